@@ -1,0 +1,92 @@
+"""The front door: the Typer app, its commands in pipeline order, and the one place that speaks errors.
+
+Nothing heavy is imported on the way to `--help`: each command imports core inside its function.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vsa_cli import __version__
+from vsa_cli.commands.caption import caption
+from vsa_cli.commands.extract_regions import extract_regions
+from vsa_cli.commands.prep import prep
+from vsa_cli.commands.train_gen import train_gen
+from vsa_cli.core.errors import VsaError
+
+EXIT_CODES = {
+    0: "done (also when the reader of a pipe has left)",
+    1: "failed, or every input failed",
+    2: "wrong usage",
+    3: "finished, but some inputs failed; each is named on stderr",
+    4: "a dependency, a device or weights are missing",
+    130: "interrupted",
+}
+"""What the process's exit codes mean; the man pages print this."""
+
+
+class VsaGroup(TyperGroup):
+    """The boundary between core and shell: a `VsaError` becomes one line and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; turn what it raises into what a shell expects."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except VsaError as error:
+            typer.echo(f"vsa: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except BrokenPipeError as error:
+            # The reader has all it wanted (`| head -1`). Point stdout elsewhere, or Python complains at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from error
+        return result
+
+
+app = typer.Typer(
+    cls=VsaGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"vsa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def vsa(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Look at photographs and sentences together.
+
+    Prepare a corpus, describe the regions of its photographs, train on them, and caption photographs.
+
+    Example: vsa caption photo.jpg --model gen/ --beam 7
+    """
+
+
+app.command("prep")(prep)
+app.command("extract-regions")(extract_regions)
+app.command("train-gen")(train_gen)
+app.command("caption")(caption)
+
+
+def main() -> None:
+    """Run `vsa` as a process."""
+    # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    app()

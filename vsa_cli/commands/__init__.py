@@ -1,0 +1,1 @@
+"""One file per subcommand: signature, help, and a call into `vsa_cli.core`."""

@@ -1,0 +1,187 @@
+"""Talk on stderr: progress, training tables, warnings. Data goes to stdout elsewhere, by `print_data`.
+
+Progress moves only on a terminal; elsewhere nothing but plain lines appears.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from vsa_cli.core.artifacts import dump_json, write_text
+from vsa_cli.core.config import CaptionFormat
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from vsa_cli.core.generation.captioner import Captioned
+    from vsa_cli.core.regions.extract import Extracted
+    from vsa_cli.core.training.loop import Epoch, Step
+
+
+class Console:
+    """What a command says while it works; silent when quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def say(self, line: str) -> None:
+        """One line of talk."""
+        if not self._quiet:
+            typer.echo(line, err=True)
+
+    def warn(self, line: str) -> None:
+        """One line that must be seen even when quiet: an input failed, a result is doubtful."""
+        typer.echo(f"vsa: {line}", err=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+        """A bar on a terminal, nothing elsewhere.
+
+        Args:
+            label: what is being done.
+            total: how many units there are.
+            unit: their name, for the rate.
+            done: units that an earlier run has done.
+        """
+        if self._quiet or not sys.stderr.isatty():
+            yield Bar(None, None)
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn(f"{{task.fields[rate]}} {unit}/s")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            rate,
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+            task = progress.add_task(label, total=total, completed=done, rate="-")
+            yield Bar(progress, task)
+
+
+class Bar:
+    """Progress of one job; `advance` is free where nothing is drawn."""
+
+    def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, units: int = 1) -> None:
+        """Count units as done."""
+        if self._progress is None or self._task is None:
+            return
+        speed = self._progress.tasks[self._task].speed
+        self._progress.update(self._task, advance=units, rate=f"{speed:.1f}" if speed else "-")
+
+
+def print_data(line: str) -> None:
+    """One line of data on stdout, flushed, so that a reader downstream has it at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def name_some(names: Iterable[str], limit: int = 5) -> str:
+    """`a, b, c and 4 more`: a list for one line."""
+    listed = list(names)
+    shown = ", ".join(listed[:limit])
+    return shown if len(listed) <= limit else f"{shown} and {len(listed) - limit} more"
+
+
+def report_extraction(
+    console: Console, records: Iterable[Extracted], *, total: int, output: Path, as_json: bool
+) -> None:
+    """Draw an extraction's progress and name what failed.
+
+    Raises:
+        typer.Exit: with 3, when a photograph failed.
+    """
+    described, failed, started = 0, 0, time.perf_counter()
+    with console.progress("extract-regions", total, "photos") as bar:
+        for record in records:
+            bar.advance(record.photos)
+            described += record.photos - len(record.failures)
+            failed += len(record.failures)
+            for failure in record.failures:
+                console.warn(failure)
+    seconds = time.perf_counter() - started
+    console.say(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
+    if as_json:
+        print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
+    if failed:
+        raise typer.Exit(3)
+
+
+def report_training(console: Console, records: Iterable[Step | Epoch], *, output: Path, as_json: bool) -> None:
+    """Draw a training: a bar within an epoch, a line for each."""
+    from vsa_cli.core.training.loop import Epoch, Step
+
+    history: list[Epoch] = []
+    stream = iter(records)
+    first = next(stream, None)
+    while first is not None:
+        steps = first.steps if isinstance(first, Step) else 1
+        with console.progress(f"epoch {len(history) + 1}", steps, "steps") as bar:
+            for record in itertools.chain([first], stream):
+                if isinstance(record, Epoch):
+                    history.append(record)
+                    break
+                bar.advance()
+        console.say(_epoch_line(history[-1]))
+        first = next(stream, None)
+    console.say(f"{output}: written" if history else f"{output}: nothing left to do")
+    if as_json:
+        print_data(dump_json({"output": str(output), "epochs": [dataclasses.asdict(epoch) for epoch in history]}))
+
+
+def _epoch_line(epoch: Epoch) -> str:
+    measures = "".join(f"  {name} {value:.3f}" for name, value in epoch.validation.items())
+    mark = " *" if epoch.best and epoch.validation else ""
+    speed = f"{epoch.items_per_second:,.0f} words/s"
+    return f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}{measures}{mark}  {epoch.seconds:.0f} s  {speed}"
+
+
+def report_captions(
+    console: Console,
+    captioned: Iterable[Captioned],
+    kind: CaptionFormat,
+    *,
+    nbest: int,
+    alone: bool,
+    output: Path | None,
+) -> None:
+    """Print captions as they come, or write them to a file at the end, and name what failed.
+
+    Raises:
+        typer.Exit: with 3 when some photographs failed, with 1 when all did.
+    """
+    from vsa_cli.core.generation.formats import format_captions
+
+    tally = {"done": 0, "failed": 0}
+
+    def watched() -> Iterator[Captioned]:
+        for one in captioned:
+            if one.error is not None:
+                console.warn(one.error)
+            tally["done" if one.error is None else "failed"] += 1
+            yield one
+
+    lines = format_captions(watched(), kind, nbest=nbest, alone=alone)
+    if output is None:
+        for line in lines:
+            print_data(line)
+    else:
+        write_text(output, "".join(line + "\n" for line in lines))
+    if tally["failed"]:
+        raise typer.Exit(3 if tally["done"] else 1)

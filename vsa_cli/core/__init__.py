@@ -1,0 +1,18 @@
+"""The house: everything `vsa` knows, with no word of the command line.
+
+The rooms, in the order in which data walks through them::
+
+    photographs + sentences
+        corpus/       -> corpus.json     who is who: images, sentences, splits, vocabulary
+        regions/      -> regions.h5      where to look: boxes and their CNN descriptors
+        generation/   -> gen/            what to say: the sentence generator, and captions
+
+The ground floor serves every room and knows none: `errors`, `config`, `artifacts`, `pictures`,
+`device`, `training`.
+
+A module imports from its own room, from rooms upstream of it, and from the ground floor.
+
+Letters, the same in every file:
+    B batch, R regions of an image (region 0 is the whole image), T words of a sentence,
+    D descriptor size, H hidden size, V vocabulary, P proposals of an image.
+"""

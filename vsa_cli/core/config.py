@@ -1,0 +1,166 @@
+"""Every knob on one page, with the paper's section or the reason for its value.
+
+Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifact it made and
+read back by `from_dict`, which refuses what does not fit. Light: no torch, so that help can show defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from vsa_cli.core.errors import ArtifactError
+
+Detector = Literal["selective-search", "fasterrcnn", "boxes", "grid"]
+Describe = Literal["crop", "roi"]
+Cell = Literal["rnn", "gru", "lstm"]
+Restval = Literal["train", "drop"]
+CaptionFormat = Literal["text", "json", "jsonl", "coco"]
+Unknown = Literal["drop", "unk"]
+CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder", "csv"]
+
+
+@dataclass(frozen=True)
+class PrepConfig:
+    """How sentences become words (paper, section 4: data preprocessing).
+
+    Attributes:
+        min_count: a word is kept if the train split has it at least this often.
+        unknown: dropped words vanish (`drop`, the paper) or become UNK (`unk`).
+        restval: COCO's `restval` images join train, or are dropped.
+        tune: how many of the last train images are set aside as the split `tune`.
+        val: how many train images are drawn at random as the split `val`; likewise `test`.
+        test: see `val`.
+    """
+
+    min_count: int = 5
+    unknown: Unknown = "drop"
+    restval: Restval = "train"
+    tune: int = 0
+    val: int = 0
+    test: int = 0
+
+
+@dataclass(frozen=True)
+class RegionConfig:
+    """Where to look and how to describe it (paper, section 3.1).
+
+    Attributes:
+        detector: what proposes boxes.
+        top: boxes kept beside the whole image ("the top 19 detected locations").
+        cnn: the network that describes them.
+        describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared map.
+        side: the CNN's input: shorter side of the photograph (`roi`, and the whole image), side of a
+            crop (`crop`), in pixels; 0 takes the CNN's own.
+        photo_side: larger photographs are first reduced to this shorter side, in pixels, so that they
+            look like the training photographs; 0 takes the corpus's median at extraction.
+    """
+
+    detector: Detector = "selective-search"
+    top: int = 19
+    cnn: str = "efficientnet_lite2"
+    describe: Describe = "roi"
+    side: int = 0
+    photo_side: int = 0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The multimodal RNN (paper, section 3.2).
+
+    Attributes:
+        cell: `rnn` is the paper's: h_t = ReLU(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v).
+        word_size: length of a word vector x_t.
+        hidden_size: "512 neurons".
+        dropout: on every non-recurrent layer: the word vectors, the image's descriptor, and the states
+            on their way to the softmax.
+    """
+
+    cell: Cell = "rnn"
+    word_size: int = 512
+    hidden_size: int = 512
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """How the generator learns (paper, section 3.4: RMSProp, elementwise clipping at 5).
+
+    Attributes:
+        learning_rate: of RMSProp at the start; cosine-decayed to zero over `epochs`.
+        decay: of RMSProp's running mean of squares.
+        batch_size: sentences a step.
+        clip: gradients are clipped elementwise to [-clip, clip].
+        epochs: passes over the training sentences, at most.
+        patience: stop after this many epochs without a better validation perplexity.
+    """
+
+    learning_rate: float = 5e-4
+    decay: float = 0.99
+    batch_size: int = 100
+    clip: float = 5.0
+    epochs: int = 20
+    patience: int = 4
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How a sentence is drawn from the generator (paper, section 4.2: beam of 7).
+
+    Attributes:
+        beam: hypotheses kept; 1 is argmax.
+        max_length: words of the longest caption.
+        nbest: captions returned for an image, at most `beam`.
+        sample: draw each word from the model instead of searching.
+        temperature: of the draw: below 1 bolder on the likely words, above 1 more adventurous.
+    """
+
+    beam: int = 7
+    max_length: int = 20
+    nbest: int = 1
+    sample: bool = False
+    temperature: float = 1.0
+
+
+Config = TypeVar("Config", bound="PrepConfig | RegionConfig | GeneratorConfig | GeneratorTraining | DecodingConfig")
+
+
+def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
+    """Rebuild a configuration from an artifact, refusing unknown fields and wrong types.
+
+    Args:
+        kind: the dataclass.
+        data: its stored form; absent fields take their defaults.
+        where: the artifact's name, for messages.
+
+    Raises:
+        ArtifactError: a field is unknown, of the wrong type, or not a choice that it has.
+    """
+    hints = get_type_hints(kind)
+    for name, value in data.items():
+        if name not in hints:
+            raise ArtifactError(f"{where}: {kind.__name__} has no field {name!r}")
+        if not _fits(value, hints[name]):
+            raise ArtifactError(f"{where}: {name}={value!r} does not fit {kind.__name__}")
+    return kind(**data)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """A configuration as JSON holds it."""
+    return dataclasses.asdict(config)
+
+
+def _fits(value: object, hint: object) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, choice) for choice in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return isinstance(value, hint) if isinstance(hint, type) else False

@@ -1,0 +1,1 @@
+"""Photographs and sentences, made one file: `corpus.json`."""

@@ -1,0 +1,206 @@
+"""The prepared corpus: who is who among photographs and sentences. Writes and reads `corpus.json`.
+
+The file is one JSON object in UTF-8::
+
+    {"format": "vsa-corpus", "version": 1, "tool": ..., "seed": ..., "config": PrepConfig, "parents": {...},
+     "root": "../photos",             folder of the photographs, relative to this file's folder, posix
+     "vocabulary": null |             null where there is no train split
+        {"unknown": "drop" | "unk", "words": [str], "counts": [int]},
+     "images": [
+        {"image_id": int | str,       unique as text
+         "file": str,                 posix path below root, without ".."
+         "width": int, "height": int, of the upright photograph, in pixels
+         "sha256": str,               of the photograph's bytes, hexadecimal
+         "split": "train" | "tune" | "val" | "test",
+         "sentences": [{"sentence_id": str, "raw": str, "tokens": [str]}]}]}
+
+Sentence ids are unique within their image. Nothing in it is absolute, so a folder with the corpus and its
+photographs can be moved. Knows no caption formats.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
+from vsa_cli.core.config import PrepConfig, from_dict
+from vsa_cli.core.corpus.records import is_id, is_text, relative_file
+from vsa_cli.core.corpus.split_names import SPLITS
+from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+
+FORMAT = "vsa-corpus"
+VERSION = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_SIDE = 2**31
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a human said of an image: as written, and as the paper's tokens."""
+
+    sentence_id: str
+    raw: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A photograph; `file` is relative to the corpus's root, sizes are of the upright photograph in pixels."""
+
+    image_id: int | str
+    file: str
+    width: int
+    height: int
+    sha256: str
+    split: str
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def key(self) -> str:
+        """The id as text, unique in a corpus."""
+        return str(self.image_id)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared corpus.
+
+    Attributes:
+        envelope: who made it, how, and from what.
+        root: the folder that the images' files are relative to.
+        images: in the input's order.
+        vocabulary: None where there is no train split.
+        sha256: of the bytes of `corpus.json`; "" while it has not been written.
+    """
+
+    envelope: Envelope
+    root: Path
+    images: tuple[Image, ...]
+    vocabulary: Vocabulary | None
+    sha256: str = ""
+
+    def split(self, name: str) -> list[Image]:
+        """The images of `train`, `tune`, `val` (or `dev`), `test` or `all`.
+
+        Raises:
+            UsageError: not a split's name.
+            DataError: no image is in that split.
+        """
+        wanted = "val" if name == "dev" else name
+        if wanted not in (*SPLITS, "all"):
+            raise UsageError(f"--split {name}: choose from {', '.join(SPLITS)}, dev (which is val) or all")
+        images = [image for image in self.images if wanted in (image.split, "all")]
+        if not images:
+            there = ", ".join(f"{split} {count}" for split, count in self.split_sizes().items())
+            raise DataError(f"the corpus has no image in the split {name}; it has {there or 'no image at all'}")
+        return images
+
+    def split_sizes(self) -> dict[str, int]:
+        """How many images each split has, without the empty ones."""
+        counts = {split: sum(image.split == split for image in self.images) for split in SPLITS}
+        return {split: count for split, count in counts.items() if count}
+
+    def path(self, image: Image) -> Path:
+        """Where a photograph is."""
+        return self.root / image.file
+
+
+def write_corpus(path: Path, corpus: Corpus) -> Corpus:
+    """Write `corpus.json` in one step.
+
+    Returns:
+        The corpus as reading it back gives it, with the hash of its bytes.
+
+    Raises:
+        DataError: it cannot be written, or its folder's name cannot.
+    """
+    root = Path(os.path.relpath(corpus.root.resolve(), path.resolve().parent)).as_posix()
+    if not is_text(root):
+        raise DataError(f"{corpus.root}: the folder's name is not UTF-8, so {path} cannot record it")
+    vocabulary = corpus.vocabulary.to_dict() if corpus.vocabulary is not None else None
+    head = {**corpus.envelope.to_dict(), "root": root, "vocabulary": vocabulary}
+    # One image a line: as compact as JSON gets while `grep` and `diff` remain of use.
+    lines = ",\n".join(map(_to_json, corpus.images))
+    write_text(path, f'{dump_json(head).removesuffix("}")}, "images": [\n{lines}\n]}}\n')
+    return replace(corpus, sha256=file_sha256(path))
+
+
+def _to_json(image: Image) -> str:
+    return dump_json({**vars(image), "sentences": [vars(sentence) for sentence in image.sentences]})
+
+
+def read_corpus(path: Path, images: Path | None = None) -> Corpus:
+    """Read `corpus.json`, checking every value.
+
+    Args:
+        path: the file.
+        images: the folder of the photographs, where it is not the recorded one.
+
+    Raises:
+        DataError: missing, unreadable, or no JSON.
+        ArtifactError: another format or version, or damaged.
+    """
+    data, where = read_json(path), str(path)
+    envelope = Envelope.from_dict(data, where, FORMAT, VERSION)
+    from_dict(PrepConfig, envelope.config, where)
+    root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
+    if not is_text(root) or Path(root).is_absolute():
+        raise ArtifactError(f"{where}: damaged (root is not a relative path)")
+    if not isinstance(entries, list):
+        raise ArtifactError(f"{where}: damaged (images is not a list)")
+    read = tuple(_image(entry, f"{where}: images[{number}]") for number, entry in enumerate(entries))
+    _refuse_twins([image.key for image in read], f"{where}: damaged (image_id)")
+    return Corpus(
+        envelope=envelope,
+        root=images if images is not None else path.resolve().parent / root,
+        images=read,
+        vocabulary=None if vocabulary is None else Vocabulary.from_dict(vocabulary, where),
+        sha256=file_sha256(path),
+    )
+
+
+def _image(entry: object, where: str) -> Image:
+    if not isinstance(entry, dict):
+        raise ArtifactError(f"{where} is not an object")
+    file, sha256 = entry.get("file"), entry.get("sha256")
+    _require(is_id(entry.get("image_id")), where, "image_id")
+    _require(is_text(file) and relative_file(str(file)) == file, where, "file")
+    for side in ("width", "height"):
+        _require(type(entry.get(side)) is int and 0 < entry[side] < _LONGEST_SIDE, where, side)
+    _require(isinstance(sha256, str) and _SHA256.fullmatch(sha256) is not None, where, "sha256")
+    _require(isinstance(entry.get("split"), str) and entry["split"] in SPLITS, where, "split")
+    _require(isinstance(entry.get("sentences"), list), where, "sentences")
+    said = tuple(_sentence(one, f"{where}.sentences[{number}]") for number, one in enumerate(entry["sentences"]))
+    _refuse_twins([sentence.sentence_id for sentence in said], f"{where}: damaged (sentence_id)")
+    plain = {name: entry[name] for name in ("image_id", "file", "width", "height", "sha256", "split")}
+    return Image(**plain, sentences=said)
+
+
+def _sentence(entry: Any, where: str) -> Sentence:
+    if not isinstance(entry, Mapping):
+        raise ArtifactError(f"{where} is not an object")
+    sentence_id, raw, tokens = entry.get("sentence_id"), entry.get("raw"), entry.get("tokens")
+    if not is_text(sentence_id) or not is_text(raw):
+        raise ArtifactError(f"{where}: damaged (sentence_id or raw is not text)")
+    if not isinstance(tokens, list) or not all(map(is_text, tokens)):
+        raise ArtifactError(f"{where}: damaged (tokens is not a list of texts)")
+    return Sentence(sentence_id, raw, tuple(tokens))
+
+
+def _require(fits: bool, where: str, name: str) -> None:
+    if not fits:
+        raise ArtifactError(f"{where}: damaged ({name})")
+
+
+def _refuse_twins(names: list[str], where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ArtifactError(f"{where}: {name!r} stands twice")
+        seen.add(name)

@@ -1,0 +1,60 @@
+"""One caption file on its way to a reader: its text, and what its name and place tell about splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsa_cli.core.artifacts import reason
+from vsa_cli.core.corpus.records import Gathering
+from vsa_cli.core.corpus.split_names import split_called, split_in_name
+from vsa_cli.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A caption file and where its contents go.
+
+    Attributes:
+        path: the file.
+        gathering: takes the records and the problems.
+        images: the folder that holds the photographs.
+        split: the user's word for images of which the file itself does not tell the split.
+    """
+
+    path: Path
+    gathering: Gathering
+    images: Path
+    split: str | None = None
+
+    def where(self, place: str) -> str:
+        """A place in the file, for problems."""
+        return f"{self.path.name}, {place}"
+
+    def fallback_split(self, file: str) -> str | None:
+        """The split of an image of which the file does not tell: the user's word, its folder, the file's name."""
+        folder = split_called(file.removeprefix("./").partition("/")[0]) if "/" in file else None
+        return self.split or folder or split_in_name(self.path.stem)
+
+
+def read_lines(path: Path, most: int = -1) -> list[str]:
+    """The lines of a text file, without their ends.
+
+    Bytes that are not UTF-8 come as half characters, so that `is_text` refuses their line and no other.
+
+    Args:
+        path: the file.
+        most: bytes to read; all of them where negative.
+
+    Raises:
+        DataError: unreadable, or UTF-16.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most)
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: is UTF-16; save it as UTF-8")
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
+    return [line.removesuffix("\r") for line in text.split("\n")]

@@ -1,0 +1,49 @@
+"""Which processor does the arithmetic, how many threads, and where randomness starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from vsa_cli.core.errors import MissingError, UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is there.
+
+    Raises:
+        UsageError: not a device's name.
+        MissingError: the device is not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+        raise UsageError(f"--device {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise MissingError(f"--device {name}: no CUDA device here; use --device cpu")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise MissingError(f"--device {name}: only {torch.cuda.device_count()} CUDA device(s) here")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise MissingError(f"--device {name}: no Apple GPU here; use --device cpu")
+    return torch.device(name)
+
+
+def set_threads(threads: int) -> None:
+    """Bound the threads of one operation; 0 leaves torch's own choice."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_thread_each(device: torch.device) -> Iterator[None]:
+    """While several Python threads work: on a CPU, one photograph a core beats all cores on one photograph."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,36 @@
+"""What can go wrong, by kind. Core raises these; `vsa_cli.app` says them once, on stderr.
+
+A message is one line: what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class VsaError(Exception):
+    """Anything a user can mend; ends the process with `exit_code` and one line."""
+
+    exit_code = 1
+
+
+class DataError(VsaError):
+    """An input (photograph, caption file, list) is missing, broken or not of the kind asked for."""
+
+
+class ArtifactError(VsaError):
+    """A file written by `vsa` is damaged, of another format or version, or does not fit its fellows."""
+
+
+class UsageError(VsaError):
+    """Options that contradict each other or an output that must not be overwritten."""
+
+    exit_code = 2
+
+
+class MissingError(VsaError):
+    """Weights, a device or an optional package that the request needs is not on this machine."""
+
+    exit_code = 4
+
+
+class DivergedError(VsaError):
+    """Training left the numbers: a loss that is not finite."""

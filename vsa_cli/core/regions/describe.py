@@ -1,0 +1,89 @@
+"""From boxes in a photograph to descriptors, by RoI pooling or by crops (paper, section 3.1).
+
+Knows the CNN, not how boxes were found. Every photograph is described alone, so that what a descriptor is does
+not depend on its company.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vsa_cli.core.config import Describe
+from vsa_cli.core.pictures import Picture, resize
+from vsa_cli.core.regions.boxes import Boxes
+from vsa_cli.core.regions.cnn import STRIDE, Cnn
+
+MAX_ASPECT = 4
+"""Photographs longer than this many times their shorter side are squeezed to it, so that none fills the memory."""
+
+
+def input_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of the CNN's input for a photograph, in pixels.
+
+    The shorter side becomes `side`; both are rounded to whole cells of the map, so that each cell lies inside.
+    """
+    scale = side / min(width, height)
+    cells = [min(max(1, round(n * scale / STRIDE)), MAX_ASPECT * max(1, round(side / STRIDE))) for n in (width, height)]
+    return cells[0] * STRIDE, cells[1] * STRIDE
+
+
+class Describer:
+    """A CNN on its device, fed with photographs."""
+
+    def __init__(self, cnn: Cnn, side: int, mode: Describe, device: torch.device) -> None:
+        self.cnn = cnn.to(device)
+        self.side, self.mode, self.device = side, mode, device
+
+    @torch.inference_mode()
+    def map(self, picture: Picture) -> Tensor:
+        """(C, h, w) float32: the CNN's map of the whole photograph, on the device."""
+        size = input_size(picture.width, picture.height, self.side)
+        return self.cnn.maps(self._pixels(resize(picture.rgb, *size))[None])[0]
+
+    @torch.inference_mode()
+    def regions(self, picture: Picture, boxes: Boxes, feature_map: Tensor | None = None) -> NDArray[np.float32]:
+        """Describe boxes.
+
+        Args:
+            picture: the photograph.
+            boxes: (R, 4), in pixels of the upright original.
+            feature_map: of `map`, where the caller has it already.
+
+        Returns:
+            (R, D) float32.
+        """
+        if self.mode == "crop":
+            return self._crops(picture, boxes)
+        seen = self.map(picture) if feature_map is None else feature_map
+        return self.pool(seen, picture, boxes).cpu().numpy()
+
+    @torch.inference_mode()
+    def pool(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
+        """(R, D) float32 on the device: descriptors pooled from a map (RoIAlign, Fast R-CNN)."""
+        from torchvision.ops import roi_align
+
+        _, rows, columns = feature_map.shape
+        scale = np.array([columns / picture.width, rows / picture.height] * 2, np.float32)
+        cells = torch.from_numpy(boxes * scale).to(self.device)
+        pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True, sampling_ratio=2)
+        return self.cnn.describe(pooled)
+
+    def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
+        """(R, D): each box warped to a square of `side` pixels (R-CNN), one by one on a CPU."""
+        scale_x, scale_y = picture.rgb.shape[1] / picture.width, picture.rgb.shape[0] / picture.height
+        crops = torch.stack(
+            [
+                self._pixels(resize(picture.rgb, self.side, self.side, tuple(box)))
+                for box in boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
+            ]
+        )
+        pool = torch.nn.AdaptiveAvgPool2d(self.cnn.pool)
+        size = 1 if self.device.type == "cpu" else len(crops)
+        described = [self.cnn.describe(pool(self.cnn.maps(batch))) for batch in torch.split(crops, size)]
+        return torch.cat(described).cpu().numpy()
+
+    def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(rgb.copy()).to(self.device)

@@ -1,0 +1,178 @@
+"""Many photographs to `regions.h5`: in parallel, in bounded memory, and resumable after any death.
+
+Photographs are cut into shards of fixed size. A shard is written whole, in one step, to a folder beside the
+output (`regions.h5.part/`); a run that continues does what shards are absent. At the end the shards are joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
+from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.errors import ArtifactError, DataError, VsaError
+from vsa_cli.core.pictures import read_picture
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.boxes import Boxes
+from vsa_cli.core.regions.describe import Describer
+from vsa_cli.core.regions.detectors import Detector, Propose
+from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.store import ImageRegions, write_regions
+
+SHARD = 64
+"""Photographs a shard: what a death can cost, and what is in memory at once."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph to look at.
+
+    Attributes:
+        image_id: its id in the corpus, or its path below the folder.
+        path: its file.
+        sha256: of the file as the corpus knows it; None where there is no corpus.
+    """
+
+    image_id: str
+    path: Path
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A shard is done: how many photographs it has, and the message of each that failed."""
+
+    photos: int
+    failures: tuple[str, ...]
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What turns one photograph into regions."""
+
+    describer: Describer
+    detector: Detector
+    photo_side: int | None
+
+    def describe(self, photo: Photo, propose: Propose | None) -> ImageRegions | str:
+        """The regions of a photograph, or one line that says why there are none."""
+        try:
+            sha256 = file_sha256(photo.path)
+            if photo.sha256 not in (None, sha256):
+                raise DataError(f"{photo.path}: has changed since the corpus was prepared")
+            picture = read_picture(photo.path, self.photo_side)
+            proposals = propose(picture.rgb) if propose is not None else None
+            seen = self.describer.map(picture)
+            found = self.detector.choose(photo.image_id, picture, seen, proposals)
+            boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
+            descriptors = self.describer.regions(picture, boxes, seen)
+        except DataError as error:
+            return str(error)
+        return ImageRegions(
+            image_id=photo.image_id,
+            sha256=sha256,
+            width=picture.width,
+            height=picture.height,
+            boxes=boxes,
+            scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
+            descriptors=_to_half(descriptors),
+        )
+
+
+def _to_half(descriptors: NDArray[np.float32]) -> NDArray[np.float16]:
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(descriptors, -limit, limit).astype(np.float16)
+
+
+def extract_regions(
+    photos: Sequence[Photo], extractor: Extractor, envelope: Envelope, out: Path, *, workers: int, size: int
+) -> Iterator[Extracted]:
+    """Describe every photograph and write `out`, yielding a record a shard.
+
+    Args:
+        photos: in the order in which they are kept.
+        extractor: does one of them.
+        envelope: of the output.
+        out: `regions.h5`; beside it, while it is made, `regions.h5.part/`. Shards found there are kept.
+        workers: photographs in work at once.
+        size: D.
+
+    Raises:
+        ArtifactError: the part folder belongs to another request.
+        DataError: nothing could be described, or the output cannot be written.
+        VsaError: a process that proposes boxes was killed.
+    """
+    parts = part_folder(out)
+    _claim(parts, envelope, photos)
+    shards = [photos[i : i + SHARD] for i in range(0, len(photos), SHARD)]
+    paths = [parts / f"{number:06d}.npz" for number in range(len(shards))]
+    described = 0
+    try:
+        with (
+            one_thread_each(extractor.describer.device),
+            ThreadPoolExecutor(workers) as pool,
+            _proposing(extractor.detector, workers) as propose,
+        ):
+            for shard, path in zip(shards, paths, strict=True):
+                resumed = path.exists()
+                if not resumed:
+                    results = list(pool.map(lambda photo: extractor.describe(photo, propose), shard))
+                    write_shard(path, results)
+                images, failures = read_shard(path)
+                described += len(images)
+                yield Extracted(len(shard), failures, resumed)
+    except BrokenProcessPool as error:
+        raise VsaError("a process that proposes boxes was killed (out of memory?); --resume goes on") from error
+    if described == 0:
+        raise DataError("none of the photographs could be described")
+    write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
+    shutil.rmtree(parts)
+
+
+def part_folder(out: Path) -> Path:
+    """Where the shards of an unfinished `out` lie."""
+    return out.with_name(out.name + ".part")
+
+
+def _claim(parts: Path, envelope: Envelope, photos: Sequence[Photo]) -> None:
+    """Make the part folder ours, or see that it is: same configuration, same photographs, same order."""
+    digest = hashlib.sha256(dump_json([[photo.image_id, photo.sha256] for photo in photos]).encode())
+    request = {"envelope": envelope.to_dict(), "photos": digest.hexdigest(), "shard": SHARD}
+    path = parts / "request.json"
+    if not path.exists():
+        write_text(path, dump_json(request))
+    elif read_json(path) != request:
+        raise ArtifactError(f"{parts}: was begun with other options or photographs; --force starts anew")
+
+
+@contextmanager
+def _proposing(detector: Detector, workers: int) -> Iterator[Propose | None]:
+    """The detector's `propose`, run in processes of its own where it has one."""
+    if detector.propose is None:
+        yield None
+        return
+    # Spawned, not forked: this process has threads. Each imports the proposer alone, without torch.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent) as pool:
+        yield partial(_run_in, pool, detector.propose)
+
+
+def _run_in(pool: ProcessPoolExecutor, propose: Propose, rgb: NDArray[np.uint8]) -> Boxes:
+    return pool.submit(propose, rgb).result()
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

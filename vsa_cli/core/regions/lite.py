@@ -1,0 +1,157 @@
+"""EfficientNet-Lite, written for inference: a plain stack of convolutions with batch normalisation folded in.
+
+The Lite family is EfficientNet without squeeze-and-excitation, with ReLU6, and with an unscaled stem and head.
+Knows its weight files' naming, nothing of photographs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsa_cli.core.errors import ArtifactError
+
+CHANNELS = 1280
+CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a member of the family is scaled; `side` is the input it was trained for, in pixels."""
+
+    width: float
+    depth: float
+    side: int
+
+
+SCALES = {
+    "efficientnet_lite0": Scale(width=1.0, depth=1.0, side=224),
+    "efficientnet_lite2": Scale(width=1.1, depth=1.2, side=260),
+}
+
+# repeats, kernel, stride, expansion, output channels, before scaling
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_STEM = 32
+_EPSILON = 1e-3
+
+
+class SameConv(nn.Conv2d):
+    """A convolution padded as TensorFlow pads: evenly, the odd pixel at the right and the bottom."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) to (B, C', ceil(h / stride), ceil(w / stride))."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if stride == 1:
+            return F.conv2d(x, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
+        pad = [max((math.ceil(n / stride) - 1) * stride + kernel - n, 0) for n in x.shape[2:]]
+        top, left = pad[0] // 2, pad[1] // 2
+        x = F.pad(x, (left, pad[1] - left, top, pad[0] - top))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class Block(nn.Module):
+    """Inverted bottleneck: expand, filter each channel in space, project; added to its input where it fits."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = SameConv(inputs, inner, 1) if expansion > 1 else None
+        self.depthwise = SameConv(inner, inner, kernel, stride, groups=inner)
+        self.project = SameConv(inner, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        return y + x if self.residual else y
+
+
+class LiteBody(nn.Module):
+    """Pixels to the map before pooling, at stride 32."""
+
+    def __init__(self, scale: Scale) -> None:
+        super().__init__()
+        self.stem = SameConv(3, _STEM, 3, 2)
+        blocks: list[Block] = []
+        inputs = _STEM
+        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
+            outputs = _round_channels(channels * scale.width)
+            edge = stage in (
+                0,
+                len(_STAGES) - 1,
+            )  # the Lite family leaves the first and last stage's depth alone
+            for i in range(repeats if edge else math.ceil(repeats * scale.depth)):
+                blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
+                inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.head = SameConv(inputs, CHANNELS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) normalised pixels to (B, 1280, ceil(h / 32), ceil(w / 32))."""
+        x = F.relu6(self.stem(x), inplace=True)
+        for block in self.blocks:
+            x = block(x)
+        return F.relu6(self.head(x), inplace=True)
+
+
+def _round_channels(channels: float) -> int:
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[LiteBody, nn.Linear]:
+    """Build a network from a published weight file, folding each batch normalisation into its convolution.
+
+    Args:
+        name: a key of `SCALES`.
+        weights: the file's tensors by their published names.
+        where: the file's name, for messages.
+
+    Returns:
+        The body and the ImageNet classifier (1,000 classes).
+
+    Raises:
+        ArtifactError: a tensor is absent or has the wrong shape.
+    """
+    body = LiteBody(SCALES[name])
+    classifier = nn.Linear(CHANNELS, CLASSES)
+    try:
+        with torch.no_grad():
+            _fold(body.stem, weights, "_conv_stem", "_bn0")
+            for i, block in enumerate(body.blocks):
+                assert isinstance(block, Block)
+                prefix = f"_blocks.{i}."
+                if block.expand is not None:
+                    _fold(block.expand, weights, prefix + "_expand_conv", prefix + "_bn0")
+                _fold(block.depthwise, weights, prefix + "_depthwise_conv", prefix + "_bn1")
+                _fold(block.project, weights, prefix + "_project_conv", prefix + "_bn2")
+            _fold(body.head, weights, "_conv_head", "_bn1")
+            classifier.load_state_dict({"weight": weights["_fc.weight"], "bias": weights["_fc.bias"]})
+    except (KeyError, RuntimeError) as error:
+        raise ArtifactError(f"{where}: not the weights of {name} ({error})".splitlines()[0]) from error
+    return body, classifier
+
+
+def _fold(conv: nn.Conv2d, weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> None:
+    """BN(Wx) = g (Wx - m) / s + b, with s = sqrt(var + eps), is (g W / s) x + (b - g m / s)."""
+    gamma, beta, mean, variance = (
+        weights[f"{norm_name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    gain = gamma / torch.sqrt(variance + _EPSILON)
+    conv.weight.copy_(weights[f"{conv_name}.weight"] * gain[:, None, None, None])
+    assert conv.bias is not None
+    conv.bias.copy_(beta - mean * gain)

@@ -1,0 +1,266 @@
+"""`regions.h5`: boxes and descriptors of many photographs. The only door to h5py.
+
+With N images and S regions in all (an image's regions lie together, region 0 being the whole image)::
+
+    /descriptors  (S, D)  float16
+    /boxes        (S, 4)  float32   x1 y1 x2 y2 in pixels of the upright original photograph
+    /scores       (S,)    float32   the detector's; 1 for the whole image
+    /offsets      (N+1,)  int64     image n has regions offsets[n] up to, not including, offsets[n+1]
+    /ids          (N,)    utf-8     the image's id
+    /sizes        (N, 2)  int32     width and height in pixels
+    /hashes       (N,)    utf-8     SHA-256 of the photograph's file
+    attributes: `envelope` (JSON, format `vsa-regions`; config is a RegionConfig with the CNN's sha256)
+                `sha256`   (of the contents, so that descendants can name their parent without reading it all)
+
+Datasets are chunked, so that a split is read without the rest. Knows no detector and no CNN.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason
+from vsa_cli.core.errors import ArtifactError, DataError
+
+FORMAT, VERSION = "vsa-regions", 1
+_CHUNK_ROWS = 512
+_SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
+
+
+@dataclass(frozen=True)
+class ImageRegions:
+    """The regions of one photograph.
+
+    Attributes:
+        image_id: its id in the corpus, as text.
+        sha256: of its file.
+        width: in pixels, upright.
+        height: in pixels, upright.
+        boxes: (R, 4) float32, in pixels of the upright original.
+        scores: (R,) float32.
+        descriptors: (R, D) float16.
+    """
+
+    image_id: str
+    sha256: str
+    width: int
+    height: int
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    descriptors: NDArray[np.float16]
+
+
+def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[ImageRegions]], size: int) -> int:
+    """Write `regions.h5` part by part, in memory bounded by one part.
+
+    Args:
+        path: the file; replaced in one step when all is written.
+        envelope: with a RegionConfig.
+        parts: images in the order in which they are kept.
+        size: D.
+
+    Returns:
+        How many images were written.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
+    with atomic_path(path) as part_path, h5py.File(part_path, "w", libver="latest") as file:
+        text = h5py.string_dtype("utf-8")
+        columns = {
+            "descriptors": _column(file, "descriptors", (size,), "f2"),
+            "boxes": _column(file, "boxes", (4,), "f4"),
+            "scores": _column(file, "scores", (), "f4"),
+            "ids": _column(file, "ids", (), text),
+            "sizes": _column(file, "sizes", (2,), "i4"),
+            "hashes": _column(file, "hashes", (), text),
+        }
+        offsets = [0]
+        for images in parts:
+            if not images:
+                continue
+            _append(columns["descriptors"], np.concatenate([image.descriptors for image in images]))
+            _append(columns["boxes"], np.concatenate([image.boxes for image in images]))
+            _append(columns["scores"], np.concatenate([image.scores for image in images]))
+            _append(columns["ids"], [image.image_id for image in images])
+            _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
+            _append(columns["hashes"], [image.sha256 for image in images])
+            for image in images:
+                offsets.append(offsets[-1] + len(image.boxes))
+                digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
+        file.create_dataset("offsets", data=np.array(offsets, "i8"))
+        file.attrs["envelope"] = dump_json(envelope.to_dict())
+        file.attrs["sha256"] = digest.hexdigest()
+    return len(offsets) - 1
+
+
+def _column(file: h5py.File, name: str, shape: tuple[int, ...], dtype: object) -> h5py.Dataset:
+    return file.create_dataset(name, (0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=(_CHUNK_ROWS, *shape))
+
+
+def _append(column: h5py.Dataset, rows: object) -> None:
+    start = len(column)
+    column.resize(start + len(rows), axis=0)  # type: ignore[arg-type]
+    column[start:] = rows
+
+
+class RegionStore:
+    """`regions.h5`, read.
+
+    Descriptors stay on the disk until they are asked for; the rest is small and is held.
+
+    Attributes:
+        envelope: who the file is.
+        sha256: of its contents.
+        ids: of the images, in the file's order.
+        sizes: (N, 2) int32, width and height in pixels.
+        hashes: SHA-256 of each photograph's file.
+        boxes: (S, 4) float32.
+        scores: (S,) float32.
+        descriptor_size: D.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open and check a file.
+
+        Raises:
+            DataError: it cannot be read.
+            ArtifactError: it is not a whole `vsa-regions` file of a version read here.
+        """
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r", locking=False)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read as HDF5 ({reason(error)})") from error
+        try:
+            self._read_head()
+        except (KeyError, OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:
+            raise ArtifactError(f"{path}: damaged regions file ({reason(error)})") from error
+
+    def _read_head(self) -> None:
+        envelope = self._file.attrs.get("envelope")
+        self.envelope = Envelope.from_dict(
+            json.loads(envelope) if isinstance(envelope, str) else None, str(self.path), FORMAT, VERSION
+        )
+        self.sha256 = str(self._file.attrs["sha256"])
+        data = {name: self._dataset(name, rank) for name, rank in _SHAPES.items()}
+        offsets = data["offsets"][:]
+        self.ids: list[str] = [name.decode() for name in data["ids"][:]]
+        self.hashes: list[str] = [name.decode() for name in data["hashes"][:]]
+        self.sizes: NDArray[np.int32] = data["sizes"][:]
+        self.boxes: NDArray[np.float32] = data["boxes"][:]
+        self.scores: NDArray[np.float32] = data["scores"][:]
+        self._descriptors = data["descriptors"]
+        self.descriptor_size: int = self._descriptors.shape[1]
+        n, total = len(self.ids), len(self._descriptors)
+        consistent = (
+            len(offsets) == n + 1
+            and len(self.hashes) == n
+            and self.sizes.shape == (n, 2)
+            and self.boxes.shape == (total, 4)
+            and self.scores.shape == (total,)
+            and offsets[0] == 0
+            and offsets[-1] == total
+            and bool((np.diff(offsets) > 0).all())
+            and len(set(self.ids)) == n
+            and bool(np.isfinite(self.boxes).all())
+        )
+        if not consistent:
+            raise ValueError("its datasets disagree")
+        self._offsets = offsets
+        self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
+
+    def _dataset(self, name: str, rank: int) -> h5py.Dataset:
+        # A link could lead out of the file, and a shape could promise what the file does not hold.
+        if self._file.get(name, getlink=True).__class__ is not h5py.HardLink:
+            raise ValueError(f"/{name} is a link")
+        data = self._file[name]
+        if not isinstance(data, h5py.Dataset) or data.ndim != rank or data.external or data.is_virtual:
+            raise ValueError(f"/{name} is not a plain {rank}-dimensional dataset")
+        expected = "O" if name in ("ids", "hashes") else {"offsets": "i", "sizes": "i"}.get(name, "f")
+        if data.dtype.kind != expected:
+            raise ValueError(f"/{name} has the type {data.dtype}")
+        if data.id.get_storage_size() < data.nbytes:
+            raise ValueError(f"/{name} is larger than what is stored")
+        return data
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self.ids)
+
+    def __contains__(self, image_id: object) -> bool:
+        """Whether an image is here."""
+        return image_id in self._rows
+
+    def __getitem__(self, image_id: str) -> ImageRegions:
+        """The regions of one image.
+
+        Raises:
+            ArtifactError: the image is not here, or cannot be read.
+        """
+        row = self._row(image_id)
+        start, end = int(self._offsets[row]), int(self._offsets[row + 1])
+        width, height = (int(side) for side in self.sizes[row])
+        return ImageRegions(
+            image_id=image_id,
+            sha256=self.hashes[row],
+            width=width,
+            height=height,
+            boxes=self.boxes[start:end],
+            scores=self.scores[start:end],
+            descriptors=self._read(slice(start, end)),
+        )
+
+    def hash_of(self, image_id: str) -> str:
+        """SHA-256 of the photograph that was described under this id.
+
+        Raises:
+            ArtifactError: the image is not here.
+        """
+        return self.hashes[self._row(image_id)]
+
+    def whole_images(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
+        """(N, D) float16: the descriptor of region 0 of each image, in the order asked for.
+
+        Raises:
+            ArtifactError: an image is not here, or cannot be read.
+        """
+        starts = self._offsets[[self._row(image_id) for image_id in image_ids]]
+        result = np.empty((len(starts), self.descriptor_size), np.float16)
+        # HDF5 reads whole chunks: walk the file once, block by block, instead of row by row.
+        order = np.argsort(starts, kind="stable")
+        block = 64 * _CHUNK_ROWS
+        position = 0
+        while position < len(order):
+            base = int(starts[order[position]]) // block * block
+            rows = self._read(slice(base, min(base + block, len(self._descriptors))))
+            end = int(np.searchsorted(starts[order], base + block))
+            result[order[position:end]] = rows[starts[order[position:end]] - base]
+            position = end
+        return result
+
+    def _row(self, image_id: str) -> int:
+        try:
+            return self._rows[image_id]
+        except KeyError:
+            raise ArtifactError(f"{self.path}: has no image {image_id}; extract its regions first") from None
+
+    def _read(self, rows: slice) -> NDArray[np.float16]:
+        try:
+            data: NDArray[np.float16] = self._descriptors[rows]
+        except OSError as error:
+            raise ArtifactError(f"{self.path}: damaged descriptors ({reason(error)})") from error
+        return data
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()

@@ -1,0 +1,1 @@
+"""What every training shares: optimisers, the loop, checkpoints. Knows no images and no words."""

@@ -1,0 +1,153 @@
+"""Models and training states on the disk: safetensors and JSON, no pickle. The only door to safetensors.
+
+A model is a directory::
+
+    model.safetensors      the weights; its metadata hold the SHA-256 of config.json
+    config.json            the envelope, and whatever the model's room puts beside it
+    training.safetensors   what `--resume` needs: weights, best weights, optimiser; the history and the plan
+                           as JSON in the metadata
+
+Each file is written in one step, `config.json` before the weights that name it. Knows no model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vsa_cli.core.artifacts import (
+    Envelope,
+    atomic_path,
+    dump_json,
+    file_sha256,
+    read_json,
+    reason,
+    write_text,
+)
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.training.loop import Epoch, State
+
+_WEIGHTS, _CONFIG, _TRAINING = "model.safetensors", "config.json", "training.safetensors"
+
+
+def write_model(folder: Path, envelope: Envelope, contents: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Write a model directory (a training state in it stays).
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    config = dump_json({"envelope": envelope.to_dict(), **contents}, indent=1)
+    write_text(folder / _CONFIG, config)
+    digest = hashlib.sha256(config.encode()).hexdigest()
+    _write_tensors(folder / _WEIGHTS, weights, {"config_sha256": digest})
+
+
+def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dict[str, Any], dict[str, Tensor]]:
+    """Read a model directory.
+
+    Args:
+        folder: the directory.
+        expected: its format, such as `vsa-generator`.
+        version: the newest version that is read.
+
+    Returns:
+        The envelope, what stands beside it in `config.json`, and the weights on the CPU in float32.
+
+    Raises:
+        DataError: a file is missing.
+        ArtifactError: a file is damaged, of another kind, or the two do not belong together.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise DataError(f"{folder}: not a model directory (no {_CONFIG} in it)")
+    contents = read_json(folder / _CONFIG)
+    if not isinstance(contents, dict):
+        raise ArtifactError(f"{folder / _CONFIG}: not a vsa artifact")
+    envelope = Envelope.from_dict(contents.pop("envelope", None), str(folder), expected, version)
+    weights, metadata = _read_tensors(folder / _WEIGHTS)
+    if metadata.get("config_sha256") != file_sha256(folder / _CONFIG):
+        raise ArtifactError(f"{folder}: its weights and {_CONFIG} were not written together; train it again")
+    return envelope, contents, {name: tensor.float() for name, tensor in weights.items()}
+
+
+def write_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
+    """Save all that a continued run needs, in one file and one step.
+
+    Args:
+        folder: of the model.
+        state: of the training.
+        plan: what the run was asked for; a continued run must be asked for the same.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    tensors = {f"model/{name}": value for name, value in state.model.state_dict().items()}
+    tensors |= {f"best/{name}": value for name, value in state.best.items()}
+    for index, slots in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    history = [dataclasses.asdict(epoch) for epoch in state.history]
+    metadata = {"plan": dump_json(plan), "history": dump_json(history)}
+    _write_tensors(folder / _TRAINING, tensors, metadata)
+
+
+def has_training(folder: Path) -> bool:
+    """Whether there is a run to continue."""
+    return (folder / _TRAINING).is_file()
+
+
+def read_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
+    """Put a saved training state into a fresh one.
+
+    Raises:
+        ArtifactError: damaged, or saved by a run that was asked for something else.
+    """
+    path = folder / _TRAINING
+    tensors, metadata = _read_tensors(path)
+    try:
+        saved_plan = json.loads(metadata["plan"])
+        history = [Epoch(**epoch) for epoch in json.loads(metadata["history"])]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: damaged training state ({reason(error)})") from error
+    differing = sorted(key for key in {*plan, *saved_plan} if plan.get(key) != saved_plan.get(key))
+    if differing:
+        raise ArtifactError(f"{path}: was begun with another {', '.join(differing)}; --force starts anew")
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        group, _, rest = name.partition("/")
+        groups.setdefault(group, {})[rest] = value
+    try:
+        state.model.load_state_dict(groups["model"])
+        _load_optimizer(state.optimizer, groups["optimizer"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{path}: does not fit this model ({reason(error)[:120]})") from error
+    state.best, state.history = groups["best"], history
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, slot = name.partition("/")
+        slots.setdefault(int(index), {})[slot] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    with atomic_path(path) as part:
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part, metadata)
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        kind = DataError if isinstance(error, FileNotFoundError) else ArtifactError
+        raise kind(f"{path}: cannot be read ({reason(error)[:160]})") from error
