@@ -89,4 +89,4 @@ def main() -> None:
     """Run `vsa` as a process."""
     # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
     warnings.filterwarnings("ignore", module=r"PIL\b")
-    app()
+    app(prog_name="vsa")

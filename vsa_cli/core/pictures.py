@@ -81,6 +81,7 @@ def read_size(path: Path) -> tuple[int, int]:
     """
     try:
         with _open(path) as image:
+            _settle_tiff(image)
             width, height = image.size
             return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
     except _BROKEN as error:
@@ -99,6 +100,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """
     try:
         with _open(path) as image:
+            _settle_tiff(image)
             width, height = image.size
             orientation = _orientation(image)
             if short_side is not None:
@@ -142,6 +144,12 @@ def _open(path: Path) -> Image.Image:
         image.close()
         raise ValueError(f"{image.size[0]}x{image.size[1]} pixels; at most {MAX_PIXELS // 10**6} million are read")
     return image
+
+
+def _settle_tiff(image: Image.Image) -> None:
+    # Pillow turns a TIFF upright itself, but only as it loads: after that, size and orientation agree.
+    if image.format == "TIFF" and _orientation(image) in _TRANSPOSE:
+        image.load()
 
 
 def _orientation(image: Image.Image) -> int:

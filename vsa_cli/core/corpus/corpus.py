@@ -1,4 +1,4 @@
-"""The prepared corpus: who is who among photographs and sentences. Writes and reads `corpus.json`.
+"""The prepared corpus: who is who. Writes and reads `corpus.json`; knows no caption formats.
 
 The file is one JSON object in UTF-8::
 
@@ -14,15 +14,14 @@ The file is one JSON object in UTF-8::
          "split": "train" | "tune" | "val" | "test",
          "sentences": [{"sentence_id": str, "raw": str, "tokens": [str]}]}]}
 
-Sentence ids are unique within their image. Nothing in it is absolute, so a folder with the corpus and its
-photographs can be moved. Knows no caption formats.
+Sentence ids are unique within their image. Nothing is absolute: a folder with corpus and photographs can move.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 FORMAT = "vsa-corpus"
 VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LONGEST_SIDE = 2**31
 
 
 @dataclass(frozen=True)
@@ -112,15 +110,12 @@ class Corpus:
 
 
 def write_corpus(path: Path, corpus: Corpus) -> Corpus:
-    """Write `corpus.json` in one step.
-
-    Returns:
-        The corpus as reading it back gives it, with the hash of its bytes.
+    """Write `corpus.json` in one step; return the corpus as reading it back gives it, hash and all.
 
     Raises:
         DataError: it cannot be written, or its folder's name cannot.
     """
-    root = Path(os.path.relpath(corpus.root.resolve(), path.resolve().parent)).as_posix()
+    root = Path(os.path.relpath(_settle(corpus.root), path.resolve().parent)).as_posix()
     if not is_text(root):
         raise DataError(f"{corpus.root}: the folder's name is not UTF-8, so {path} cannot record it")
     vocabulary = corpus.vocabulary.to_dict() if corpus.vocabulary is not None else None
@@ -128,7 +123,13 @@ def write_corpus(path: Path, corpus: Corpus) -> Corpus:
     # One image a line: as compact as JSON gets while `grep` and `diff` remain of use.
     lines = ",\n".join(map(_to_json, corpus.images))
     write_text(path, f'{dump_json(head).removesuffix("}")}, "images": [\n{lines}\n]}}\n')
-    return replace(corpus, sha256=file_sha256(path))
+    return replace(corpus, root=_settle(corpus.root), sha256=file_sha256(path))
+
+
+def _settle(root: Path) -> Path:
+    """Absolute, with links on the way to the folder followed, so that `..` is what it seems; its own name stays."""
+    root = root.absolute()
+    return root.resolve() if root.name == ".." else root.parent.resolve() / root.name
 
 
 def _to_json(image: Image) -> str:
@@ -150,46 +151,41 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
     envelope = Envelope.from_dict(data, where, FORMAT, VERSION)
     from_dict(PrepConfig, envelope.config, where)
     root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
-    if not is_text(root) or Path(root).is_absolute():
-        raise ArtifactError(f"{where}: damaged (root is not a relative path)")
-    if not isinstance(entries, list):
-        raise ArtifactError(f"{where}: damaged (images is not a list)")
+    _require(is_text(root) and not Path(root).is_absolute(), where, "root is not a relative path")
+    _require(isinstance(entries, list), where, "images is not a list")
     read = tuple(_image(entry, f"{where}: images[{number}]") for number, entry in enumerate(entries))
     _refuse_twins([image.key for image in read], f"{where}: damaged (image_id)")
     return Corpus(
         envelope=envelope,
-        root=images if images is not None else path.resolve().parent / root,
+        root=images if images is not None else _settle(path.resolve().parent / root),
         images=read,
         vocabulary=None if vocabulary is None else Vocabulary.from_dict(vocabulary, where),
         sha256=file_sha256(path),
     )
 
 
-def _image(entry: object, where: str) -> Image:
-    if not isinstance(entry, dict):
-        raise ArtifactError(f"{where} is not an object")
+def _image(entry: Any, where: str) -> Image:
+    _require(isinstance(entry, dict), where, "not an object")
     file, sha256 = entry.get("file"), entry.get("sha256")
     _require(is_id(entry.get("image_id")), where, "image_id")
-    _require(is_text(file) and relative_file(str(file)) == file, where, "file")
+    _require(is_text(file) and relative_file(file) == file, where, "file")
     for side in ("width", "height"):
-        _require(type(entry.get(side)) is int and 0 < entry[side] < _LONGEST_SIDE, where, side)
+        _require(type(entry.get(side)) is int and 0 < entry[side] < 2**31, where, side)
     _require(isinstance(sha256, str) and _SHA256.fullmatch(sha256) is not None, where, "sha256")
-    _require(isinstance(entry.get("split"), str) and entry["split"] in SPLITS, where, "split")
+    _require(entry.get("split") in SPLITS, where, "split")
     _require(isinstance(entry.get("sentences"), list), where, "sentences")
     said = tuple(_sentence(one, f"{where}.sentences[{number}]") for number, one in enumerate(entry["sentences"]))
     _refuse_twins([sentence.sentence_id for sentence in said], f"{where}: damaged (sentence_id)")
-    plain = {name: entry[name] for name in ("image_id", "file", "width", "height", "sha256", "split")}
-    return Image(**plain, sentences=said)
+    names = ("image_id", "file", "width", "height", "sha256", "split")
+    return Image(**{name: entry[name] for name in names}, sentences=said)
 
 
 def _sentence(entry: Any, where: str) -> Sentence:
-    if not isinstance(entry, Mapping):
-        raise ArtifactError(f"{where} is not an object")
+    _require(isinstance(entry, dict), where, "not an object")
     sentence_id, raw, tokens = entry.get("sentence_id"), entry.get("raw"), entry.get("tokens")
-    if not is_text(sentence_id) or not is_text(raw):
-        raise ArtifactError(f"{where}: damaged (sentence_id or raw is not text)")
-    if not isinstance(tokens, list) or not all(map(is_text, tokens)):
-        raise ArtifactError(f"{where}: damaged (tokens is not a list of texts)")
+    _require(is_text(sentence_id), where, "sentence_id")
+    _require(is_text(raw), where, "raw")
+    _require(isinstance(tokens, list) and all(map(is_text, tokens)), where, "tokens")
     return Sentence(sentence_id, raw, tuple(tokens))
 
 
@@ -199,8 +195,6 @@ def _require(fits: bool, where: str, name: str) -> None:
 
 
 def _refuse_twins(names: list[str], where: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ArtifactError(f"{where}: {name!r} stands twice")
-        seen.add(name)
+    if len(set(names)) < len(names):
+        twin = next(name for name, times in Counter(names).items() if times > 1)
+        raise ArtifactError(f"{where}: {twin!r} stands twice")

@@ -5,6 +5,7 @@ The same input gives the same corpus, whatever the threads and the day.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from vsa_cli.core.config import CaptionFileFormat, PrepConfig, to_dict
 from vsa_cli.core.corpus.checks import Watch, check_images, unwatched
 from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image
 from vsa_cli.core.corpus.readers import read_captions
-from vsa_cli.core.corpus.records import Problem, count_kinds
+from vsa_cli.core.corpus.records import Problem
 from vsa_cli.core.corpus.split_names import SPLITS, split_called
 from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, set_aside, settle
 from vsa_cli.core.corpus.vocabulary import Vocabulary
@@ -66,8 +67,8 @@ class Prepared:
             "splits": corpus.split_sizes(),
             "vocabulary_size": corpus.vocabulary.size if corpus.vocabulary is not None else None,
             "words_dropped": self.words_dropped,
-            "problems": count_kinds(self.failures),
-            "notes": count_kinds(self.notes),
+            "problems": Counter(problem.kind for problem in self.failures),
+            "notes": Counter(note.kind for note in self.notes),
         }
 
 

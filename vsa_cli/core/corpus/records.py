@@ -7,7 +7,6 @@ take. Knows no file format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal, TypeGuard
@@ -165,11 +164,11 @@ def _next_id(record: Record) -> str:
 
 def relative_file(name: str) -> str | None:
     """A path made posix and plain, or None where it is absolute, climbs out with `..`, or names nothing."""
-    parts = name.replace("\\", "/").split("/")
-    if ".." in parts or not parts[0] or re.match(r"[A-Za-z]:$", parts[0]):
-        return None
     plain = str(PurePosixPath(name))
-    return None if plain == "." else plain
+    parts = plain.replace("\\", "/").split("/")
+    if plain == "." or ".." in parts or not parts[0] or re.fullmatch(r"[A-Za-z]:", parts[0]):
+        return None
+    return plain
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -192,11 +191,3 @@ def printable(text: str) -> str:
     if short.isprintable():
         return short
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
-
-
-def count_kinds(problems: Iterable[Problem]) -> dict[str, int]:
-    """How many problems there are of each kind."""
-    counts: dict[str, int] = {}
-    for problem in problems:
-        counts[problem.kind] = counts.get(problem.kind, 0) + 1
-    return counts

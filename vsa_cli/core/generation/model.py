@@ -49,29 +49,34 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
+        self.scale: Tensor
         self.W_hi = nn.Linear(descriptor_size, config.hidden_size)
         self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
         self.cell = build_cell(config.cell, config.word_size, config.hidden_size)
         self.W_oh = nn.Linear(config.hidden_size, vocabulary_size)  # its bias is b_o
         self.dropout = nn.Dropout(config.dropout)
+        self.register_buffer("scale", torch.ones(()))
         nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
 
-    def start_from_frequencies(self, counts: Sequence[int]) -> None:
-        """Set b_o to the log frequency of each word, so that training starts at the unigram model's loss.
+    def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
+        """Start training at the unigram model's loss, with inputs of one size whatever the CNN.
+
+        b_o becomes the log frequency of each word. Descriptors are divided by their root mean square over the
+        training images: one number, which W_hi could hold as well, but which lets one learning rate suit all.
 
         Args:
             counts: (V,) how often each id is a target in training.
+            descriptors: (N, D) of the training images.
         """
         frequencies = torch.tensor(counts, dtype=torch.float64).clamp(min=0.5)
         with torch.no_grad():
             self.W_oh.bias.copy_(torch.log(frequencies / frequencies.sum()))
             self.W_oh.weight.mul_(0.1)
+            self.scale.copy_(descriptors.square().mean().clamp(min=1e-12).rsqrt())
 
     def start(self, descriptors: Tensor) -> State:
         """(B, D) descriptors to the state before START."""
-        # The map is linear, and descriptors come at any scale: a unit mean square suits every CNN.
-        scale = descriptors.square().mean(1, keepdim=True).clamp(min=1e-12).rsqrt()
-        return self.cell.start(self.W_hi(self.dropout(descriptors * scale)))
+        return self.cell.start(self.W_hi(self.dropout(descriptors * self.scale)))
 
     def step(self, words: Tensor, state: State) -> tuple[Tensor, State]:
         """One step of a search.

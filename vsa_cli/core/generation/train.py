@@ -122,7 +122,7 @@ def train_generator(corpus: Corpus, regions: RegionStore, request: Request) -> I
     )
     torch.manual_seed(request.seed)
     model = Generator(request.model, recipe.descriptor_size, vocabulary.size)
-    model.start_from_frequencies(train.target_counts(vocabulary.size))
+    model.start_from_data(train.target_counts(vocabulary.size), train.descriptors)
     model.to(request.device)
     settings = request.training
     optimizer = torch.optim.RMSprop(model.parameters(), lr=settings.learning_rate, alpha=settings.decay)

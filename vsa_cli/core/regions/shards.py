@@ -40,7 +40,7 @@ def read_shard(path: Path) -> tuple[list[ImageRegions], tuple[str, ...]]:
         ArtifactError: it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             images = [
                 ImageRegions(

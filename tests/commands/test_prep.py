@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from vsa_cli.app import app
+from vsa_cli.core.corpus.corpus import read_corpus
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four photographs and a CSV with two sentences for each."""
+    (tmp_path / "photos").mkdir()
+    rows = ["image,caption"]
+    for number in range(4):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / "photos" / f"{number}.png")
+        rows += [f"{number}.png,a thing", f'{number}.png,"one, two"']
+    (tmp_path / "captions.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def prep(folder: Path, *options: str) -> Result:
+    arguments = [str(folder / "captions.csv"), "--images", str(folder / "photos"), "-o", str(folder / "corpus.json")]
+    return CliRunner().invoke(app, ["prep", *arguments, *options])
+
+
+def spoil(folder: Path) -> None:
+    (folder / "photos" / "1.png").write_bytes(b"no picture")
+    with (folder / "captions.csv").open("a") as file:
+        file.write("gone.png,x\nnonsense\n")
+
+
+def test_a_corpus_is_written_and_told(folder: Path) -> None:
+    result = prep(folder, "--json", "--min-count", "4", "--val", "1", "--unknown", "unk", "--seed", "3")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "images": 4, "sentences": 8, "splits": {"train": 3, "val": 1}, "vocabulary_size": 2, "words_dropped": 4,
+        "problems": {}, "notes": {},
+    }  # fmt: skip
+    corpus = read_corpus(folder / "corpus.json")
+    assert corpus.split_sizes() == {"train": 3, "val": 1}
+    assert corpus.envelope.seed == 3
+    assert corpus.envelope.config["val"] == 1
+
+
+def test_stdout_holds_data_only(folder: Path) -> None:
+    result = prep(folder)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "4 images (train 4), 8 sentences, 1 words with END" in result.stderr
+    assert prep(folder, "--quiet", "--force").output == ""
+
+
+def test_failed_inputs_are_named_and_counted_in_exit_code_3(folder: Path) -> None:
+    spoil(folder)
+    result = prep(folder, "--json", "--quiet", "--report", str(folder / "report.jsonl"))
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["problems"] == {"malformed": 1, "missing": 1, "unreadable": 1}
+    lines = result.stderr.splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == ["captions.csv, line 11", "1.png", "gone.png"]
+    report = [json.loads(line) for line in (folder / "report.jsonl").read_text().splitlines()]
+    assert [entry["kind"] for entry in report] == ["malformed", "unreadable", "missing"]
+    assert len(read_corpus(folder / "corpus.json").images) == 3
+
+
+def test_many_failures_are_counted_after_twenty(folder: Path) -> None:
+    with (folder / "captions.csv").open("a") as file:
+        file.writelines(f"gone{number}.png,x\n" for number in range(50))
+    result = prep(folder, "--quiet")
+    assert len(result.stderr.splitlines()) == 21
+    assert "and 30 more" in result.stderr
+
+
+def test_strict_writes_nothing_but_the_report(folder: Path) -> None:
+    spoil(folder)
+    result = prep(folder, "--strict", "--json", "--report", str(folder / "report.jsonl"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith("vsa: 3 inputs failed")
+    assert not (folder / "corpus.json").exists()
+    assert (folder / "report.jsonl").exists()
+
+
+def test_nothing_left_is_a_failure(folder: Path) -> None:
+    for path in (folder / "photos").iterdir():
+        path.unlink()
+    result = prep(folder)
+    assert result.exit_code == 1
+    assert "no image is left" in result.stderr
+    assert not (folder / "corpus.json").exists()
+
+
+def test_an_existing_output_is_refused_before_the_work(folder: Path) -> None:
+    (folder / "corpus.json").write_text("mine")
+    (folder / "captions.csv").unlink()  # the work could not even begin
+    result = prep(folder)
+    assert result.exit_code == 2
+    assert result.stderr == f"vsa: {folder / 'corpus.json'}: exists already; --force replaces it\n"
+    assert (folder / "corpus.json").read_text() == "mine"
+
+
+def test_force_replaces_and_leaves_no_parts(folder: Path) -> None:
+    (folder / "corpus.json").write_text("mine")
+    assert prep(folder, "--force").exit_code == 0
+    assert len(read_corpus(folder / "corpus.json").images) == 4
+    assert sorted(path.name for path in folder.iterdir()) == ["captions.csv", "corpus.json", "photos"]
+
+
+def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
+    spoil(folder)
+    (folder / "corpus.json").write_text("mine")
+    result = prep(folder, "--dry-run", "--json", "--report", str(folder / "report.jsonl"))
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["images"] == 3
+    assert "would write" in result.stderr
+    assert (folder / "corpus.json").read_text() == "mine"
+    assert not (folder / "report.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--tune", "4"), 2),
+        (("--split", "other"), 2),
+        (("--splits", "names.txt"), 2),
+        (("--min-count", "0"), 2),
+        (("--captions-format", "other"), 2),
+        (("--captions-format", "coco"), 1),
+        (("--splits", "train=absent.txt"), 1),
+        (("--images", "absent"), 1),
+    ],
+)
+def test_wrong_requests_end_in_their_code_and_one_line(folder: Path, options: tuple[str, ...], code: int) -> None:
+    result = prep(folder, *options)
+    assert result.exit_code == code
+    assert "Traceback" not in result.output
+    assert not (folder / "corpus.json").exists()
+
+
+def test_a_process_tells_stdout_and_stderr_apart_and_survives_odd_names(folder: Path) -> None:
+    with (folder / "captions.csv").open("ab") as file:
+        file.write("\x1b[31mred.png,x\nübel.png,y\n".encode())
+    command = [
+        sys.executable,
+        "-m",
+        "vsa_cli",
+        "prep",
+        str(folder / "captions.csv"),
+        "--images",
+        str(folder / "photos"),
+    ]
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    process = subprocess.run(
+        [*command, "-o", str(folder / "c.json"), "--json"],
+        capture_output=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 3
+    assert json.loads(process.stdout)["problems"] == {"missing": 2}
+    assert b"\x1b" not in process.stderr
+    assert b"Traceback" not in process.stderr
+
+
+def test_help_has_an_example_and_stays_light() -> None:
+    script = (
+        "import sys; from typer.testing import CliRunner; from vsa_cli.app import app;"
+        "r = CliRunner().invoke(app, ['prep', '-h']); assert r.exit_code == 0; assert 'Example: vsa prep' in r.stdout;"
+        "heavy = {'torch', 'numpy', 'PIL', 'h5py', 'rich', 'nltk'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

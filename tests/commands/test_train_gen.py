@@ -1,0 +1,148 @@
+"""`vsa train-gen`: learning, resuming to the same bits, and artifacts that do not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from typer.testing import Result
+
+from tests.conftest import SMALL, Drawn
+
+Run = Callable[..., Result]
+
+
+def weights(folder: Path) -> dict[str, list[float]]:
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        return {name: file.get_tensor(name).flatten().tolist() for name in file.keys()}  # noqa: SIM118
+
+
+def train(vsa: Run, drawn: Drawn, out: Path, *options: object) -> Result:
+    return vsa("train-gen", drawn.corpus, drawn.regions, "-o", out, *SMALL, *options)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_every_cell_learns(vsa: Run, drawn: Drawn, tmp_path: Path, cell: str) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--cell", cell, "--epochs", 8, "--json")
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    assert epochs[-1]["validation"]["perplexity"] < 0.6 * epochs[0]["validation"]["perplexity"]
+    assert result.stderr.count("perplexity") == len(epochs)
+    assert "words/s" in result.stderr
+
+
+def test_the_model_is_self_contained(drawn: Drawn) -> None:
+    config = json.loads((drawn.model / "config.json").read_text())
+    assert config["envelope"]["format"] == "vsa-generator"
+    assert set(config["envelope"]["parents"]) == {"corpus", "regions"}
+    assert config["regions"]["cnn"] == "efficientnet_lite2"
+    assert config["regions"]["photo_side"] == 96
+    assert config["trained_on"]["images"] == 40
+    assert config["scores"]["split"] == "val"
+    assert len(config["vocabulary"]["words"]) == 16
+    assert str(drawn.folder) not in (drawn.model / "config.json").read_text()
+
+
+def test_the_same_seed_gives_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert train(vsa, drawn, tmp_path / name, "--epochs", 2, "--seed", seed).exit_code == 0
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+
+
+def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    options = ("--epochs", "12", "--patience", "12")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(vsa, drawn, whole, *options).exit_code == 0
+    command = [sys.executable, "-m", "vsa_cli", "train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL]
+    process = subprocess.Popen([*map(str, command), *options, "-q"])
+    while not (broken / "training.safetensors").exists():
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert train(vsa, drawn, broken, *options, "--resume").exit_code == 0
+    assert weights(whole) == weights(broken)
+    again = train(vsa, drawn, broken, *options, "--resume")
+    assert "nothing left to do" in again.stderr
+    assert not [name for name in os.listdir(broken) if name.endswith(".part")]
+
+
+def test_keep_last_reports_but_does_not_choose(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--epochs", 3, "--keep-last", "--json")
+    epochs = json.loads(result.stdout)["epochs"]
+    config = json.loads((tmp_path / "gen" / "config.json").read_text())
+    assert config["scores"]["perplexity"] == epochs[-1]["validation"]["perplexity"]
+
+
+def test_without_validation_it_trains_to_the_end(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--epochs", 3, "--validate", "none", "--patience", 1)
+    assert result.exit_code == 0
+    assert result.stderr.count("epoch") == 3
+    assert json.loads((tmp_path / "gen" / "config.json").read_text())["scores"] == {}
+
+
+def test_resuming_with_other_options_is_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    assert train(vsa, drawn, tmp_path / "gen", "--epochs", 1).exit_code == 0
+    result = train(vsa, drawn, tmp_path / "gen", "--epochs", 2, "--resume")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+
+
+def test_an_existing_model_is_not_overwritten(vsa: Run, drawn: Drawn) -> None:
+    result = train(vsa, drawn, drawn.model, "--epochs", 1)
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+
+
+def test_regions_that_lack_an_image_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "val.h5"
+    options = ("--split", "val", "--detector", "grid", "--top", 0, "--cnn", "efficientnet_lite0", "--side", 64)
+    assert vsa("extract-regions", drawn.corpus, "-o", out, *options).exit_code == 0
+    result = vsa("train-gen", drawn.corpus, out, "-o", tmp_path / "gen")
+    assert result.exit_code == 1
+    assert "has no image" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_damaged_model_is_refused_in_a_line(vsa: Run, drawn: Drawn, tmp_path: Path, file: str) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((drawn.model / name).read_bytes())
+    data = (tmp_path / file).read_bytes()
+    for damaged in (data[: len(data) // 2], b"", b"\xff" * 64, b"[]", data.replace(b"vsa-generator", b"vsa-regionsss")):
+        (tmp_path / file).write_bytes(damaged)
+        result = vsa("caption", drawn.photos / "000.png", "--model", tmp_path)
+        if damaged == data:
+            continue
+        assert result.exit_code == 1, damaged[:40]
+        assert result.stderr.startswith("vsa: ")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_config_that_claims_a_huge_model_is_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    config = json.loads((drawn.model / "config.json").read_text())
+    config["envelope"]["config"]["model"]["hidden_size"] = 2**30
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((drawn.model / "model.safetensors").read_bytes())
+    result = vsa("caption", drawn.photos / "000.png", "--model", tmp_path)
+    assert result.exit_code == 1
+
+
+def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--dry-run")
+    assert result.exit_code == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.cuda
+def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--epochs", 2, "--device", "cuda")
+    assert result.exit_code == 0, result.output

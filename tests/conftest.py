@@ -1,0 +1,94 @@
+"""A drawn corpus with all its artifacts, made once; a runner; the marks that skip loudly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from tests.drawn import write_corpus
+from vsa_cli.app import app
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Where the drawn corpus and its artifacts lie. Read, never written."""
+
+    folder: Path
+    photos: Path
+    captions: Path
+    corpus: Path
+    regions: Path
+    model: Path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = {
+        "cuda": None if torch.cuda.is_available() else "no CUDA device",
+        "java": None if shutil.which("java") else "no Java runtime",
+        "flickr8k": None if os.environ.get("VSA_FLICKR8K") else "VSA_FLICKR8K does not name a Flickr8k folder",
+    }
+    for item in items:
+        for mark, reason in reasons.items():
+            if reason and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def vsa() -> Callable[..., Result]:
+    """Run `vsa` in this process: `vsa("prep", path, ...)`."""
+    runner = CliRunner()
+
+    def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
+        return runner.invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def vsa_process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run `vsa` as a process of its own, for what only a process shows: streams, pipes, exit codes."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "vsa_cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result]) -> Drawn:
+    """Drawn photographs, captions of two to four sentences each, and all that is made from them."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_corpus(folder)
+    made = Drawn(
+        folder,
+        folder / "photos",
+        folder / "captions.csv",
+        folder / "corpus.json",
+        folder / "regions.h5",
+        folder / "gen",
+    )
+    steps = (
+        ("prep", made.captions, "--images", made.photos, "-o", made.corpus, "--min-count", 1),
+        ("extract-regions", made.corpus, "-o", made.regions, "--detector", "grid", "--top", 3, "--side", 96),
+        ("train-gen", made.corpus, made.regions, "-o", made.model, *SMALL, "--epochs", 20, "--patience", 20),
+    )
+    for step in steps:
+        result = vsa(*step)
+        assert result.exit_code == 0, result.output
+    return made
+
+
+SMALL = (
+    "--hidden-size", 96, "--word-size", 48, "--batch-size", 16, "--dropout", 0.1, "--learning-rate", 3e-3,
+)  # fmt: skip
+"""Options of a generator that learns the drawn corpus in seconds."""

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsa_cli.core.corpus.corpus import Image
+from vsa_cli.core.corpus.records import Record
+from vsa_cli.core.corpus.split_names import split_called, split_in_name
+from vsa_cli.core.corpus.splits import SplitList, draw, lists_beside, named_lists, place, set_aside, settle
+from vsa_cli.core.errors import DataError, UsageError
+
+
+def images(count: int, split: str = "train") -> list[Image]:
+    return [Image(number, f"{number}.jpg", 1, 1, "0" * 64, split, ()) for number in range(count)]
+
+
+def write_list(path: Path, *names: str) -> SplitList:
+    path.write_text("\n".join(names))
+    split = split_in_name(path.stem)
+    assert split is not None
+    return SplitList(split, path)
+
+
+@pytest.mark.parametrize(
+    ("stem", "split"),
+    [
+        ("captions_train2014", "train"),
+        ("captions_val2017", "val"),
+        ("Flickr_8k.devImages", "val"),
+        ("Flickr_8k.testImages", "test"),
+        ("TRAIN", "train"),
+        ("validation-set", "val"),
+        ("trainval", None),
+        ("train_and_test", None),
+        ("contest", None),
+        ("dataset", None),
+    ],
+)
+def test_a_files_name_tells_its_split(stem: str, split: str | None) -> None:
+    assert split_in_name(stem) == split
+
+
+def test_split_names() -> None:
+    found = [split_called(name) for name in ("Train", " dev ", "validation", "tune", "restval", "x")]
+    assert found == ["train", "val", "val", "tune", "restval", None]
+
+
+def test_named_lists_tell_their_split_or_are_refused() -> None:
+    found = named_lists(["a/devImages.txt", "test=a/x=y.txt", "a=b/train.txt"])
+    assert [(one.split, one.path) for one in found] == [
+        ("val", Path("a/devImages.txt")), ("test", Path("a/x=y.txt")), ("train", Path("a=b/train.txt"))
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match=r"train=names\.txt"):
+        named_lists(["names.txt"])
+
+
+def test_lists_lie_beside_flickr_files_only(tmp_path: Path) -> None:
+    for name in ("Flickr_8k.trainImages.txt", "Flickr_8k.devImages.txt", "other.txt"):
+        (tmp_path / name).write_text("a.jpg\n")
+    captions = [tmp_path / "a.token", tmp_path / "b.token"]
+    assert [one.split for one in lists_beside(captions, ["flickr", "flickr"])] == ["train", "val"]
+    assert lists_beside(captions, ["csv", "coco"]) == []
+
+
+def test_place_follows_lists_and_leaves_the_rest_out(tmp_path: Path) -> None:
+    records = [Record(1, "x/a.jpg"), Record("b", "b.jpg"), Record("c.jpg", "c.jpg", split="test"), Record("d", "d.jpg")]
+    lists = [
+        write_list(tmp_path / "train.txt", "c.jpg", "", "a.jpg\r", "a.jpg"),
+        write_list(tmp_path / "val.txt", "b.jpg", "new.jpg"),
+    ]
+    placed, problems = place(records, lists)
+    assert [(record.key, record.split) for record in placed] == [
+        ("1", "train"), ("b", "val"), ("c.jpg", "train"), ("new.jpg", "val")
+    ]  # fmt: skip
+    assert placed[2].rank < placed[0].rank
+    assert [(problem.kind, problem.name) for problem in problems] == [("unlisted", "d")]
+
+
+def test_place_names_clashes_and_lines_that_make_no_sense(tmp_path: Path) -> None:
+    lists = [
+        write_list(tmp_path / "train.txt", "a.jpg", "b.jpg", "../c"),
+        write_list(tmp_path / "test.txt", "a.jpg", "b"),
+    ]
+    with lists[0].path.open("ab") as file:
+        file.write(b"\n\xff\n")
+    placed, problems = place([Record("a.jpg", "a.jpg"), Record("b.jpg", "b.jpg")], lists)
+    assert placed == []
+    assert sorted(problem.kind for problem in problems) == ["clash", "clash", "malformed", "unlisted", "unsafe"]
+    with pytest.raises(DataError, match="absent"):
+        place([], [SplitList("train", tmp_path / "absent")])
+
+
+def test_a_bare_name_that_two_images_share_places_neither(tmp_path: Path) -> None:
+    placed, problems = place(
+        [Record(1, "x/a.jpg"), Record(2, "y/a.jpg")], [write_list(tmp_path / "train.txt", "a.jpg")]
+    )
+    assert [record.key for record in placed] == ["a.jpg"]
+    assert [problem.kind for problem in problems] == ["unlisted", "unlisted"]
+
+
+def test_restval_joins_train_or_goes() -> None:
+    def splits(restval: str) -> list[str | None]:
+        records = [Record(1, "1", split="restval"), Record(2, "2"), Record(3, "3", split="val")]
+        return [record.split for record in settle(records, restval)]  # type: ignore[arg-type]
+
+    assert splits("train") == ["train", "train", "val"]
+    assert splits("drop") == ["train", "val"]
+
+
+@given(st.integers(2, 40), st.data())
+def test_a_draw_has_its_size_its_seed_and_no_order(count: int, data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, count - 1))
+    drawn = draw(images(count), "val", size, seed=3)
+    chosen = {image.key for image in drawn if image.split == "val"}
+    assert len(chosen) == size
+    assert [image.key for image in drawn] == [image.key for image in images(count)]
+    shuffled = random.Random(0).sample(images(count), count)
+    assert {image.key for image in draw(shuffled, "val", size, seed=3) if image.split == "val"} == chosen
+
+
+def test_draws_differ_by_seed_and_split() -> None:
+    chosen = {
+        tuple(image.key for image in draw(images(100), split, 10, seed) if image.split == split)
+        for split in ("val", "test")
+        for seed in range(3)
+    }
+    assert len(chosen) == 6
+
+
+def test_tune_takes_the_last_of_the_list() -> None:
+    ranks = {"0": 5, "1": 1, "2": 9, "3": 0}
+    assert [image.split for image in set_aside(images(4), 2, ranks)] == ["tune", "train", "tune", "train"]
+    assert set_aside(images(4), 0, ranks) == images(4)
+
+
+def test_what_cannot_be_taken_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="only 3 train images"):
+        set_aside(images(3), 3, dict.fromkeys("012", 0))
+    with pytest.raises(UsageError, match="already"):
+        draw([*images(3), *images(1, "test")], "test", 1, 0)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsa_cli.core.corpus.tokenizer import tokenize
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tokens"),
+    [
+        ("A dog's T-shirt .", ("a", "dogs", "tshirt")),
+        ("two\tmen\nand\r\na\u00a0boat", ("two", "men", "and", "a", "boat")),
+        ("7-up, 3rd_base & co", ("7up", "3rdbase", "co")),
+        ("Ein HÜBSCHES Mädchen", ("ein", "hübsches", "mädchen")),
+        ("Σκύλος; собака。犬", ("σκύλος", "собака犬")),
+        ("…!? -- ''", ()),
+        ("", ()),
+        ("a\u200bb \u201cquoted\u201d \U0001f415", ("ab", "quoted")),
+    ],
+)
+def test_tokens_are_the_papers(sentence: str, tokens: tuple[str, ...]) -> None:
+    assert tokenize(sentence) == tokens
+
+
+def test_tokens_do_not_depend_on_how_accents_are_written() -> None:
+    assert tokenize(unicodedata.normalize("NFD", "café Ångström")) == tokenize("café Ångström") == ("café", "ångström")
+
+
+@given(st.text())
+def test_tokens_hold_letters_and_digits_only_and_are_stable(sentence: str) -> None:
+    tokens = tokenize(sentence)
+    assert all(token.isalnum() for token in tokens)
+    assert tokenize(" ".join(tokens)) == tokens
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_agrees_with_the_rule_letter_by_letter(sentence: str) -> None:
+    kept = "".join(c for c in sentence.lower() if c.isspace() or "a" <= c <= "z" or "0" <= c <= "9")
+    assert tokenize(sentence) == tuple(kept.split())

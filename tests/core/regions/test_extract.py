@@ -1,0 +1,215 @@
+"""Extraction: each detector, both kinds of description, resuming, failures, and what a killed process leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from vsa_cli.core.pictures import read_picture
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.cnn import load_cnn
+from vsa_cli.core.regions.describe import Describer, input_size
+from vsa_cli.core.regions.extract import part_folder
+from vsa_cli.core.regions.store import RegionStore
+
+Run = Callable[..., Result]
+CHEAP = ("--cnn", "efficientnet_lite0", "--side", 64)
+
+
+@pytest.fixture(scope="module")
+def describer() -> Describer:
+    return Describer(load_cnn("efficientnet_lite0"), 64, "roi", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [
+        ((640, 480), 224, (288, 224)),
+        ((480, 640), 224, (224, 288)),
+        ((10, 10), 96, (96, 96)),
+        ((1, 20000), 224, (224, 896)),
+        ((20000, 1), 64, (256, 64)),
+    ],
+)
+def test_inputs_are_whole_cells_and_bounded(size: tuple[int, int], side: int, expected: tuple[int, int]) -> None:
+    assert input_size(*size, side) == expected
+
+
+def test_the_whole_image_is_the_mean_of_the_map(describer: Describer, drawn: Drawn) -> None:
+    picture = read_picture(drawn.photos / "003.png")
+    whole = geometry.whole(picture.width, picture.height)
+    described = describer.regions(picture, whole)[0]
+    mean = describer.map(picture).mean((1, 2)).numpy()
+    # RoIAlign interpolates between cells' centres: close to the mean, not equal to it
+    assert np.corrcoef(described, mean)[0, 1] > 0.95
+
+
+def test_a_descriptor_does_not_depend_on_its_company(describer: Describer, drawn: Drawn) -> None:
+    picture = read_picture(drawn.photos / "003.png")
+    many = geometry.grid(picture.width, picture.height, 8)
+    together = describer.regions(picture, many)
+    alone = np.concatenate([describer.regions(picture, many[i : i + 1]) for i in range(8)])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_crops_see_the_box_and_nothing_else(drawn: Drawn) -> None:
+    crops = Describer(load_cnn("efficientnet_lite0"), 64, "crop", torch.device("cpu"))
+    picture = read_picture(drawn.photos / "003.png")
+    half = np.array([[0, 0, 64, 96]], np.float32)
+    before = crops.regions(picture, half)
+    changed = picture.rgb.copy()
+    changed[:, 70:] = 0
+    after = crops.regions(type(picture)(changed, picture.width, picture.height), half)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("describe", ["roi", "crop"])
+@pytest.mark.parametrize("detector", ["selective-search", "grid"])
+def test_boxes_are_inside_and_the_whole_image_is_first(
+    vsa: Run, drawn: Drawn, tmp_path: Path, detector: str, describe: str
+) -> None:
+    out = tmp_path / "r.h5"
+    options = ("--detector", detector, "--describe", describe, "--top", 4, *CHEAP)
+    result = vsa("extract-regions", drawn.corpus, "-o", out, "--split", "val", *options, "--json")
+    assert result.exit_code == 0, result.output
+    store = RegionStore(out)
+    assert json.loads(result.stdout)["images"] == len(store) > 0
+    for image_id in store.ids:
+        found = store[image_id]
+        assert found.boxes[0].tolist() == [0, 0, found.width, found.height]
+        assert 1 <= len(found.boxes) <= 5
+        assert (found.boxes[:, :2] < found.boxes[:, 2:]).all()
+        assert (found.boxes >= 0).all()
+        assert (found.boxes[:, 2:] <= [found.width, found.height]).all()
+        assert np.isfinite(found.descriptors).all()
+    assert store.envelope.config["detector"] == detector
+
+
+def test_selective_search_finds_the_drawn_shape(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    """Some box fits the shape, whose extent the colours tell: an oracle that knows no detector."""
+    out = tmp_path / "r.h5"
+    assert vsa("extract-regions", drawn.photos, "-o", out, *CHEAP).exit_code == 0
+    store = RegionStore(out)
+    best = []
+    for image_id in store.ids:
+        rgb = read_picture(drawn.photos / image_id).rgb.astype(int)
+        rows, columns = np.nonzero(np.abs(rgb - rgb[0, 0]).sum(2) > 100)
+        shape = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
+        best.append(geometry.iou(shape, store[image_id].boxes).max())
+    assert np.mean(np.array(best) > 0.8) > 0.9
+
+
+def test_own_boxes_are_kept_as_given(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    mine = {f"{i:03d}.png": [[1, 2, 30, 40], [5.5, 6, 60, 70]] for i in range(48)}
+    (tmp_path / "boxes.json").write_text(json.dumps(mine))
+    out = tmp_path / "r.h5"
+    options = ("--detector", "boxes", "--boxes", tmp_path / "boxes.json", *CHEAP)
+    assert vsa("extract-regions", drawn.photos, "-o", out, *options).exit_code == 0
+    assert RegionStore(out)["007.png"].boxes.tolist() == [[0, 0, 128, 96], [1, 2, 30, 40], [5.5, 6, 60, 70]]
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"000.png": [[1, 2, 3]]}', '{"000.png": [[5, 5, 1, 9]]}', '{"000.png": "x"}', "{"]
+)
+def test_wrong_boxes_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path, content: str) -> None:
+    (tmp_path / "boxes.json").write_text(content)
+    options = ("--detector", "boxes", "--boxes", tmp_path / "boxes.json", *CHEAP)
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *options)
+    assert result.exit_code == 1
+    assert "boxes.json" in result.stderr
+
+
+def test_detectors_that_lack_their_files_say_so(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", "--detector", "boxes", *CHEAP)
+    assert (result.exit_code, "--boxes" in result.stderr) == (2, True)
+    options = ("--detector", "fasterrcnn", "--detector-weights", tmp_path / "none.pth", *CHEAP)
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *options)
+    assert (result.exit_code, "none.pth" in result.stderr) == (4, True)
+
+
+def test_faster_rcnn_runs_with_given_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+    torch.manual_seed(0)
+    torch.save(fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), tmp_path / "w.pth")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes((drawn.photos / "000.png").read_bytes())
+    options = ("--detector", "fasterrcnn", "--detector-weights", tmp_path / "w.pth", "--top", 2, *CHEAP)
+    result = vsa("extract-regions", folder, "-o", tmp_path / "r.h5", *options)
+    assert result.exit_code == 0, result.output
+    assert len(RegionStore(tmp_path / "r.h5")["a.png"].boxes) <= 3
+
+
+def test_a_bad_photograph_is_named_and_the_rest_is_done(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("000.png", "001.png"):
+        (folder / name).write_bytes((drawn.photos / name).read_bytes())
+    (folder / "broken.jpg").write_bytes(b"not a photograph")
+    result = vsa("extract-regions", folder, "-o", tmp_path / "r.h5", "--detector", "grid", *CHEAP)
+    assert result.exit_code == 3
+    assert "broken.jpg" in result.stderr
+    assert RegionStore(tmp_path / "r.h5").ids == ["000.png", "001.png"]
+    (folder / "000.png").unlink()
+    (folder / "001.png").unlink()
+    result = vsa("extract-regions", folder, "-o", tmp_path / "none.h5", "--detector", "grid", *CHEAP)
+    assert result.exit_code == 1
+    assert not (tmp_path / "none.h5").exists()
+
+
+def test_a_photograph_that_changed_since_prep_is_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in drawn.photos.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "001.png").write_bytes((folder / "002.png").read_bytes())
+    options = ("--images", folder, "--detector", "grid", "--top", 0, *CHEAP)
+    result = vsa("extract-regions", drawn.corpus, "-o", tmp_path / "r.h5", *options)
+    assert result.exit_code == 3
+    assert "001.png: has changed" in result.stderr
+
+
+def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for copy in range(5):
+        for path in drawn.photos.iterdir():
+            (folder / f"{copy}{path.name}").write_bytes(path.read_bytes())
+    whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
+    options = ("--detector", "selective-search", "--top", "3", *map(str, CHEAP))
+    assert vsa("extract-regions", folder, "-o", whole, *options).exit_code == 0
+
+    command = [sys.executable, "-m", "vsa_cli", "extract-regions", str(folder), "-o", str(broken), *options, "-q"]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not list(part_folder(broken).glob("*.npz")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not broken.exists()
+    assert vsa("extract-regions", folder, "-o", broken, *options, "--top", 4, "--resume").exit_code == 1
+    assert vsa("extract-regions", folder, "-o", broken, *options, "--resume").exit_code == 0
+    assert not part_folder(broken).exists()
+    one, other = RegionStore(whole), RegionStore(broken)
+    assert one.ids == other.ids
+    assert one.sha256 == other.sha256
+
+
+def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *CHEAP, "--dry-run")
+    assert result.exit_code == 0
+    assert "48 photographs" in result.stderr
+    assert not list(tmp_path.iterdir())

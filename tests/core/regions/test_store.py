@@ -1,0 +1,163 @@
+"""`regions.h5`: what goes in comes out, and nothing hostile gets through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsa_cli.core.artifacts import Envelope
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.store import FORMAT, ImageRegions, RegionStore, write_regions
+
+D = 6
+
+
+def image(name: str, regions: int, seed: int = 0) -> ImageRegions:
+    rng = np.random.default_rng([seed, regions, *name.encode()])
+    corner = rng.uniform(0, 50, (regions, 2))
+    return ImageRegions(
+        image_id=name,
+        sha256=f"{seed:064x}",
+        width=100 + regions,
+        height=90,
+        boxes=np.hstack([corner, corner + rng.uniform(1, 40, (regions, 2))]).astype(np.float32),
+        scores=rng.random(regions).astype(np.float32),
+        descriptors=rng.normal(size=(regions, D)).astype(np.float16),
+    )
+
+
+def write(path: Path, images: list[ImageRegions], part: int = 2) -> None:
+    parts = (images[i : i + part] for i in range(0, len(images), part))
+    write_regions(path, Envelope(FORMAT, 1, {"cnn": "x"}), parts, D)
+
+
+def same(one: ImageRegions, other: ImageRegions) -> bool:
+    scalars = (one.image_id, one.sha256, one.width, one.height) == (
+        other.image_id,
+        other.sha256,
+        other.width,
+        other.height,
+    )
+    return scalars and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("boxes", "scores", "descriptors")
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), part=st.integers(1, 5))
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, counts: list[int], part: int) -> None:
+    path = tmp_path_factory.mktemp("store") / "regions.h5"
+    images = [image(f"é{i}.jpg", count, i) for i, count in enumerate(counts)]
+    write(path, images, part)
+    store = RegionStore(path)
+    assert store.ids == [one.image_id for one in images]
+    assert all(same(store[one.image_id], one) for one in images)
+    asked = [one.image_id for one in images][::-1]
+    expected = np.stack([one.descriptors[0] for one in images[::-1]])
+    assert np.array_equal(store.whole_images(asked), expected)
+    store.close()
+
+
+def test_its_hash_tells_contents_apart_and_not_how_they_were_cut(tmp_path: Path) -> None:
+    images = [image(f"{i}", 3, i) for i in range(5)]
+    hashes = []
+    for n, (chosen, part) in enumerate([(images, 2), (images, 5), (images[:4], 2)]):
+        write(tmp_path / f"{n}.h5", chosen, part)
+        hashes.append(RegionStore(tmp_path / f"{n}.h5").sha256)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_an_absent_image_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "r.h5", [image("a", 2)])
+    store = RegionStore(tmp_path / "r.h5")
+    assert "a" in store
+    assert "b" not in store
+    for ask in (lambda: store["b"], lambda: store.whole_images(["a", "b"]), lambda: store.hash_of("b")):
+        with pytest.raises(ArtifactError, match="has no image b"):
+            ask()
+
+
+def edit(path: Path, change: Callable[[h5py.File], None]) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+def replace(name: str, **new: object) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_dataset(name, **new)
+
+    return change
+
+
+def external(file: h5py.File) -> None:
+    del file["boxes"]
+    file["boxes"] = h5py.ExternalLink("/etc/passwd", "/x")
+
+
+def soft(file: h5py.File) -> None:
+    del file["scores"]
+    file["scores"] = h5py.SoftLink("/boxes")
+
+
+def outside(file: h5py.File) -> None:
+    del file["scores"]
+    file.create_dataset("scores", (5,), "f4", external=[("/etc/passwd", 0, 20)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace("descriptors", shape=(2**40, 2**20), dtype="f2", chunks=(1, 1024)),
+        replace("boxes", shape=(2**50, 4), dtype="f4", chunks=(512, 4)),
+        replace("offsets", data=[0, 9, 5]),
+        replace("offsets", data=[0.0, 2.0, 5.0]),
+        replace("sizes", data=np.zeros((2, 3), "i4")),
+        replace("ids", data=["same", "same"]),
+        replace("ids", data=[1, 2]),
+        replace("boxes", data=np.full((5, 4), np.nan, "f4")),
+        external,
+        soft,
+        outside,
+        lambda file: file.__delitem__("sizes"),
+        lambda file: file.attrs.__setitem__("envelope", "{"),
+        lambda file: file.attrs.__setitem__("envelope", "[" * 100_000),
+        lambda file: file.attrs.__setitem__("envelope", '{"format": "vsa-corpus", "version": 1}'),
+        lambda file: file.attrs.__delitem__("envelope"),
+        lambda file: file.attrs.__delitem__("sha256"),
+    ],
+)
+def test_a_lying_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[h5py.File], None]) -> None:
+    path = tmp_path / "r.h5"
+    write(path, [image("a", 2), image("b", 3)])
+    edit(path, change)
+    with pytest.raises(ArtifactError, match=r"r\.h5") as caught:
+        RegionStore(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + b"\x00" * 100])
+def test_what_is_no_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.h5"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as HDF5"):
+        RegionStore(path)
+
+
+def test_shards_keep_regions_and_failures(tmp_path: Path) -> None:
+    results: list[ImageRegions | str] = [image("a", 3), "b.jpg: broken", image("c", 1)]
+    write_shard(tmp_path / "0.npz", results)
+    images, failures = read_shard(tmp_path / "0.npz")
+    assert failures == ("b.jpg: broken",)
+    assert [one.image_id for one in images] == ["a", "c"]
+    assert same(images[0], image("a", 3))
+    (tmp_path / "0.npz").write_bytes((tmp_path / "0.npz").read_bytes()[:100])
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_shard(tmp_path / "0.npz")

@@ -1,0 +1,136 @@
+"""The loop on a toy task: descent, best-keeping, early stopping, exact resume, divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vsa_cli.core.errors import ArtifactError, DivergedError
+from vsa_cli.core.training.checkpoint import read_training, write_training
+from vsa_cli.core.training.loop import Epoch, Plan, State, Step, cosine, fit
+
+
+class Line:
+    """Fit y = 2x + 1 with dropout in the way, so that randomness matters."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.x = torch.linspace(-1, 1, 32)[:, None]
+
+    def batches(self, generator: torch.Generator) -> Iterable[Tensor]:
+        return self.x[torch.randperm(32, generator=generator)].split(8)
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
+        loss = (self.model(batch) - (2 * batch + 1)).square().mean()
+        return loss, loss.item() * len(batch), len(batch)
+
+    def validate(self) -> dict[str, float]:
+        return {"error": (self.model(self.x) - (2 * self.x + 1)).abs().mean().item()}
+
+    def merit(self, validation: dict[str, float]) -> float:
+        return -validation["error"]
+
+
+def plan(epochs: int, patience: int = 99, keep_last: bool = False) -> Plan:
+    return Plan(0.05, 5.0, epochs, patience, 4, keep_last)
+
+
+def begin() -> tuple[Line, State]:
+    task = Line()
+    return task, State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_it_learns_and_reports_every_step() -> None:
+    task, state = begin()
+    records = list(fit(task, state, plan(10), 0, lambda: None))
+    epochs = [r for r in records if isinstance(r, Epoch)]
+    assert len([r for r in records if isinstance(r, Step)]) == 40
+    assert epochs[-1].loss < epochs[0].loss / 2
+    assert [e.number for e in epochs] == list(range(1, 11))
+    assert all(e.items == 32 for e in epochs)
+
+
+def test_the_best_weights_are_kept() -> None:
+    task, state = begin()
+    list(fit(task, state, plan(10), 0, lambda: None))
+    best = min(state.history, key=lambda e: e.validation["error"])
+    task.model.load_state_dict(state.best)
+    assert task.validate() == pytest.approx(best.validation)
+    assert [e for e in state.history if e.best][-1] is best
+
+
+def test_keep_last_keeps_the_last() -> None:
+    task, state = begin()
+    list(fit(task, state, plan(6, keep_last=True), 0, lambda: None))
+    assert all(torch.equal(value, state.best[name]) for name, value in weights(task.model).items())
+
+
+def test_patience_ends_it() -> None:
+    class Flat(Line):
+        def validate(self) -> dict[str, float]:
+            return {"error": 1.0}
+
+    task = Flat()
+    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    list(fit(task, state, plan(50, patience=3), 0, lambda: None))
+    assert len(state.history) == 4
+
+
+@pytest.mark.parametrize("died_after", [1, 3, 5])
+def test_a_continued_run_ends_at_the_same_weights_bit_for_bit(tmp_path: Path, died_after: int) -> None:
+    task, state = begin()
+    list(fit(task, state, plan(6), 3, lambda: None))
+
+    first, broken = begin()
+    for record in fit(first, broken, plan(6), 3, lambda: write_training(tmp_path, broken, {"lr": 1})):
+        if isinstance(record, Step) and record.epoch == died_after + 1 and record.step == 2:
+            break
+    second, resumed = begin()
+    read_training(tmp_path, resumed, {"lr": 1})
+    assert len(resumed.history) == died_after
+    list(fit(second, resumed, plan(6), 3, lambda: None))
+    for one, other in ((weights(task.model), weights(second.model)), (state.best, resumed.best)):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_resuming_another_plan_is_refused_by_name(tmp_path: Path) -> None:
+    task, state = begin()
+    list(fit(task, state, plan(1), 0, lambda: write_training(tmp_path, state, {"lr": 1, "batch": 8})))
+    with pytest.raises(ArtifactError, match="another lr"):
+        read_training(tmp_path, begin()[1], {"lr": 2, "batch": 8})
+
+
+def test_a_damaged_training_state_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "training.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_training(tmp_path, begin()[1], {})
+
+
+def test_a_loss_that_is_not_finite_stops_it_and_says_where() -> None:
+    class Exploding(Line):
+        def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
+            loss, _, count = super().loss(batch)
+            return loss, float("nan"), count
+
+    task = Exploding()
+    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=r"epoch 1, step 1, learning rate 5.00e-02.*--learning-rate"):
+        list(fit(task, state, plan(2), 0, lambda: None))
+
+
+def test_the_learning_rate_follows_half_a_cosine() -> None:
+    rates = [cosine(1.0, step, plan(10)) for step in range(41)]
+    assert rates[0] == 1.0
+    assert rates[20] == pytest.approx(0.5)
+    assert rates[40] == pytest.approx(0.0, abs=1e-12)
+    assert rates == sorted(rates, reverse=True)

@@ -1,0 +1,96 @@
+"""The front door: help, version, errors, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from vsa_cli import __version__
+from vsa_cli.app import app
+
+Run = Callable[..., Result]
+Process = Callable[..., subprocess.CompletedProcess[bytes]]
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_version_is_printed_on_stdout(vsa: Run) -> None:
+    result = vsa("--version")
+    assert (result.exit_code, result.stdout) == (0, f"vsa {__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_ends_with_zero(vsa: Run, command: str, flag: str) -> None:
+    result = vsa(command, flag)
+    assert result.exit_code == 0
+    assert "Example: vsa" in result.stdout
+
+
+def test_unknown_command_is_wrong_usage_with_a_suggestion(vsa: Run) -> None:
+    result = vsa("captoin")
+    assert result.exit_code == 2
+    assert "caption" in result.stderr
+
+
+def test_a_missing_input_is_one_line_on_stderr(vsa_process: Process, tmp_path: Path) -> None:
+    done = vsa_process("train-gen", tmp_path / "none.json", tmp_path / "none.h5", "-o", tmp_path / "gen")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("vsa: ")
+    assert "none.json" in lines[0]
+
+
+def test_an_existing_output_is_kept_without_force(vsa: Run, drawn: Drawn) -> None:
+    before = drawn.corpus.read_bytes()
+    result = vsa("prep", drawn.captions, "--images", drawn.photos, "-o", drawn.corpus)
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+    assert drawn.corpus.read_bytes() == before
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu"])
+def test_a_device_that_is_not_there_is_refused(vsa: Run, drawn: Drawn, device: str) -> None:
+    result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, "--device", device)
+    assert result.exit_code == (4 if device.startswith("cuda") else 2)
+    assert device in result.stderr
+
+
+def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
+    command = f"{sys.executable} -m vsa_cli caption {drawn.photos} --batch-size 1 --model {drawn.model} | head -1"
+    shell = ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1] == "0"
+    assert done.stderr == ""
+
+
+def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "gen"
+    command = [sys.executable, "-m", "vsa_cli", "train-gen", str(drawn.corpus), str(drawn.regions), "-o", str(out)]
+    with subprocess.Popen([*command, "--epochs", "5000"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("epoch")
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(30) == 130
+    assert "Traceback" not in rest
+    assert not [path for path in out.iterdir() if path.name.endswith(".part")]
+
+
+def test_help_is_fast() -> None:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))
+    assert time.perf_counter() - started < 1.0  # the benchmark holds the real budget; this catches an import of torch
