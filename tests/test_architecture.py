@@ -19,6 +19,7 @@ ROOMS = {
     "corpus": GROUND,
     "regions": GROUND | {"corpus"},
     "generation": GROUND | {"corpus", "regions"},
+    "inspect": GROUND | {"corpus", "regions", "generation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from vsa_cli import __version__
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.extract_regions import extract_regions
+from vsa_cli.commands.info import info
 from vsa_cli.commands.prep import prep
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import VsaError
@@ -83,6 +84,7 @@ app.command("prep")(prep)
 app.command("extract-regions")(extract_regions)
 app.command("train-gen")(train_gen)
 app.command("caption")(caption)
+app.command("info")(info)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -72,7 +71,7 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     assert weights(whole) == weights(broken)
     again = train(vsa, drawn, broken, *options, "--resume")
     assert "nothing left to do" in again.stderr
-    assert not [name for name in os.listdir(broken) if name.endswith(".part")]
+    assert not [path for path in broken.iterdir() if path.name.endswith(".part")]
 
 
 def test_keep_last_reports_but_does_not_choose(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

@@ -112,15 +112,6 @@ def _fail_halfway(path: Path) -> None:
         raise RuntimeError
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    for name in ("old", "new"):
-        with atomic_path(tmp_path / "gen") as part:
-            (part / "sub").mkdir(parents=True)
-            (part / "sub" / name).touch()
-    assert [path.name for path in (tmp_path / "gen" / "sub").iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["gen"]
-
-
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot write"):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -141,41 +140,26 @@ def _encodes(text: str) -> bool:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends well, and goes otherwise.
+    """A temporary file beside `path` that takes its name when the block ends well, and goes otherwise.
 
     The content is flushed to the disk before the rename, so that a file under its final name is whole even
-    after a crash. Works for files and for directories (an existing directory is replaced).
+    after a crash. What a killed process left is overwritten by the next.
 
     Raises:
         DataError: the folder cannot be written, or the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        for file in [part, *part.rglob("*")] if part.is_dir() else [part]:
-            _flush(file)
-        _replace(part, path)
+        _flush(part)
+        part.replace(path)
         _flush(path.parent)
     except OSError as error:
         raise DataError(f"{path}: cannot write: {reason(error)}") from error
     finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            with suppress(OSError):  # a part that never came to be must not hide why
-                part.unlink()
-
-
-def _replace(part: Path, path: Path) -> None:
-    # rename() replaces a file in one step, but a directory only when it is empty: step the old one aside.
-    if not (part.is_dir() and path.is_dir()):
-        part.replace(path)
-        return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.old.part")
-    path.replace(aside)
-    part.replace(path)
-    shutil.rmtree(aside)
+        with suppress(OSError):  # a part that never came to be must not hide why
+            part.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measurements that print figures instead of passing or failing; each says how to run it."""

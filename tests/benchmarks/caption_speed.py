@@ -1,0 +1,68 @@
+"""`vsa caption` over a folder against the work that it cannot avoid, in one run, and its memory.
+
+    python -m tests.benchmarks.caption_speed PHOTOS gen/ --count 400
+
+The reference is decoding, resizing and the bare CNN forward at the best batch size. Prints photographs a second
+for both, their ratio (budget: 0.8 or more), what beam 7 costs beside beam 1, and the peak memory after a tenth of
+the photographs and after all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from vsa_cli.core.config import DecodingConfig
+from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.captioner import Captioner, caption_photos, describer_for
+from vsa_cli.core.generation.sources import Source
+from vsa_cli.core.pictures import find_pictures, read_picture
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--count", type=int, default=400)
+    arguments = parser.parse_args()
+    cores, cpu = os.cpu_count() or 1, torch.device("cpu")
+    trained = read_generator(arguments.model, cpu)
+    describer = describer_for(trained.recipe, None, cpu)
+    side = trained.recipe.config.photo_side
+    paths = find_pictures(arguments.photos)[: arguments.count]
+    sources = [Source(str(path), path.name, path) for path in paths]
+
+    def forward(path: Path) -> None:
+        describer.map(read_picture(path, side))
+
+    with one_thread_each(cpu), ThreadPoolExecutor(cores) as pool:
+        list(pool.map(forward, paths[:16]))
+        started = time.perf_counter()
+        list(pool.map(forward, paths))
+        bare = time.perf_counter() - started
+    print(f"{len(paths)} photographs, {cores} cores")
+    print(f"decode + resize + CNN   {len(paths) / bare:6.1f} photographs/s")
+    for beam in (1, 7):
+        captioner = Captioner(trained, DecodingConfig(beam=beam), 0)
+        started, early = time.perf_counter(), 0.0
+        for number, _ in enumerate(caption_photos(captioner, describer, side, sources, batch=32, workers=cores), 1):
+            early = peak_mib() if number == len(paths) // 10 else early
+        seconds = time.perf_counter() - started
+        rate = len(paths) / seconds
+        print(f"vsa caption, beam {beam}     {rate:6.1f} photographs/s  ratio {bare / seconds:.2f} (budget 0.8)")
+        print(f"  peak memory {early:.0f} MiB after a tenth, {peak_mib():.0f} MiB after all")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""`vsa extract-regions` against the work that it cannot avoid, in one run.
+
+    python -m tests.benchmarks.extraction_speed PHOTOS --count 300
+
+The reference is the bare CNN forward and the bare selective search of the same photographs, decoded and resized
+beforehand, spread over the cores. Prints seconds, photographs a second, and the ratio (budget: 1.25 or less).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.pictures import find_pictures, read_picture
+from vsa_cli.core.regions.extract import extract_regions
+from vsa_cli.core.regions.plan import Files, plan_extraction
+from vsa_cli.core.regions.selective_search import propose
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, default=300)
+    arguments = parser.parse_args()
+    cores, cpu = os.cpu_count() or 1, torch.device("cpu")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "photos"
+        folder.mkdir()
+        for path in find_pictures(arguments.photos)[: arguments.count]:
+            (folder / path.name).symlink_to(path.resolve())
+        plan = plan_extraction(folder, "all", RegionConfig(), Files(), cpu, 0)
+        pictures = [read_picture(photo.path, plan.extractor.photo_side) for photo in plan.photos]
+        describer = plan.extractor.describer
+        with one_thread_each(cpu), ThreadPoolExecutor(cores) as threads:
+            list(threads.map(describer.map, pictures[:8]))
+            started = time.perf_counter()
+            list(threads.map(describer.map, pictures))
+            forward = time.perf_counter() - started
+        with ProcessPoolExecutor(cores, get_context("spawn")) as processes:
+            images = [picture.rgb for picture in pictures]
+            list(processes.map(propose, images[:8]))
+            started = time.perf_counter()
+            list(processes.map(propose, images, chunksize=8))
+            search = time.perf_counter() - started
+        started = time.perf_counter()
+        out = Path(scratch) / "regions.h5"
+        size = plan.recipe.descriptor_size
+        for _ in extract_regions(plan.photos, plan.extractor, plan.envelope, out, workers=cores, size=size):
+            pass
+        seconds = time.perf_counter() - started
+    count = len(pictures)
+    print(f"{count} photographs, {cores} cores")
+    print(f"bare CNN forward        {forward:6.1f} s")
+    print(f"bare selective search   {search:6.1f} s")
+    print(f"extract-regions         {seconds:6.1f} s  {count / seconds:.1f} photographs/s")
+    print(f"ratio                   {seconds / (forward + search):6.2f}  (budget 1.25)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""`vsa info`: what an artifact is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsa_cli import options
+
+
+def info(
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="A corpus.json, a regions.h5 or a model directory.")
+    ],
+    json: options.Json = False,
+) -> None:
+    """Tell what an artifact is, how it was made and from what.
+
+    Prints a line for each fact, or one JSON object.
+
+    Example: vsa info corpus.json --json
+    """
+    from vsa_cli.console import print_data
+    from vsa_cli.core.artifacts import dump_json
+    from vsa_cli.core.inspect import describe_artifact
+
+    facts = describe_artifact(artifact)
+    lines = [dump_json(facts)] if json else [f"{name}: {_plain(value)}" for name, value in facts.items()]
+    for line in lines:
+        print_data(line)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items()) or "none"
+    return str(value)

@@ -1,0 +1,72 @@
+"""What any artifact says of itself, as one flat object. Reads every room's files, so no room imports this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.errors import ArtifactError, DataError
+
+
+def describe_artifact(path: Path) -> dict[str, Any]:
+    """Facts of a `corpus.json`, a `regions.h5` or a `gen/`.
+
+    Raises:
+        DataError: it is not there.
+        ArtifactError: it is no artifact, or a damaged one.
+    """
+    if path.is_dir():
+        return _generator(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"\x89HDF"):
+        return _regions(path)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return _corpus(path)
+    raise ArtifactError(f"{path}: not a vsa artifact (a corpus.json, a regions.h5 or a model directory)")
+
+
+def _corpus(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.corpus.corpus import read_corpus
+
+    corpus = read_corpus(path)
+    return {
+        **corpus.envelope.to_dict(),
+        "images": len(corpus.images),
+        "sentences": sum(len(image.sentences) for image in corpus.images),
+        "splits": corpus.split_sizes(),
+        "vocabulary_size": corpus.vocabulary.size if corpus.vocabulary else None,
+        "sha256": corpus.sha256,
+    }
+
+
+def _regions(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.regions.store import RegionStore
+
+    store = RegionStore(path)
+    facts = {
+        **store.envelope.to_dict(),
+        "images": len(store),
+        "regions": len(store.boxes),
+        "descriptor_size": store.descriptor_size,
+        "sha256": store.sha256,
+    }
+    store.close()
+    return facts
+
+
+def _generator(path: Path) -> dict[str, Any]:
+    import torch
+
+    from vsa_cli.core.generation.artifact import read_generator
+
+    trained = read_generator(path, torch.device("cpu"))
+    return {
+        **trained.envelope.to_dict(),
+        "vocabulary_size": trained.vocabulary.size,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "regions": trained.recipe.to_dict(),
+        **trained.facts,
+    }
