@@ -26,7 +26,7 @@ ROOMS = {
 DOORS = {
     "PIL": {"core/pictures.py"},
     "h5py": {"core/regions/store.py"},
-    "dlib": {"core/regions/selective_search.py"},
+    "cv2": {"core/regions/selective_search.py"},
     "safetensors": {"core/training/checkpoint.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/describe.py", "core/regions/detectors.py"},
     "rich": {"console.py"},
@@ -85,4 +85,4 @@ def test_no_pickle_and_one_reader_of_weight_files() -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, vsa_cli.app; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "torchvision", "h5py", "numpy", "nltk", "PIL", "dlib", "rich", "safetensors"} & set(loaded)
+    assert not {"torch", "torchvision", "h5py", "numpy", "nltk", "PIL", "cv2", "rich", "safetensors"} & set(loaded)

@@ -12,8 +12,7 @@ import argparse
 import os
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -45,11 +44,10 @@ def main() -> None:
             started = time.perf_counter()
             list(threads.map(describer.map, pictures))
             forward = time.perf_counter() - started
-        with ProcessPoolExecutor(cores, get_context("spawn")) as processes:
             images = [picture.rgb for picture in pictures]
-            list(processes.map(propose, images[:8]))
+            list(threads.map(propose, images[:8]))
             started = time.perf_counter()
-            list(processes.map(propose, images, chunksize=8))
+            list(threads.map(propose, images))
             search = time.perf_counter() - started
         started = time.perf_counter()
         out = Path(scratch) / "regions.h5"

@@ -62,14 +62,22 @@ class Describer:
 
     @torch.inference_mode()
     def pool(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
-        """(R, D) float32 on the device: descriptors pooled from a map (RoIAlign, Fast R-CNN)."""
-        from torchvision.ops import roi_align
+        """(R, D) float32 on the device: descriptors pooled from a map (Fast R-CNN).
 
+        Where the CNN averages its map, the mean of the box's cells, each weighted by its share inside the box;
+        where it takes more (VGG, AlexNet), RoIAlign.
+        """
         _, rows, columns = feature_map.shape
         scale = np.array([columns / picture.width, rows / picture.height] * 2, np.float32)
         cells = torch.from_numpy(boxes * scale).to(self.device)
-        pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True, sampling_ratio=2)
-        return self.cnn.describe(pooled)
+        if self.cnn.pool > 1:
+            from torchvision.ops import roi_align
+
+            pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True)
+            return self.cnn.describe(pooled)
+        shares = _inside(cells[:, 1::2], rows)[:, :, None] * _inside(cells[:, 0::2], columns)[:, None, :]
+        means = shares.flatten(1) @ feature_map.flatten(1).T
+        return self.cnn.describe(means[:, :, None, None])
 
     def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
         """(R, D): each box warped to a square of `side` pixels (R-CNN), one by one on a CPU."""
@@ -87,3 +95,11 @@ class Describer:
 
     def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(rgb.copy()).to(self.device)
+
+
+def _inside(spans: Tensor, cells: int) -> Tensor:
+    """(R, cells): of each span (R, 2) of a line of unit cells, the share that lies in each cell."""
+    edges = torch.arange(cells, device=spans.device)
+    overlap = torch.minimum(spans[:, 1:], edges + 1) - torch.maximum(spans[:, :1], edges)
+    overlap = overlap.clamp(min=0)
+    return overlap / overlap.sum(1, keepdim=True).clamp(min=1e-9)

@@ -1,12 +1,8 @@
-"""What proposes boxes, behind one interface.
-
-A detector works in two halves: `propose` looks at pixels alone and may run in another process; `choose` keeps
-the best with the CNN's map at hand.
-"""
+"""What proposes boxes, behind one interface. torchvision's detectors come in here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,10 +20,8 @@ from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import read_weights
 from vsa_cli.core.regions.describe import Describer
-from vsa_cli.core.regions.selection import class_confidence, select
+from vsa_cli.core.regions.selection import class_confidence, plausible, select
 from vsa_cli.core.regions.selective_search import propose
-
-Propose = Callable[[NDArray[np.uint8]], Boxes]
 
 
 @dataclass(frozen=True)
@@ -44,45 +38,41 @@ class Found:
 
 
 class Detector(Protocol):
-    """What `extract` needs of a detector.
+    """What `extract` needs of a detector; called from several threads at once."""
 
-    `propose` is a function of a photograph's pixels to boxes in those pixels, or None; it is picklable, slow and
-    holds Python's lock, so it is worth a process.
-    """
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
+        """The best boxes of a photograph, whose whole map by the describer's CNN is at hand."""
 
-    propose: Propose | None
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor, proposals: Boxes | None) -> Found:
-        """The boxes to keep, of `proposals` (in pixels of `picture.rgb`) or of the detector's own."""
+def _to_original(picture: Picture) -> NDArray[np.float32]:
+    """(4,) what boxes in pixels of `picture.rgb` are multiplied with."""
+    height, width = picture.rgb.shape[:2]
+    return np.array([picture.width / width, picture.height / height] * 2, np.float32)
 
 
 class SelectiveSearch:
     """Class-agnostic proposals, judged by the CNN's own ImageNet classifier: the embedded default."""
 
-    propose: Propose | None = staticmethod(propose)
-
     def __init__(self, top: int, describer: Describer) -> None:
         self._top, self._describer = top, describer
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor, proposals: Boxes | None) -> Found:
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """See `Detector`."""
-        assert proposals is not None
-        scale = np.array([picture.width / picture.rgb.shape[1], picture.height / picture.rgb.shape[0]] * 2, np.float32)
-        candidates = geometry.clip(proposals * scale, picture.width, picture.height)
+        width, height = picture.width, picture.height
+        proposals = geometry.clip(propose(picture.rgb) * _to_original(picture), width, height)
+        candidates = plausible(proposals, width, height)
         confidence = class_confidence(self._describer, feature_map, picture, candidates)
-        chosen, scores = select(candidates, confidence, picture.width, picture.height, self._top)
+        chosen, scores = select(candidates, confidence, width, height, self._top)
         return Found(chosen, scores)
 
 
 class Grid:
     """A pyramid of grids: deterministic, needs nothing; for tests and as a last resort."""
 
-    propose: Propose | None = None
-
     def __init__(self, top: int) -> None:
         self._top = top
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor, proposals: Boxes | None) -> Found:
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """See `Detector`."""
         found = geometry.grid(picture.width, picture.height, self._top)
         return Found(found, np.zeros(len(found), np.float32))
@@ -90,8 +80,6 @@ class Grid:
 
 class GivenBoxes:
     """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the original."""
-
-    propose: Propose | None = None
 
     def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path) -> None:
         self._top, self._boxes, self._path = top, boxes, path
@@ -108,7 +96,7 @@ class GivenBoxes:
             raise DataError(f'{path}: boxes must be a JSON object, {{"image id": [[x1, y1, x2, y2], ...]}}')
         return cls(top, {image_id: _as_boxes(rows, f"{path}: {image_id}") for image_id, rows in data.items()}, path)
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor, proposals: Boxes | None) -> Found:
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """See `Detector`.
 
         Raises:
@@ -133,7 +121,6 @@ def _as_boxes(rows: object, where: str) -> Boxes:
 class FasterRcnn:
     """torchvision's Faster R-CNN (ResNet-50 FPN), with weights from a path or from torch's cache."""
 
-    propose: Propose | None = None
     _FILE = "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"
 
     def __init__(self, top: int, weights: Path | None, device: torch.device) -> None:
@@ -153,12 +140,11 @@ class FasterRcnn:
         self._device = device
 
     @torch.inference_mode()
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor, proposals: Boxes | None) -> Found:
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """See `Detector`."""
         pixels = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1).to(self._device).float() / 255
         found = self._network([pixels])[0]
-        scale = np.array([picture.width / picture.rgb.shape[1], picture.height / picture.rgb.shape[0]] * 2, np.float32)
-        boxes = found["boxes"].cpu().numpy() * scale
+        boxes = found["boxes"].cpu().numpy() * _to_original(picture)
         limits = np.array([picture.width, picture.height] * 2, np.float32)
         return Found(np.clip(boxes, 0, limits).astype(np.float32), found["scores"].cpu().numpy())
 

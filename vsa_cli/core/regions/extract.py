@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +18,11 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.errors import ArtifactError, DataError, VsaError
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.describe import Describer
-from vsa_cli.core.regions.detectors import Detector, Propose
+from vsa_cli.core.regions.detectors import Detector
 from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.store import ImageRegions, write_regions
 
@@ -68,16 +62,15 @@ class Extractor:
     detector: Detector
     photo_side: int | None
 
-    def describe(self, photo: Photo, propose: Propose | None) -> ImageRegions | str:
+    def describe(self, photo: Photo) -> ImageRegions | str:
         """The regions of a photograph, or one line that says why there are none."""
         try:
             sha256 = file_sha256(photo.path)
             if photo.sha256 not in (None, sha256):
                 raise DataError(f"{photo.path}: has changed since the corpus was prepared")
             picture = read_picture(photo.path, self.photo_side)
-            proposals = propose(picture.rgb) if propose is not None else None
             seen = self.describer.map(picture)
-            found = self.detector.choose(photo.image_id, picture, seen, proposals)
+            found = self.detector.choose(photo.image_id, picture, seen)
             boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
             descriptors = self.describer.regions(picture, boxes, seen)
         except DataError as error:
@@ -114,29 +107,20 @@ def extract_regions(
     Raises:
         ArtifactError: the part folder belongs to another request.
         DataError: nothing could be described, or the output cannot be written.
-        VsaError: a process that proposes boxes was killed.
     """
     parts = part_folder(out)
     _claim(parts, envelope, photos)
     shards = [photos[i : i + SHARD] for i in range(0, len(photos), SHARD)]
     paths = [parts / f"{number:06d}.npz" for number in range(len(shards))]
     described = 0
-    try:
-        with (
-            one_thread_each(extractor.describer.device),
-            ThreadPoolExecutor(workers) as pool,
-            _proposing(extractor.detector, workers) as propose,
-        ):
-            for shard, path in zip(shards, paths, strict=True):
-                resumed = path.exists()
-                if not resumed:
-                    results = list(pool.map(lambda photo: extractor.describe(photo, propose), shard))
-                    write_shard(path, results)
-                images, failures = read_shard(path)
-                described += len(images)
-                yield Extracted(len(shard), failures, resumed)
-    except BrokenProcessPool as error:
-        raise VsaError("a process that proposes boxes was killed (out of memory?); --resume goes on") from error
+    with one_thread_each(extractor.describer.device), ThreadPoolExecutor(workers) as pool:
+        for shard, path in zip(shards, paths, strict=True):
+            resumed = path.exists()
+            if not resumed:
+                write_shard(path, list(pool.map(extractor.describe, shard)))
+            images, failures = read_shard(path)
+            described += len(images)
+            yield Extracted(len(shard), failures, resumed)
     if described == 0:
         raise DataError("none of the photographs could be described")
     write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
@@ -157,22 +141,3 @@ def _claim(parts: Path, envelope: Envelope, photos: Sequence[Photo]) -> None:
         write_text(path, dump_json(request))
     elif read_json(path) != request:
         raise ArtifactError(f"{parts}: was begun with other options or photographs; --force starts anew")
-
-
-@contextmanager
-def _proposing(detector: Detector, workers: int) -> Iterator[Propose | None]:
-    """The detector's `propose`, run in processes of its own where it has one."""
-    if detector.propose is None:
-        yield None
-        return
-    # Spawned, not forked: this process has threads. Each imports the proposer alone, without torch.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent) as pool:
-        yield partial(_run_in, pool, detector.propose)
-
-
-def _run_in(pool: ProcessPoolExecutor, propose: Propose, rgb: NDArray[np.uint8]) -> Boxes:
-    return pool.submit(propose, rgb).result()
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
