@@ -12,14 +12,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "config", "artifacts", "pictures", "device", "training"}
+GROUND = {"errors", "config", "artifacts", "pictures", "device", "metrics", "training"}
 """Rooms and files of core that every room may use, and that use only one another."""
 
 ROOMS = {
     "corpus": GROUND,
     "regions": GROUND | {"corpus"},
+    "embedding": GROUND | {"corpus", "regions"},
     "generation": GROUND | {"corpus", "regions"},
-    "inspect": GROUND | {"corpus", "regions", "generation"},
+    "evaluation": GROUND | {"corpus"},
+    "inspect": GROUND | {"corpus", "regions", "embedding", "generation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""
 
@@ -29,6 +31,7 @@ DOORS = {
     "cv2": {"core/regions/selective_search.py"},
     "safetensors": {"core/training/checkpoint.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/describe.py", "core/regions/detectors.py"},
+    "pycocoevalcap": {"core/metrics/captioning.py"},
     "rich": {"console.py"},
 }
 """Outside library: the modules that may import it. torchvision is three: classifiers, RoIAlign, detectors."""
@@ -85,4 +88,5 @@ def test_no_pickle_and_one_reader_of_weight_files() -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, vsa_cli.app; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "torchvision", "h5py", "numpy", "nltk", "PIL", "cv2", "rich", "safetensors"} & set(loaded)
+    heavy = {"torch", "torchvision", "h5py", "numpy", "nltk", "PIL", "cv2", "rich", "safetensors", "pycocoevalcap"}
+    assert not heavy & set(loaded)

@@ -15,9 +15,11 @@ from typer.core import TyperGroup
 
 from vsa_cli import __version__
 from vsa_cli.commands.caption import caption
+from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
 from vsa_cli.commands.prep import prep
+from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import VsaError
 
@@ -27,6 +29,7 @@ EXIT_CODES = {
     2: "wrong usage",
     3: "finished, but some inputs failed; each is named on stderr",
     4: "a dependency, a device or weights are missing",
+    5: "a --fail-under threshold was missed",
     130: "interrupted",
 }
 """What the process's exit codes mean; the man pages print this."""
@@ -82,8 +85,10 @@ def vsa(
 
 app.command("prep")(prep)
 app.command("extract-regions")(extract_regions)
+app.command("train-embed")(train_embed)
 app.command("train-gen")(train_gen)
 app.command("caption")(caption)
+app.command("evaluate")(evaluate)
 app.command("info")(info)
 
 

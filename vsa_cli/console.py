@@ -123,8 +123,10 @@ def report_extraction(
         raise typer.Exit(3)
 
 
-def report_training(console: Console, records: Iterable[Step | Epoch], *, output: Path, as_json: bool) -> None:
-    """Draw a training: a bar within an epoch, a line for each."""
+def report_training(
+    console: Console, records: Iterable[Step | Epoch], *, output: Path, unit: str, as_json: bool
+) -> None:
+    """Draw a training: a bar within an epoch, a line for each; `unit` names what it learns from."""
     from vsa_cli.core.training.loop import Epoch, Step
 
     history: list[Epoch] = []
@@ -138,17 +140,17 @@ def report_training(console: Console, records: Iterable[Step | Epoch], *, output
                     history.append(record)
                     break
                 bar.advance()
-        console.say(_epoch_line(history[-1]))
+        console.say(_epoch_line(history[-1], unit))
         first = next(stream, None)
     console.say(f"{output}: written" if history else f"{output}: nothing left to do")
     if as_json:
         print_data(dump_json({"output": str(output), "epochs": [dataclasses.asdict(epoch) for epoch in history]}))
 
 
-def _epoch_line(epoch: Epoch) -> str:
-    measures = "".join(f"  {name} {value:.3f}" for name, value in epoch.validation.items())
+def _epoch_line(epoch: Epoch, unit: str) -> str:
+    measures = "".join(f"  {name} {value:.4g}" for name, value in epoch.validation.items())
     mark = " *" if epoch.best and epoch.validation else ""
-    speed = f"{epoch.items_per_second:,.0f} words/s"
+    speed = f"{epoch.items_per_second:,.0f} {unit}/s"
     return f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}{measures}{mark}  {epoch.seconds:.0f} s  {speed}"
 
 

@@ -71,8 +71,9 @@ def train_gen(
     refuse_existing(output, force=force, resume=resume)
     from vsa_cli.console import Console, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.generation.train import Request, train_generator, validation_split
+    from vsa_cli.core.generation.train import Request, train_generator
     from vsa_cli.core.regions.store import RegionStore
 
     set_threads(threads)
@@ -95,4 +96,6 @@ def train_gen(
     if dry_run:
         console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
         return
-    report_training(console, train_generator(read, RegionStore(regions), request), output=output, as_json=json)
+    report_training(
+        console, train_generator(read, RegionStore(regions), request), output=output, unit="words", as_json=json
+    )

@@ -5,10 +5,12 @@ The rooms, in the order in which data walks through them::
     photographs + sentences
         corpus/       -> corpus.json     who is who: images, sentences, splits, vocabulary
         regions/      -> regions.h5      where to look: boxes and their CNN descriptors
+        embedding/    -> embed/          what belongs together: regions and words in one space
         generation/   -> gen/            what to say: the sentence generator, and captions
 
 The ground floor serves every room and knows none: `errors`, `config`, `artifacts`, `pictures`,
-`device`, `training`.
+`device`,
+`metrics`, `training`.
 
 A module imports from its own room, from rooms upstream of it, and from the ground floor.
 

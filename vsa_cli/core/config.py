@@ -11,12 +11,20 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vsa_cli.core.errors import ArtifactError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Detector = Literal["selective-search", "fasterrcnn", "boxes", "grid"]
 Describe = Literal["crop", "roi"]
+EmbedPreset = Literal["paper", "best"]
+Encoder = Literal["brnn", "gru"]
+Similarity = Literal["dot", "cosine"]
+Loss = Literal["hinge", "contrastive"]
+Optimizer = Literal["sgd", "adam"]
 Cell = Literal["rnn", "gru", "lstm"]
 Restval = Literal["train", "drop"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco"]
@@ -66,6 +74,74 @@ class RegionConfig:
     describe: Describe = "roi"
     side: int = 0
     photo_side: int = 0
+
+
+@dataclass(frozen=True)
+class EmbedConfig:
+    """The alignment model (paper, section 3.1).
+
+    Attributes:
+        encoder: `brnn` is the paper's; `gru` is a bidirectional GRU with a path for each word's own meaning.
+        word_size: length of a word vector x_t (the paper's come from word2vec: 300).
+        hidden_size: units of each recurrence ("300 to 600").
+        size: H, of the shared space ("1000 to 1600").
+        similarity: `dot` sums raw inner products over the words (the paper); `cosine` averages cosines.
+        whole_weight: share of the score that compares the sentence as such with the whole image; 0 is the paper.
+        dropout: on every non-recurrent layer.
+        word_dropout: share of words whose vectors are zeroed in training.
+    """
+
+    encoder: Encoder = "brnn"
+    word_size: int = 300
+    hidden_size: int = 512
+    size: int = 1024
+    similarity: Similarity = "dot"
+    whole_weight: float = 0.0
+    dropout: float = 0.5
+    word_dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class EmbedTraining:
+    """How the alignment model learns (paper, section 3.1.3 and 3.4).
+
+    Attributes:
+        loss: `hinge` is the paper's ranking loss; `contrastive` a softmax over the batch, both ways.
+        margin: of the hinges.
+        temperature: by which scores are divided in the softmax.
+        optimizer: `sgd` with `momentum` (the paper), or `adam` with decoupled weight decay.
+        learning_rate: at the start; half a cosine takes it to zero over `epochs`.
+        weight_decay: cross-validated, as the learning rate is.
+        momentum: of SGD.
+        batch_size: image-sentence pairs a step.
+        clip: gradients are clipped elementwise to [-clip, clip].
+        epochs: passes over the training sentences, at most.
+        patience: stop after this many epochs without a better sum of recalls.
+    """
+
+    loss: Loss = "hinge"
+    margin: float = 1.0
+    temperature: float = 0.05
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-5
+    momentum: float = 0.9
+    batch_size: int = 100
+    clip: float = 5.0
+    epochs: int = 20
+    patience: int = 5
+
+
+EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
+    "paper": (EmbedConfig(), EmbedTraining()),
+    "best": (
+        EmbedConfig(encoder="gru", similarity="cosine", whole_weight=0.5, dropout=0.3, word_dropout=0.1),
+        EmbedTraining(
+            loss="contrastive", optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, batch_size=200, epochs=15
+        ),
+    ),
+}
+"""What `vsa train-embed --preset` names; options given beside it win."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +202,7 @@ class DecodingConfig:
     temperature: float = 1.0
 
 
-Config = TypeVar("Config", bound="PrepConfig | RegionConfig | GeneratorConfig | GeneratorTraining | DecodingConfig")
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:

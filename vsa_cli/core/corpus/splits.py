@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from vsa_cli.core.artifacts import file_sha256, parent
 from vsa_cli.core.config import Restval
-from vsa_cli.core.corpus.corpus import Image
+from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.corpus.records import Problem, Record, is_text, relative_file
 from vsa_cli.core.corpus.source import read_lines
 from vsa_cli.core.corpus.split_names import RESTVAL, split_called, split_in_name
@@ -178,3 +178,19 @@ def _move(images: Sequence[Image], split: str, count: int, candidates: Sequence[
         raise UsageError(f"--{split} {count}: there are only {len(candidates)} train images to take from")
     chosen = set(candidates[:count])
     return [replace(image, split=split) if image.key in chosen else image for image in images]
+
+
+def validation_split(corpus: Corpus, asked: str) -> str | None:
+    """The split that chooses the best epoch: the one asked for; for `auto` tune, else val, else none.
+
+    Raises:
+        UsageError: no such split.
+        DataError: the split asked for has no image.
+    """
+    if asked == "none":
+        return None
+    if asked == "auto":
+        present = {image.split for image in corpus.images}
+        return next((name for name in ("tune", "val") if name in present), None)
+    corpus.split(asked)
+    return asked

@@ -52,22 +52,6 @@ class Request:
     resume: bool
 
 
-def validation_split(corpus: Corpus, asked: str) -> str | None:
-    """The split that chooses the best epoch: the one asked for; for `auto` tune, else val, else none.
-
-    Raises:
-        UsageError: no such split.
-        DataError: the split asked for has no image.
-    """
-    if asked == "none":
-        return None
-    if asked == "auto":
-        present = {image.split for image in corpus.images}
-        return next((name for name in ("tune", "val") if name in present), None)
-    corpus.split(asked)
-    return asked
-
-
 class GeneratorTask:
     """Maximise the log-probability of each sentence given its image (paper, section 3.2)."""
 

@@ -248,6 +248,21 @@ class RegionStore:
             position = end
         return result
 
+    def padded(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
+        """(K, R, D) float16: all regions of K images; those with fewer than R repeat their whole image.
+
+        Raises:
+            ArtifactError: an image is not here, or cannot be read.
+        """
+        rows = [self._row(image_id) for image_id in image_ids]
+        counts = np.diff(self._offsets)[rows]
+        result = np.empty((len(rows), int(counts.max(initial=1)), self.descriptor_size), np.float16)
+        for filled, row in zip(result, rows, strict=True):
+            start, end = int(self._offsets[row]), int(self._offsets[row + 1])
+            filled[: end - start] = self._read(slice(start, end))
+            filled[end - start :] = filled[0]
+        return result
+
     def _row(self, image_id: str) -> int:
         try:
             return self._rows[image_id]

@@ -1,0 +1,175 @@
+"""The alignment model and its losses against loops that follow the equations word by word."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vsa_cli.core.config import EmbedConfig
+from vsa_cli.core.embedding.model import Brnn, Embedding
+from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, sentence_scores, word_scores
+from vsa_cli.core.embedding.search import combined_scores
+from vsa_cli.core.embedding.sentences import pack
+
+V, D, W, HIDDEN, H = 9, 6, 4, 5, 7
+SENTENCES = ([3, 1, 4], [2], [5, 6, 7, 8, 1], [1, 1], [8, 2, 3])
+
+
+def small(**options: object) -> Embedding:
+    torch.manual_seed(0)
+    config = EmbedConfig(word_size=W, hidden_size=HIDDEN, size=H, dropout=0.0, **options)  # type: ignore[arg-type]
+    return Embedding(config, D, V).double().eval()
+
+
+@torch.no_grad()
+def papers_words(model: Embedding, sentence: list[int]) -> Tensor:
+    """s_t of one sentence by the paper's equations, one word after the other."""
+    net = model.encoder
+    assert isinstance(net, Brnn)
+    e = [F.relu(net.W_e.weight @ model.W_w.weight[word] + net.W_e.bias) for word in sentence]
+    forward, backward = [], []
+    h = torch.zeros(HIDDEN, dtype=torch.float64)
+    for e_t in e:
+        h = F.relu(e_t + net.W_f.weight @ h + net.W_f.bias)
+        forward.append(h)
+    h = torch.zeros(HIDDEN, dtype=torch.float64)
+    for e_t in reversed(e):
+        h = F.relu(e_t + net.W_b.weight @ h + net.W_b.bias)
+        backward.insert(0, h)
+    return torch.stack(
+        [F.relu(net.W_d.weight @ (f + b) + net.W_d.bias) for f, b in zip(forward, backward, strict=True)]
+    )
+
+
+def test_the_brnn_is_the_papers_equations() -> None:
+    model = small()
+    with torch.no_grad():
+        for recurrent in (model.encoder.W_f, model.encoder.W_b):
+            torch.nn.init.normal_(recurrent.weight, std=0.4)  # type: ignore[arg-type]
+            torch.nn.init.normal_(recurrent.bias, std=0.4)  # type: ignore[arg-type]
+        packed = pack(SENTENCES)
+        s = model.encode_words(packed).words
+    for index, sentence in enumerate(SENTENCES):
+        mine = packed.sentence == index
+        ordered = s[mine][packed.position[mine].argsort()]
+        torch.testing.assert_close(ordered, papers_words(model, sentence))
+
+
+@pytest.mark.parametrize("encoder", ["brnn", "gru"])
+def test_a_sentence_does_not_depend_on_its_batch(encoder: str) -> None:
+    model = small(encoder=encoder, whole_weight=0.5, similarity="cosine")
+    regions = torch.randn(4, 3, D, dtype=torch.float64)
+    with torch.no_grad():
+        together = combined_scores(model, pack(SENTENCES), regions)
+        alone = torch.cat([combined_scores(model, pack([sentence]), regions) for sentence in SENTENCES])
+    torch.testing.assert_close(together, alone)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=7), min_size=1, max_size=8))
+def test_packing_keeps_every_word_in_its_place(sentences: list[list[int]]) -> None:
+    packed = pack(sentences)
+    assert len(packed.words) == sum(map(len, sentences))
+    for word, sentence, position in zip(packed.words, packed.sentence, packed.position, strict=True):
+        assert sentences[int(sentence)][int(position)] == int(word)
+    assert packed.mirror[packed.mirror].equal(torch.arange(len(packed.words)))
+    for place, other in enumerate(packed.mirror.tolist()):
+        assert packed.sentence[place] == packed.sentence[other]
+        length = len(sentences[int(packed.sentence[place])])
+        assert int(packed.position[place] + packed.position[other]) == length - 1
+
+
+def test_an_empty_sentence_cannot_be_packed() -> None:
+    with pytest.raises(ValueError, match="without a word"):
+        pack([[1], []])
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_scores_are_the_triple_loop(mean: bool) -> None:
+    torch.manual_seed(3)
+    packed = pack(SENTENCES)
+    s, v = torch.randn(len(packed.words), H), torch.randn(4, 3, H)
+    computed = sentence_scores(word_scores(s, v), packed.sentence, packed.count, mean=mean)
+    for index, sentence in enumerate(SENTENCES):
+        for k in range(4):
+            total = sum(max(float(v[k, i] @ word) for i in range(3)) for word in s[packed.sentence == index])
+            expected = total / len(sentence) if mean else total
+            assert float(computed[index, k]) == pytest.approx(expected, abs=1e-4)
+
+
+def loop_ranking_loss(S: Tensor, image: list[int], margin: float) -> float:
+    """Equation 9 for pairs, those of one image being no negatives of each other."""
+    total = 0.0
+    for pair, k in enumerate(image):
+        own = float(S[pair, k])
+        total += sum(max(0.0, float(S[pair, other]) - own + margin) for other in range(S.shape[1]) if other != k)
+        total += sum(max(0.0, float(S[m, k]) - own + margin) for m in range(len(image)) if image[m] != k)
+    return total
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=7), st.integers(0, 10**6), st.sampled_from([0.2, 1.0]))
+def test_the_ranking_loss_is_the_double_loop(image: list[int], seed: int, margin: float) -> None:
+    S = torch.randn(len(image), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    computed = ranking_loss(S, torch.tensor(image), margin)
+    assert float(computed) == pytest.approx(loop_ranking_loss(S, image, margin))
+
+
+def test_the_ranking_loss_is_zero_when_pairs_win_by_the_margin() -> None:
+    S = torch.eye(4) * 1.0
+    assert float(ranking_loss(S, torch.arange(4), 1.0)) == 0.0
+    assert float(ranking_loss(S * 0.99, torch.arange(4), 1.0)) > 0.0
+
+
+def test_the_contrastive_loss_is_two_cross_entropies_without_siblings() -> None:
+    torch.manual_seed(0)
+    image = [0, 1, 1, 2]
+    S = torch.randn(4, 3, dtype=torch.float64)
+    logits = S / 0.5
+    expected = 0.0
+    for pair, k in enumerate(image):
+        expected -= float(logits[pair].log_softmax(0)[k]) / 4
+        rivals = [pair, *(m for m in range(4) if image[m] != k)]
+        expected -= float(logits[rivals, k].log_softmax(0)[0]) / 4
+    assert float(contrastive_loss(S, torch.tensor(image), 0.5)) == pytest.approx(expected)
+
+
+def test_vectors_start_at_length_one_whatever_the_cnn() -> None:
+    torch.manual_seed(0)
+    model = Embedding(EmbedConfig(word_size=50, hidden_size=64, size=128), D, V)
+    descriptors = torch.randn(200, D) * 300
+    model.start_from_data(descriptors, pack(SENTENCES))
+    with torch.no_grad():
+        v, s = model.encode_regions(descriptors), model.encode_words(pack(SENTENCES)).words
+    assert float(v.square().sum(1).mean()) == pytest.approx(1.0, rel=1e-3)
+    assert float(s.square().sum(1).mean()) == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("encoder", ["brnn", "gru"])
+def test_gradients_agree_with_finite_differences(encoder: str) -> None:
+    model = small(encoder=encoder, similarity="cosine", whole_weight=0.3)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)  # biases of zero would put ReLUs exactly on their kinks
+    packed, regions = pack(SENTENCES), torch.randn(3, 2, D, dtype=torch.float64)
+    image = torch.tensor([0, 1, 2, 2, 0])
+
+    def loss() -> Tensor:
+        return contrastive_loss(combined_scores(model, packed, regions), image, 0.3)
+
+    loss().backward()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            flat, gradient = parameter.view(-1), parameter.grad
+            assert gradient is not None, name
+            for i in range(0, flat.numel(), max(1, flat.numel() // 4)):
+                kept, epsilon = float(flat[i]), 1e-6
+                flat[i] = kept + epsilon
+                above = float(loss())
+                flat[i] = kept - epsilon
+                below = float(loss())
+                flat[i] = kept
+                assert float(gradient.view(-1)[i]) == pytest.approx((above - below) / (2 * epsilon), abs=1e-4), name

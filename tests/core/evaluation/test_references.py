@@ -1,0 +1,101 @@
+"""Every form in which references come, their splits, and the names that images go by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Drawn
+from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.evaluation.references import read_references
+
+COCO = {
+    "images": [{"id": 1}, {"id": 2}],
+    "annotations": [
+        {"image_id": 1, "id": 1, "caption": "a dog"}, {"image_id": 1, "id": 2, "caption": "a dog"},
+        {"image_id": 2, "id": 3, "caption": "a cat"}, {"image_id": 2, "id": 4, "caption": " "}, {"id": 5}, 3,
+    ],
+}  # fmt: skip
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def said(path: Path) -> dict[str, list[str]]:
+    return {key: image.sentences for key, image in read_references(path).images.items()}
+
+
+def test_coco_without_file_names(tmp_path: Path) -> None:
+    found = read_references(write(tmp_path / "c.json", json.dumps(COCO)))
+    assert {key: image.sentences for key, image in found.images.items()} == {"1": ["a dog", "a dog"], "2": ["a cat"]}
+    assert found.odd == 3
+    assert found.training is None
+
+
+def test_other_forms(tmp_path: Path) -> None:
+    wanted = {"1.jpg": ["a dog", "some dog"], "2.jpg": ["a cat"]}
+    lines = "1.jpg#0\ta dog\n1.jpg#1\tsome dog\n2.jpg#0\ta cat\n"
+    assert said(write(tmp_path / "token.txt", lines)) == wanted
+    assert said(write(tmp_path / "c.csv", "image,caption\n1.jpg,a dog\n1.jpg,some dog\n2.jpg,a cat\n")) == wanted
+    assert said(write(tmp_path / "c.tsv", "filepath\ttitle\n1.jpg\ta dog\n1.jpg\tsome dog\n2.jpg\ta cat\n")) == wanted
+    assert said(write(tmp_path / "o.json", json.dumps(wanted))) == wanted
+    folder = '{"file_name": "1.jpg", "captions": ["a dog", "some dog"]}\n{"file_name": "2.jpg", "text": "a cat"}\n'
+    assert said(write(tmp_path / "metadata.jsonl", folder)) == wanted
+    own = '{"image_id": "1.jpg", "references": ["a dog", "some dog"]}\n{"image_id": "2.jpg", "caption": "a cat"}\n'
+    assert said(write(tmp_path / "r.jsonl", own)) == wanted
+    karpathy = {
+        "images": [
+            {"filename": name, "imgid": name, "split": "val", "sentences": [{"raw": raw} for raw in sentences]}
+            for name, sentences in wanted.items()
+        ]
+    }
+    assert said(write(tmp_path / "k.json", json.dumps(karpathy))) == wanted
+
+
+def test_a_flickr_token_file_takes_the_lists_beside_it(tmp_path: Path) -> None:
+    tokens = write(tmp_path / "x.token.txt", "1.jpg#0\ta dog\n2.jpg#0\ta cat\n3.jpg#0\ta bird\n")
+    write(tmp_path / "Flickr_8k.trainImages.txt", "1.jpg\n")
+    write(tmp_path / "Flickr_8k.devImages.txt", "2.jpg\n3.jpg\n")
+    references = read_references(tokens)
+    assert [image.key for image in references.split("dev")] == ["2.jpg", "3.jpg"]
+    assert len(references.split("all")) == 3
+    with pytest.raises(DataError, match="no image in the split test"):
+        references.split("test")
+    for name in ("restval", "holdout"):
+        with pytest.raises(UsageError, match="choose from"):
+            references.split(name)
+
+
+def test_a_corpus_brings_splits_and_training_sentences(drawn: Drawn) -> None:
+    references = read_references(drawn.corpus)
+    corpus = json.loads(drawn.corpus.read_text())
+    assert len(references.split("all")) == len(corpus["images"])
+    assert {image.split for image in references.split("val")} == {"val"}
+    train = {tuple(s["tokens"]) for i in corpus["images"] if i["split"] == "train" for s in i["sentences"]}
+    assert references.training == train
+
+
+def test_a_split_needs_references_that_tell_it(tmp_path: Path) -> None:
+    references = read_references(write(tmp_path / "o.json", '{"1": ["a dog"]}'))
+    with pytest.raises(UsageError, match="do not tell splits"):
+        references.split("val")
+
+
+def test_images_go_by_their_names_where_these_are_unique(tmp_path: Path) -> None:
+    names = {"a/1.jpg": ["x"], "b/1.jpg": ["x"], "b/2.jpg": ["x"]}
+    find = read_references(write(tmp_path / "o.json", json.dumps(names))).find()
+    assert find["2.jpg"] == find["2"] == find["b/2.jpg"] == "b/2.jpg"
+    assert "1.jpg" not in find
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[[1]]", '{"images": 3}', '{"1": []}', "nonsense", "{", "[" * 99_999])
+def test_what_holds_no_references_is_an_error_in_a_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError) as error:
+        read_references(write(tmp_path / "r", text))
+    assert "\n" not in str(error.value)
+    with pytest.raises(DataError):
+        read_references(tmp_path / "nowhere")

@@ -1,0 +1,168 @@
+"""Scores against pycocoevalcap end to end, against nothing but its scorers, and by their properties."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsa_cli.core.metrics.captioning import (
+    DocumentFrequencies,
+    Measured,
+    Pair,
+    bleu,
+    cider,
+    count_documents,
+    meteor,
+    rouge,
+)
+from vsa_cli.core.metrics.meteor import Meteor
+from vsa_cli.core.metrics.ptb import Tokenizer
+
+WORDS = [
+    "a",
+    "dog's",
+    "two",
+    "men",
+    "(red)",
+    "T-shirt",
+    "runs",
+    ",",
+    "jumps",
+    "in",
+    "the",
+    "snow",
+    ".",
+    "grass",
+    "-",
+    "ball",
+    "café",
+    "50%",
+    "on",
+    "can't",
+    "with",
+]
+
+sentences = st.lists(st.sampled_from(tuple("abcdef")), min_size=4, max_size=9).map(" ".join)
+pairs_drawn = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_size=3)), min_size=2, max_size=5)
+
+
+def draw(count: int, seed: int = 0) -> tuple[list[str], list[list[str]]]:
+    """Captions, of which some are a reference, one is empty and one shares nothing; one to five references each."""
+    rng = random.Random(seed)
+    said = [
+        [" ".join(rng.choices(WORDS, k=rng.randint(3, 12))) for _ in range(rng.randint(1, 5))] for _ in range(count)
+    ]
+    captions = [rng.choice(one) if rng.random() < 0.3 else " ".join(rng.choices(WORDS, k=8)) for one in said]
+    return ["", "zebras sing", *captions[2:]], said
+
+
+def tokenised(captions: list[str], said: list[list[str]]) -> list[Pair]:
+    tokenizer = Tokenizer()
+    return [(tokenizer.tokenize([c])[0], tokenizer.tokenize(r)) for c, r in zip(captions, said, strict=True)]
+
+
+def theirs(captions: dict[int, list[str]], said: dict[int, list[str]]) -> dict[str, tuple[float, list[float]]]:
+    """What pycocoevalcap's own classes say of tokenised texts."""
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    scores, each = Bleu(4).compute_score(said, captions, verbose=0)
+    found = {f"BLEU-{n + 1}": (scores[n], list(each[n])) for n in range(4)}
+    for name, scorer in (("ROUGE-L", Rouge()), ("CIDEr", Cider())):
+        score, values = scorer.compute_score(said, captions)
+        found[name] = (float(score), list(values))
+    return found
+
+
+def check(measured: Measured, golden: dict[str, tuple[float, list[float]]]) -> None:
+    unit = measured.finish(measured.sums.sum(axis=0)[None])
+    for name, score in measured.scores.items():
+        assert score == pytest.approx(golden[name][0], abs=1e-9)
+        assert measured.each[name].tolist() == pytest.approx(golden[name][1], abs=1e-9)
+        assert unit[name][0] == pytest.approx(score, abs=1e-9), "what resampling adds up gives the score itself"
+
+
+@pytest.mark.parametrize("count", [2, 60])
+def test_scorers_are_pycocoevalcaps(count: int) -> None:
+    pairs = tokenised(*draw(count))
+    golden = theirs({n: [c] for n, (c, _) in enumerate(pairs)}, {n: list(r) for n, (_, r) in enumerate(pairs)})
+    for measured in (bleu(pairs), rouge(pairs), cider(pairs), cider(pairs, count_documents([r for _, r in pairs]))):
+        check(measured, golden)
+
+
+@pytest.mark.java
+def test_end_to_end_they_are_pycocoevalcaps_with_java() -> None:
+    from pycocoevalcap.meteor.meteor import Meteor as TheirMeteor
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    captions, said = draw(60, seed=1)
+    captions[0] = "a"  # their tokenizer loses count of lines where the last sentence of a file is empty
+    their_captions = PTBTokenizer().tokenize({n: [{"caption": c}] for n, c in enumerate(captions)})
+    their_said = PTBTokenizer().tokenize({n: [{"caption": r} for r in one] for n, one in enumerate(said)})
+    pairs = tokenised(captions, said)
+    golden = theirs(their_captions, their_said)
+    for measured in (bleu(pairs), rouge(pairs), cider(pairs)):
+        check(measured, golden)
+    process = TheirMeteor()
+    together, each = process.compute_score(their_said, their_captions)
+    for stream in (process.meteor_p.stdin, process.meteor_p.stdout, process.meteor_p.stderr):
+        stream.close()
+    process.meteor_p.kill()
+    process.meteor_p.wait()
+    TheirMeteor.__del__ = lambda self: None  # it would close them again, and complain
+    ours = meteor(pairs)
+    assert ours.scores["METEOR"] == together
+    assert ours.each["METEOR"].tolist() == each
+    check(ours, {"METEOR": (together, each)})
+
+
+@pytest.mark.java
+def test_resampled_meteor_is_the_jars() -> None:
+    pairs = tokenised(*draw(25, seed=2))
+    pairs += [(pairs[9][1][0], pairs[9][1]), ("a dog", ["a dog"])]  # whole references: no penalty
+    measured = meteor(pairs)
+    weights = np.random.default_rng(0).multinomial(len(pairs), [1 / len(pairs)] * len(pairs), size=3)
+    with Meteor() as process:
+        for counts, found in zip(weights, measured.finish(weights @ measured.sums)["METEOR"], strict=True):
+            drawn = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
+            assert found == pytest.approx(process.scores(process.statistics(drawn))[1], abs=1e-12)
+
+
+@given(pairs_drawn, st.randoms())
+def test_the_order_of_images_changes_nothing(pairs: list[Pair], rng: random.Random) -> None:
+    shuffled = rng.sample(pairs, len(pairs))
+    for metric in (bleu, rouge, cider):
+        for name, score in metric(pairs).scores.items():
+            assert metric(shuffled).scores[name] == pytest.approx(score, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(pairs_drawn)
+def test_no_other_caption_beats_the_only_reference(pairs: list[Pair]) -> None:
+    captions, references = [caption for caption, _ in pairs], [[said[0]] for _, said in pairs]
+    own = [(one[0], one) for one in references]
+    counted = DocumentFrequencies(1000, {})  # every n-gram weighs something
+    for metric in (bleu, rouge, lambda some: cider(some, counted)):
+        best = metric(own)
+        others = metric(list(zip(captions, references, strict=True)))
+        for name, score in best.scores.items():
+            assert score >= others.scores[name] - 1e-9
+            assert (best.each[name] >= others.each[name] - 1e-9).all()
+
+
+def test_one_image_has_no_cider_unless_frequencies_come_from_elsewhere() -> None:
+    pairs = tokenised(["a dog runs in snow"], [["a dog runs in snow"]])
+    assert cider(pairs).scores["CIDEr"] == 0
+    assert cider(pairs, count_documents([["a dog runs in snow"], ["a man"]])).scores["CIDEr"] > 5
+
+
+def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = tokenised(*draw(5))
+    for metric in (bleu, rouge, cider):
+        metric(pairs)
+    assert capsys.readouterr() == ("", "")

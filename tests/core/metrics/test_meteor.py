@@ -1,0 +1,84 @@
+"""METEOR's process: what it is told, how it ends, and what is said when it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from vsa_cli.core.errors import MissingError
+from vsa_cli.core.metrics.meteor import Meteor, additive
+
+
+def fake_java(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = folder / "java"
+    java.write_text(f"#!/bin/sh\n{script}\n")
+    java.chmod(java.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_without_java_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingError, match="no java"):
+        Meteor()
+
+
+def test_a_process_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "echo 'not enough memory' >&2; exit 1", monkeypatch)
+    with Meteor() as process, pytest.raises(MissingError, match="not enough memory"):
+        process.statistics([("a dog", ["a dog"])] * 2000)
+
+
+def test_answers_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "while read line; do echo 1957824,35 tokens; echo more; done", monkeypatch)
+    with Meteor() as process:
+        lines = process.statistics([("a dog", ["a dog"])])
+        with pytest.raises(MissingError):
+            additive(lines)
+    with Meteor() as process, pytest.raises(MissingError, match="no number"):
+        process.scores(["1 2"])
+
+
+def test_a_java_that_cannot_be_run_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "java"
+    java.write_bytes(b"\x7fELF broken")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingError, match="does not start"):
+        Meteor()
+
+
+def test_it_is_told_its_locale_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    fake_java(tmp_path, f'echo "$LC_ALL $*" > {tmp_path}/told; exec cat', monkeypatch)
+    with Meteor() as process:
+        line = process.statistics([("a\ndog |||  x", ["one\r\nline"])])[0]
+    assert line == "SCORE ||| one  line ||| a dog  x"
+    assert process._process.poll() is not None
+    told = (tmp_path / "told").read_text()
+    assert told.startswith("C ")
+    assert "-Duser.language=en" in told
+
+
+@pytest.mark.java
+def test_odd_texts_do_not_shift_the_answers() -> None:
+    pairs = [("", ["a dog"]), ("a\ndog", ["a dog"]), ("||| |||", ["a |||"]), ("é ☺", ["é ☺"]), ("a cat", [""])] * 30
+    with Meteor() as process:
+        each, together = process.scores(process.statistics(pairs))
+    assert each == each[:5] * 30
+    assert each[1] == each[3] == 1
+    assert each[0] == 0
+    assert 0 < together < 1
+
+
+@pytest.mark.java
+def test_site_packages_stay_as_they_are() -> None:
+    import pycocoevalcap
+
+    folder = Path(next(iter(pycocoevalcap.__path__)))
+    before = {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+    with Meteor() as process:
+        process.statistics([("a dog", ["a dog"])])
+    assert {path for path in folder.rglob("*") if "__pycache__" not in path.parts} == before

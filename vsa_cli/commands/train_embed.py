@@ -1,0 +1,118 @@
+"""`vsa train-embed`: the alignment model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vsa_cli import options
+from vsa_cli.core.artifacts import refuse_existing
+from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
+
+
+def train_embed(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.json, from vsa prep.")],
+    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A regions.h5, from vsa extract-regions.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")] = Path("embed"),
+    preset: Annotated[
+        EmbedPreset, typer.Option(help="The paper's model to the letter, or the strongest known here.")
+    ] = "best",
+    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Train on this split.")] = "train",
+    validate: Annotated[
+        str,
+        typer.Option(
+            "--validate",
+            metavar="SPLIT",
+            help="Choose the best epoch on this split; auto takes tune, else val; or none.",
+        ),
+    ] = "auto",
+    keep_last: Annotated[
+        bool, typer.Option("--keep-last", help="Train for all epochs and keep the last, whatever validation says.")
+    ] = False,
+    encoder: Annotated[Encoder | None, typer.Option(help="Of sentences; the preset's by default.")] = None,
+    loss: Annotated[Loss | None, typer.Option(help="The preset's by default.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=8192, metavar="N", help="Of the shared space; the preset's by default.")
+    ] = None,
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=8192, metavar="N", help="Units of each recurrence; the preset's by default."),
+    ] = None,
+    whole_weight: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="W", help="Share of the whole image in the score.")
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Of every non-recurrent layer.")
+    ] = None,
+    word_dropout: Annotated[
+        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Share of words hidden in training.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=1e-4, metavar="T", help="Of the contrastive loss; the preset's by default.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0, metavar="RATE", help="The preset's by default.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, metavar="N", help="Pairs a step.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without better recalls.")
+    ] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = 0,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Train the alignment model: regions and words in one space.
+
+    Each epoch prints the loss, recalls and median ranks both ways on held-out images; the best weights are kept
+    in the output folder. A run that was interrupted goes on with --resume, to the same weights.
+
+    Example: vsa train-embed corpus.json regions.h5 -o embed/
+    """
+    refuse_existing(output, force=force, resume=resume)
+    from vsa_cli.console import Console, report_training
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.corpus.splits import validation_split
+    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.embedding.train import Request, train_embedding
+    from vsa_cli.core.regions.store import RegionStore
+
+    set_threads(threads)
+    read = read_corpus(corpus)
+    model, training = EMBED_PRESETS[preset]
+    model = replace(
+        model,
+        **_given(
+            encoder=encoder, size=size, hidden_size=hidden_size, whole_weight=whole_weight, dropout=dropout,
+            word_dropout=word_dropout,
+        ),
+    )  # fmt: skip
+    training = replace(
+        training,
+        **_given(
+            loss=loss, temperature=temperature, learning_rate=learning_rate, weight_decay=weight_decay,
+            batch_size=batch_size, epochs=epochs, patience=patience,
+        ),
+    )  # fmt: skip
+    held_out = validation_split(read, validate)
+    keep = keep_last or held_out is None
+    request = Request(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
+    console = Console(quiet=quiet)
+    if dry_run:
+        console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
+        return
+    records = train_embedding(read, RegionStore(regions), request)
+    report_training(console, records, output=output, unit="pairs", as_json=json)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

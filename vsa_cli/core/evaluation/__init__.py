@@ -1,0 +1,1 @@
+"""Scoring what other rooms wrote: captions against references, rankings, alignments against true boxes."""

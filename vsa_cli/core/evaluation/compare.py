@@ -1,0 +1,80 @@
+"""Comparing evaluations: old and new by paired bootstrap, and scores against saved ones. Knows no metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.artifacts import read_json
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.evaluation.results import Evaluation
+from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, opposed, resample
+
+
+def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Any]:
+    """Differences new minus old of every metric that both have, with paired bootstrap confidence.
+
+    Both are resampled with the same draws, so what an image adds to both falls out of the difference.
+
+    Returns:
+        One flat object: what was compared, and for each metric `NAME` (the new score), `NAME_old`, `NAME_change`,
+        `NAME_ci` (the 95 % interval of the change) and `NAME_p` (two-sided).
+
+    Raises:
+        DataError: they are not scores of the same images, sentences or queries.
+    """
+    if old.mode != new.mode:
+        raise DataError(f"--compare: the old file holds {old.mode}, the new one {new.mode}")
+    if old.sample.units != new.sample.units or old.sample.strata != new.sample.strata:
+        both = len(set(old.sample.units) & set(new.sample.units))
+        raise DataError(
+            f"--compare: the files are not of the same {'queries' if old.mode == 'rankings' else 'images'}, in the "
+            f"same order: {len(old.sample.units)} old, {len(new.sample.units)} new, {both} in both"
+        )
+    before = resample(old.sample.measure, old.sample.strata, samples, seed)
+    after = resample(new.sample.measure, new.sample.strata, samples, seed)
+    flat: dict[str, Any] = {**new.head, "samples": samples}
+    for name in new.scores:
+        if name in old.scores and name in before and name in after:
+            differences = after[name] - before[name]
+            flat |= change(name, new.scores[name], old.scores[name], "old")
+            flat |= {f"{name}_ci": interval(differences), f"{name}_p": opposed(differences)}
+    return flat
+
+
+def change(name: str, new: float, old: float, what: str) -> dict[str, float]:
+    """A score beside another one: `NAME`, `NAME_<what>` and `NAME_change`."""
+    return {name: new, f"{name}_{what}": old, f"{name}_change": new - old}
+
+
+def read_baseline(path: Path) -> dict[str, float]:
+    """The numbers of a saved `vsa evaluate --json`, by name.
+
+    Raises:
+        DataError: unreadable, no JSON, or no object with numbers.
+    """
+    data = read_json(path)
+    numbers = (
+        {name: float(value) for name, value in data.items() if type(value) in (int, float) and abs(value) < 2**53}
+        if isinstance(data, dict)
+        else {}
+    )
+    if not numbers:
+        raise DataError(f"{path}: no scores; --baseline takes what vsa evaluate --json printed")
+    return numbers
+
+
+def against_baseline(scores: Mapping[str, float], baseline: Mapping[str, float], where: str) -> dict[str, float]:
+    """Changes of scores since a baseline: `NAME_baseline` and `NAME_change`.
+
+    Raises:
+        DataError: they have no metric in common.
+    """
+    shared = [name for name in scores if name in baseline]
+    if not shared:
+        raise DataError(f"{where}: has none of the metrics {', '.join(scores)}")
+    flat: dict[str, float] = {}
+    for name in shared:
+        flat |= {f"{name}_baseline": baseline[name], f"{name}_change": scores[name] - baseline[name]}
+    return flat

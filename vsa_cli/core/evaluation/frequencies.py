@@ -1,0 +1,46 @@
+"""Document frequencies on disk: CIDEr's weights of words, saved from one evaluation and reused by others.
+
+The file is one JSON object: the envelope (`vsa-document-frequencies`), `"images"`: how many were counted, and
+`"counts"`: n-grams of PTB tokens, joined by spaces, to the number of images whose references have them, without
+those of a single image, which weigh like unseen ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.artifacts import Envelope, dump_json, read_json, write_text
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.metrics.captioning import DocumentFrequencies
+
+FORMAT = "vsa-document-frequencies"
+VERSION = 1
+
+
+def write_frequencies(path: Path, frequencies: DocumentFrequencies, config: dict[str, Any]) -> None:
+    """Save document frequencies.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    counts = {" ".join(ngram): int(count) for ngram, count in sorted(frequencies.counts.items())}
+    envelope = Envelope(FORMAT, VERSION, config).to_dict()
+    write_text(path, dump_json({**envelope, "images": frequencies.images, "counts": counts}) + "\n")
+
+
+def read_frequencies(path: Path) -> DocumentFrequencies:
+    """Read document frequencies.
+
+    Raises:
+        DataError: unreadable, or no JSON.
+        ArtifactError: another format, or damaged.
+    """
+    data, where = read_json(path), str(path)
+    Envelope.from_dict(data, where, FORMAT, VERSION)
+    images, counts = data.get("images"), data.get("counts")
+    if type(images) is not int or images < 1 or not isinstance(counts, dict):
+        raise ArtifactError(f"{where}: damaged (images or counts)")
+    if not all(type(count) is int and 0 < count <= images for count in counts.values()):
+        raise ArtifactError(f"{where}: damaged (a count is not between 1 and {images})")
+    return DocumentFrequencies(images, {tuple(ngram.split(" ")): count for ngram, count in counts.items()})

@@ -1,0 +1,168 @@
+"""Reader of what humans said: a corpus, COCO captions, a Flickr token file, tables, JSON Lines.
+
+Beside the formats of `core.corpus` it takes COCO annotations without file names, JSON Lines with `image_id` and
+`caption`, `captions` or `references`, and a JSON object from id to a list of sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vsa_cli.core.artifacts import read_json
+from vsa_cli.core.corpus.corpus import FORMAT, read_corpus
+from vsa_cli.core.corpus.readers import read_captions
+from vsa_cli.core.corpus.records import is_id, is_text
+from vsa_cli.core.corpus.source import read_lines
+from vsa_cli.core.corpus.split_names import RESTVAL, split_called
+from vsa_cli.core.corpus.splits import lists_beside, place
+from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.evaluation.document import parse
+
+_SENTENCES = ("references", "captions", "caption", "text", "sentence")
+_LONGEST = 10_000
+"""Characters of a reference; longer texts are left out."""
+
+
+@dataclass
+class Referenced:
+    """An image and what humans said of it. `file` is its path, where the references tell it."""
+
+    key: str
+    sentences: list[str] = field(default_factory=list)
+    file: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """What captions are scored against.
+
+    Attributes:
+        images: by id, in the input's order; each has a sentence.
+        training: words of the training sentences; None where the references do not tell them.
+        odd: how many entries could not be understood.
+    """
+
+    images: dict[str, Referenced]
+    training: frozenset[tuple[str, ...]] | None
+    odd: int
+
+    def split(self, name: str) -> list[Referenced]:
+        """The images of a split, or of all of them for `all`.
+
+        Raises:
+            UsageError: no such split, or the references tell none.
+            DataError: no image is in it.
+        """
+        wanted = split_called(name)
+        if name == "all":
+            return list(self.images.values())
+        if wanted is None or wanted == RESTVAL:
+            raise UsageError(f"--split {name}: choose from train, tune, val, test, dev (which is val) or all")
+        if all(image.split is None for image in self.images.values()):
+            raise UsageError(f"--split {name}: the references do not tell splits; leave it out, or use a corpus.json")
+        found = [image for image in self.images.values() if image.split == wanted]
+        if not found:
+            raise DataError(f"the references have no image in the split {name}")
+        return found
+
+    def find(self) -> dict[str, str]:
+        """Every name of an image to its id: the id, its path, its file name and stem where only one has them."""
+        names: dict[str, set[str]] = {}
+        for key, image in self.images.items():
+            path = PurePosixPath(image.file or key)
+            for name in {str(path), path.name, path.stem}:
+                names.setdefault(name, set()).add(key)
+        found = {name: keys.pop() for name, keys in names.items() if len(keys) == 1}
+        return {**found, **{key: key for key in self.images}}
+
+
+def read_references(path: Path) -> References:
+    """Read references, finding out what the file is.
+
+    Raises:
+        DataError: unreadable, of no known kind, or without a sentence.
+        ArtifactError: a damaged corpus.
+    """
+    first = next((line for line in read_lines(path, 1 << 20) if line.strip()), "")
+    head = parse(first)
+    training = None
+    odd = 0
+    if f'"format": "{FORMAT}"' in first[:200]:  # as vsa writes it: not parsed twice
+        found, training = _corpus(path)
+    elif first.lstrip().startswith(("{", "[")) and not (isinstance(head, dict) and _is_line(head)):
+        document = read_json(path)
+        if isinstance(document, dict) and document.get("format") == FORMAT:
+            found, training = _corpus(path)
+        elif isinstance(document, dict) and isinstance(document.get("annotations"), list):
+            found, odd = _gather(document["annotations"])
+        elif isinstance(document, dict) and "images" not in document:
+            found, odd = _gather({"image_id": key, "captions": said} for key, said in document.items())
+        elif isinstance(document, list):
+            found, odd = _gather(document)
+        else:
+            found, odd = _captions(path)
+    elif isinstance(head, dict) and "image_id" in head:
+        found, odd = _gather(parse(line) for line in read_lines(path) if line.strip())
+    else:
+        found, odd = _captions(path)
+    images = {image.key: image for image in found if image.sentences}
+    if not images:
+        raise DataError(f"{path}: no references: no image has a sentence")
+    return References(images, training, odd)
+
+
+def _is_line(head: dict[str, Any]) -> bool:
+    return "file_name" in head or ("image_id" in head and any(name in head for name in _SENTENCES))
+
+
+def _corpus(path: Path) -> tuple[list[Referenced], frozenset[tuple[str, ...]] | None]:
+    corpus = read_corpus(path)
+    train = frozenset(one.tokens for image in corpus.images if image.split == "train" for one in image.sentences)
+    images = [
+        Referenced(image.key, [one.raw for one in image.sentences], image.file, image.split) for image in corpus.images
+    ]
+    return images, train or None
+
+
+def _captions(path: Path) -> tuple[list[Referenced], int]:
+    reading = read_captions([path], path.parent)
+    records, odd = reading.records, len([problem for problem in reading.problems if not problem.is_note])
+    lists = lists_beside([path], reading.formats)
+    if lists:
+        records, problems = place(records, lists)
+        odd += len([problem for problem in problems if not problem.is_note])
+    return [
+        Referenced(
+            record.key,
+            [raw for raw in record.sentences.values() if len(raw) <= _LONGEST],
+            record.place,
+            "train" if record.split == RESTVAL else record.split,
+        )
+        for record in records
+    ], odd
+
+
+def _gather(entries: Iterable[Any]) -> tuple[list[Referenced], int]:
+    """Images of entries `{"image_id", "caption" or "captions" or ...}`, and how many entries are none."""
+    found: dict[str, Referenced] = {}
+    odd = 0
+    for entry in entries:
+        image_id = entry.get("image_id") if isinstance(entry, dict) else None
+        said = next((entry[name] for name in _SENTENCES if entry.get(name)), None) if is_id(image_id) else None
+        sentences = said if isinstance(said, list) else [said]
+        good = [one for one in sentences if is_text(one) and one.strip() and len(one) <= _LONGEST]
+        odd += len(good) < len(sentences)
+        if is_id(image_id):
+            image = found.setdefault(str(image_id), Referenced(str(image_id)))
+            image.sentences += good
+            image.split = image.split or _split_of(entry)
+    return list(found.values()), odd
+
+
+def _split_of(entry: dict[str, Any]) -> str | None:
+    split = entry.get("split")
+    return split_called(split) if isinstance(split, str) else None
