@@ -92,3 +92,16 @@ SMALL = (
     "--hidden-size", 96, "--word-size", 48, "--batch-size", 16, "--dropout", 0.1, "--learning-rate", 3e-3,
 )  # fmt: skip
 """Options of a generator that learns the drawn corpus in seconds."""
+
+
+@pytest.fixture(scope="session")
+def embed(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], drawn: Drawn) -> Path:
+    """An alignment model of the drawn corpus."""
+    folder = tmp_path_factory.mktemp("embed") / "embed"
+    result = vsa("train-embed", drawn.corpus, drawn.regions, "-o", folder, *SMALL_EMBED, "--epochs", 12)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+SMALL_EMBED = ("--size", 64, "--hidden-size", 48, "--batch-size", 24, "--patience", 50, "--learning-rate", 3e-3)
+"""Options of an alignment model that learns the drawn corpus in seconds."""

@@ -19,6 +19,7 @@ ROOMS = {
     "corpus": GROUND,
     "regions": GROUND | {"corpus"},
     "embedding": GROUND | {"corpus", "regions"},
+    "alignment": GROUND | {"corpus", "regions", "embedding"},
     "generation": GROUND | {"corpus", "regions"},
     "evaluation": GROUND | {"corpus"},
     "inspect": GROUND | {"corpus", "regions", "embedding", "generation"},

@@ -14,11 +14,13 @@ import typer
 from typer.core import TyperGroup
 
 from vsa_cli import __version__
+from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
 from vsa_cli.commands.prep import prep
+from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import VsaError
@@ -86,8 +88,10 @@ def vsa(
 app.command("prep")(prep)
 app.command("extract-regions")(extract_regions)
 app.command("train-embed")(train_embed)
+app.command("align")(align)
 app.command("train-gen")(train_gen)
 app.command("caption")(caption)
+app.command("retrieve")(retrieve)
 app.command("evaluate")(evaluate)
 app.command("info")(info)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vsa_cli.core.artifacts import dump_json, write_text
+from vsa_cli.core.artifacts import dump_json, write_lines
 from vsa_cli.core.config import CaptionFormat
 
 if TYPE_CHECKING:
@@ -179,11 +179,15 @@ def report_captions(
             tally["done" if one.error is None else "failed"] += 1
             yield one
 
-    lines = format_captions(watched(), kind, nbest=nbest, alone=alone)
+    report_lines(format_captions(watched(), kind, nbest=nbest, alone=alone), output)
+    if tally["failed"]:
+        raise typer.Exit(3 if tally["done"] else 1)
+
+
+def report_lines(lines: Iterable[str], output: Path | None) -> None:
+    """Print lines of data as they come, or write them to a file in one step at the end."""
     if output is None:
         for line in lines:
             print_data(line)
     else:
-        write_text(output, "".join(line + "\n" for line in lines))
-    if tally["failed"]:
-        raise typer.Exit(3 if tally["done"] else 1)
+        write_lines(output, lines)

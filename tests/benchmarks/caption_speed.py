@@ -21,9 +21,10 @@ import torch
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.generation.captioner import Captioner, caption_photos, describer_for
-from vsa_cli.core.generation.sources import Source
+from vsa_cli.core.generation.captioner import Captioner, caption_photos
 from vsa_cli.core.pictures import find_pictures, read_picture
+from vsa_cli.core.regions.looking import describer_for
+from vsa_cli.core.regions.sources import Source
 
 
 def peak_mib() -> float:

@@ -75,8 +75,9 @@ def caption(
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.artifact import read_generator
-    from vsa_cli.core.generation.captioner import Captioner, caption_photos, caption_split, describer_for
-    from vsa_cli.core.generation.sources import expand, read_list
+    from vsa_cli.core.generation.captioner import Captioner, caption_photos, caption_split
+    from vsa_cli.core.regions.looking import describer_for
+    from vsa_cli.core.regions.sources import expand, read_list
     from vsa_cli.core.regions.store import RegionStore
 
     set_threads(threads)

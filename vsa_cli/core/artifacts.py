@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -178,6 +178,17 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines atomically, in UTF-8, each as soon as it comes.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        for line in lines:
+            file.write(line + "\n")
 
 
 def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:

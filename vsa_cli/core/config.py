@@ -27,6 +27,7 @@ Loss = Literal["hinge", "contrastive"]
 Optimizer = Literal["sgd", "adam"]
 Cell = Literal["rnn", "gru", "lstm"]
 Restval = Literal["train", "drop"]
+RankFormat = Literal["text", "json", "jsonl"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco"]
 Unknown = Literal["drop", "unk"]
 CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder", "csv"]
@@ -181,6 +182,17 @@ class GeneratorTraining:
     clip: float = 5.0
     epochs: int = 20
     patience: int = 4
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """How words are given to regions (paper, section 3.1.4).
+
+    Attributes:
+        beta: the reward of two neighbouring words for one region; 0 takes each word's best.
+    """
+
+    beta: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -19,26 +19,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsa_cli.core.artifacts import Envelope
+from vsa_cli.core.artifacts import Envelope, file_sha256
 from vsa_cli.core.config import EmbedConfig, from_dict
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.regions.recipe import Recipe
-from vsa_cli.core.training.checkpoint import read_model
+from vsa_cli.core.training.checkpoint import WEIGHTS, read_model
 
 FORMAT, VERSION = "vsa-embedding", 1
 
 
 @dataclass(frozen=True)
 class TrainedEmbedding:
-    """An alignment model and what it was made with; the model is on its device, in evaluation mode."""
+    """An alignment model and what it was made with; the model is on its device, in evaluation mode.
+
+    `facts` are `trained_on` and `scores`; `sha256` is of the weights' file.
+    """
 
     model: Embedding
     vocabulary: Vocabulary
     recipe: Recipe
     envelope: Envelope
     facts: Mapping[str, Any]
+    sha256: str
 
 
 def read_embedding(folder: Path, device: torch.device) -> TrainedEmbedding:
@@ -62,7 +66,8 @@ def read_embedding(folder: Path, device: torch.device) -> TrainedEmbedding:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise ArtifactError(f"{where}: its weights do not fit its configuration") from error
-    return TrainedEmbedding(model.to(device).eval(), vocabulary, recipe, envelope, contents)
+    sha256 = file_sha256(folder / WEIGHTS)
+    return TrainedEmbedding(model.to(device).eval(), vocabulary, recipe, envelope, contents, sha256)
 
 
 def _check_sizes(

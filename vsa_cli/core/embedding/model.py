@@ -13,7 +13,7 @@ Knows no text, no files and no loss. Words are ids of a vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +31,12 @@ class Encoded:
     Attributes:
         words: (N, H), s_t of every word.
         context: (N, hidden), h_t^f + h_t^b, from which a sentence as such is read.
+        magnitude: (N,), the length of s_t before any normalisation: a word's visual importance.
     """
 
     words: Tensor
     context: Tensor
+    magnitude: Tensor
 
 
 class Brnn(nn.Module):
@@ -59,7 +61,7 @@ class Brnn(nn.Module):
         forward = recur(e, self.W_f, packed.batch_sizes)
         backward = recur(e[packed.mirror], self.W_b, packed.batch_sizes)[packed.mirror]
         context = forward + backward
-        return Encoded(F.relu(self.W_d(self.dropout(context))), context)
+        return _encoded(F.relu(self.W_d(self.dropout(context))), context)
 
 
 def recur(e: Tensor, weights: nn.Linear, batch_sizes: Sequence[int]) -> Tensor:
@@ -91,7 +93,11 @@ class GatedEncoder(nn.Module):
         outputs, _ = self.rnn(PackedSequence(x, torch.tensor(packed.batch_sizes)))
         forward, backward = outputs.data.chunk(2, dim=-1)
         context = forward + backward
-        return Encoded(self.W_d(self.dropout(context)) + self.W_o(x), context)
+        return _encoded(self.W_d(self.dropout(context)) + self.W_o(x), context)
+
+
+def _encoded(s: Tensor, context: Tensor) -> Encoded:
+    return Encoded(s, context, s.detach().norm(dim=-1))
 
 
 class Embedding(nn.Module):
@@ -143,7 +149,7 @@ class Embedding(nn.Module):
         if self.training and self.config.word_dropout > 0:
             x = x * (torch.rand(len(x), 1, device=x.device) >= self.config.word_dropout)
         encoded: Encoded = self.encoder(self.dropout(x), packed)
-        return Encoded(self._comparable(encoded.words), encoded.context)
+        return replace(encoded, words=self._comparable(encoded.words))
 
     def encode_whole_images(self, descriptors: Tensor) -> Tensor:
         """(K, D) descriptors of whole images to (K, H) of length one, for the score of sentences as such."""

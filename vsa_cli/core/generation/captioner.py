@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,15 +17,13 @@ from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.artifact import TrainedGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search, sample
-from vsa_cli.core.generation.sources import Source
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.describe import Describer
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.sources import Source
 from vsa_cli.core.regions.store import RegionStore
 
 
@@ -109,19 +106,6 @@ def _seed_of(seed: int, key: str, draw: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def describer_for(recipe: Recipe, weights: Path | None, device: torch.device) -> Describer:
-    """The describer whose descriptors a model was trained on.
-
-    Raises:
-        MissingError: the CNN's weights are not here.
-        ArtifactError: the weights here are not those the model was trained with.
-    """
-    cnn = load_cnn(recipe.config.cnn, weights)
-    if cnn.sha256 != recipe.cnn_sha256:
-        raise ArtifactError(f"{recipe.config.cnn}: these weights are not the ones that the model was trained with")
-    return Describer(cnn, recipe.config.side, recipe.config.describe, device)
-
-
 def caption_photos(
     captioner: Captioner,
     describer: Describer,
@@ -184,11 +168,7 @@ def caption_split(
     Raises:
         ArtifactError: the regions were described otherwise than the model's, or lack an image.
     """
-    if not Recipe.of(regions.envelope, str(regions.path)).describes_like(trained.recipe):
-        theirs = trained.recipe.config
-        raise ArtifactError(
-            f"{regions.path}: not described as the model needs ({theirs.cnn}, {theirs.describe}, side {theirs.side})"
-        )
+    trained.recipe.require_from(regions.envelope, str(regions.path))
     images = corpus.split(split)
     for i in range(0, len(images), batch):
         group = images[i : i + batch]

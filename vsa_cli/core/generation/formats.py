@@ -15,8 +15,7 @@ from typing import Any
 from vsa_cli.core.artifacts import dump_json
 from vsa_cli.core.config import CaptionFormat
 from vsa_cli.core.generation.captioner import Captioned
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+from vsa_cli.core.regions.sources import show_path
 
 
 def format_captions(captioned: Iterable[Captioned], kind: CaptionFormat, *, nbest: int, alone: bool) -> Iterator[str]:
@@ -44,7 +43,7 @@ def format_captions(captioned: Iterable[Captioned], kind: CaptionFormat, *, nbes
 
 
 def _text(one: Captioned, alone: bool) -> Iterator[str]:
-    prefix = "" if alone else one.path.translate(_ESCAPES) + "\t"
+    prefix = "" if alone else show_path(one.path) + "\t"
     for candidate in one.candidates:
         yield prefix + candidate.caption
 

@@ -53,12 +53,17 @@ class Recipe:
         """The recipe of a regions file, by its envelope."""
         return cls.from_dict(envelope.config, where)
 
-    def describes_like(self, other: Recipe) -> bool:
-        """Whether descriptors made by both mean the same; which boxes were chosen does not matter."""
-        mine, theirs = self.config, other.config
-        return (self.cnn_sha256, mine.cnn, mine.describe, mine.side) == (
-            other.cnn_sha256,
-            theirs.cnn,
-            theirs.describe,
-            theirs.side,
-        )
+    def require_from(self, envelope: Envelope, where: str) -> None:
+        """See that a regions file holds descriptors of this kind; which boxes were chosen does not matter.
+
+        Raises:
+            ArtifactError: they were made by another CNN or otherwise.
+        """
+        theirs = Recipe.of(envelope, where)
+        if self._kind() != theirs._kind():
+            mine = self.config
+            needed = f"{mine.cnn}, {mine.describe}, side {mine.side}"
+            raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions so")
+
+    def _kind(self) -> tuple[str, str, str, int]:
+        return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side

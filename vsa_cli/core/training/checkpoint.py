@@ -36,7 +36,7 @@ from vsa_cli.core.artifacts import (
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.training.loop import Epoch, State
 
-_WEIGHTS, _CONFIG, _TRAINING = "model.safetensors", "config.json", "training.safetensors"
+WEIGHTS, _CONFIG, _TRAINING = "model.safetensors", "config.json", "training.safetensors"
 
 
 def write_model(folder: Path, envelope: Envelope, contents: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
@@ -48,7 +48,7 @@ def write_model(folder: Path, envelope: Envelope, contents: Mapping[str, Any], w
     config = dump_json({"envelope": envelope.to_dict(), **contents}, indent=1)
     write_text(folder / _CONFIG, config)
     digest = hashlib.sha256(config.encode()).hexdigest()
-    _write_tensors(folder / _WEIGHTS, weights, {"config_sha256": digest})
+    _write_tensors(folder / WEIGHTS, weights, {"config_sha256": digest})
 
 
 def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dict[str, Any], dict[str, Tensor]]:
@@ -72,7 +72,7 @@ def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dic
     if not isinstance(contents, dict):
         raise ArtifactError(f"{folder / _CONFIG}: not a vsa artifact")
     envelope = Envelope.from_dict(contents.pop("envelope", None), str(folder), expected, version)
-    weights, metadata = _read_tensors(folder / _WEIGHTS)
+    weights, metadata = _read_tensors(folder / WEIGHTS)
     if metadata.get("config_sha256") != file_sha256(folder / _CONFIG):
         raise ArtifactError(f"{folder}: its weights and {_CONFIG} were not written together; train it again")
     return envelope, contents, {name: tensor.float() for name, tensor in weights.items()}

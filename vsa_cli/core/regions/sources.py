@@ -1,4 +1,4 @@
-"""What to caption: arguments of a command line and lists on a pipe, made one stream of photographs."""
+"""Which photographs: arguments of a command line and lists on a pipe, made one stream."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import BinaryIO
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.pictures import find_pictures
 
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
 
 @dataclass(frozen=True)
 class Source:
-    """A photograph to caption; `path` is what is shown, `file` is what is read."""
+    """A photograph; `path` is what is shown, `file` is what is read."""
 
     path: str
     image_id: int | str
@@ -61,3 +63,8 @@ def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
         yield from (os.fsdecode(name) for name in names if name)
     if pending:
         yield os.fsdecode(pending)
+
+
+def show_path(path: str) -> str:
+    """A path for a line of text: tabs, newlines and backslashes are escaped."""
+    return path.translate(_ESCAPES)

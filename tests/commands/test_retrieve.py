@@ -1,0 +1,131 @@
+"""`vsa retrieve`: sentences find photographs and photographs sentences; a split is ranked for evaluate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from vsa_cli.core.regions.cache import RegionCache
+from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.store import RegionStore
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VSA_HOME", str(tmp_path / "home"))
+
+
+def test_a_sentence_finds_its_colour(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    corpus = json.loads(drawn.corpus.read_text())
+    text = {image["file"]: " ".join(s["raw"] for s in image["sentences"]) for image in corpus["images"]}
+    hits = 0
+    for colour in ("red", "green", "blue", "yellow"):
+        query = f"a {colour} square"
+        result = vsa("retrieve", query, drawn.photos, "--model", embed, "--top", 3, "--format", "jsonl")
+        assert result.exit_code == 0, result.output
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [record["rank"] for record in records] == [1, 2, 3]
+        scores = [record["score"] for record in records]
+        assert scores == sorted(scores, reverse=True)
+        hits += sum(colour in text[Path(record["path"]).name] for record in records)
+    assert hits >= 8, "of twelve photographs found, most have the colour asked for"
+
+
+def test_text_is_score_and_path(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    result = vsa("retrieve", "a red circle", drawn.photos, "--model", embed, "--top", 2)
+    score, path = result.stdout.splitlines()[0].split("\t")
+    assert float(score) <= 1.0
+    assert Path(path).parent == drawn.photos
+
+
+def test_an_explanation_names_a_box_for_each_known_word(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    options = ("--model", embed, "--top", 1, "--explain", "--json")
+    (record,) = json.loads(vsa("retrieve", "A red zeppelin!", drawn.photos, *options).stdout)
+    assert [word["word"] for word in record["words"]] == ["a", "red"]
+    assert all(0 <= word["box"][0] < word["box"][2] <= 128 for word in record["words"])
+
+
+def test_a_photograph_finds_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("a red circle on a white ground\nzeppelin\n\nthere is one blue square\n")
+    options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--json")
+    records = json.loads(vsa("retrieve", *options).stdout)
+    assert [record["sentence"] for record in records] == [
+        "a red circle on a white ground", "there is one blue square",
+    ]  # fmt: skip
+
+
+def test_a_split_is_ranked_as_it_was_in_training(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rankings.jsonl"
+    options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "dev", "--model", embed, "-o", out)
+    assert vsa("retrieve", *options).exit_code == 0
+    scores = json.loads(vsa("evaluate", out, "--json").stdout)
+    kept = json.loads((embed / "config.json").read_text())["scores"]
+    for name in ("i2t_R@1", "i2t_R@5", "t2i_R@1", "t2i_R@10", "t2i_medr", "rsum"):
+        assert scores[name] == pytest.approx(kept[name])
+
+
+def test_a_bad_photograph_is_named_and_the_rest_is_ranked(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    result = vsa("retrieve", "a red circle", drawn.photos / "000.png", tmp_path / "broken.jpg", "--model", embed)
+    assert result.exit_code == 3
+    assert "broken.jpg" in result.stderr
+    assert result.stdout.count("\n") == 1
+
+
+def test_the_second_look_comes_from_the_cache(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = ("retrieve", "a red circle", drawn.photos, "--model", embed)
+    first = vsa(*query).stdout
+    assert len(list((tmp_path / "home").rglob("*.npz"))) == 48
+    monkeypatch.setattr("vsa_cli.core.regions.extract.Extractor.describe", lambda *_: pytest.fail("looked again"))
+    assert vsa(*query).stdout == first
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ((), 2, "QUERY"),
+        (("a dog",), 2, "photographs"),
+        (("--image", "x.jpg"), 2, "--sentences"),
+        (("--corpus", "c.json"), 2, "--regions-file"),
+        (("a dog", "x.jpg"), 4, "--model"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_line(
+    vsa: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, words: str
+) -> None:
+    monkeypatch.delenv("VSA_EMBED", raising=False)
+    result = vsa("retrieve", *options)
+    assert result.exit_code == code
+    assert words in result.stderr
+
+
+def test_a_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    result = vsa("retrieve", "zeppelin", drawn.photos, "--model", embed)
+    assert result.exit_code == 1
+    assert "zeppelin" in result.stderr
+
+
+def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_path: Path) -> None:
+    store = RegionStore(drawn.regions)
+    recipe = Recipe.of(store.envelope, "regions.h5")
+    cache = RegionCache(tmp_path / "cache", recipe, max_bytes=60_000)
+    for image_id in store.ids:
+        cache.put(store[image_id])
+        cache._trim()
+    kept = list((tmp_path / "cache").rglob("*.npz"))
+    assert 0 < sum(path.stat().st_size for path in kept) <= 60_000
+    kept[0].write_bytes(b"damage")
+    assert cache.get(kept[0].stem) is None
+    newest = store[store.ids[-1]]
+    again = cache.get(newest.sha256)
+    assert again is not None
+    assert again.descriptors.tolist() == newest.descriptors.tolist()

@@ -1,0 +1,114 @@
+"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, or a whole split both ways."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsa_cli import options
+from vsa_cli.core.artifacts import refuse_existing
+from vsa_cli.core.config import RankFormat
+from vsa_cli.core.errors import MissingError, UsageError
+
+
+def retrieve(
+    query: Annotated[
+        str | None, typer.Argument(metavar="[QUERY]", help="A sentence: what the photographs should show.")
+    ] = None,
+    photos: Annotated[
+        list[str] | None, typer.Argument(metavar="[PHOTO|DIR|-]...", help="Where to look: photographs and folders.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="A trained alignment model."),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Find sentences for this photograph, in --sentences.")
+    ] = None,
+    sentences: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --image: a text file, one sentence a line.")
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(metavar="FILE", help="Rank a split of this corpus both ways.")] = None,
+    regions_file: Annotated[Path | None, typer.Option(metavar="FILE", help="With --corpus: its regions.h5.")] = None,
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all.")] = "val",
+    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="How many to list.")] = 10,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell which box each word found; for json and jsonl.")
+    ] = False,
+    format: Annotated[RankFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
+    ] = None,
+    cnn_weights: options.CnnWeights = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where photographs seen before are kept.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing and use nothing kept.")] = False,
+    device: options.Device = "auto",
+    threads: options.Threads = 0,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Find photographs by a sentence, or sentences by a photograph.
+
+    With --corpus and --regions-file a whole split is ranked both ways, for vsa evaluate. Photographs looked at are
+    kept in a cache by their content, so that a second query over a folder needs no CNN.
+
+    Example: vsa retrieve "two dogs run in snow" photos/ --model embed/ --top 5
+    """
+    kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json)
+    if output is not None:
+        refuse_existing(output, force=force)
+    if model is None:
+        raise MissingError("no model: name one with --model DIR (vsa train-embed makes them) or in VSA_EMBED")
+    from vsa_cli.console import Console, report_lines
+    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.embedding.answers import Looking, images_for, rankings, sentences_for
+    from vsa_cli.core.embedding.artifact import read_embedding
+
+    set_threads(threads)
+    console = Console(quiet=quiet)
+    trained = read_embedding(model, resolve_device(device))
+    looking = Looking(
+        cnn_weights, None if no_cache else cache_dir or True, threads or os.cpu_count() or 1, console.warn
+    )
+    if corpus is not None and regions_file is not None:
+        lines = rankings(trained, corpus, regions_file, split, top)
+    elif image is not None and sentences is not None:
+        lines = sentences_for(trained, image, sentences, looking, top=top, kind=kind)
+    else:
+        lines = images_for(trained, query or "", photos or [], looking, top=top, kind=kind, explain=explain)
+    report_lines(lines, output)
+    if looking.failed:
+        raise typer.Exit(3)
+
+
+def _settle_usage(
+    query: str | None,
+    photos: list[str] | None,
+    image: Path | None,
+    sentences: Path | None,
+    corpus: Path | None,
+    regions_file: Path | None,
+    kind: RankFormat | None,
+    json: bool,
+) -> RankFormat:
+    """The output's format, once the options agree with one another.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if (corpus is None) != (regions_file is None):
+        raise UsageError("--corpus and --regions-file go together")
+    if (image is None) != (sentences is None):
+        raise UsageError("--image and --sentences go together")
+    asked = sum((query is not None, image is not None, corpus is not None))
+    if asked != 1 or (query is not None and not photos):
+        raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
+    if json and kind not in (None, "json"):
+        raise UsageError(f"--json and --format {kind} contradict each other")
+    return "json" if json else kind or "text"

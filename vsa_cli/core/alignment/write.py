@@ -1,0 +1,80 @@
+"""Writes alignments as they are made, in memory bounded by a few images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from vsa_cli.core.alignment.align import align_corpus
+from vsa_cli.core.alignment.snippets import SCORES, SNIPPETS, Importance, envelope, scores_of, snippets_of
+from vsa_cli.core.artifacts import atomic_path, dump_json, write_text
+from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.embedding.artifact import TrainedEmbedding
+from vsa_cli.core.regions.store import RegionStore
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many snippets were written of how many sentences, and how many sentences had no known word."""
+
+    snippets: int
+    sentences: int
+    wordless: int
+
+
+def write_alignments(
+    trained: TrainedEmbedding,
+    corpus: Corpus,
+    regions: RegionStore,
+    split: str,
+    beta: float,
+    *,
+    snippets: Path,
+    scores: Path | None,
+    words: Path | None,
+    watch: Callable[[], None],
+) -> Written:
+    """Align a split and write what was asked for; each file appears whole or not at all.
+
+    Args:
+        trained: the model.
+        corpus: whose sentences.
+        regions: of their images.
+        split: of the corpus.
+        beta: of the MRF.
+        snippets: the file for snippets.
+        scores: the file for scores, if any.
+        words: the file for the importance of words, if any.
+        watch: called for each sentence.
+
+    Raises:
+        ArtifactError: model, corpus and regions do not fit.
+        DataError: a file cannot be written.
+    """
+    importance = Importance()
+    runs = sentences = 0
+    with ExitStack() as stack:
+
+        def begin(path: Path, kind: str) -> IO[str]:
+            file = stack.enter_context(stack.enter_context(atomic_path(path)).open("w", encoding="utf-8"))
+            file.write(dump_json(envelope(kind, trained, corpus, regions, split, beta)) + "\n")
+            return file
+
+        snippet_file = begin(snippets, SNIPPETS)
+        score_file = begin(scores, SCORES) if scores is not None else None
+        for alignment in align_corpus(trained, corpus, regions, split, beta):
+            for snippet in snippets_of(alignment):
+                snippet_file.write(dump_json(snippet) + "\n")
+                runs += 1
+            if score_file is not None:
+                score_file.write(dump_json(scores_of(alignment)) + "\n")
+            importance.add(alignment)
+            sentences += 1
+            watch()
+    if words is not None:
+        write_text(words, "".join(dump_json(row) + "\n" for row in importance.table()))
+    everything = sum(len(image.sentences) for image in corpus.split(split))
+    return Written(runs, sentences, everything - sentences)

@@ -1,0 +1,83 @@
+"""Described photographs, kept by what is in their files, so that a second look at a folder costs no CNN.
+
+One small NumPy archive a photograph, named by the SHA-256 of its file, in a folder for each way of describing.
+Bounded: when a folder has grown past its limit, the photographs unused for longest go. Two processes may share it:
+entries are written whole, and one that vanishes is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from vsa_cli.core.artifacts import dump_json
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.store import ImageRegions
+
+MAX_BYTES = 2 * 1024**3
+"""What the photographs of one way of describing may take on the disk."""
+
+_TRIMMED = 0.9  # of MAX_BYTES, once it was passed
+
+
+def cache_folder() -> Path:
+    """`$VSA_HOME/cache`, or `vsa` in the user's cache directory."""
+    home = os.environ.get("VSA_HOME")
+    if home:
+        return Path(home) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vsa"
+
+
+class RegionCache:
+    """The cache of one way of describing photographs."""
+
+    def __init__(self, folder: Path, recipe: Recipe, max_bytes: int = MAX_BYTES) -> None:
+        digest = hashlib.sha256(dump_json(recipe.to_dict()).encode()).hexdigest()
+        self._folder = folder / "regions" / digest[:16]
+        self._max_bytes = max_bytes
+        self._written = 0
+
+    def get(self, sha256: str) -> ImageRegions | None:
+        """The regions of a photograph's file, if they are here and whole."""
+        path = self._path(sha256)
+        if not path.exists():
+            return None
+        try:
+            images, _ = read_shard(path)
+            path.touch()
+        except (ArtifactError, OSError):
+            return None  # damaged, or another process has just removed it: it is made anew
+        return images[0] if images else None
+
+    def put(self, regions: ImageRegions) -> None:
+        """Keep the regions of a photograph's file; a cache that cannot be written is not worth a failure."""
+        try:
+            write_shard(self._path(regions.sha256), [regions])
+        except DataError:
+            return
+        self._written += 1
+        if self._written % 256 == 1:
+            self._trim()
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / f"{sha256}.npz"
+
+    def _trim(self) -> None:
+        entries = []
+        for path in self._folder.glob("*/*.npz"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # another process was quicker
+            entries.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        if total <= self._max_bytes:
+            return
+        for _, size, path in sorted(entries):
+            path.unlink(missing_ok=True)
+            total -= size
+            if total <= _TRIMMED * self._max_bytes:
+                return
