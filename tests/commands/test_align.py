@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_snippets_cut_every_sentence_without_overlap(drawn: Drawn, aligned: Path
             words = [word for snippet in mine for word in snippet["words"]]  # type: ignore[attr-defined]
             assert words == list(sentence.tokens)  # every word of the drawn corpus is known
             assert [s["start"] for s in mine[1:]] == [s["end"] for s in mine[:-1]]
-            assert all(a["region"] != b["region"] for a, b in zip(mine, mine[1:], strict=False))
+            assert all(a["region"] != b["region"] for a, b in itertools.pairwise(mine))
             for snippet in mine:
                 box = store[image.key].boxes[int(str(snippet["region"]))]
                 assert snippet["box"] == pytest.approx(box.tolist(), abs=0.01)

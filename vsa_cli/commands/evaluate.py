@@ -20,7 +20,7 @@ MISSED = 5
 
 def evaluate(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Captions, rankings or alignments; the file tells which.")
+        Path | None, typer.Argument(metavar="FILE", help="Captions, rankings or alignments; the file tells which.")
     ] = None,
     references: Annotated[
         Path | None,

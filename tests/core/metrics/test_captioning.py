@@ -22,29 +22,8 @@ from vsa_cli.core.metrics.captioning import (
 from vsa_cli.core.metrics.meteor import Meteor
 from vsa_cli.core.metrics.ptb import Tokenizer
 
-WORDS = [
-    "a",
-    "dog's",
-    "two",
-    "men",
-    "(red)",
-    "T-shirt",
-    "runs",
-    ",",
-    "jumps",
-    "in",
-    "the",
-    "snow",
-    ".",
-    "grass",
-    "-",
-    "ball",
-    "café",
-    "50%",
-    "on",
-    "can't",
-    "with",
-]
+_TEXT = "a dog's two men (red) T-shirt runs , jumps in the snow . grass - ball café 50% on can't with"
+WORDS = _TEXT.split()
 
 sentences = st.lists(st.sampled_from(tuple("abcdef")), min_size=4, max_size=9).map(" ".join)
 pairs_drawn = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_size=3)), min_size=2, max_size=5)

@@ -48,8 +48,8 @@ def join(hypotheses: Hypotheses, references: References, split: str | None) -> J
         else:
             captions[key] = caption
     if not captions:
-        theirs, ours = next(iter(hypotheses.captions)), next(iter(references.images))
-        raise DataError(f"no caption's image is in the references: captions are of {theirs!r}, references of {ours!r}")
+        theirs, ours = (printable(next(iter(some))) for some in (hypotheses.captions, references.images))
+        raise DataError(f"no caption's image is in the references: captions are of {theirs}, references of {ours}")
     name = split or _only_split(references, captions)
     wanted = references.split(name)
     images = [image for image in wanted if image.key in captions]
@@ -62,7 +62,7 @@ def join(hypotheses: Hypotheses, references: References, split: str | None) -> J
         _note(f"captions of images outside the split {name}: left out", [key for key in captions if key not in inside]),
         _note("images of the references have no caption: left out", sorted(inside - captions.keys())),
         _note("captions are empty: scored as they are", [i.key for i in images if not captions[i.key].strip()]),
-        _note("references could not be understood: left out", ["?"] * references.odd),
+        Note(f"{references.odd} references could not be understood: left out") if references.odd else None,
     ]
     return Joined(images, [captions[image.key] for image in images], name, [note for note in notes if note is not None])
 
@@ -74,4 +74,4 @@ def _only_split(references: References, captions: dict[str, str]) -> str:
 
 
 def _note(what: str, names: Sequence[str]) -> Note | None:
-    return Note(f"{len(names)} {what}", tuple(printable(n) for n in names if n != "?")) if names else None
+    return Note(f"{len(names)} {what}", tuple(map(printable, names))) if names else None

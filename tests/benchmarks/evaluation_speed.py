@@ -1,0 +1,78 @@
+"""`vsa evaluate` against pycocoevalcap's own tokenizer and scorers on the same captions, in one run.
+
+    python -m tests.benchmarks.evaluation_speed Flickr8k.token.txt --count 5000
+
+For each image the captions are scored against five sentences; all metrics but METEOR. Theirs needs Java. Prints
+seconds of both in turn, the larger difference between any two scores, and the ratio (budget: 1.00 or less, 10 s).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+from vsa_cli.core.evaluation.evaluate import Wanted, evaluate
+from vsa_cli.core.evaluation.references import read_references
+
+FAMILIES = ("BLEU", "ROUGE-L", "CIDEr")
+
+
+def theirs(captions: dict[str, str], references: dict[str, list[str]]) -> dict[str, float]:
+    tokenizer = PTBTokenizer()
+    said = tokenizer.tokenize({key: [{"caption": one} for one in some] for key, some in references.items()})
+    generated = tokenizer.tokenize({key: [{"caption": captions[key]}] for key in references})
+    scores = dict(zip((f"BLEU-{n}" for n in range(1, 5)), Bleu(4).compute_score(said, generated, 0)[0], strict=True))
+    return {
+        **scores,
+        "ROUGE-L": Rouge().compute_score(said, generated)[0],
+        "CIDEr": Cider().compute_score(said, generated)[0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("references", type=Path)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    found = read_references(arguments.references).images
+    keys = list(found)[: arguments.count]
+    said = {key: found[key].sentences for key in keys}
+    # Captions as a model makes them: often a neighbour's words, sometimes right.
+    captions = {key: said[keys[(place + place % 3) % len(keys)]][-1] for place, key in enumerate(keys)}
+    seconds: dict[str, list[float]] = {"pycocoevalcap": [], "vsa evaluate": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        hypotheses, references = Path(scratch) / "captions.json", Path(scratch) / "references.json"
+        hypotheses.write_text(json.dumps([{"image_id": key, "caption": text} for key, text in captions.items()]))
+        references.write_text(json.dumps(said))
+        for _ in range(arguments.runs):
+            started = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()):
+                golden = theirs(captions, said)
+            seconds["pycocoevalcap"].append(time.perf_counter() - started)
+            started = time.perf_counter()
+            scores = evaluate(hypotheses, Wanted(references, families=FAMILIES)).scores
+            seconds["vsa evaluate"].append(time.perf_counter() - started)
+    print(f"{len(keys)} captions, {sum(map(len, said.values()))} references, median of {arguments.runs} runs")
+    for name, taken in seconds.items():
+        print(f"{name:24}{statistics.median(taken):6.2f} s")
+    print(f"{'largest difference':24}{max(abs(scores[name] - golden[name]) for name in golden):.1e}")
+    ratio = statistics.median(seconds["vsa evaluate"]) / statistics.median(seconds["pycocoevalcap"])
+    print(f"{'ratio':24}{ratio:6.2f}  (budget 1.00)")
+    print(f"{'peak memory':24}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:6.0f} MiB (both)")
+
+
+if __name__ == "__main__":
+    main()

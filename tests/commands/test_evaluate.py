@@ -1,0 +1,255 @@
+"""`vsa evaluate`: what is printed, what is written, and every way in which it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from vsa_cli.core.artifacts import Envelope
+
+Run = Callable[..., Result]
+Process = Callable[..., subprocess.CompletedProcess[bytes]]
+NO_JAVA = ("--metric", "BLEU", "--metric", "ROUGE-L", "--metric", "CIDEr")
+
+SAID = {f"{n}.jpg": [f"a {animal} runs in the {place}", f"the {animal} is in some {place}"] for n, (animal, place) in
+        enumerate((a, p) for a in ("dog", "cat", "bird") for p in ("snow", "grass"))}  # fmt: skip
+
+
+def dump(path: Path, value: object) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def references(tmp_path: Path) -> Path:
+    return dump(tmp_path / "references.json", SAID)
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    """Half of them a reference word for word."""
+    chosen = {name: said[0] if number % 2 else "a dog runs" for number, (name, said) in enumerate(SAID.items())}
+    return dump(tmp_path / "captions.json", [{"image_id": k, "caption": v} for k, v in chosen.items()])
+
+
+def rankings(path: Path, ranks: list[int]) -> Path:
+    lines = [Envelope("vsa-rankings", 1, {"split": "val"}).to_dict()]
+    for way in ("i2t", "t2i"):
+        lines += [{"direction": way, "query_id": n, "best_rank": rank, "top": []} for n, rank in enumerate(ranks)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def result_of(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_json_is_one_flat_object(vsa: Run, captions: Path, references: Path) -> None:
+    found = result_of(vsa("evaluate", captions, "--references", references, *NO_JAVA, "--json"))
+    assert (found["n_images"], found["n_references"], found["split"]) == (6, 12, "all")
+    assert all(isinstance(found[name], float) for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr", "distinct"))
+    assert "METEOR" not in found
+
+
+def test_people_get_a_table(vsa: Run, captions: Path, references: Path) -> None:
+    result = vsa("evaluate", captions, "--references", references, *NO_JAVA)
+    assert result.stdout.startswith("captions, split all: 6 images, 12 references, tokenised by PTB")
+    assert {"BLEU-1", "ROUGE-L", "CIDEr", "health:"} <= {line.split(" ")[0] for line in result.stdout.splitlines()}
+    assert "means little with 6" in result.stderr
+    assert vsa("evaluate", captions, "--references", references, *NO_JAVA, "--quiet").stderr == ""
+
+
+def test_without_java_all_but_meteor_is_scored(vsa_process: Process, captions: Path, references: Path) -> None:
+    command = ("evaluate", captions, "--references", references, "--json")
+    done = vsa_process(*command, env={"PATH": ""})
+    found = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert found["METEOR"] is None
+    assert "Java" in found["METEOR_absent"]
+    assert b"METEOR is absent" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert found["CIDEr"] > 0
+    assert vsa_process(*command, "--metric", "METEOR", env={"PATH": ""}).returncode == 4
+    assert vsa_process(*command, "--fail-under", "METEOR=0.1", env={"PATH": ""}).returncode == 4
+
+
+@pytest.mark.java
+def test_java_brings_meteor_and_changes_nothing_else(
+    vsa: Run, vsa_process: Process, captions: Path, references: Path
+) -> None:
+    command = ("evaluate", captions, "--references", references, "--json")
+    found = result_of(vsa(*command))
+    without = json.loads(vsa_process(*command, env={"PATH": ""}).stdout)
+    assert 0 < found.pop("METEOR") < 1
+    assert found == {name: value for name, value in without.items() if not name.startswith("METEOR")}
+
+
+def test_a_corpus_gives_split_and_health(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    corpus = json.loads(drawn.corpus.read_text())
+    held_out = [image for image in corpus["images"] if image["split"] == "val"]
+    train = next(image for image in corpus["images"] if image["split"] == "train")["sentences"][0]["raw"]
+    entries = [{"image_id": image["image_id"], "caption": train} for image in held_out]
+    entries[0]["caption"] = "something that nobody said"
+    path = dump(tmp_path / "c.json", entries)
+    found = result_of(vsa("evaluate", path, "--references", drawn.corpus, *NO_JAVA, "--json"))
+    assert (found["split"], found["n_images"]) == ("val", len(held_out))
+    assert found["copied"] == pytest.approx(1 - 1 / len(held_out))
+    assert result_of(vsa("evaluate", path, "--references", drawn.corpus, "--split", "dev", *NO_JAVA, "--json"))
+    assert vsa("evaluate", path, "--references", drawn.corpus, "--split", "train", *NO_JAVA).exit_code == 1
+
+
+@pytest.mark.parametrize("format", ["text", "json", "jsonl", "coco"])
+def test_what_caption_writes_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "captions"
+    assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", format, "-o", out).exit_code == 0
+    found = result_of(vsa("evaluate", out, "--references", drawn.captions, *NO_JAVA, "--json", "--strict"))
+    assert found["n_images"] == 48
+    assert found["BLEU-1"] > 0.5
+
+
+def test_misfits_are_counted_named_and_fail_where_strict(vsa: Run, references: Path, tmp_path: Path) -> None:
+    entries = [
+        {"image_id": "0.jpg", "caption": "a dog"}, {"image_id": "0.jpg", "caption": "a dog again"},
+        {"image_id": "1.jpg", "caption": " "}, {"image_id": "strange.jpg", "caption": "a cat"},
+    ]  # fmt: skip
+    command = ("evaluate", dump(tmp_path / "c.json", entries), "--references", references, *NO_JAVA)
+    result = vsa(*command)
+    assert result.exit_code == 0
+    for words in ("strange.jpg", "1 further caption", "1 captions are empty", "4 images of the references have no"):
+        assert words in result.stderr
+    strict = vsa(*command, "--strict")
+    assert (strict.exit_code, strict.stdout) == (1, "")
+    assert "--strict" in strict.stderr
+
+
+def test_each_image_has_its_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    out = tmp_path / "each.jsonl"
+    command = ("evaluate", captions, "--references", references, *NO_JAVA, "--json", "--per-image", out)
+    found = result_of(vsa(*command))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["image_id"] for row in rows] == list(SAID)
+    assert found["CIDEr"] == pytest.approx(sum(row["CIDEr"] for row in rows) / 6)
+    assert vsa(*command).exit_code == 2
+    assert vsa(*command, "--force").exit_code == 0
+
+
+def test_thresholds_end_in_5_and_say_by_how_much(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    command = ("evaluate", captions, "--references", references, *NO_JAVA, "--json")
+    assert vsa(*command, "--fail-under", "BLEU-1=0.1").exit_code == 0
+    result = vsa(*command, "--fail-under", "BLEU-1=0.1", "--fail-under", "CIDEr=9", "--quiet")
+    assert result.exit_code == 5
+    assert "under 9 by" in result.stderr
+    assert json.loads(result.stdout)["CIDEr"] < 9
+    better = dump(tmp_path / "baseline.json", {**json.loads(result.stdout), "CIDEr": 8.0})
+    result = vsa(*command, "--baseline", better, "--fail-under", "CIDEr=baseline-0.5")
+    assert result.exit_code == 5
+    assert json.loads(result.stdout)["CIDEr_change"] < -0.5
+    assert "since 8.0000" in vsa(*command[:-1], "--baseline", better).stdout
+
+
+def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "df.json"
+    command = ("--references", references, *NO_JAVA, "--json", "--document-frequencies", saved)
+    first = result_of(vsa("evaluate", captions, *command))
+    assert saved.exists()
+    assert result_of(vsa("evaluate", captions, *command)) == first
+    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
+    assert result_of(vsa("evaluate", one, *command))["CIDEr"] > 1
+    assert result_of(vsa("evaluate", one, "--references", references, *NO_JAVA, "--json"))["CIDEr"] == 0
+    for damage in ({"images": 0}, {"counts": {"a": 7}}, {"counts": []}, {"format": "vsa-corpus"}, {"images": True}):
+        dump(saved, {**json.loads(saved.read_text()), **damage})
+        assert vsa("evaluate", captions, *command).exit_code == 1
+        saved.unlink()
+        vsa("evaluate", captions, *command)
+
+
+def test_two_files_are_compared(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    best = dump(tmp_path / "new.json", [{"image_id": name, "caption": said[0]} for name, said in SAID.items()])
+    command = ("evaluate", "--compare", captions, best, "--references", references, *NO_JAVA, "--samples", 200)
+    found = result_of(vsa(*command, "--json"))
+    assert found["BLEU-1_change"] == pytest.approx(found["BLEU-1"] - found["BLEU-1_old"])
+    assert found["BLEU-1_ci"][0] <= found["BLEU-1_change"] <= found["BLEU-1_ci"][1]
+    assert found == result_of(vsa(*command, "--json"))
+    assert vsa(*command).stdout.splitlines()[0].split()[:4] == ["metric", "old", "new", "change"]
+    assert vsa(*command, "--fail-under", "CIDEr=9.9").exit_code == 5
+
+
+def test_rankings_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+    old, new = rankings(tmp_path / "old", [1, 9, 30, 2]), rankings(tmp_path / "new", [1, 1, 30, 2])
+    found = result_of(vsa("evaluate", old, "--json"))
+    assert (found["i2t_R@1"], found["t2i_R@10"], found["i2t_medr"]) == (25, 75, 5.5)
+    assert vsa("evaluate", old).stdout.startswith("rankings, split val: 4 images, 4 sentences")
+    assert result_of(vsa("evaluate", "--compare", old, new, "--json"))["i2t_R@1_change"] == 25
+    assert vsa("evaluate", old, "--folds", 5).exit_code == 2
+    assert vsa("evaluate", old, "--fail-under", "rsum=500").exit_code == 5
+
+
+def test_alignments_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+    line = {
+        "image_id": "1.jpg", "sentence_id": "0", "width": 10, "height": 10, "boxes": [[0, 0, 10, 10], [0, 0, 5, 5]],
+        "tokens": ["a", "dog"], "positions": [1], "scores": [[0.1, 0.9]], "choice": [0],
+    }  # fmt: skip
+    entity = {
+        "file": "1.jpg", "width": 20, "height": 20, "boxes": {"1": [[0, 0, 10, 10]]},
+        "entity_sentences": [{"tokens": "A dog", "phrases": [{"id": "1", "start": 0, "end": 2}]}],
+    }  # fmt: skip
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{json.dumps(Envelope('vsa-alignments', 1, {'split': 'val'}).to_dict())}\n{json.dumps(line)}\n")
+    boxes = dump(tmp_path / "e.jsonl", entity)
+    found = result_of(vsa("evaluate", path, "--boxes", boxes, "--json"))
+    assert (found["pointing"], found["iou@0.5"], found["mrf_iou@0.5"], found["n_phrases"]) == (100, 100, 0, 1)
+    assert found["mrf_iou@0.5_minus_iou@0.5"] == -100
+    assert "[100.00, 100.00]" in vsa("evaluate", path, "--boxes", boxes).stdout
+    assert vsa("evaluate", path).exit_code == 2
+
+
+def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    ranked = rankings(tmp_path / "r", [1])
+    wrong: tuple[tuple[object, ...], ...] = (
+        (), (captions, "--compare", captions, captions), (captions,), (ranked, "--references", references),
+        (ranked, "--metric", "BLEU"), (captions, "--references", references, "--folds", 2),
+        (captions, "--references", references, "--metric", "SPICE"),
+        (captions, "--references", references, "--fail-under", "CIDEr"),
+        (captions, "--references", references, *NO_JAVA, "--fail-under", "SPICE=1"),
+        (captions, "--references", references, *NO_JAVA, "--fail-under", "CIDEr=baseline"),
+        (captions, "--references", references, "--split", "val"),
+        ("--compare", captions, captions, "--references", references, "--per-image", tmp_path / "x"),
+    )  # fmt: skip
+    for options in wrong:
+        result = vsa("evaluate", *options)
+        assert result.exit_code == 2, options
+        assert result.stderr.count("Traceback") == 0
+
+
+def test_wrong_files_are_told_in_a_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    strange = dump(tmp_path / "strange.json", [{"image_id": "else.jpg", "caption": "a dog"}])
+    for options in (
+        (strange, "--references", references), (tmp_path / "nowhere", "--references", references),
+        (captions, "--references", tmp_path / "nowhere"), (references, "--references", tmp_path),
+        (captions, "--references", references, *NO_JAVA, "--baseline", tmp_path / "nowhere"),
+        ("--compare", captions, rankings(tmp_path / "r", [1]), "--references", references),
+    ):  # fmt: skip
+        result = vsa("evaluate", *options)
+        assert result.exit_code in (1, 2), options
+        assert result.stderr.splitlines()[-1].startswith("vsa: ")
+
+
+def test_evaluation_needs_neither_torch_nor_h5py(vsa_process: Process, captions: Path, references: Path) -> None:
+    import sys
+
+    code = (
+        "import sys; from typer.testing import CliRunner; from vsa_cli.app import app\n"
+        f"done = CliRunner().invoke(app, ['evaluate', {str(captions)!r}, '--references', {str(references)!r}])\n"
+        "assert done.exit_code == 0, done.output\n"
+        "assert not {'torch', 'h5py', 'PIL', 'cv2', 'rich'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": ""}, cwd=Path(__file__).parents[2])
