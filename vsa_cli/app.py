@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
 from vsa_cli import __version__
 from vsa_cli.commands.align import align
@@ -55,6 +58,22 @@ class VsaGroup(TyperGroup):
         return result
 
 
+class VsaCommand(TyperCommand):
+    """A command whose help is shown before arguments are parsed: parsing imports much that help does not need."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help where it is asked for; otherwise parse."""
+        if asks_for_help(args):
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+        return super().parse_args(ctx, args)
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether `-h` or `--help` stands among a command's options."""
+    return not {"-h", "--help"}.isdisjoint(takewhile(lambda argument: argument != "--", arguments))
+
+
 app = typer.Typer(
     cls=VsaGroup,
     no_args_is_help=True,
@@ -85,19 +104,29 @@ def vsa(
     """
 
 
-app.command("prep")(prep)
-app.command("extract-regions")(extract_regions)
-app.command("train-embed")(train_embed)
-app.command("align")(align)
-app.command("train-gen")(train_gen)
-app.command("caption")(caption)
-app.command("retrieve")(retrieve)
-app.command("evaluate")(evaluate)
-app.command("info")(info)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "prep": prep,
+    "extract-regions": extract_regions,
+    "train-embed": train_embed,
+    "align": align,
+    "train-gen": train_gen,
+    "caption": caption,
+    "retrieve": retrieve,
+    "evaluate": evaluate,
+    "info": info,
+}
+"""Every command, in pipeline order."""
+
+for _name, _function in COMMANDS.items():
+    app.command(_name, cls=VsaCommand)(_function)
 
 
 def main() -> None:
     """Run `vsa` as a process."""
     # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
+        # straight to the command, past the group's own options, whose parsing would double the time of a help
+        group: Any = typer.main.get_command(app)
+        group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
     app(prog_name="vsa")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def test_json_is_one_flat_object(vsa: Run, captions: Path, references: Path) -> 
     found = result_of(vsa("evaluate", captions, "--references", references, *NO_JAVA, "--json"))
     assert (found["n_images"], found["n_references"], found["split"]) == (6, 12, "all")
     assert all(isinstance(found[name], float) for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr", "distinct"))
+    assert not any(isinstance(value, list | dict) for value in found.values())
     assert "METEOR" not in found
 
 
@@ -65,7 +68,9 @@ def test_people_get_a_table(vsa: Run, captions: Path, references: Path) -> None:
     assert result.stdout.startswith("captions, split all: 6 images, 12 references, tokenised by PTB")
     assert {"BLEU-1", "ROUGE-L", "CIDEr", "health:"} <= {line.split(" ")[0] for line in result.stdout.splitlines()}
     assert "means little with 6" in result.stderr
-    assert vsa("evaluate", captions, "--references", references, *NO_JAVA, "--quiet").stderr == ""
+    quiet = vsa("evaluate", captions, "--references", references, *NO_JAVA, "--quiet")
+    assert "means little with 6" in quiet.stderr, "a doubtful score is told even then"
+    assert vsa("evaluate", captions, "--references", references, *NO_JAVA[:4], "--quiet").stderr == ""
 
 
 def test_without_java_all_but_meteor_is_scored(vsa_process: Process, captions: Path, references: Path) -> None:
@@ -116,6 +121,103 @@ def test_what_caption_writes_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, for
     assert found["BLEU-1"] > 0.5
 
 
+IDS = {name: number for number, name in enumerate(SAID, start=1)}
+REFERENCES = {
+    "coco": json.dumps({
+        "images": [{"id": number, "file_name": name} for name, number in IDS.items()],
+        "annotations": [
+            {"id": 100 * number + k, "image_id": number, "caption": one}
+            for name, number in IDS.items() for k, one in enumerate(SAID[name])
+        ],
+    }),
+    "token": "".join(f"{name}#{k}\t{one}\n" for name, some in SAID.items() for k, one in enumerate(some)),
+    "csv": "image,caption\n" + "".join(f"{name},{one}\n" for name, some in SAID.items() for one in some),
+    "jsonl": "".join(json.dumps({"image_id": name, "captions": some}) + "\n" for name, some in SAID.items()),
+}  # fmt: skip
+FIRST = {name: some[0] for name, some in SAID.items()}
+CAPTIONS = {
+    "coco": json.dumps([{"image_id": name, "caption": one} for name, one in FIRST.items()]),
+    "jsonl": "".join(json.dumps({"path": f"in/{name}", "caption": one}) + "\n" for name, one in FIRST.items()),
+    "text": "".join(f"photos/{name}\t{one}\n" for name, one in FIRST.items()),
+    "csv": "path,caption,logprob\n" + "".join(f"{name},{one},-1\n" for name, one in FIRST.items()),
+}
+
+
+@pytest.mark.parametrize("said", REFERENCES)
+@pytest.mark.parametrize("written", CAPTIONS)
+def test_every_form_of_captions_meets_every_form_of_references(
+    vsa: Run, tmp_path: Path, written: str, said: str
+) -> None:
+    (tmp_path / "captions").write_text(CAPTIONS[written])
+    references = tmp_path / f"references.{'txt' if said == 'token' else said.replace('coco', 'json')}"
+    references.write_text(REFERENCES[said])
+    found = result_of(
+        vsa("evaluate", tmp_path / "captions", "--references", references, "--metric", "BLEU", "--json", "--strict")
+    )
+    assert (found["n_images"], found["n_references"]) == (6, 12)
+    assert found["BLEU-4"] == pytest.approx(1)
+
+
+def test_pipes(vsa: Run, vsa_process: Process, captions: Path, references: Path, tmp_path: Path) -> None:
+    command = ("--references", references, *NO_JAVA, "--json")
+    named = result_of(vsa("evaluate", captions, *command))
+    assert result_of(vsa("evaluate", "-", *command, stdin=captions.read_bytes())) == named
+    ranked = rankings(tmp_path / "r", [1, 2])
+    piped = vsa("evaluate", "-", "--json", stdin=ranked.read_bytes())
+    assert result_of(piped) == result_of(vsa("evaluate", ranked, "--json"))
+    assert "standard input" in vsa("evaluate", "-", *command, stdin=b"").stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    command_line = [sys.executable, "-m", "vsa_cli", "evaluate", str(ranked)]
+    closed = subprocess.run(command_line, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    refused = vsa_process("evaluate", captions, "--references", fifo)
+    assert refused.returncode == 1
+    assert b"is a pipe" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[", b"[" * 50_000, b"{}", b'{"format": "vsa-rankings", "version": 1}', b"\xff\xfe[", b"\x00" * 100,
+        b'[{"image_id": {"a": 1}, "caption": ["x"]}]', b'[{"image_id": 1e400, "caption": "x"}]', b"NaN",
+        b'{"format": "vsa-rankings", "version": 1, "config": {}, "parents": {}}\n[]\n',
+        b'{"format": "vsa-alignments", "version": 1, "config": {}, "parents": {}}\n{"image_id": 1}\n',
+        b'{"format": "vsa-regions", "version": 1}\n', b'[{"image_id": "0.jpg\\u001b[31m", "caption": "\\ud800"}]',
+        b"image_id,caption\n" + b"1," + b"x" * 200_000,
+    ],
+    ids=range(15),
+)  # fmt: skip
+def test_hostile_files_are_refused_in_a_line(vsa: Run, references: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "hostile"
+    path.write_bytes(content)
+    for options in ((path, "--references", references), (path,), (path, "--boxes", path)):
+        result = vsa("evaluate", *options, "--quiet")
+        assert result.exit_code in (1, 2)
+        assert (result.stdout, result.stderr.count("\n"), result.stderr[:5]) == ("", 1, "vsa: ")
+        assert result.stderr[:-1].isprintable()
+    captions = dump(tmp_path / "captions.json", {"0.jpg": "a dog"})
+    assert vsa("evaluate", captions, "--references", path, *NO_JAVA).exit_code == 1
+
+
+def test_one_image_has_no_cider_by_definition(vsa: Run, references: Path, tmp_path: Path) -> None:
+    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
+    result = vsa("evaluate", one, "--references", references, *NO_JAVA, "--json")
+    assert json.loads(result.stdout)["CIDEr"] == 0
+    assert json.loads(result.stdout)["BLEU-4"] == pytest.approx(1)
+    assert "is 0 by definition with 1" in result.stderr
+
+
+def test_empty_captions_only(vsa: Run, references: Path, tmp_path: Path) -> None:
+    nothing = dump(tmp_path / "c.json", dict.fromkeys(SAID, ""))
+    found = result_of(vsa("evaluate", nothing, "--references", references, *NO_JAVA, "--json"))
+    assert found["BLEU-1"] == pytest.approx(0)
+    assert (found["ROUGE-L"], found["CIDEr"], found["mean_length"]) == (0, 0, 0)
+
+
 def test_misfits_are_counted_named_and_fail_where_strict(vsa: Run, references: Path, tmp_path: Path) -> None:
     entries = [
         {"image_id": "0.jpg", "caption": "a dog"}, {"image_id": "0.jpg", "caption": "a dog again"},
@@ -126,9 +228,11 @@ def test_misfits_are_counted_named_and_fail_where_strict(vsa: Run, references: P
     assert result.exit_code == 0
     for words in ("strange.jpg", "1 further caption", "1 captions are empty", "4 images of the references have no"):
         assert words in result.stderr
-    strict = vsa(*command, "--strict")
-    assert (strict.exit_code, strict.stdout) == (1, "")
-    assert "--strict" in strict.stderr
+    strict = vsa(*command, "--strict", "--document-frequencies", tmp_path / "df.json")
+    assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
+    for words in ("--strict: ", "strange.jpg", "the first is scored: 0.jpg", "2.jpg, 3.jpg, 4.jpg"):
+        assert words in strict.stderr
+    assert not (tmp_path / "df.json").exists()
 
 
 def test_each_image_has_its_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
@@ -154,6 +258,8 @@ def test_thresholds_end_in_5_and_say_by_how_much(vsa: Run, captions: Path, refer
     assert result.exit_code == 5
     assert json.loads(result.stdout)["CIDEr_change"] < -0.5
     assert "since 8.0000" in vsa(*command[:-1], "--baseline", better).stdout
+    other = dump(tmp_path / "other.json", {"n_images": 1000, "CIDEr": 0.5})
+    assert "is of 1000 images, these scores of 6" in vsa(*command, "--baseline", other).stderr
 
 
 def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
@@ -177,10 +283,13 @@ def test_two_files_are_compared(vsa: Run, captions: Path, references: Path, tmp_
     command = ("evaluate", "--compare", captions, best, "--references", references, *NO_JAVA, "--samples", 200)
     found = result_of(vsa(*command, "--json"))
     assert found["BLEU-1_change"] == pytest.approx(found["BLEU-1"] - found["BLEU-1_old"])
-    assert found["BLEU-1_ci"][0] <= found["BLEU-1_change"] <= found["BLEU-1_ci"][1]
+    assert found["BLEU-1_change_low"] <= found["BLEU-1_change"] <= found["BLEU-1_change_high"]
     assert found == result_of(vsa(*command, "--json"))
     assert vsa(*command).stdout.splitlines()[0].split()[:4] == ["metric", "old", "new", "change"]
     assert vsa(*command, "--fail-under", "CIDEr=9.9").exit_code == 5
+    assert vsa(*command, "--fail-under", "CIDEr=baseline").exit_code == 0
+    back = ("evaluate", "--compare", best, captions, *command[4:])
+    assert vsa(*back, "--fail-under", "CIDEr=baseline-0.01").exit_code == 5
 
 
 def test_rankings_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
@@ -223,6 +332,7 @@ def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Pat
         (captions, "--references", references, *NO_JAVA, "--fail-under", "CIDEr=baseline"),
         (captions, "--references", references, "--split", "val"),
         ("--compare", captions, captions, "--references", references, "--per-image", tmp_path / "x"),
+        ("--compare", captions, captions, "--references", references, "--baseline", tmp_path / "x"),
     )  # fmt: skip
     for options in wrong:
         result = vsa("evaluate", *options)
@@ -234,9 +344,9 @@ def test_wrong_files_are_told_in_a_line(vsa: Run, captions: Path, references: Pa
     strange = dump(tmp_path / "strange.json", [{"image_id": "else.jpg", "caption": "a dog"}])
     for options in (
         (strange, "--references", references), (tmp_path / "nowhere", "--references", references),
-        (captions, "--references", tmp_path / "nowhere"), (references, "--references", tmp_path),
+        (captions, "--references", tmp_path / "nowhere"), (captions, "--references", tmp_path),
         (captions, "--references", references, *NO_JAVA, "--baseline", tmp_path / "nowhere"),
-        ("--compare", captions, rankings(tmp_path / "r", [1]), "--references", references),
+        ("--compare", captions, rankings(tmp_path / "r", [1]), "--references", references, *NO_JAVA),
     ):  # fmt: skip
         result = vsa("evaluate", *options)
         assert result.exit_code in (1, 2), options
@@ -244,8 +354,6 @@ def test_wrong_files_are_told_in_a_line(vsa: Run, captions: Path, references: Pa
 
 
 def test_evaluation_needs_neither_torch_nor_h5py(vsa_process: Process, captions: Path, references: Path) -> None:
-    import sys
-
     code = (
         "import sys; from typer.testing import CliRunner; from vsa_cli.app import app\n"
         f"done = CliRunner().invoke(app, ['evaluate', {str(captions)!r}, '--references', {str(references)!r}])\n"

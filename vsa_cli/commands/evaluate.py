@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vsa_cli.console import Console, name_some, print_data
+from vsa_cli.console import Console, print_data
 from vsa_cli.options import Force, Json, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ MISSED = 5
 
 def evaluate(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Captions, rankings or alignments; the file tells which.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="Captions, rankings or alignments (- for standard input); it tells which."),
     ] = None,
     references: Annotated[
         Path | None,
@@ -61,7 +62,7 @@ def evaluate(
         typer.Option(
             "--fail-under",
             metavar="METRIC=VALUE",
-            help="Exit with 5 if the metric is lower; may be repeated. VALUE may be baseline-0.01, with --baseline.",
+            help="Exit with 5 if it is lower; may be repeated. VALUE may be baseline-0.01: that of --baseline or OLD.",
         ),
     ] = None,
     compare: Annotated[
@@ -105,7 +106,7 @@ def evaluate(
     """
     from vsa_cli.core.artifacts import dump_json, refuse_existing
     from vsa_cli.core.errors import UsageError
-    from vsa_cli.core.evaluation.compare import against_baseline, read_baseline
+    from vsa_cli.core.evaluation.compare import against_baseline, doubts_about, read_baseline
     from vsa_cli.core.evaluation.compare import compare as compare_both
     from vsa_cli.core.evaluation.evaluate import Wanted
     from vsa_cli.core.evaluation.evaluate import evaluate as evaluate_file
@@ -114,12 +115,12 @@ def evaluate(
 
     if (file is None) == (compare is None):
         raise UsageError("name one FILE to score, or two with --compare OLD NEW")
+    if compare is not None and (per_image or baseline):
+        raise UsageError(f"{'--per-image' if per_image else '--baseline'} and --compare contradict each other")
     if per_image is not None:
-        if compare is not None:
-            raise UsageError("--per-image and --compare contradict each other")
         refuse_existing(per_image, force=force)
     console, thresholds = Console(quiet=quiet), read_thresholds(fail_under or ())
-    before = read_baseline(baseline) if baseline is not None else None
+    before: Mapping[str, float] | None = read_baseline(baseline) if baseline is not None else None
     families = tuple(metric) if metric else None
     wanted = Wanted(references, split, families, document_frequencies, boxes, folds, samples, seed, strict)
     evaluations = [evaluate_file(path, wanted) for path in ([file] if file is not None else compare or ())]
@@ -127,7 +128,10 @@ def evaluate(
         _tell(console, evaluation)
     new = evaluations[-1]
     changes = against_baseline(new.scores, before, str(baseline)) if before is not None else {}
+    for doubt in doubts_about(before or {}, new.head, str(baseline)):
+        console.warn(doubt)
     if compare is not None:
+        before = evaluations[0].scores
         flat: dict[str, Any] = compare_both(evaluations[0], new, samples=samples, seed=seed)
         lines: Sequence[str] = comparison_table(flat)
     else:
@@ -146,8 +150,7 @@ def _tell(console: Console, evaluation: Evaluation) -> None:
     for name, why in evaluation.absent.items():
         console.say(f"note: {name} is absent: {why}")
     for note in evaluation.notes:
-        names = f": {name_some(note.names)}" if note.names else ""
-        (console.warn if note.fails else console.say)(f"{'' if note.fails else 'note: '}{note.message}{names}")
+        (console.warn if note.warns else console.say)(f"{'' if note.warns else 'note: '}{note.line}")
 
 
 def _write_rows(path: Path, evaluation: Evaluation) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.evaluation.compare import against_baseline, compare, read_baseline
+from vsa_cli.core.evaluation.compare import against_baseline, compare, doubts_about, read_baseline
 from vsa_cli.core.evaluation.results import Evaluation, Mode, Sample
 
 
@@ -25,21 +25,21 @@ def test_what_both_share_falls_out_of_the_difference() -> None:
     values = list(np.random.default_rng(0).normal(scale=100, size=50))
     found = compare(evaluation(values), evaluation([value + 1 for value in values]), samples=300)
     assert found["score_change"] == pytest.approx(1)
-    assert found["score_ci"] == pytest.approx([1, 1])
+    assert (found["score_change_low"], found["score_change_high"]) == pytest.approx((1, 1))
     assert found["score_p"] == pytest.approx(2 / 301)
 
 
 def test_nothing_changed() -> None:
     values = [0.0, 1.0, 0.5]
     found = compare(evaluation(values), evaluation(values), samples=100)
-    assert (found["score_change"], found["score_ci"], found["score_p"]) == (0, [0, 0], 1)
+    assert [found[f"score_{what}"] for what in ("change", "change_low", "change_high", "p")] == [0, 0, 0, 1]
 
 
 def test_chance_is_not_taken_for_change() -> None:
     random = np.random.default_rng(1)
     one, two = random.normal(size=(2, 40))
-    low, high = compare(evaluation(list(one)), evaluation(list(two)), samples=500)["score_ci"]
-    assert low < 0 < high
+    found = compare(evaluation(list(one)), evaluation(list(two)), samples=500)
+    assert found["score_change_low"] < 0 < found["score_change_high"]
 
 
 def test_only_equals_are_compared() -> None:
@@ -60,6 +60,12 @@ def test_a_baseline_is_a_saved_result(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(DataError, match="none of the metrics"):
         against_baseline({"BLEU-1": 1}, read_baseline(path), "old.json")
+
+
+def test_a_baseline_of_other_data_is_doubted() -> None:
+    head = {"split": "val", "n_images": 3, "n_references": 15}
+    assert doubts_about({"n_images": 3, "CIDEr": 1}, head, "old.json") == []
+    assert doubts_about({"n_images": 4}, head, "old.json") == ["old.json: is of 4 images, these scores of 3"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"CIDEr": "x"}', '{"CIDEr": NaN}', '{"CIDEr": 1e999}'])

@@ -26,6 +26,8 @@ FORMS = {
     "jsonl": '{"path": "in/1", "image_id": 1, "caption": "a dog"}\n\n{"image_id": "x.jpg", "caption": "a cat"}\n',
     "object": '{"1": "a dog", "x.jpg": ["a cat"]}',
     "text": "1\ta dog\nx.jpg\ta cat\n",
+    "csv": 'path,image_id,caption,logprob\nin/1,1,a dog,-1.5\nin/x.jpg,x.jpg,"a cat",-2\n',
+    "tsv": "image_id\tcaption\r\n1\ta dog\r\nx.jpg\ta cat\r\n",
     "windows": b"\xef\xbb\xbf1\ta dog\r\nx.jpg\ta cat\r\n",
 }
 
@@ -44,6 +46,14 @@ def test_one_line_of_json_lines_is_a_record(tmp_path: Path) -> None:
 def test_escapes_of_paths_are_undone(tmp_path: Path) -> None:
     found = read(tmp_path / "c", "a\\tb\\\\n\\n.jpg\ta dog\n")
     assert found.captions == {"a\tb\\n\n.jpg": "a dog"}
+
+
+def test_odd_rows_of_a_table_are_counted(tmp_path: Path) -> None:
+    found = read(tmp_path / "c", "path,caption,error\n1,a dog,\n2,,cannot be decoded\n3\n,whose,\n1,twice,\n")
+    assert found.captions == {"1": "a dog"}
+    assert [note.message.split(" ")[0] for note in found.notes] == ["2", "1", "1"]
+    with pytest.raises(DataError, match="line 2"):
+        read(tmp_path / "c", "path,caption\n1," + "x" * 200_000 + "\n")
 
 
 def test_odd_entries_are_counted_and_named(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_coco_without_file_names(tmp_path: Path) -> None:
     assert found.training is None
 
 
+def test_coco_images_go_by_their_files_too(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "COCO_val2014_000001.jpg"}, {"id": 2, "file_name": 7}, 3]
+    find = read_references(write(tmp_path / "c.json", json.dumps({**COCO, "images": images}))).find()
+    assert find["COCO_val2014_000001.jpg"] == find["1"] == "1"
+    assert find["2"] == "2"
+
+
 def test_other_forms(tmp_path: Path) -> None:
     wanted = {"1.jpg": ["a dog", "some dog"], "2.jpg": ["a cat"]}
     lines = "1.jpg#0\ta dog\n1.jpg#1\tsome dog\n2.jpg#0\ta cat\n"
@@ -63,6 +70,7 @@ def test_a_flickr_token_file_takes_the_lists_beside_it(tmp_path: Path) -> None:
     references = read_references(tokens)
     assert [image.key for image in references.split("dev")] == ["2.jpg", "3.jpg"]
     assert len(references.split("all")) == 3
+    assert references.training == {("a", "dog")}
     with pytest.raises(DataError, match="no image in the split test"):
         references.split("test")
     for name in ("restval", "holdout"):

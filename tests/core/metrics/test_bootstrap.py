@@ -25,7 +25,7 @@ def test_chunks_add_up_and_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_means_interval_is_about_two_standard_errors() -> None:
     values = np.random.default_rng(0).normal(size=400)
     means = resample(lambda weights: {"mean": weights @ values / 400}, [400], 4000)["mean"]
-    low, high = interval(means)
+    low, high = interval("mean", means).values()
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.06)
     assert low < values.mean() < high
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -74,7 +75,15 @@ def test_scorers_are_pycocoevalcaps(count: int) -> None:
         check(measured, golden)
 
 
+@pytest.fixture
+def shared(jar: Meteor, monkeypatch: pytest.MonkeyPatch) -> Meteor:
+    """The running METEOR, which `meteor` then uses and leaves running."""
+    monkeypatch.setattr("vsa_cli.core.metrics.captioning.Meteor", lambda: nullcontext(jar))
+    return jar
+
+
 @pytest.mark.java
+@pytest.mark.usefixtures("shared")
 def test_end_to_end_they_are_pycocoevalcaps_with_java() -> None:
     from pycocoevalcap.meteor.meteor import Meteor as TheirMeteor
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
@@ -101,17 +110,26 @@ def test_end_to_end_they_are_pycocoevalcaps_with_java() -> None:
 
 
 @pytest.mark.java
-def test_resampled_meteor_is_the_jars() -> None:
+def test_resampled_meteor_is_the_jars(shared: Meteor) -> None:
     pairs = tokenised(*draw(25, seed=2))
     pairs += [(pairs[9][1][0], pairs[9][1]), ("a dog", ["a dog"])]  # whole references: no penalty
     measured = meteor(pairs)
     weights = np.random.default_rng(0).multinomial(len(pairs), [1 / len(pairs)] * len(pairs), size=3)
-    with Meteor() as process:
-        for counts, found in zip(weights, measured.finish(weights @ measured.sums)["METEOR"], strict=True):
-            drawn = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
-            assert found == pytest.approx(process.scores(process.statistics(drawn))[1], abs=1e-12)
+    for counts, found in zip(weights, measured.finish(weights @ measured.sums)["METEOR"], strict=True):
+        drawn = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
+        assert found == pytest.approx(shared.scores(shared.statistics(drawn))[1], abs=1e-12)
 
 
+def test_nltk_has_the_same_bleu() -> None:
+    """A second opinion, on captions of four words or more: of shorter ones nltk counts an n-gram that is not there."""
+    translate = pytest.importorskip("nltk.translate.bleu_score")
+    pairs = [(c, r) for c, r in tokenised(*draw(60)) if c.count(" ") > 2]
+    captions, said = [c.split() for c, _ in pairs], [[one.split() for one in r] for _, r in pairs]
+    for n, score in enumerate(bleu(pairs).scores.values(), start=1):
+        assert translate.corpus_bleu(said, captions, weights=[1 / n] * n) == pytest.approx(score, abs=1e-9)
+
+
+@settings(deadline=None)
 @given(pairs_drawn, st.randoms())
 def test_the_order_of_images_changes_nothing(pairs: list[Pair], rng: random.Random) -> None:
     shuffled = rng.sample(pairs, len(pairs))

@@ -130,7 +130,7 @@ def _intervals(scores: dict[str, float], sample: Sample, samples: int, seed: int
     if not samples:
         return differences
     drawn = resample(sample.measure, sample.strata, samples, seed)
-    return differences | {f"{name}_ci": interval(values) for name, values in drawn.items()}
+    return differences | {key: value for name in drawn for key, value in interval(name, drawn[name]).items()}
 
 
 def _notes(strays: list[str], unused: list[str]) -> list[Note]:
@@ -140,7 +140,7 @@ def _notes(strays: list[str], unused: list[str]) -> list[Note]:
     )
     # Spellings differ between the two sets, so a few are always missing: no failure.
     return [
-        Note(f"{len(names)} {what}", tuple(dict.fromkeys(map(printable, names))), fails=False)
+        Note(f"{len(names)} {what}", tuple(dict.fromkeys(map(printable, names))), fails=False, warns=False)
         for names, what in told
         if names
     ]

@@ -71,7 +71,8 @@ def evaluate_captions(
         "ROUGE-L": lambda: rouge(pairs),
         "CIDEr": lambda: cider(pairs, counted),
     }
-    counted = count_documents([said for _, said in pairs]) if count and frequencies is None else frequencies
+    counting = count and frequencies is None and "CIDEr" in (families or FAMILIES)
+    counted = count_documents([said for _, said in pairs]) if counting else frequencies
     for family in FAMILIES:
         if families is None or family in families:
             try:

@@ -19,7 +19,7 @@ def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: i
 
     Returns:
         One flat object: what was compared, and for each metric `NAME` (the new score), `NAME_old`, `NAME_change`,
-        `NAME_ci` (the 95 % interval of the change) and `NAME_p` (two-sided).
+        `NAME_change_low` and `NAME_change_high` (its 95 % interval) and `NAME_p` (two-sided).
 
     Raises:
         DataError: they are not scores of the same images, sentences or queries.
@@ -39,8 +39,8 @@ def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: i
         if name in old.scores and name in before and name in after:
             differences = after[name] - before[name]
             flat |= change(name, new.scores[name], old.scores[name], "old")
-            flat |= {f"{name}_ci": interval(differences), f"{name}_p": opposed(differences)}
-    return flat
+            flat |= {**interval(f"{name}_change", differences), f"{name}_p": opposed(differences)}
+    return flat | new.absences()
 
 
 def change(name: str, new: float, old: float, what: str) -> dict[str, float]:
@@ -63,6 +63,16 @@ def read_baseline(path: Path) -> dict[str, float]:
     if not numbers:
         raise DataError(f"{path}: no scores; --baseline takes what vsa evaluate --json printed")
     return numbers
+
+
+def doubts_about(baseline: Mapping[str, float], head: Mapping[str, Any], where: str) -> list[str]:
+    """In what a baseline is of other data than the scores set against it, a line each."""
+    told = {"n_images": "images", "n_references": "references", "n_sentences": "sentences", "n_phrases": "phrases"}
+    return [
+        f"{where}: is of {baseline[name]:g} {noun}, these scores of {head[name]}"
+        for name, noun in told.items()
+        if name in head and baseline.get(name, head[name]) != head[name]
+    ]
 
 
 def against_baseline(scores: Mapping[str, float], baseline: Mapping[str, float], where: str) -> dict[str, float]:

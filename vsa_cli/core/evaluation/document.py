@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +21,7 @@ from vsa_cli.core.evaluation.results import Mode
 
 MODES: dict[str, Mode] = {"vsa-rankings": "rankings", "vsa-alignments": "alignments"}
 VERSION = 1
+STDIN = Path("-")
 LONGEST_LINE = 64 * 1024**2
 """Bytes of a line; a longer one is not read into memory."""
 
@@ -76,28 +79,29 @@ class Document:
 
 
 def open_document(path: Path) -> Document:
-    """Open a file to evaluate; captions are read at once, the others as they are asked for.
+    """Open a file to evaluate, or for `-` standard input; captions are read at once, others as they are asked for.
 
     Raises:
         DataError: it cannot be read, is too large, or is empty.
         ArtifactError: it is an artifact of another kind or version.
     """
+    where = "standard input" if path == STDIN else str(path)
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             first = file.readline(LONGEST_LINE)
-            envelope = _envelope(parse(first), str(path))
-            again = envelope is not None and path.is_file()
+            envelope = _envelope(parse(first), where)
+            again = envelope is not None and path != STDIN and path.is_file()
             rest = b"" if again else file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
-        raise DataError(f"{path}: {reason(error)}") from error
+        raise DataError(f"{where}: {reason(error)}") from error
     if len(rest) > MAX_JSON_BYTES:
-        raise DataError(f"{path}: more than {MAX_JSON_BYTES} bytes; at most those are read")
+        raise DataError(f"{where}: more than {MAX_JSON_BYTES} bytes; at most those are read")
     if envelope is not None:
         mode = MODES[envelope.format]
-        return Document(str(path), mode, envelope, path=path if again else None, rest=rest)
+        return Document(where, mode, envelope, path=path if again else None, rest=rest)
     if not (first + rest).strip():
-        raise DataError(f"{path}: is empty")
-    return Document(str(path), "captions", text=_decode(first + rest, path))
+        raise DataError(f"{where}: is empty")
+    return Document(where, "captions", text=_decode(first + rest, where))
 
 
 def parse(text: str | bytes) -> Any:
@@ -116,7 +120,7 @@ def _envelope(first: object, where: str) -> Envelope | None:
     return Envelope.from_dict(first, where, first["format"], VERSION)
 
 
-def _decode(data: bytes, path: Path) -> str:
+def _decode(data: bytes, where: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: is UTF-16; save it as UTF-8")
+        raise DataError(f"{where}: is UTF-16; save it as UTF-8")
     return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")

@@ -108,6 +108,8 @@ def _captions(document: Document, wanted: Wanted) -> Evaluation:
         frequencies=saved,
         count=file is not None,
     )
+    if wanted.strict:
+        evaluation.refuse_doubts()  # before anything is written
     if file is not None and saved is None and counted is not None:
         write_frequencies(file, counted, {"split": evaluation.head["split"], "tokenizer": TOKENIZER})
     return evaluation

@@ -1,11 +1,14 @@
 r"""Reader of captions to score: everything that `vsa caption` writes, and any COCO results file.
 
 A JSON list or JSON Lines of objects with `image_id` (or `path`) and `caption`; a JSON object from id to caption;
-or lines `PATH<TAB>caption`, where a backslash escapes backslash, tab (`\t`) and line ends (`\n`, `\r`) in paths.
+CSV or TSV whose first line names such columns; or lines `PATH<TAB>caption`, where a backslash escapes backslash,
+tab (`\t`) and line ends (`\n`, `\r`) in paths.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -55,7 +58,9 @@ def read_hypotheses(document: Document) -> Hypotheses:
         else:
             captions[str(image)] = caption
     if not captions:
-        raise DataError(f"{document.where}: no captions with their images (COCO results, JSON Lines, PATH<TAB>caption)")
+        raise DataError(
+            f"{document.where}: no captions with their images (COCO results, JSON Lines, CSV, PATH<TAB>caption)"
+        )
     told = {
         "malformed": "entries are no caption with its image: left out",
         "duplicate": "further captions for images that have one already: the first is scored",
@@ -80,6 +85,8 @@ def _entries(document: Document) -> Iterator[tuple[str, Any, Any]]:
         yield from _json_lines(document)
     elif start.startswith(("{", "[")):
         yield from _json(document)
+    elif (delimiter := _table(start.partition("\n")[0])) is not None:
+        yield from _rows(document, delimiter)
     else:
         yield from _text(document)
 
@@ -110,6 +117,27 @@ def _take(entry: object) -> tuple[Any, Any]:
     image = next((entry[name] for name in _ID_NAMES if entry.get(name) is not None), None)
     caption = entry.get("caption", 0)  # not a caption, unlike null, which marks a photograph that failed
     return image, caption
+
+
+def _table(header: str) -> str | None:
+    """What separates the columns of a table's first line; None where it is none."""
+    for delimiter in ",\t":
+        columns = {name.strip(' "\r') for name in header.split(delimiter)}
+        if "caption" in columns and columns & set(_ID_NAMES):
+            return delimiter
+    return None
+
+
+def _rows(document: Document, delimiter: str) -> Iterator[tuple[str, Any, Any]]:
+    reader = csv.DictReader(io.StringIO(document.text.lstrip(), newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for row in reader:
+            said = row.get("caption")
+            failed = not said and bool(row.get("error"))
+            absent = 0 if said is None else said  # a row cut short is no caption
+            yield (f"line {reader.line_num}", *_take({**row, "caption": None if failed else absent}))
+    except csv.Error as error:
+        raise DataError(f"{document.where}, line {reader.line_num + 1}: {printable(str(error))}") from error
 
 
 def _text(document: Document) -> Iterator[tuple[str, Any, Any]]:

@@ -18,6 +18,7 @@ from vsa_cli.core.corpus.records import is_id, is_text
 from vsa_cli.core.corpus.source import read_lines
 from vsa_cli.core.corpus.split_names import RESTVAL, split_called
 from vsa_cli.core.corpus.splits import lists_beside, place
+from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError, UsageError
 from vsa_cli.core.evaluation.document import parse
 
@@ -87,6 +88,8 @@ def read_references(path: Path) -> References:
         DataError: unreadable, of no known kind, or without a sentence.
         ArtifactError: a damaged corpus.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path}: is a pipe; references are read twice, so save them as a file")
     first = next((line for line in read_lines(path, 1 << 20) if line.strip()), "")
     head = parse(first)
     training = None
@@ -99,6 +102,7 @@ def read_references(path: Path) -> References:
             found, training = _corpus(path)
         elif isinstance(document, dict) and isinstance(document.get("annotations"), list):
             found, odd = _gather(document["annotations"])
+            _name(found, document.get("images"))
         elif isinstance(document, dict) and "images" not in document:
             found, odd = _gather({"image_id": key, "captions": said} for key, said in document.items())
         elif isinstance(document, list):
@@ -112,7 +116,21 @@ def read_references(path: Path) -> References:
     images = {image.key: image for image in found if image.sentences}
     if not images:
         raise DataError(f"{path}: no references: no image has a sentence")
-    return References(images, training, odd)
+    return References(images, training or _words_of_training(images.values()), odd)
+
+
+def _words_of_training(images: Iterable[Referenced]) -> frozenset[tuple[str, ...]] | None:
+    said = (tokenize(sentence) for image in images if image.split == "train" for sentence in image.sentences)
+    return frozenset(said) or None
+
+
+def _name(found: Iterable[Referenced], images: object) -> None:
+    """Tell images of COCO annotations their files' names."""
+    entries = [entry for entry in images if isinstance(entry, dict)] if isinstance(images, list) else []
+    files = {str(entry.get("id")): entry.get("file_name") for entry in entries}
+    for image in found:
+        file = files.get(image.key)
+        image.file = file if is_text(file) and file.strip() else None
 
 
 def _is_line(head: dict[str, Any]) -> bool:

@@ -11,6 +11,8 @@ from vsa_cli.core.metrics.bootstrap import Measure
 
 Mode = Literal["captions", "rankings", "alignments"]
 
+_SHOWN = 5
+"""Names told of a note."""
 LOWER_IS_BETTER = ("i2t_medr", "i2t_meanr", "t2i_medr", "t2i_meanr")
 
 
@@ -21,12 +23,21 @@ class Note:
     Attributes:
         message: what, in one line, with its count.
         names: of the images or lines concerned.
-        fails: whether it makes a strict evaluation fail; other notes only inform.
+        fails: whether it makes a strict evaluation fail.
+        warns: whether it must be seen even by those who want quiet.
     """
 
     message: str
     names: tuple[str, ...] = ()
     fails: bool = True
+    warns: bool = True
+
+    @property
+    def line(self) -> str:
+        """The message with the first of its names."""
+        shown = ", ".join(self.names[:_SHOWN])
+        more = f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else ""
+        return f"{self.message}: {shown}{more}" if self.names else self.message
 
 
 @dataclass(frozen=True)
@@ -70,18 +81,20 @@ class Evaluation:
 
     def flat(self) -> dict[str, Any]:
         """Everything but the rows as one flat object; an absent metric is null beside `NAME_absent`, its reason."""
-        absent: dict[str, Any] = {}
-        for name, why in self.absent.items():
-            absent |= {name: None, f"{name}_absent": why}
-        return {**self.head, **self.scores, **absent, **self.extra}
+        return {**self.head, **self.scores, **self.absences(), **self.extra}
+
+    def absences(self) -> dict[str, Any]:
+        """Null for each absent metric, and beside it the reason."""
+        return {
+            key: value for name, why in self.absent.items() for key, value in ((name, None), (f"{name}_absent", why))
+        }
 
     def refuse_doubts(self) -> None:
         """Fail where anything was not as it should be (`--strict`).
 
         Raises:
-            DataError: naming the first doubt and how many more there are.
+            DataError: naming each.
         """
-        doubts = [note.message for note in self.notes if note.fails]
+        doubts = [note.line for note in self.notes if note.fails]
         if doubts:
-            more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
-            raise DataError(f"--strict: {doubts[0]}{more}")
+            raise DataError(f"--strict: {'; '.join(doubts)}")

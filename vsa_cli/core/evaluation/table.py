@@ -34,7 +34,7 @@ def evaluation_table(evaluation: Evaluation, changes: Mapping[str, float]) -> li
     names = [
         *evaluation.scores,
         *evaluation.absent,
-        *(name for name in extra if "_minus_" in name and name[-3:] != "_ci"),
+        *(name for name in extra if "_minus_" in name and not name.endswith(("_low", "_high"))),
     ]
     width = max(map(len, names))
     for name in names:
@@ -43,8 +43,8 @@ def evaluation_table(evaluation: Evaluation, changes: Mapping[str, float]) -> li
             continue
         value = evaluation.scores.get(name, extra.get(name, 0.0))
         line = f"{name:<{width}}  {_number(value, evaluation.mode)}"
-        if f"{name}_ci" in extra:
-            low, high = extra[f"{name}_ci"]
+        if f"{name}_low" in extra:
+            low, high = extra[f"{name}_low"], extra[f"{name}_high"]
             line += f"  [{_number(low, evaluation.mode).strip()}, {_number(high, evaluation.mode).strip()}]"
         if f"{name}_change" in changes:
             line += f"  {changes[f'{name}_change']:+.4f} since {changes[f'{name}_baseline']:.4f}"
@@ -59,8 +59,8 @@ def comparison_table(flat: Mapping[str, Any]) -> list[str]:
     width = max(map(len, [*names, "metric"]))
     lines = [f"{'metric':<{width}}       old       new    change  95 % interval         p"]
     for name in names:
-        low, high = flat[f"{name}_ci"]
-        old, new, changed, p = (flat[key] for key in (f"{name}_old", name, f"{name}_change", f"{name}_p"))
+        old, new, p = (flat[key] for key in (f"{name}_old", name, f"{name}_p"))
+        changed, low, high = (flat[f"{name}_change{end}"] for end in ("", "_low", "_high"))
         lines.append(f"{name:<{width}}  {old:8.4f}  {new:8.4f}  {changed:+8.4f}  [{low:+.4f}, {high:+.4f}]  {p:.3f}")
     return lines
 

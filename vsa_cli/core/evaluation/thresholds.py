@@ -67,7 +67,9 @@ def missed(
         wanted = threshold.value
         if threshold.relative:
             if baseline is None or name not in baseline:
-                raise UsageError(f"--fail-under {name}=baseline: needs a --baseline FILE that has {name}")
+                raise UsageError(
+                    f"--fail-under {name}=baseline: needs a --baseline FILE (or --compare) that has {name}"
+                )
             wanted += baseline[name]
         if scores[name] < wanted:
             lines.append(f"{name} is {scores[name]:.6g}, under {wanted:.6g} by {wanted - scores[name]:.6g}")

@@ -43,11 +43,11 @@ def resample(measure: Measure, strata: Sequence[int], samples: int = SAMPLES, se
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def interval(values: Array, level: float = LEVEL) -> list[float]:
-    """The percentile interval `[low, high]` that holds `level` of the values."""
+def interval(name: str, values: Array, level: float = LEVEL) -> dict[str, float]:
+    """The percentile interval that holds `level` of the values: `NAME_low` and `NAME_high`."""
     tail = 50 * (1 - level)
     low, high = np.percentile(values, [tail, 100 - tail])
-    return [float(low), float(high)]
+    return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def opposed(differences: Array) -> float:
