@@ -18,11 +18,12 @@ GROUND = {"errors", "config", "artifacts", "pictures", "device", "metrics", "tra
 ROOMS = {
     "corpus": GROUND,
     "regions": GROUND | {"corpus"},
-    "embedding": GROUND | {"corpus", "regions"},
-    "alignment": GROUND | {"corpus", "regions", "embedding"},
-    "generation": GROUND | {"corpus", "regions"},
+    "learning": GROUND | {"corpus", "regions"},
+    "embedding": GROUND | {"corpus", "regions", "learning"},
+    "alignment": GROUND | {"corpus", "regions", "learning", "embedding"},
+    "generation": GROUND | {"corpus", "regions", "learning"},
     "evaluation": GROUND | {"corpus"},
-    "inspect": GROUND | {"corpus", "regions", "embedding", "generation"},
+    "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""
 

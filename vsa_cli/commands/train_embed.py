@@ -83,7 +83,8 @@ def train_embed(
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.train import Request, train_embedding
+    from vsa_cli.core.embedding.train import train_embedding
+    from vsa_cli.core.learning.run import Request
     from vsa_cli.core.regions.store import RegionStore
 
     set_threads(threads)

@@ -5,8 +5,12 @@ The rooms, in the order in which data walks through them::
     photographs + sentences
         corpus/       -> corpus.json     who is who: images, sentences, splits, vocabulary
         regions/      -> regions.h5      where to look: boxes and their CNN descriptors
-        embedding/    -> embed/          what belongs together: regions and words in one space
+        learning/                        what training either model shares
+        embedding/    -> embed/          what belongs together: regions and words in one space; search
+        alignment/    -> snippets.jsonl  which words belong to which region
         generation/   -> gen/            what to say: the sentence generator, and captions
+        evaluation/                      how good it is: captions, rankings, alignments
+        inspect                          what any of these files says of itself
 
 The ground floor serves every room and knows none: `errors`, `config`, `artifacts`, `pictures`,
 `device`,

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.training.checkpoint import model_format
 
 
 def describe_artifact(path: Path) -> dict[str, Any]:
-    """Facts of a `corpus.json`, a `regions.h5` or a `gen/`.
+    """Facts of a `corpus.json`, a `regions.h5`, an `embed/` or a `gen/`.
 
     Raises:
         DataError: it is not there.
         ArtifactError: it is no artifact, or a damaged one.
     """
     if path.is_dir():
-        return _generator(path)
+        return _model(path)
     if not path.exists():
         raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -57,16 +58,25 @@ def _regions(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _generator(path: Path) -> dict[str, Any]:
+def _model(path: Path) -> dict[str, Any]:
     import torch
 
-    from vsa_cli.core.generation.artifact import read_generator
+    from vsa_cli.core.embedding.artifact import read_embedding
+    from vsa_cli.core.embedding.model import Embedding
+    from vsa_cli.core.generation.artifact import FORMAT, read_generator
+    from vsa_cli.core.generation.model import Generator
+    from vsa_cli.core.learning.artifact import Trained
 
-    trained = read_generator(path, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    is_generator = model_format(path) == FORMAT
+    trained: Trained[Generator] | Trained[Embedding] = (
+        read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
+    )
     return {
         **trained.envelope.to_dict(),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "regions": trained.recipe.to_dict(),
         **trained.facts,
+        "sha256": trained.sha256,
     }

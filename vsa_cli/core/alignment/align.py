@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
+from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.sentences import pack
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
-
-_IMAGES = 16  # aligned at once
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Alignment:
         image: of the corpus.
         sentence: of the corpus.
         regions: of the image; R of them.
-        positions: K indices into the sentence's tokens, of the words that the model knows.
+        positions: K indices into the sentence's tokens, of the words that the model knows; K may be 0.
         scores: (K, R) v_i . s_t.
         choice: (K,) the MRF's region of each known word.
         magnitude: (K,) ||s_t|| before any normalisation.
@@ -43,44 +42,42 @@ class Alignment:
 
 
 def align_corpus(
-    trained: TrainedEmbedding, corpus: Corpus, regions: RegionStore, split: str, beta: float
+    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, beta: float
 ) -> Iterator[Alignment]:
-    """Align every sentence of a split that has a known word, in the corpus's order.
+    """Align every sentence of a split, in the corpus's order, those without a known word too.
 
     Raises:
         ArtifactError: the regions were described otherwise than the model's, or lack an image.
     """
     trained.recipe.require_from(regions.envelope, str(regions.path))
-    images = corpus.split(split)
-    for start in range(0, len(images), _IMAGES):
-        yield from _align_images(trained, images[start : start + _IMAGES], regions, beta)
+    for image in corpus.split(split):
+        yield from _align_image(trained, image, regions[image.key], beta)
 
 
 @torch.inference_mode()
-def _align_images(
-    trained: TrainedEmbedding, images: list[Image], store: RegionStore, beta: float
-) -> Iterator[Alignment]:
-    jobs = [
-        (row, sentence, known)
-        for row, image in enumerate(images)
-        for sentence in image.sentences
-        if (known := known_words(sentence, trained.vocabulary))[0]
-    ]
-    if not jobs:
-        return
-    device = trained.model.W_m.weight.device
-    found = [store[image.key] for image in images]
-    packed = pack([words for _, _, (words, _) in jobs]).to(device)
-    encoded = trained.model.encode_words(packed)
-    embedded = [trained.model.encode_regions(torch.from_numpy(one.descriptors).to(device).float()) for one in found]
-    place = torch.empty((len(jobs), int(packed.position.max()) + 1), dtype=torch.long, device=device)
-    place[packed.sentence, packed.position] = torch.arange(len(packed.words), device=device)
-    for job, (row, sentence, (words, positions)) in enumerate(jobs):
-        mine = place[job, : len(words)]
-        scores = (encoded.words[mine] @ embedded[row].T).float().cpu().numpy()
-        choice = best_assignments(scores[None], np.array([len(words)]), beta)[0]
-        magnitude = encoded.magnitude[mine].float().cpu().numpy()
-        yield Alignment(images[row], sentence, found[row], positions, scores, choice, magnitude)
+def _align_image(trained: Trained[Embedding], image: Image, regions: ImageRegions, beta: float) -> Iterator[Alignment]:
+    known = [known_words(sentence, trained.vocabulary) for sentence in image.sentences]
+    lengths = np.array([len(words) for words, _ in known if words], np.int64)
+    if len(lengths):
+        device = trained.model.W_m.weight.device
+        packed = pack([words for words, _ in known if words]).to(device)
+        encoded = trained.model.encode_words(packed)
+        v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
+        place = (packed.sentence.cpu().numpy(), packed.position.cpu().numpy())
+        psi = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
+        psi[place] = (encoded.words @ v.T).float().cpu().numpy()
+        magnitude = np.zeros(psi.shape[:2], np.float32)
+        magnitude[place] = encoded.magnitude.float().cpu().numpy()
+        choice = best_assignments(psi, lengths, beta)
+    row = 0
+    for sentence, (words, positions) in zip(image.sentences, known, strict=True):
+        if not words:
+            none = np.zeros((0, len(regions.boxes)), np.float32)
+            yield Alignment(image, sentence, regions, (), none, np.zeros(0, np.int64), np.zeros(0, np.float32))
+            continue
+        n = len(words)
+        yield Alignment(image, sentence, regions, positions, psi[row, :n], choice[row, :n], magnitude[row, :n])
+        row += 1
 
 
 def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], tuple[int, ...]]:

@@ -23,14 +23,15 @@ from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.mrf import runs
 from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.store import RegionStore
 
 SNIPPETS, SCORES, VERSION = "vsa-snippets", "vsa-alignments", 1
 
 
 def envelope(
-    kind: str, trained: TrainedEmbedding, corpus: Corpus, regions: RegionStore, split: str, beta: float
+    kind: str, trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, beta: float
 ) -> dict[str, Any]:
     """The first line of either file."""
     parents = {

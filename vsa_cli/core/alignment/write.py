@@ -12,13 +12,14 @@ from vsa_cli.core.alignment.align import align_corpus
 from vsa_cli.core.alignment.snippets import SCORES, SNIPPETS, Importance, envelope, scores_of, snippets_of
 from vsa_cli.core.artifacts import atomic_path, dump_json, write_text
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.store import RegionStore
 
 
 @dataclass(frozen=True)
 class Written:
-    """How many snippets were written of how many sentences, and how many sentences had no known word."""
+    """How many snippets were written of how many sentences, and how many of them had no known word."""
 
     snippets: int
     sentences: int
@@ -26,7 +27,7 @@ class Written:
 
 
 def write_alignments(
-    trained: TrainedEmbedding,
+    trained: Trained[Embedding],
     corpus: Corpus,
     regions: RegionStore,
     split: str,
@@ -55,7 +56,7 @@ def write_alignments(
         DataError: a file cannot be written.
     """
     importance = Importance()
-    runs = sentences = 0
+    runs = sentences = wordless = 0
     with ExitStack() as stack:
 
         def begin(path: Path, kind: str) -> IO[str]:
@@ -73,8 +74,8 @@ def write_alignments(
                 score_file.write(dump_json(scores_of(alignment)) + "\n")
             importance.add(alignment)
             sentences += 1
+            wordless += not alignment.positions
             watch()
     if words is not None:
         write_text(words, "".join(dump_json(row) + "\n" for row in importance.table()))
-    everything = sum(len(image.sentences) for image in corpus.split(split))
-    return Written(runs, sentences, everything - sentences)
+    return Written(runs, sentences, wordless)

@@ -18,10 +18,11 @@ from vsa_cli.core.artifacts import dump_json, reason
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
 from vsa_cli.core.embedding.gallery import Hit, search_images, search_sentences
+from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.rankings import rank_split
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.cache import RegionCache, cache_folder
 from vsa_cli.core.regions.extract import Photo
 from vsa_cli.core.regions.looking import extractor_for, look_at
@@ -49,7 +50,7 @@ class Looking:
     complain: Callable[[str], None]
     failed: int = field(default=0)
 
-    def at(self, trained: TrainedEmbedding, photos: Sequence[Photo]) -> list[tuple[str, ImageRegions]]:
+    def at(self, trained: Trained[Embedding], photos: Sequence[Photo]) -> list[tuple[str, ImageRegions]]:
         """The regions of each photograph that can be read, beside what it is shown as.
 
         Raises:
@@ -71,13 +72,13 @@ class Looking:
         return seen
 
 
-def rankings(trained: TrainedEmbedding, corpus: Path, regions: Path, split: str, top: int) -> Iterator[str]:
+def rankings(trained: Trained[Embedding], corpus: Path, regions: Path, split: str, top: int) -> Iterator[str]:
     """The lines of a rankings file. See `rankings.rank_split`."""
     return map(dump_json, rank_split(trained, read_corpus(corpus), RegionStore(regions), split, top))
 
 
 def images_for(
-    trained: TrainedEmbedding,
+    trained: Trained[Embedding],
     query: str,
     places: Sequence[str],
     looking: Looking,
@@ -98,7 +99,7 @@ def images_for(
 
 
 def sentences_for(
-    trained: TrainedEmbedding, image: Path, sentences: Path, looking: Looking, *, top: int, kind: RankFormat
+    trained: Trained[Embedding], image: Path, sentences: Path, looking: Looking, *, top: int, kind: RankFormat
 ) -> Iterator[str]:
     """The sentences of a text file that describe a photograph best.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.sentences import Packed, pack
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
 
@@ -62,28 +62,9 @@ def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Voc
         ArtifactError: the regions lack an image of the split, or describe another file under its name.
         DataError: the split has no image, or no sentence with a known word.
     """
-    images = corpus.split(split)
-    for image in images:
-        if image.key in regions and regions.hash_of(image.key) != image.sha256:
-            raise ArtifactError(f"{regions.path}: {image.key} is another photograph there than in the corpus")
-    owner: list[int] = []
-    sentences: list[tuple[int, ...]] = []
-    ids: list[str] = []
-    wordless: list[tuple[int, str]] = []
-    for row, image in enumerate(images):
-        for sentence in image.sentences:
-            words = vocabulary.encode(sentence.tokens)
-            if not words:
-                wordless.append((row, sentence.sentence_id))
-                continue
-            owner.append(row)
-            sentences.append(tuple(words))
-            ids.append(sentence.sentence_id)
-    if not sentences:
-        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
-    keys = tuple(image.key for image in images)
-    described = torch.from_numpy(regions.padded(keys))
-    return Pairs(keys, described, torch.tensor(owner), tuple(sentences), tuple(ids), tuple(wordless))
+    read = read_sentences(corpus, regions, split, vocabulary)
+    described = torch.from_numpy(regions.padded(read.keys))
+    return Pairs(read.keys, described, torch.tensor(read.image), read.words, read.ids, read.wordless)
 
 
 def shuffled_batches(pairs: Pairs, size: int, generator: torch.Generator) -> Iterator[Batch]:

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
+from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import combined_scores
 from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.store import ImageRegions
 
 _IMAGES = 64  # compared at once
@@ -34,7 +35,7 @@ class Hit:
     words: tuple[tuple[str, tuple[float, float, float, float], float], ...]
 
 
-def known_query(trained: TrainedEmbedding, tokens: Sequence[str]) -> tuple[list[str], list[int]]:
+def known_query(trained: Trained[Embedding], tokens: Sequence[str]) -> tuple[list[str], list[int]]:
     """The words of a query that the model knows, and their ids.
 
     Raises:
@@ -48,7 +49,7 @@ def known_query(trained: TrainedEmbedding, tokens: Sequence[str]) -> tuple[list[
 
 @torch.inference_mode()
 def search_images(
-    trained: TrainedEmbedding, tokens: Sequence[str], gallery: Sequence[tuple[str, ImageRegions]], top: int
+    trained: Trained[Embedding], tokens: Sequence[str], gallery: Sequence[tuple[str, ImageRegions]], top: int
 ) -> list[Hit]:
     """The photographs that a sentence describes best, best first.
 
@@ -69,7 +70,7 @@ def search_images(
 
 @torch.inference_mode()
 def search_sentences(
-    trained: TrainedEmbedding, regions: ImageRegions, sentences: Sequence[Sequence[str]]
+    trained: Trained[Embedding], regions: ImageRegions, sentences: Sequence[Sequence[str]]
 ) -> NDArray[np.float32]:
     """(M,) the score of each sentence for a photograph; minus infinity for one without a known word."""
     scores = np.full(len(sentences), -np.inf, np.float32)
@@ -82,7 +83,7 @@ def search_sentences(
     return scores
 
 
-def _score(trained: TrainedEmbedding, ids: list[int], images: list[ImageRegions]) -> NDArray[np.float32]:
+def _score(trained: Trained[Embedding], ids: list[int], images: list[ImageRegions]) -> NDArray[np.float32]:
     most = max(len(image.descriptors) for image in images)
     padded = torch.stack(
         [torch.cat([d, d[:1].expand(most - len(d), -1)]) for d in (_tensor(image) for image in images)]
@@ -95,7 +96,7 @@ def _score(trained: TrainedEmbedding, ids: list[int], images: list[ImageRegions]
 
 
 def _explain(
-    trained: TrainedEmbedding, words: list[str], ids: list[int], image: ImageRegions
+    trained: Trained[Embedding], words: list[str], ids: list[int], image: ImageRegions
 ) -> tuple[tuple[str, tuple[float, float, float, float], float], ...]:
     device = trained.model.W_m.weight.device
     s = trained.model.encode_words(pack([ids]).to(device)).words

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.embedding.artifact import TrainedEmbedding
 from vsa_cli.core.embedding.batches import read_pairs
+from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_pairs
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
 
@@ -30,7 +31,7 @@ FORMAT, VERSION = "vsa-rankings", 1
 
 @torch.inference_mode()
 def rank_split(
-    trained: TrainedEmbedding, corpus: Corpus, regions: RegionStore, split: str, top: int
+    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, top: int
 ) -> Iterator[dict[str, Any]]:
     """The lines of a rankings file.
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.generation.model import Batch
+from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
 
@@ -50,23 +50,9 @@ def whole_image_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabula
         ArtifactError: the regions lack an image of the split, or describe another file under its name.
         DataError: the split has no image, or no sentence with a known word.
     """
-    images = corpus.split(split)
-    for image in images:
-        if image.key in regions and regions.hash_of(image.key) != image.sha256:
-            raise ArtifactError(
-                f"{regions.path}: {image.key} is another photograph there than in the corpus; extract anew"
-            )
-    rows, sentences = [], []
-    for row, image in enumerate(images):
-        for sentence in image.sentences:
-            words = vocabulary.encode(sentence.tokens)
-            if words:
-                rows.append(row)
-                sentences.append(tuple(words))
-    if not sentences:
-        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
-    descriptors = torch.from_numpy(regions.whole_images([image.key for image in images])).float()
-    return Pairs(descriptors, torch.tensor(rows), tuple(sentences))
+    read = read_sentences(corpus, regions, split, vocabulary)
+    descriptors = torch.from_numpy(regions.whole_images(read.keys)).float()
+    return Pairs(descriptors, torch.tensor(read.image), read.words)
 
 
 def shuffled_batches(pairs: Pairs, size: int, start: int, generator: torch.Generator) -> Iterator[Batch]:

@@ -18,8 +18,9 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation.artifact import TrainedGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search, sample
+from vsa_cli.core.generation.model import Generator
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.describe import Describer
@@ -48,7 +49,7 @@ class Captioned:
 class Captioner:
     """A trained generator with a way to search it."""
 
-    def __init__(self, trained: TrainedGenerator, decoding: DecodingConfig, seed: int) -> None:
+    def __init__(self, trained: Trained[Generator], decoding: DecodingConfig, seed: int) -> None:
         self._model, self._vocabulary = trained.model, trained.vocabulary
         self._decoding, self._seed = decoding, seed
         unknown = trained.vocabulary.unk
@@ -156,7 +157,7 @@ def _word(captioner: Captioner, seen: Sequence[tuple[Source, NDArray[np.float16]
 
 def caption_split(
     captioner: Captioner,
-    trained: TrainedGenerator,
+    trained: Trained[Generator],
     corpus: Corpus,
     regions: RegionStore,
     split: str,

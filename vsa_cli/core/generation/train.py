@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vsa_cli.core.artifacts import Envelope, parent
-from vsa_cli.core.config import GeneratorConfig, GeneratorTraining, to_dict
+from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation.artifact import FORMAT, VERSION, write_generator
+from vsa_cli.core.generation.artifact import FORMAT
 from vsa_cli.core.generation.batches import Pairs, ordered_batches, shuffled_batches, whole_image_pairs
 from vsa_cli.core.generation.model import Batch, Generator
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.checkpoint import has_training, read_training, write_training
-from vsa_cli.core.training.loop import Epoch, Plan, State, Step, fit
+from vsa_cli.core.training.loop import Epoch, Step
 
 _MAX_NATS = 80.0  # e^80 is as good as infinite, and JSON has no infinity
-
-
-@dataclass(frozen=True)
-class Request:
-    """A training, asked for.
-
-    Attributes:
-        out: the model directory.
-        model: what is trained.
-        training: how.
-        split: trained on.
-        validate: the split that chooses the best epoch; None trains for all epochs and keeps the last.
-        keep_last: keep the last epoch even where `validate` measures each.
-        seed: of initial weights, batch order and dropout.
-        device: where.
-        resume: continue the run in `out`.
-    """
-
-    out: Path
-    model: GeneratorConfig
-    training: GeneratorTraining
-    split: str
-    validate: str | None
-    keep_last: bool
-    seed: int
-    device: torch.device
-    resume: bool
 
 
 class GeneratorTask:
@@ -88,7 +56,9 @@ def perplexity(model: Generator, pairs: Pairs, start: int, device: torch.device)
     return math.exp(min(nats / pairs.steps, _MAX_NATS))
 
 
-def train_generator(corpus: Corpus, regions: RegionStore, request: Request) -> Iterator[Step | Epoch]:
+def train_generator(
+    corpus: Corpus, regions: RegionStore, request: Request[GeneratorConfig, GeneratorTraining]
+) -> Iterator[Step | Epoch]:
     """Train a generator on whole images and their sentences, writing `request.out` as it improves.
 
     Raises:
@@ -96,59 +66,16 @@ def train_generator(corpus: Corpus, regions: RegionStore, request: Request) -> I
         DataError: nothing to train on, or the output cannot be written.
         DivergedError: the loss is not finite.
     """
-    if corpus.vocabulary is None:
-        raise DataError("the corpus has no vocabulary: its train split is empty")
-    vocabulary = corpus.vocabulary
-    recipe = Recipe.of(regions.envelope, str(regions.path))
+    vocabulary = vocabulary_of(corpus)
     train = whole_image_pairs(corpus, regions, request.split, vocabulary)
     held_out = (
         whole_image_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     )
     torch.manual_seed(request.seed)
-    model = Generator(request.model, recipe.descriptor_size, vocabulary.size)
+    model = Generator(request.model, regions.descriptor_size, vocabulary.size)
     model.start_from_data(train.target_counts(vocabulary.size), train.descriptors)
     model.to(request.device)
     settings = request.training
     optimizer = torch.optim.RMSprop(model.parameters(), lr=settings.learning_rate, alpha=settings.decay)
-    state = State(model, optimizer)
-    envelope = _envelope(corpus, regions, request)
-    plan_on_disk = {"envelope": envelope.to_dict(), "split": request.split, "validate": request.validate}
-    if request.resume and has_training(request.out):
-        read_training(request.out, state, plan_on_disk)
-    facts = {
-        "split": request.split,
-        "images": len(corpus.split(request.split)),
-        "sentences": len(train.sentences),
-    }
-
-    def save() -> None:
-        write_training(request.out, state, plan_on_disk)
-        kept = state.history[-1] if request.keep_last else [e for e in state.history if e.best][-1]
-        if kept is state.history[-1]:
-            scores = {"split": request.validate, **kept.validation} if kept.validation else {}
-            about = {"trained_on": facts, "scores": scores}
-            write_generator(request.out, envelope, vocabulary, recipe, about, state.best)
-
-    plan = Plan(
-        learning_rate=settings.learning_rate,
-        clip=settings.clip,
-        epochs=settings.epochs,
-        patience=settings.epochs if request.keep_last or held_out is None else settings.patience,
-        steps_per_epoch=math.ceil(len(train.sentences) / settings.batch_size),
-        keep_last=request.keep_last,
-    )
     task = GeneratorTask(model, train, held_out, vocabulary.start, settings.batch_size)
-    yield from fit(task, state, plan, request.seed, save)
-
-
-def _envelope(corpus: Corpus, regions: RegionStore, request: Request) -> Envelope:
-    return Envelope(
-        format=FORMAT,
-        version=VERSION,
-        config={"model": to_dict(request.model), "training": to_dict(request.training)},
-        parents={
-            "corpus": parent(corpus.envelope.format, corpus.sha256),
-            "regions": parent(regions.envelope.format, regions.sha256),
-        },
-        seed=request.seed,
-    )
+    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences))

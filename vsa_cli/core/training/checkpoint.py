@@ -78,6 +78,19 @@ def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dic
     return envelope, contents, {name: tensor.float() for name, tensor in weights.items()}
 
 
+def model_format(folder: Path) -> str:
+    """The format that a model directory says it has; "" where it says none.
+
+    Raises:
+        DataError: it is no model directory.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise DataError(f"{folder}: not a model directory (no {_CONFIG} in it)")
+    contents = read_json(folder / _CONFIG)
+    envelope = contents.get("envelope") if isinstance(contents, dict) else None
+    return str(envelope.get("format", "")) if isinstance(envelope, dict) else ""
+
+
 def write_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
     """Save all that a continued run needs, in one file and one step.
 
