@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +74,7 @@ def extract_regions(
 
     from vsa_cli.console import Console, report_extraction
     from vsa_cli.core.device import resolve_device
-    from vsa_cli.core.regions.extract import SHARD, extract_regions, part_folder
+    from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
     from vsa_cli.core.regions.plan import Files, plan_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
@@ -85,8 +84,9 @@ def extract_regions(
     if dry_run:
         console.say(f"would describe {len(plan.photos)} photographs in shards of {SHARD} as {plan.recipe.to_dict()}")
         return
-    if not resume:
-        shutil.rmtree(part_folder(output), ignore_errors=True)
+    if not prepare_output(output, plan.envelope, force=force, resume=resume):
+        console.say(f"{output}: nothing left to do")
+        return
     workers = threads or os.cpu_count() or 1
     records = extract_regions(
         plan.photos, plan.extractor, plan.envelope, output, workers=workers, size=plan.recipe.descriptor_size

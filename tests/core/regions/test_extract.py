@@ -213,12 +213,17 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(vsa: Run, drawn: 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not broken.exists()
+    refused = vsa("extract-regions", folder, "-o", broken, *options)
+    assert (refused.exit_code, "--resume" in refused.stderr) == (2, True)
     assert vsa("extract-regions", folder, "-o", broken, *options, "--top", 4, "--resume").exit_code == 1
     assert vsa("extract-regions", folder, "-o", broken, *options, "--resume").exit_code == 0
     assert not part_folder(broken).exists()
     one, other = RegionStore(whole), RegionStore(broken)
     assert one.ids == other.ids
     assert one.sha256 == other.sha256
+    again = vsa("extract-regions", folder, "-o", broken, *options, "--resume")
+    assert (again.exit_code, "nothing left to do" in again.stderr) == (0, True)
+    assert vsa("extract-regions", folder, "-o", broken, *options, "--top", 4, "--resume").exit_code == 1
 
 
 def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

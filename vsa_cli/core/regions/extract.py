@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import Detector
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, write_regions
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 SHARD = 64
 """Photographs a shard: what a death can cost, and what is in memory at once."""
@@ -130,6 +130,37 @@ def extract_regions(
 def part_folder(out: Path) -> Path:
     """Where the shards of an unfinished `out` lie."""
     return out.with_name(out.name + ".part")
+
+
+def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) -> bool:
+    """See what an earlier run left, and clear it away where it may be.
+
+    Args:
+        out: `regions.h5`.
+        envelope: of the run that is asked for.
+        force: start anew, whatever is here.
+        resume: go on with what is here.
+
+    Returns:
+        Whether anything is left to do.
+
+    Raises:
+        UsageError: an unfinished run is here, and neither `force` nor `resume` says what becomes of it.
+        ArtifactError: `out` is finished already, and by another request.
+    """
+    parts = part_folder(out)
+    if parts.exists() and not resume:
+        if not force:
+            raise UsageError(f"{parts}: an unfinished run; --resume goes on with it, --force starts anew")
+        shutil.rmtree(parts)
+    if not (resume and out.exists()) or parts.exists():
+        return True
+    store = RegionStore(out)
+    finished = store.envelope
+    store.close()
+    if finished != envelope:
+        raise ArtifactError(f"{out}: was made with other options or photographs; --force starts anew")
+    return False
 
 
 def _claim(parts: Path, envelope: Envelope, photos: Sequence[Photo]) -> None:
