@@ -71,6 +71,23 @@ def test_a_split_is_ranked_as_it_was_in_training(vsa: Run, drawn: Drawn, embed: 
         assert scores[name] == pytest.approx(kept[name])
 
 
+def test_folds_are_searched_each_for_itself(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rankings.jsonl"
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "all", "--model", embed, "-o", out)
+    assert vsa("retrieve", *split, "--folds", 5).exit_code == 0
+    lines = [json.loads(line) for line in out.read_text().splitlines()[1:]]
+    galleries = [
+        {line["query_id"] for line in lines if line["direction"] == "i2t" and line["fold"] == k} for k in range(5)
+    ]
+    assert sorted(map(len, galleries)) == [9, 9, 10, 10, 10]
+    for line in lines:
+        found = {str(answer).split("/")[0] for answer, _ in line["top"]}
+        assert found <= galleries[line["fold"]]
+    scores = json.loads(vsa("evaluate", out, "--folds", 5, "--json").stdout)
+    assert scores["n_images"] == 48
+    assert vsa("retrieve", *split, "--folds", 49, "--force").exit_code == 1
+
+
 def test_a_bad_photograph_is_named_and_the_rest_is_ranked(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     result = vsa("retrieve", "a red circle", drawn.photos / "000.png", tmp_path / "broken.jpg", "--model", embed)

@@ -34,6 +34,9 @@ def retrieve(
     corpus: Annotated[Path | None, typer.Option(metavar="FILE", help="Rank a split of this corpus both ways.")] = None,
     regions_file: Annotated[Path | None, typer.Option(metavar="FILE", help="With --corpus: its regions.h5.")] = None,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all.")] = "val",
+    folds: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="K", help="With --corpus: divide the split, and search each part.")
+    ] = 1,
     top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="How many to list.")] = 10,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell which box each word found; for json and jsonl.")
@@ -77,7 +80,7 @@ def retrieve(
         cnn_weights, None if no_cache else cache_dir or True, threads or os.cpu_count() or 1, console.warn
     )
     if corpus is not None and regions_file is not None:
-        lines = rankings(trained, corpus, regions_file, split, top)
+        lines = rankings(trained, corpus, regions_file, split, top, folds)
     elif image is not None and sentences is not None:
         lines = sentences_for(trained, image, sentences, looking, top=top, kind=kind)
     else:

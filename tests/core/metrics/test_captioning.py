@@ -163,3 +163,18 @@ def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     for metric in (bleu, rouge, cider):
         metric(pairs)
     assert capsys.readouterr() == ("", "")
+
+
+def test_scoring_part_by_part_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["a", "dog", "runs", "in", "the", "snow", "with", "red", "ball", "and", "man", "on", "bike"]
+    pick = random.Random(5)
+    pairs = [
+        (" ".join(pick.choices(words, k=6)), [" ".join(pick.choices(words, k=pick.randint(4, 9))) for _ in range(3)])
+        for _ in range(25)
+    ]
+    whole = [bleu(pairs), cider(pairs)]
+    monkeypatch.setattr("vsa_cli.core.metrics.captioning._PART", 4)
+    for one, other in zip(whole, [bleu(pairs), cider(pairs)], strict=True):
+        assert other.scores == pytest.approx(one.scores, abs=1e-12)
+        for name, values in one.each.items():
+            np.testing.assert_allclose(other.each[name], values, atol=1e-12)

@@ -72,9 +72,11 @@ class Looking:
         return seen
 
 
-def rankings(trained: Trained[Embedding], corpus: Path, regions: Path, split: str, top: int) -> Iterator[str]:
+def rankings(
+    trained: Trained[Embedding], corpus: Path, regions: Path, split: str, top: int, folds: int
+) -> Iterator[str]:
     """The lines of a rankings file. See `rankings.rank_split`."""
-    return map(dump_json, rank_split(trained, read_corpus(corpus), RegionStore(regions), split, top))
+    return map(dump_json, rank_split(trained, read_corpus(corpus), RegionStore(regions), split, top, folds))
 
 
 def images_for(

@@ -35,6 +35,18 @@ class Pairs:
     sentence_ids: tuple[str, ...]
     wordless: tuple[tuple[int, str], ...]
 
+    def of_images(self, start: int, end: int) -> Pairs:
+        """The images from `start` up to, not including, `end`, and what is said of them."""
+        kept = [i for i, row in enumerate(self.image.tolist()) if start <= row < end]
+        return Pairs(
+            self.image_ids[start:end],
+            self.regions[start:end],
+            self.image[kept] - start,
+            tuple(self.sentences[i] for i in kept),
+            tuple(self.sentence_ids[i] for i in kept),
+            tuple((row - start, name) for row, name in self.wordless if start <= row < end),
+        )
+
 
 @dataclass(frozen=True)
 class Batch:

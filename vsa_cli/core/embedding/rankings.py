@@ -4,8 +4,8 @@ After the envelope (`vsa-rankings`) a line for each query::
 
     {"direction": "i2t" | "t2i", "query_id", "best_rank": int from 1, "top": [[id, score], ...]}
 
-i2t ranks sentences for an image, by the best of its own; t2i ranks images for a sentence. Ranks are pessimistic on
-ties. A sentence with no known word ranks last, and is never found.
+and `"fold": int` where the split was divided. i2t ranks sentences for an image, by the best of its own; t2i ranks
+images for a sentence. Ranks are pessimistic on ties. A sentence with no known word ranks last, and is never found.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.embedding.batches import read_pairs
+from vsa_cli.core.embedding.batches import Pairs, read_pairs
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_pairs
+from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
@@ -29,31 +29,50 @@ from vsa_cli.core.regions.store import RegionStore
 FORMAT, VERSION = "vsa-rankings", 1
 
 
-@torch.inference_mode()
 def rank_split(
-    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, top: int
+    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, top: int, folds: int = 1
 ) -> Iterator[dict[str, Any]]:
     """The lines of a rankings file.
 
+    Args:
+        trained: the model.
+        corpus: whose images and sentences.
+        regions: of the images.
+        split: of the corpus.
+        top: how many answers each query lists.
+        folds: galleries into which the images are divided in their order, as evenly as can be, each searched
+            for itself (COCO's 1K protocol: five of 1,000).
+
     Raises:
         ArtifactError: the regions were described otherwise than the model's, or lack an image.
-        DataError: the split has no image, or no sentence with a known word.
+        DataError: the split has fewer images than folds, or no sentence with a known word.
     """
     trained.recipe.require_from(regions.envelope, str(regions.path))
     pairs = read_pairs(corpus, regions, split, trained.vocabulary)
-    scores = score_pairs(trained.model, pairs)
+    images = len(pairs.image_ids)
+    if folds > images:
+        raise DataError(f"--folds {folds}: the split {split} has {images} images")
     parents = {
         "corpus": parent(corpus.envelope.format, corpus.sha256),
         "regions": parent(regions.envelope.format, regions.sha256),
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
-    yield Envelope(FORMAT, VERSION, {"split": split, "top": top}, parents, trained.envelope.seed).to_dict()
+    config = {"split": split, "top": top, "folds": folds}
+    yield Envelope(FORMAT, VERSION, config, parents, trained.envelope.seed).to_dict()
+    for fold in range(folds):
+        part = pairs.of_images(images * fold // folds, images * (fold + 1) // folds)
+        label = {"fold": fold} if folds > 1 else {}
+        yield from (line | label for line in _rank(trained.model, part, top))
+
+
+def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
+    scores = score_pairs(model, pairs)
     image = pairs.image.numpy()
     names = [f"{pairs.image_ids[row]}/{name}" for row, name in zip(image, pairs.sentence_ids, strict=True)]
     images, sentences = len(pairs.image_ids), len(names)
     for row, key in enumerate(pairs.image_ids):
         mine = image == row
-        rank = int(best_ranks(scores[:, row][None], mine[None])[0]) if mine.any() else sentences
+        rank = int(best_ranks(scores[:, row][None], mine[None])[0]) if mine.any() else max(1, sentences)
         yield {"direction": "i2t", "query_id": key, "best_rank": rank, "top": _top(scores[:, row], names, top)}
     for number, rank in enumerate(best_ranks(scores, image).tolist()):
         found = _top(scores[number], pairs.image_ids, top)

@@ -7,8 +7,10 @@ Knows texts as PTB tokens joined by spaces; knows no files and no tokenizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ Pair = tuple[str, Sequence[str]]
 
 BLEU_NAMES = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 CAPTION_METRICS = (*BLEU_NAMES, "METEOR", "ROUGE-L", "CIDEr")
+Item = TypeVar("Item")
+
+_PART = 10_000  # captions scored at once
 _SMALL, _TINY = 1e-9, 1e-15
 """coco-caption's guards against division by zero in BLEU."""
 
@@ -59,7 +64,7 @@ class DocumentFrequencies:
 
 
 class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
-    """CIDEr's scorer with document frequencies from elsewhere; it would else count those of its own references."""
+    """CIDEr's scorer with given document frequencies; it would else count those of the part that it holds."""
 
     saved: DocumentFrequencies
 
@@ -74,17 +79,22 @@ class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
 
 def bleu(pairs: Sequence[Pair]) -> Measured:
     """BLEU-1 to BLEU-4 with the closest reference length, from 0 to 1 (Papineni et al. 2002)."""
-    scorer = BleuScorer(n=4)
-    for caption, references in pairs:
-        scorer += (caption, list(references))
-    scores, each = scorer.compute_score(option="closest", verbose=0)
-    sums = np.array([_bleu_sums(counts) for counts in scorer.ctest], dtype=np.float64)  # (N, 10)
-    return Measured(
-        dict(zip(BLEU_NAMES, map(float, scores), strict=True)),
-        {name: np.asarray(values, dtype=np.float64) for name, values in zip(BLEU_NAMES, each, strict=True)},
-        sums,
-        _finish_bleu,
-    )
+    parts: list[Array] = []
+    for part in _parts(pairs):
+        scorer = BleuScorer(n=4)
+        for caption, references in part:
+            scorer += (caption, list(references))
+        scorer.compute_score(option="closest", verbose=0)
+        parts.append(np.array([_bleu_sums(counts) for counts in scorer.ctest], dtype=np.float64))
+    sums = np.concatenate(parts)  # (N, 10)
+    together = {name: float(value[0]) for name, value in _finish_bleu(sums.sum(axis=0, keepdims=True)).items()}
+    return Measured(together, _finish_bleu(sums), sums, _finish_bleu)
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    # pycocoevalcap's scorers hold the n-grams of all that they are given: give them a part at a time
+    for start in range(0, len(items), _PART):
+        yield items[start : start + _PART]
 
 
 def _bleu_sums(counts: Mapping[str, list[int]]) -> list[float]:
@@ -114,25 +124,33 @@ def cider(pairs: Sequence[Pair], frequencies: DocumentFrequencies | None = None)
         pairs: captions and references.
         frequencies: of n-grams; those of these references if not given. Resampling holds them fixed.
     """
-    scorer = CiderScorer(n=4) if frequencies is None else _SavedFrequencies(n=4)
-    for caption, references in pairs:
-        scorer += (caption, list(references))
-    if frequencies is None:
-        scorer.compute_doc_freq()
-    else:
-        scorer.saved = frequencies
-        scorer.document_frequency.update(frequencies.counts)
-    return _mean_of("CIDEr", scorer.compute_cider())
+    known = frequencies
+    if known is None and len(pairs) > _PART:
+        known = count_documents([references for _, references in pairs])
+    each: list[float] = []
+    for part in _parts(pairs):
+        scorer = _SavedFrequencies(n=4)
+        for caption, references in part:
+            scorer += (caption, list(references))
+        if known is None:  # all is in this part, whose n-grams need not be made twice
+            scorer.compute_doc_freq()
+            known = DocumentFrequencies(len(pairs), scorer.document_frequency)
+        scorer.saved = known
+        scorer.document_frequency = defaultdict(float, known.counts)
+        each += scorer.compute_cider()
+    return _mean_of("CIDEr", each)
 
 
 def count_documents(references: Sequence[Sequence[str]]) -> DocumentFrequencies:
     """Document frequencies of the references, one sequence an image, without n-grams of one image only."""
-    scorer = CiderScorer(n=4)
-    for sentences in references:
-        scorer += ("", list(sentences))
-    scorer.compute_doc_freq()
-    counts = {ngram: count for ngram, count in scorer.document_frequency.items() if count > 1}
-    return DocumentFrequencies(len(references), counts)
+    counts: Counter[tuple[str, ...]] = Counter()
+    for part in _parts(references):
+        scorer = CiderScorer(n=4)
+        for sentences in part:
+            scorer += ("", list(sentences))
+        scorer.compute_doc_freq()
+        counts.update(scorer.document_frequency)
+    return DocumentFrequencies(len(references), {ngram: count for ngram, count in counts.items() if count > 1})
 
 
 def meteor(pairs: Sequence[Pair]) -> Measured:
