@@ -124,7 +124,7 @@ class EmbedTraining:
     margin: float = 1.0
     temperature: float = 0.05
     optimizer: Optimizer = "sgd"
-    learning_rate: float = 1e-2
+    learning_rate: float = 1e-4
     weight_decay: float = 1e-5
     momentum: float = 0.9
     batch_size: int = 100
@@ -138,7 +138,7 @@ EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "best": (
         EmbedConfig(encoder="gru", similarity="cosine", whole_weight=0.5, dropout=0.3, word_dropout=0.1),
         EmbedTraining(
-            loss="contrastive", optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, batch_size=200, epochs=15
+            loss="contrastive", optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, batch_size=200, epochs=12
         ),
     ),
 }
