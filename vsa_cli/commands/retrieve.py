@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,7 @@ def retrieve(
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.answers import Looking, images_for, rankings, sentences_for
     from vsa_cli.core.embedding.artifact import read_embedding
+    from vsa_cli.core.regions.sources import read_list
 
     set_threads(threads)
     console = Console(quiet=quiet)
@@ -84,7 +86,8 @@ def retrieve(
     elif image is not None and sentences is not None:
         lines = sentences_for(trained, image, sentences, looking, top=top, kind=kind)
     else:
-        lines = images_for(trained, query or "", photos or [], looking, top=top, kind=kind, explain=explain)
+        listed = read_list(sys.stdin.buffer, b"\n")
+        lines = images_for(trained, query or "", photos or [], listed, looking, top=top, kind=kind, explain=explain)
     report_lines(lines, output)
     if looking.failed:
         raise typer.Exit(3)
@@ -112,6 +115,8 @@ def _settle_usage(
     asked = sum((query is not None, image is not None, corpus is not None))
     if asked != 1 or (query is not None and not photos):
         raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
+    if photos and "-" in photos and sys.stdin.isatty():
+        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
     if json and kind not in (None, "json"):
         raise UsageError(f"--json and --format {kind} contradict each other")
     return "json" if json else kind or "text"

@@ -6,8 +6,7 @@ A record of `json` and `jsonl`: `{"rank": int from 1, "path" or "sentence": str,
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.cache import RegionCache, cache_folder
 from vsa_cli.core.regions.extract import Photo
 from vsa_cli.core.regions.looking import extractor_for, look_at
-from vsa_cli.core.regions.sources import expand, read_list, show_path
+from vsa_cli.core.regions.sources import expand, show_path
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
 _MAX_SENTENCES = 1_000_000
@@ -83,19 +82,19 @@ def images_for(
     trained: Trained[Embedding],
     query: str,
     places: Sequence[str],
+    listed: Iterable[str],
     looking: Looking,
     *,
     top: int,
     kind: RankFormat,
     explain: bool,
 ) -> Iterator[str]:
-    """The photographs that a sentence describes best.
+    """The photographs that a sentence describes best, among `places`; `-` there stands for the names in `listed`.
 
     Raises:
         DataError: the model knows no word of the sentence, or no photograph can be read.
     """
-    sources = expand(places, read_list(sys.stdin.buffer, b"\n"))
-    photos = [Photo(source.path, source.file, None) for source in sources]
+    photos = [Photo(source.path, source.file, None) for source in expand(places, listed)]
     hits = search_images(trained, tokenize(query), looking.at(trained, photos), top)
     yield from _lines([_hit(rank, hit, explain) for rank, hit in enumerate(hits, 1)], kind, "path")
 
