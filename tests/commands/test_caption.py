@@ -142,16 +142,33 @@ def test_photographs_and_their_stored_descriptors_give_the_same(vsa: Run, drawn:
     assert json.loads(stored.stdout) == json.loads(raw.stdout)
 
 
-def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn) -> None:
+MODES = [
+    ("--nbest", 5),
+    ("--nbest", 3, "--length-norm", 0.7, "--min-len", 5),
+    ("--beam", 6, "--groups", 3, "--nbest", 3, "--no-repeat-ngram", 2),
+    ("--require", "Black", "--require", "triangle", "--avoid", "red", "--nbest", 2),
+    ("--nbest", 3, "--temperature", 1.5, "--top-k", 9, "--top-p", 0.95, "--avoid", "the"),
+]
+
+
+def stored(vsa: Run, drawn: Drawn, *options: object) -> list[dict[str, object]]:
+    """Captions of every photograph from its stored descriptors: no CNN is run."""
+    where = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "all", "--model", drawn.model)
+    result = vsa("caption", *where, "--threads", 1, "--format", "jsonl", *options)
+    assert result.exit_code == 0, result.stderr
+    return records(result)
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn, options: tuple[object, ...]) -> None:
     trained = read_generator(drawn.model, torch.device("cpu"))
     store = RegionStore(drawn.regions)
-    options = ("--nbest", 5, "--format", "jsonl")
-    checked = 0
-    for record in records(vsa("caption", drawn.photos, "--model", drawn.model, *options)):
+    said = stored(vsa, drawn, *options)
+    assert len(said) == 48
+    for record in said:
         descriptor = torch.from_numpy(store.whole_images([str(record["image_id"])])).float()
         candidates = record["candidates"]
         assert isinstance(candidates, list)
-        assert [c["logprob"] for c in candidates] == sorted((c["logprob"] for c in candidates), reverse=True)
         assert (candidates[0]["caption"], candidates[0]["logprob"]) == (record["caption"], record["logprob"])
         for candidate in candidates:
             words = trained.vocabulary.encode(candidate["caption"].split())
@@ -160,20 +177,84 @@ def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn) -> N
                 logprobs, state = trained.model.step(torch.tensor([word]), state)
                 total += logprobs[0, target].item()
             assert candidate["logprob"] == pytest.approx(total, abs=1e-3)
-            checked += 1
-    assert checked >= 48
 
 
-def test_sampling_is_repeatable_and_seeded(vsa: Run, drawn: Drawn) -> None:
-    def draw(seed: int) -> str:
-        return vsa("caption", drawn.photos, "--model", drawn.model, "--sample", "--seed", seed).stdout
+@pytest.mark.parametrize("options", MODES)
+def test_batches_change_no_word_in_any_mode(vsa: Run, drawn: Drawn, options: tuple[object, ...]) -> None:
+    one_by_one, together = (stored(vsa, drawn, *options, "--batch-size", size) for size in (1, 48))
+    for one, other in zip(one_by_one, together, strict=True):
+        first, second = one["candidates"], other["candidates"]
+        assert isinstance(first, list)
+        assert isinstance(second, list)
+        assert [c["caption"] for c in first] == [c["caption"] for c in second]
+        assert [c["logprob"] for c in first] == pytest.approx([c["logprob"] for c in second], abs=1e-5)
 
-    assert draw(1) == draw(1) != draw(2)
+
+def candidates_of(said: list[dict[str, object]]) -> list[list[str]]:
+    return [[c["caption"] for c in record["candidates"]] for record in said]  # type: ignore[attr-defined]
 
 
-def test_max_length_is_kept(vsa: Run, drawn: Drawn) -> None:
-    result = vsa("caption", drawn.photos, "--model", drawn.model, "--max-length", 2, "--format", "jsonl")
-    assert all(len(str(record["caption"]).split()) <= 2 for record in records(result))
+def test_candidates_come_best_first(vsa: Run, drawn: Drawn) -> None:
+    for norm in (0.0, 1.0):
+        for record in stored(vsa, drawn, "--nbest", 5, "--length-norm", norm):
+            assert isinstance(record["candidates"], list)
+            scores = [c["logprob"] / (len(c["caption"].split()) + 1) ** norm for c in record["candidates"]]
+            assert scores == sorted(scores, reverse=True)
+
+
+def test_required_words_are_in_every_caption_and_avoided_ones_in_none(vsa: Run, drawn: Drawn) -> None:
+    options = ("--require", "Yellow", "--require", "ground", "--avoid", "a", "--avoid", "circle", "--nbest", 4)
+    for captions in candidates_of(stored(vsa, drawn, *options)):
+        assert captions
+        for caption in captions:
+            assert {"yellow", "ground"} <= set(caption.split())
+            assert not {"a", "circle"} & set(caption.split())
+
+
+def test_groups_say_different_things(vsa: Run, drawn: Drawn) -> None:
+    options = ("--beam", 3, "--groups", 3, "--diversity", 50, "--min-len", 1, "--nbest", 3)
+    for captions in candidates_of(stored(vsa, drawn, *options)):
+        assert len({caption.split()[0] for caption in captions}) == 3
+
+
+def test_length_normalisation_lengthens(vsa: Run, drawn: Drawn) -> None:
+    words = [
+        sum(len(str(record["caption"]).split()) for record in stored(vsa, drawn, "--length-norm", norm))
+        for norm in (0, 2)
+    ]
+    assert words[0] < words[1]
+
+
+def test_sampling_is_repeatable_seeded_and_blind_to_order(vsa: Run, drawn: Drawn) -> None:
+    def draw(seed: int, *photos: Path) -> list[str]:
+        result = vsa("caption", *photos, "--model", drawn.model, "--sample", "--seed", seed)
+        return result.stdout.splitlines()
+
+    photos = sorted(drawn.photos.iterdir())[:8]
+    assert draw(1, *photos) == draw(1, *photos) == draw(1, *photos[::-1])[::-1] != draw(2, *photos)
+
+
+@pytest.mark.parametrize("spelling", ["--max-len", "--max-length"])
+def test_lengths_are_kept(vsa: Run, drawn: Drawn, spelling: str) -> None:
+    for record in stored(vsa, drawn, spelling, 3, "--min-len", 3):
+        assert len(str(record["caption"]).split()) == 3
+
+
+def test_a_photograph_that_the_options_leave_no_caption_is_named(vsa: Run, drawn: Drawn) -> None:
+    options = ("--no-repeat-ngram", 1, "--min-len", 100, "--max-len", 100, "--format", "jsonl")
+    result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, *options)
+    (record,) = records(result)
+    assert result.exit_code == 1
+    assert record["caption"] is None
+    assert "000.png: the options leave no caption" in str(record["error"])
+    assert result.stderr == f"vsa: {record['error']}\n"
+
+
+@pytest.mark.parametrize("option", ["--avoid", "--require"])
+def test_a_word_that_the_model_does_not_know_is_told_with_words_near_it(vsa: Run, drawn: Drawn, option: str) -> None:
+    result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, option, "Trianglee")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"vsa: {option}: the model does not know 'trianglee'; words near it: triangle\n"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +265,11 @@ def test_max_length_is_kept(vsa: Run, drawn: Drawn) -> None:
         (("--corpus", "c.json"), 2, "--regions-file"),
         (("x.jpg", "--json", "--format", "text"), 2, "contradict"),
         (("x.jpg", "--beam", "0"), 2, "--beam"),
+        (("x.jpg", "--beam", "7", "--groups", "3"), 2, "--groups"),
+        (("x.jpg", "--sample", "--require", "dog"), 2, "--require belongs to the search"),
+        (("x.jpg", "--min-len", "5", "--max-len", "4"), 2, "--min-len 5"),
+        (("x.jpg", "--length-norm", "nan"), 2, "--length-norm"),
+        (("x.jpg", "--require", "two words"), 2, "one word at a time"),
         (("x.jpg", "--format", "xml"), 2, "--format"),
         (("x.jpg",), 4, "--model"),
         (("x.jpg", "--model", "nowhere"), 1, "nowhere"),

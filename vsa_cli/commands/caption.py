@@ -12,6 +12,7 @@ from vsa_cli import options
 from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import CaptionFormat, DecodingConfig
 from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.generation.decoding import settle
 
 
 def caption(
@@ -35,14 +36,45 @@ def caption(
     nbest: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")
     ] = DecodingConfig.nbest,
-    max_length: Annotated[
-        int, typer.Option(min=1, max=200, metavar="N", help="Words of the longest caption.")
-    ] = DecodingConfig.max_length,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw the words at random instead of searching.")] = False,
-    temperature: Annotated[
+    length_norm: Annotated[
         float,
-        typer.Option(min=0.01, max=100, metavar="T", help="With --sample: below 1 bolder, above 1 wilder."),
+        typer.Option(min=0, max=10, metavar="ALPHA", help="Compare captions by log p / length^ALPHA; 1 is the mean."),
+    ] = DecodingConfig.length_norm,
+    groups: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="G", help="Diverse search: G groups, of beam / G hypotheses each.")
+    ] = DecodingConfig.groups,
+    diversity: Annotated[
+        float,
+        typer.Option(min=0, max=100, metavar="L", help="With --groups: the cost of a word that earlier groups chose."),
+    ] = DecodingConfig.diversity,
+    no_repeat_ngram: Annotated[
+        int, typer.Option(min=0, max=200, metavar="N", help="No run of N words twice in a caption; 0 lets any.")
+    ] = DecodingConfig.no_repeat_ngram,
+    min_length: Annotated[
+        int, typer.Option("--min-len", min=0, max=200, metavar="N", help="Words of the shortest caption.")
+    ] = DecodingConfig.min_length,
+    max_length: Annotated[
+        int,
+        typer.Option("--max-len", "--max-length", min=1, max=200, metavar="N", help="Words of the longest caption."),
+    ] = DecodingConfig.max_length,
+    avoid: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="No caption says it. May be repeated.")
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Every caption says it. May be repeated, up to 5 times.")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw the words instead of searching; the next three imply it.")
+    ] = False,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, max=100, metavar="T", help="Of the draw: below 1 bolder, above 1 wilder.")
     ] = DecodingConfig.temperature,
+    top_k: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Draw from the K likeliest words only; 0 is all.")
+    ] = DecodingConfig.top_k,
+    top_p: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Draw from the likeliest words that hold P only; 1 is all.")
+    ] = DecodingConfig.top_p,
     format: Annotated[CaptionFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
@@ -60,11 +92,30 @@ def caption(
     """Caption photographs.
 
     Prints PATH, a tab and the caption for each photograph, or the caption alone for a single one. A photograph
-    that cannot be read is named on stderr; the others are captioned, and the exit code is 3.
+    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. Log-probabilities are
+    always the model's own, END's included, whatever the search compares captions by.
 
     Example: vsa caption photo.jpg --model gen/ --beam 7
     """
     kind = _settle_usage(photos, corpus, regions_file, format, json)
+    decoding = settle(
+        DecodingConfig(
+            beam=beam,
+            max_length=max_length,
+            min_length=min_length,
+            nbest=nbest,
+            length_norm=length_norm,
+            groups=groups,
+            diversity=diversity,
+            no_repeat_ngram=no_repeat_ngram,
+            avoid=tuple(avoid or ()),
+            require=tuple(require or ()),
+            sample=sample,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+    )
     if output is not None:
         refuse_existing(output, force=force)
     if model is None:
@@ -83,7 +134,7 @@ def caption(
     set_threads(threads)
     processor = resolve_device(device)
     trained = read_generator(model, processor)
-    captioner = Captioner(trained, DecodingConfig(beam, max_length, nbest, sample, temperature), seed)
+    captioner = Captioner(trained, decoding, seed)
     if corpus is not None and regions_file is not None:
         store = RegionStore(regions_file)
         captioned = caption_split(captioner, trained, read_corpus(corpus), store, split, batch=batch_size)

@@ -1,8 +1,8 @@
-"""Beam search against exhaustive search, argmax and one-by-one decoding, on toy models that are plain tables."""
+"""Beam search against exhaustive search, its own definition, argmax and one-by-one decoding, on toy models."""
 
 from __future__ import annotations
 
-import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -10,93 +10,171 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vsa_cli.core.generation.beam_search import Hypothesis, State, Step, beam_search, sample
+from tests.toy_models import END, START, WORDS, V, exhaustive, logprob_of, markov, one, repeats, score, slow_beam
+from vsa_cli.core.generation import beam_search as module
+from vsa_cli.core.generation.beam_search import Hypothesis, State, Step, beam_search
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat
 
-END, V = 0, 4
-START = V
-
-
-def markov(seed: int, images: int = 1, sharpness: float = 1.0) -> tuple[Step, State]:
-    """A model whose next word depends on the last word, on the image and on how many words there were."""
-    generator = torch.Generator().manual_seed(seed)
-    table = torch.randn(images, 6, V + 1, V, generator=generator, dtype=torch.float64) * sharpness
-
-    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
-        image, length = state
-        logits = table[image, length.clamp(max=5), words]
-        return logits.log_softmax(-1), (image, length + 1)
-
-    return step, (torch.arange(images), torch.zeros(images, dtype=torch.long))
+seeds = st.integers(0, 10**6)
+norms = st.sampled_from([0.0, 0.3, 0.7, 1.0, 2.0])
+word_sets = st.sets(st.sampled_from(WORDS)).map(sorted)
 
 
-def one(state: State, image: int) -> State:
-    return tuple(part[image : image + 1] for part in state)
+def search(
+    step: Step, state: State, width: int, max_length: int, nbest: int = 1, **options: Any
+) -> list[list[Hypothesis]]:
+    return beam_search(step, state, start=START, end=END, width=width, max_length=max_length, nbest=nbest, **options)
 
 
-def logprob_of(step: Step, state: State, words: tuple[int, ...]) -> float:
-    total, last = 0.0, START
-    for word in (*words, END):
-        logprobs, state = step(torch.tensor([last]), state)
-        total += float(logprobs[0, word])
-        last = word
-    return total
-
-
-def exhaustive(step: Step, state: State, max_length: int) -> list[Hypothesis]:
-    sentences = (s for n in range(max_length + 1) for s in itertools.product(range(1, V), repeat=n))
-    found = [Hypothesis(s, logprob_of(step, state, s)) for s in sentences]
-    return sorted(found, key=lambda h: -h.logprob)
-
-
-def argmax(step: Step, state: State, max_length: int) -> tuple[int, ...]:
-    words: list[int] = []
-    last = START
-    while len(words) < max_length:
-        logprobs, state = step(torch.tensor([last]), state)
-        last = int(logprobs[0].argmax())
-        if last == END:
-            break
-        words.append(last)
-    return tuple(words)
-
-
-def search(step: Step, state: State, width: int, max_length: int, nbest: int = 1) -> list[list[Hypothesis]]:
-    return beam_search(step, state, start=START, end=END, width=width, max_length=max_length, nbest=nbest)
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), max_length=st.integers(1, 3), nbest=st.integers(1, 5))
-def test_a_beam_as_wide_as_everything_is_exhaustive(seed: int, max_length: int, nbest: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, max_length=st.integers(1, 3), nbest=st.integers(1, 5), norm=norms)
+def test_a_beam_as_wide_as_everything_is_exhaustive(seed: int, max_length: int, nbest: int, norm: float) -> None:
     step, state = markov(seed)
-    expected = exhaustive(step, state, max_length)[:nbest]
-    (found,) = search(step, state, V**max_length, max_length, nbest)
+    expected = exhaustive(step, state, max_length, norm)[:nbest]
+    (found,) = search(step, state, V**max_length, max_length, nbest, length_norm=norm)
     assert [h.words for h in found] == [h.words for h in expected]
     assert [h.logprob for h in found] == pytest.approx([h.logprob for h in expected])
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), max_length=st.integers(1, 6), sharpness=st.sampled_from([0.3, 1.0, 3.0]))
-def test_width_one_is_argmax(seed: int, max_length: int, sharpness: float) -> None:
-    step, state = markov(seed, sharpness=sharpness)
-    (found,) = search(step, state, 1, max_length)
-    assert found[0].words == argmax(step, state, max_length)
+@given(
+    seed=seeds, max_length=st.integers(1, 4), shortest=st.integers(0, 3), norm=norms,
+    avoided=word_sets, required=word_sets, size=st.integers(0, 3),
+)  # fmt: skip
+def test_with_every_rule_at_once_it_still_is(
+    seed: int, max_length: int, shortest: int, norm: float, avoided: list[int], required: list[int], size: int
+) -> None:
+    def allowed(words: tuple[int, ...]) -> bool:
+        unsaid = not {*words} & {*avoided} and {*required} <= {*words}
+        return unsaid and len(words) >= shortest and not (size and repeats(words, size))
 
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), width=st.integers(1, 5), nbest=st.integers(1, 3))
-def test_a_batch_finds_what_each_image_finds_alone(seed: int, width: int, nbest: int) -> None:
-    step, state = markov(seed, images=5)
-    together = search(step, state, width, 5, nbest)
-    alone = [search(step, one(state, image), width, 5, nbest)[0] for image in range(5)]
-    assert together == alone
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), width=st.integers(1, 6))
-def test_log_probabilities_are_the_models(seed: int, width: int) -> None:
     step, state = markov(seed)
-    for hypothesis in search(step, state, width, 5, nbest=width)[0]:
+    rules = [Avoid(avoided), AtLeast(shortest, END), *([NoRepeat(size)] if size else [])]
+    expected = exhaustive(step, state, max_length, norm, allowed)[:3]
+    (found,) = search(step, state, V**max_length, max_length, 3, length_norm=norm, rules=rules, required=required)
+    assert [h.words for h in found] == [h.words for h in expected]
+    assert [h.logprob for h in found] == pytest.approx([h.logprob for h in expected])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, width=st.integers(1, 4), norm=norms, required=word_sets, sharpness=st.sampled_from([0.3, 1.0, 3.0]))
+def test_stopping_early_loses_nothing(
+    seed: int, width: int, norm: float, required: list[int], sharpness: float
+) -> None:
+    step, state = markov(seed, sharpness=sharpness)
+    (expected,) = slow_beam(step, state, width, 5, length_norm=norm, required=required)
+    (found,) = search(step, state, width, 5, length_norm=norm, required=required)
+    assert found[0].words == expected.words
+    assert found[0].logprob == pytest.approx(expected.logprob)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds, groups=st.integers(2, 3), each=st.integers(1, 3), norm=norms,
+    diversity=st.sampled_from([0.0, 0.4, 3.0]), required=st.sampled_from([[], [2]]),
+)  # fmt: skip
+def test_groups_are_what_diverse_beam_search_says(
+    seed: int, groups: int, each: int, norm: float, diversity: float, required: list[int]
+) -> None:
+    step, state = markov(seed)
+    options: dict[str, Any] = {
+        "length_norm": norm, "groups": groups, "diversity": diversity, "required": required,
+    }  # fmt: skip
+    expected = slow_beam(step, state, groups * each, 4, **options)
+    (found,) = search(step, state, groups * each, 4, groups, **options)
+    assert {h.words for h in found} >= {h.words for h in expected}
+    plain = search(step, state, each, 4, length_norm=norm, required=required)[0][0]
+    assert plain in found, "the first group knows of no other"
+    assert [score(h, norm) for h in found] == sorted((score(h, norm) for h in found), reverse=True)
+    assert len({h.words for h in found}) == len(found)
+
+
+def test_a_high_price_keeps_groups_apart() -> None:
+    for seed in range(20):
+        step, state = markov(seed)
+        (found,) = search(step, state, 3, 4, 3, groups=3, diversity=1000.0, rules=[AtLeast(1, END)])
+        firsts = [h.words[0] for h in found]
+        assert sorted(firsts) == list(WORDS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, max_length=st.integers(1, 6), norm=norms, sharpness=st.sampled_from([0.3, 1.0, 3.0]))
+def test_width_one_is_argmax(seed: int, max_length: int, norm: float, sharpness: float) -> None:
+    step, state = markov(seed, sharpness=sharpness)
+    words: list[int] = []
+    last, after = START, state
+    while len(words) < max_length:
+        logprobs, after = step(torch.tensor([last]), after)
+        last = int(logprobs[0].argmax())
+        if last == END:
+            break
+        words.append(last)
+    (found,) = search(step, state, 1, max_length, length_norm=norm)
+    assert found[0].words == tuple(words)
+
+
+MODES: list[dict[str, Any]] = [
+    {},
+    {"length_norm": 0.8},
+    {"groups": 2, "diversity": 0.5},
+    {"rules": [NoRepeat(2), AtLeast(2, END)]},
+    {"rules": [Avoid([2])], "required": [1, 3]},
+    {"groups": 2, "diversity": 0.7, "required": [3], "rules": [NoRepeat(1)], "length_norm": 1.0},
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, width=st.sampled_from([2, 4]), nbest=st.integers(1, 3))
+def test_a_batch_finds_what_each_image_finds_alone(mode: dict[str, Any], seed: int, width: int, nbest: int) -> None:
+    step, state = markov(seed, images=5)
+    together = search(step, state, width, 5, nbest, **mode)
+    assert together == [search(step, one(state, image), width, 5, nbest, **mode)[0] for image in range(5)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, width=st.sampled_from([2, 4, 6]))
+def test_log_probabilities_are_the_models_and_words_are_words(mode: dict[str, Any], seed: int, width: int) -> None:
+    step, state = markov(seed, sharpness=2.0)
+    (found,) = search(step, state, width, 5, nbest=width, **mode)
+    assert found
+    for hypothesis in found:
         assert hypothesis.logprob == pytest.approx(logprob_of(step, state, hypothesis.words))
+        assert set(hypothesis.words) <= set(WORDS)
+        assert len(hypothesis.words) <= 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_device_without_float64_is_served(mode: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def single(words: Tensor, state: State) -> tuple[Tensor, State]:
+        logprobs, after = step(words, state)
+        return logprobs.float(), after
+
+    step, state = markov(11, images=4)
+    expected = search(single, state, 4, 5, 2, **mode)
+    monkeypatch.setattr(module, "precise", lambda device: torch.float32)
+    found = search(single, state, 4, 5, 2, **mode)
+    assert [[h.words for h in one_image] for one_image in found] == [
+        [h.words for h in one_image] for one_image in expected
+    ]
+
+
+@pytest.mark.parametrize("width", [1, 2, 7])
+def test_required_words_are_said_however_unlikely(width: int) -> None:
+    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+        return torch.tensor([0.0, -1.0, -90.0, -95.0]).log_softmax(-1).repeat(len(words), 1), state
+
+    for longest in (2, 3, 6):
+        found = search(step, (torch.zeros(3, 1),), width, longest, width, required=[2, 3])
+        assert all(one_image and all({2, 3} <= {*h.words} for h in one_image) for one_image in found)
+
+
+def test_what_no_sentence_can_be_is_not_found() -> None:
+    step, state = markov(0, images=2)
+    assert search(step, state, 3, 1, required=[1, 2]) == [[], []]
+    assert search(step, state, 3, 6, rules=[NoRepeat(1), AtLeast(4, END)]) == [[], []]
+    assert search(step, state, 4, 6, groups=2, rules=[Avoid([0, 1, 2, 3])]) == [[], []]
 
 
 def test_a_wider_beam_never_does_worse_than_argmax_on_average() -> None:
@@ -108,49 +186,15 @@ def test_a_wider_beam_never_does_worse_than_argmax_on_average() -> None:
     assert sum(gains) > 0
 
 
-def test_banned_words_are_never_emitted() -> None:
-    for seed in range(20):
-        step, state = markov(seed)
-        (found,) = beam_search(step, state, start=START, end=END, width=4, max_length=5, nbest=4, banned=(2,))
-        assert found
-        assert all(2 not in hypothesis.words for hypothesis in found)
-
-
-def test_the_search_stops_when_nothing_can_win() -> None:
-    calls = 0
+@pytest.mark.parametrize(("norm", "longest", "calls"), [(0.0, 50, 1), (1.0, 3, 1), (1.0, 50, 3)])
+def test_the_search_stops_when_nothing_can_win_and_no_sooner(norm: float, longest: int, calls: int) -> None:
+    """END has log p -0.17 and a word -2.97: divided by 51, two words might still win, and three cannot."""
+    count = 0
 
     def step(words: Tensor, state: State) -> tuple[Tensor, State]:
-        nonlocal calls
-        calls += 1
-        logits = torch.full((len(words), V), -20.0)
-        logits[:, END] = 0.0
-        return logits.log_softmax(-1), state
+        nonlocal count
+        count += 1
+        return torch.tensor([0.0, -2.8, -2.8, -2.8]).log_softmax(-1).repeat(len(words), 1), state
 
-    beam_search(step, (torch.zeros(3, 1),), start=START, end=END, width=3, max_length=50)
-    assert calls == 1
-
-
-def test_sampling_follows_the_models_distribution() -> None:
-    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
-        return torch.tensor([0.1, 0.2, 0.3, 0.4]).log().repeat(len(words), 1), state
-
-    n = 4000
-    generators = [torch.Generator().manual_seed(i) for i in range(n)]
-    drawn = sample(
-        step, (torch.zeros(n, 1),), start=START, end=END, max_length=1, temperature=1.0, generators=generators
-    )
-    first = [h.words[0] if h.words else END for h in drawn]
-    for word, probability in enumerate((0.1, 0.2, 0.3, 0.4)):
-        assert first.count(word) / n == pytest.approx(probability, abs=0.03)
-
-
-def test_a_draw_does_not_depend_on_its_batch() -> None:
-    step, state = markov(3, images=4)
-
-    def draw(chosen: State, seeds: list[int]) -> list[Hypothesis]:
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return sample(step, chosen, start=START, end=END, max_length=6, temperature=0.8, generators=generators)
-
-    together = draw(state, [0, 1, 2, 3])
-    assert together == [draw(one(state, i), [i])[0] for i in range(4)]
-    assert all(h.logprob == pytest.approx(logprob_of(step, one(state, i), h.words)) for i, h in enumerate(together))
+    search(step, (torch.zeros(3, 1),), 3, longest, length_norm=norm)
+    assert count == calls

@@ -1,17 +1,22 @@
-"""Search for the likeliest sentence, over many images at once. Knows no network: it calls `step`.
+"""Search for the likeliest sentences, over many images at once. Knows no network: it calls `step`.
 
 `step(words, state)` takes the last word of N sentences and a tuple of N-row tensors, and gives (N, V)
-log-probabilities and the next state. What comes back is exact for what a beam claims: of the sentences that END
-closed while they were among the `width` best of their length, the one of highest total log-probability.
+log-probabilities, which are then the search's to change, and the next state. What comes back is exact for what a
+beam claims: of the sentences that END closed while they were among the `width` best of their length, those of
+highest score. The score is the total log-probability, or that divided by a power of the length. Rules remove
+words (see `constraints`); the log-probabilities of what remains, and so those reported, are the model's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from bisect import insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from vsa_cli.core.generation.constraints import NEVER, Diversity, Require, Rule
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -25,6 +30,30 @@ class Hypothesis:
     logprob: float
 
 
+@dataclass(frozen=True)
+class Live:
+    """N unfinished sentences. A search is one group of one image: number `image * groups + group`.
+
+    Attributes:
+        search: (N,) int64, whose each sentence is.
+        prefix: (N, L) int64, its words.
+        total: (N,) its log-probability, of the type that `precise` names.
+    """
+
+    search: Tensor
+    prefix: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True)
+class Choice:
+    """M continuations: the row of `Live` that each continues, its word, and the total that it reaches."""
+
+    rows: Tensor
+    words: Tensor
+    total: Tensor
+
+
 @torch.inference_mode()
 def beam_search(
     step: Step,
@@ -35,145 +64,176 @@ def beam_search(
     width: int,
     max_length: int,
     nbest: int = 1,
-    banned: Collection[int] = (),
+    length_norm: float = 0.0,
+    groups: int = 1,
+    diversity: float = 0.0,
+    rules: Sequence[Rule] = (),
+    required: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
-    """The likeliest sentences for each of B images.
+    """The best sentences for each of B images.
 
-    A sentence of `max_length` words can only be ended. The search of an image stops when no live sentence can
-    beat its `nbest`-th ended one: log-probabilities only fall.
+    A sentence of `max_length` words can only be ended. A sentence is dropped, and the search of an image stops,
+    when no continuation can beat the `nbest`-th ended one: see `Ended`.
 
     Args:
         step: the model.
         state: the model's state before START, of B rows.
         start: the id fed first.
         end: the id that ends a sentence.
-        width: live sentences kept for each image; 1 is argmax.
+        width: live sentences kept for each image, and for each set of required words; 1 is argmax.
         max_length: words of the longest sentence.
         nbest: sentences wanted for each image.
-        banned: ids never emitted.
+        length_norm: sentences are compared by log-probability / length ** length_norm, END counted; 0 or more.
+        groups: searches of width / groups for each image, one after the other within a step; divides `width`.
+        diversity: what a word costs a group, in nats, for each time that an earlier group chose it at that step.
+        rules: what may not be said.
+        required: words that every sentence contains; no more than `max_length` of them.
 
     Returns:
-        For each image up to `nbest` hypotheses, best first (fewer where the beam ended fewer).
+        For each image up to `nbest` different hypotheses, best first (fewer where fewer were ended).
     """
-    images = len(state[0])
-    device = state[0].device
-    ended: list[list[Hypothesis]] = [[] for _ in range(images)]
-    # Rows of the search: `image` says whose each live sentence is, `width` or fewer of them an image.
-    image = torch.arange(images, device=device)
-    words = torch.full((images,), start, device=device)
-    total = torch.zeros(images, device=device, dtype=torch.float64)
-    prefix = torch.zeros(images, 0, dtype=torch.long, device=device)
+    images, device = len(state[0]), state[0].device
+    if groups > 1:
+        state = tuple(part.repeat_interleave(groups, 0) for part in state)
+    searches = images * groups
+    ended = Ended(searches, -(-nbest // groups), length_norm, max_length, device)
+    require = Require(required, end, max_length, device) if required else None
+    barred = rules if require is None else (*rules, require)
+    words = torch.full((searches,), start, device=device)
+    no_words = torch.zeros(searches, 0, dtype=torch.long, device=device)
+    no_total = torch.zeros(searches, device=device, dtype=precise(device))
+    live = Live(torch.arange(searches, device=device), no_words, no_total)
     for length in range(max_length + 1):
-        logprobs, state = step(words, state)
-        if banned:
-            logprobs[:, list(banned)] = -torch.inf
+        scores, state = step(words, state)
+        for rule in barred:
+            rule(scores, live.prefix)
         if length == max_length:
-            best, index = logprobs[:, end, None], torch.full_like(words, end)[:, None]
+            choice = _only(end, scores, live)
+        elif groups == 1:
+            choice = _best(scores, scores, live, width, require)
         else:
-            best, index = logprobs.topk(min(width, logprobs.shape[1]), dim=1)
-        rows, chosen, total = _best(total[:, None] + best.double(), index, image, images, width)
-        image, prefix = image[rows], prefix[rows]
-        _collect(ended, image, prefix, total, chosen == end)
-        live = (chosen != end) & (total > _bar(ended, nbest, device)[image])
-        if not bool(live.any()):
+            costs = Diversity(diversity, images, scores.shape[1], end, scores)
+            choice = _best_of_groups(scores, live, width // groups, require, groups, costs)
+        search, prefix = live.search[choice.rows], live.prefix[choice.rows]
+        ends = choice.words == end
+        ended.add(search[ends], prefix[ends], choice.total[ends])
+        going = ~ends & ended.can_win(search, choice.total)
+        if not bool(going.any()):
             break
-        rows, image, total, words = rows[live], image[live], total[live], chosen[live]
-        prefix = torch.cat([prefix[live], words[:, None]], 1)
+        rows, words = choice.rows[going], choice.words[going]
+        live = Live(search[going], torch.cat([prefix[going], words[:, None]], 1), choice.total[going])
         state = tuple(part[rows] for part in state)
-    return [sorted(found, key=lambda h: -h.logprob)[:nbest] for found in ended]
+    return [ended.best(range(image * groups, (image + 1) * groups), nbest) for image in range(images)]
 
 
-def _best(scores: Tensor, words: Tensor, image: Tensor, images: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `width` best of each image among the best continuations of each live sentence.
+def precise(device: torch.device) -> torch.dtype:
+    """The type in which log-probabilities are summed: float64, where the device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _only(end: int, scores: Tensor, live: Live) -> Choice:
+    """Every sentence ended, where it may be."""
+    rows = (scores[:, end] > NEVER).nonzero()[:, 0]
+    return Choice(rows, torch.full_like(rows, end), live.total[rows] + scores[rows, end])
+
+
+def _best(ranks: Tensor, scores: Tensor, live: Live, width: int, require: Require | None) -> Choice:
+    """The `width` best continuations in each search, and in each bank where words are required.
 
     Args:
-        scores: (N, K) total log-probabilities.
-        words: (N, K) the words that reach them.
-        image: (N,) whose each row is; the rows of one image lie together.
-        images: how many images there are.
+        ranks: (N, V) by which words are chosen, beside the totals.
+        scores: (N, V) log-probabilities, by which the totals grow.
+        live: the N sentences.
         width: how many to keep of each.
-
-    Returns:
-        Rows, words and scores of those kept, the rows of one image together again.
+        require: the words that must be said, if any.
     """
-    counts = torch.bincount(image, minlength=images)
-    first = torch.cumsum(counts, 0) - counts
-    slots, choices = int(counts.max()), scores.shape[1]
-    # images with fewer live sentences are padded with -inf, so that one top-k serves all
-    padded = scores.new_full((images, slots, choices), -torch.inf)
-    padded[image, torch.arange(len(image), device=image.device) - first[image]] = scores
-    best, index = padded.flatten(1).topk(min(width, slots * choices), dim=1)
-    keep = best > -torch.inf
-    rows = (first[:, None] + index.div(choices, rounding_mode="floor"))[keep]
-    return rows, words[rows, (index % choices)[keep]], best[keep]
+    if require is None:
+        best, words = ranks.topk(min(width, ranks.shape[1]), dim=1)
+        keys = live.search[:, None].expand_as(words)
+    else:
+        # a word that a sentence still lacks leads to another bank, so it does not compete with the others
+        held = require.held(live.prefix)
+        missing = ranks[:, require.words].masked_fill(held, NEVER)
+        others = ranks.index_copy(1, require.words, ranks[:, require.words].masked_fill(~held, NEVER))
+        best, words = others.topk(min(width, ranks.shape[1]), dim=1)
+        bank = (held * require.bits).sum(1, keepdim=True)
+        banks = torch.cat([bank.expand_as(words), bank | require.bits], 1)
+        best, words = torch.cat([best, missing], 1), torch.cat([words, require.words.expand_as(missing)], 1)
+        keys = live.search[:, None] * require.banks + banks
+    reached = live.total[:, None] + best
+    kept = _best_of_each(reached.flatten(), keys.flatten(), width)
+    rows, chosen = kept.div(words.shape[1], rounding_mode="floor"), words.flatten()[kept]
+    return Choice(rows, chosen, live.total[rows] + scores[rows, chosen])
 
 
-def _collect(ended: list[list[Hypothesis]], image: Tensor, prefix: Tensor, total: Tensor, ends: Tensor) -> None:
-    if not bool(ends.any()):
-        return
-    found = zip(image[ends].tolist(), prefix[ends].tolist(), total[ends].tolist(), strict=True)
-    for owner, words, logprob in found:
-        ended[owner].append(Hypothesis(tuple(words), logprob))
+def _best_of_each(values: Tensor, keys: Tensor, width: int) -> Tensor:
+    """Where the `width` best of M values of each key stand, key by key, best first; `NEVER` is never among them.
 
-
-def _bar(ended: list[list[Hypothesis]], nbest: int, device: torch.device) -> Tensor:
-    """(images,) the log-probability that a live sentence must still exceed to matter."""
-    bars = [
-        sorted((h.logprob for h in found), reverse=True)[nbest - 1] if len(found) >= nbest else -torch.inf
-        for found in ended
-    ]
-    return torch.tensor(bars, dtype=torch.float64, device=device)
-
-
-@torch.inference_mode()
-def sample(
-    step: Step,
-    state: State,
-    *,
-    start: int,
-    end: int,
-    max_length: int,
-    temperature: float,
-    generators: list[torch.Generator],
-    banned: Collection[int] = (),
-) -> list[Hypothesis]:
-    """One sentence for each of B images, each word drawn from softmax(log p / temperature).
-
-    Args:
-        step: the model.
-        state: its state before START, of B rows.
-        start: the id fed first.
-        end: the id that ends a sentence.
-        max_length: words of the longest sentence; then it is ended.
-        temperature: above 0; 1 draws from the model itself.
-        generators: one an image, on the CPU, so that an image's draw does not depend on its batch.
-        banned: ids never emitted.
-
-    Returns:
-        For each image a hypothesis; its log-probability is the model's own, not the tempered one.
+    Equal values keep their order, so that it does not depend on the batch.
     """
-    images = len(state[0])
-    device = state[0].device
-    words = torch.full((images,), start, device=device)
-    total = torch.zeros(images, dtype=torch.float64, device=device)
-    sentences: list[list[int]] = [[] for _ in range(images)]
-    live = torch.ones(images, dtype=torch.bool, device=device)
-    for length in range(max_length + 1):
-        logprobs, state = step(words, state)
-        allowed = logprobs.double().clone()
-        if banned:
-            allowed[:, list(banned)] = -torch.inf
-        if length == max_length:
-            words = torch.full_like(words, end)
-        else:
-            noise = torch.stack([torch.rand(allowed.shape[1], generator=g, dtype=torch.float64) for g in generators])
-            gumbel = -torch.log(-torch.log(noise.clamp(1e-12, 1 - 1e-12))).to(device)
-            words = (allowed / temperature + gumbel).argmax(1)
-        drawn = logprobs.double().gather(1, words[:, None])[:, 0]
-        total += torch.where(live, drawn, 0.0)
-        live &= words != end
-        for owner in torch.nonzero(live)[:, 0].tolist():
-            sentences[owner].append(int(words[owner]))
-        if not bool(live.any()):
-            break
-    return [Hypothesis(tuple(s), p) for s, p in zip(sentences, total.tolist(), strict=True)]
+    order = values.argsort(descending=True, stable=True)
+    order = order[keys[order].argsort(stable=True)]
+    ordered = keys[order]
+    place = torch.arange(len(order), device=order.device) - torch.searchsorted(ordered, ordered)
+    return order[(place < width) & (values[order] > NEVER)]
+
+
+def _best_of_groups(
+    scores: Tensor, live: Live, width: int, require: Require | None, groups: int, costs: Diversity
+) -> Choice:
+    """`_best`, group after group, each paying for the words that those before it chose."""
+    image, group = live.search.div(groups, rounding_mode="floor"), live.search % groups
+    choices = []
+    for number in range(groups):
+        mine = (group == number).nonzero()[:, 0]
+        if not len(mine):  # this group has ended in every image
+            continue
+        own = Live(live.search[mine], live.prefix[mine], live.total[mine])
+        ranks = costs.rank(scores[mine], image[mine])
+        choice = _best(ranks, scores[mine], own, width, require)
+        costs.count(image[mine][choice.rows], choice.words)
+        choices.append(Choice(mine[choice.rows], choice.words, choice.total))
+    rows, words, total = (torch.cat([getattr(c, name) for c in choices]) for name in ("rows", "words", "total"))
+    return Choice(rows, words, total)
+
+
+class Ended:
+    """The ended sentences of S searches, and what a live one must still beat.
+
+    A sentence of n words scores log-probability / (n + 1) ** length_norm. A live one of log-probability L can
+    reach no more than L / (max_length + 1) ** length_norm: log-probabilities only fall, they are never positive,
+    and the longest sentence divides them most. So to stop at that bound loses nothing.
+    """
+
+    def __init__(self, searches: int, wanted: int, length_norm: float, max_length: int, device: torch.device) -> None:
+        self._found: list[list[tuple[float, Hypothesis]]] = [[] for _ in range(searches)]
+        self._wanted, self._power = wanted, length_norm
+        self._longest = float((max_length + 1) ** length_norm)
+        self._bar = torch.full((searches,), NEVER, dtype=precise(device), device=device)
+
+    def add(self, search: Tensor, prefix: Tensor, total: Tensor) -> None:
+        """END was chosen: by these searches (M,), after these words (M, L), which reaches these totals (M,)."""
+        length = (prefix.shape[1] + 1) ** self._power
+        bars: dict[int, float] = {}
+        for owner, words, logprob in zip(search.tolist(), prefix.tolist(), total.tolist(), strict=True):
+            found = self._found[owner]
+            insort(found, (logprob / length, Hypothesis(tuple(words), logprob)), key=lambda scored: -scored[0])
+            if len(found) >= self._wanted:
+                bars[owner] = found[self._wanted - 1][0]
+        if bars:
+            self._bar[list(bars)] = self._bar.new_tensor(list(bars.values()))
+
+    def can_win(self, search: Tensor, total: Tensor) -> Tensor:
+        """(M,) whether live sentences of these searches (M,) and totals (M,) can still be among the best."""
+        return total / self._longest > self._bar[search]
+
+    def best(self, searches: Sequence[int], nbest: int) -> list[Hypothesis]:
+        """The best of the searches of one image, best first: the first of each, the second of each, and so on."""
+        picked: dict[tuple[int, ...], tuple[float, Hypothesis]] = {}
+        deepest = max(len(self._found[search]) for search in searches)
+        for place in range(deepest):
+            for search in searches:
+                if place < len(self._found[search]) and len(picked) < nbest:
+                    scored = self._found[search][place]
+                    picked.setdefault(scored[1].words, scored)
+        return [hypothesis for _, hypothesis in sorted(picked.values(), key=lambda scored: -scored[0])]

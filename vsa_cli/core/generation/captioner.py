@@ -15,17 +15,23 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.corpus.vocabulary import END
+from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation.beam_search import Hypothesis, beam_search, sample
+from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, Rule
+from vsa_cli.core.generation.decoding import ids_of
 from vsa_cli.core.generation.model import Generator
+from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.sources import Source
 from vsa_cli.core.regions.store import RegionStore
+
+ROWS = 8192
+"""Unfinished sentences decoded at once; their scores are this by V floats, about 80 MB for Flickr8k's words."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +53,21 @@ class Captioned:
 
 
 class Captioner:
-    """A trained generator with a way to search it."""
+    """A trained generator with a way to search it, or to draw from it.
+
+    Raises:
+        UsageError: the model does not know a word that is to be avoided or required.
+    """
 
     def __init__(self, trained: Trained[Generator], decoding: DecodingConfig, seed: int) -> None:
         self._model, self._vocabulary = trained.model, trained.vocabulary
         self._decoding, self._seed = decoding, seed
-        unknown = trained.vocabulary.unk
-        self._banned = () if unknown is None else (unknown,)
+        self._required = ids_of(decoding.require, trained.vocabulary, "--require")
+        self._rules = _rules(decoding, trained.vocabulary)
 
     @torch.inference_mode()
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        """Candidates for each of B images, best first.
+        """Candidates for each of B images, best first; drawn ones in the order of the draws. None may be allowed.
 
         Args:
             descriptors: (B, D) float16, as `regions.h5` holds them.
@@ -65,10 +75,16 @@ class Captioner:
         """
         device = self._model.W_hi.weight.device
         state = self._model.start(torch.from_numpy(descriptors).float().to(device))
-        found = self._draw(state, keys) if self._decoding.sample else self._search(state)
+        decode = self._draw if self._decoding.sample else self._search
+        rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
+        images = max(1, ROWS // rows)
+        found: list[list[Hypothesis]] = []
+        for first in range(0, len(keys), images):
+            some = slice(first, first + images)
+            found += decode(tuple(part[some] for part in state), keys[some])
         return [tuple(self._say(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
 
-    def _search(self, state: tuple[torch.Tensor, ...]) -> list[list[Hypothesis]]:
+    def _search(self, state: tuple[torch.Tensor, ...], keys: Sequence[str]) -> list[list[Hypothesis]]:
         return beam_search(
             self._model.step,
             state,
@@ -77,34 +93,53 @@ class Captioner:
             width=self._decoding.beam,
             max_length=self._decoding.max_length,
             nbest=self._decoding.nbest,
-            banned=self._banned,
+            length_norm=self._decoding.length_norm,
+            groups=self._decoding.groups,
+            diversity=self._decoding.diversity,
+            rules=self._rules,
+            required=self._required,
         )
 
     def _draw(self, state: tuple[torch.Tensor, ...], keys: Sequence[str]) -> list[list[Hypothesis]]:
-        drawn: list[list[Hypothesis]] = [[] for _ in keys]
-        for n in range(self._decoding.nbest):
-            generators = [torch.Generator().manual_seed(_seed_of(self._seed, key, n)) for key in keys]
-            hypotheses = sample(
-                self._model.step,
-                state,
-                start=self._vocabulary.start,
-                end=END,
-                max_length=self._decoding.max_length,
-                temperature=self._decoding.temperature,
-                generators=generators,
-                banned=self._banned,
-            )
-            for found, hypothesis in zip(drawn, hypotheses, strict=True):
-                found.append(hypothesis)
-        return drawn
+        times, words = self._decoding.nbest, self._decoding.max_length
+        seeds = [_seed_of(self._seed, key, n) for key in keys for n in range(times)]
+        drawn = sample(
+            self._model.step,
+            tuple(part.repeat_interleave(times, 0) for part in state),
+            start=self._vocabulary.start,
+            end=END,
+            max_length=words,
+            draws=torch.stack([_uniform(seed, words) for seed in seeds]),
+            temperature=self._decoding.temperature,
+            top_k=self._decoding.top_k,
+            top_p=self._decoding.top_p,
+            rules=self._rules,
+        )
+        return [[h for h in drawn[i : i + times] if h is not None] for i in range(0, len(drawn), times)]
 
     def _say(self, hypothesis: Hypothesis) -> Candidate:
         return Candidate(self._vocabulary.decode(hypothesis.words), hypothesis.logprob)
 
 
+def _rules(decoding: DecodingConfig, vocabulary: Vocabulary) -> list[Rule]:
+    """What no sentence may say: UNK, and what the configuration rules out."""
+    avoided = ids_of(decoding.avoid, vocabulary, "--avoid")
+    avoided += () if vocabulary.unk is None else (vocabulary.unk,)
+    rules: list[Rule] = [Avoid(avoided)] if avoided else []
+    if decoding.min_length:
+        rules.append(AtLeast(decoding.min_length, END))
+    if decoding.no_repeat_ngram:
+        rules.append(NoRepeat(decoding.no_repeat_ngram))
+    return rules
+
+
 def _seed_of(seed: int, key: str, draw: int) -> int:
     digest = hashlib.sha256(f"{seed}/{draw}/{key}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _uniform(seed: int, count: int) -> torch.Tensor:
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def caption_photos(
@@ -152,7 +187,7 @@ def _word(captioner: Captioner, seen: Sequence[tuple[Source, NDArray[np.float16]
         if isinstance(descriptor, str):
             yield Captioned(source.path, source.image_id, (), descriptor)
         else:
-            yield Captioned(source.path, source.image_id, next(captions), None)
+            yield _captioned(source.path, source.image_id, next(captions))
 
 
 def caption_split(
@@ -176,4 +211,9 @@ def caption_split(
         keys = [image.key for image in group]
         captions = captioner.caption(regions.whole_images(keys), keys)
         for image, candidates in zip(group, captions, strict=True):
-            yield Captioned(image.file, image.image_id, candidates, None)
+            yield _captioned(image.file, image.image_id, candidates)
+
+
+def _captioned(path: str, image_id: int | str, candidates: tuple[Candidate, ...]) -> Captioned:
+    error = None if candidates else f"{path}: the options leave no caption; allow more words, or forbid fewer"
+    return Captioned(path, image_id, candidates, error)

@@ -4,7 +4,8 @@ A record of `json` and `jsonl`::
 
     {"path", "image_id", "caption", "logprob", "candidates": [{"caption", "logprob"}], "error"}
 
-with `candidates` only where several were asked for, and null caption and logprob beside an error.
+with `candidates` only where several were asked for, and null caption and logprob beside an error. Candidates stand
+best first, which under `--length-norm` is not by falling log-probability; drawn ones stand as they were drawn.
 """
 
 from __future__ import annotations
