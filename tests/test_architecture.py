@@ -12,16 +12,17 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "config", "artifacts", "pictures", "device", "metrics", "training"}
+GROUND = {"errors", "config", "stored", "artifacts", "pictures", "device", "metrics", "recurrence", "training"}
 """Rooms and files of core that every room may use, and that use only one another."""
 
 ROOMS = {
     "corpus": GROUND,
     "regions": GROUND | {"corpus"},
+    "pages": GROUND | {"corpus"},
     "learning": GROUND | {"corpus", "regions"},
-    "embedding": GROUND | {"corpus", "regions", "learning"},
-    "alignment": GROUND | {"corpus", "regions", "learning", "embedding"},
-    "generation": GROUND | {"corpus", "regions", "learning"},
+    "embedding": GROUND | {"corpus", "regions", "learning", "pages"},
+    "alignment": GROUND | {"corpus", "regions", "learning", "embedding", "pages"},
+    "generation": GROUND | {"corpus", "regions", "learning", "pages"},
     "evaluation": GROUND | {"corpus"},
     "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation"},
 }

@@ -101,10 +101,14 @@ def _options(command: Any) -> list[str]:
     for parameter in command.params:
         if parameter.param_type_name != "option" or parameter.hidden:
             continue
-        names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in sorted(parameter.opts, key=len))
+        names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in _names(parameter))
         value = "" if parameter.is_flag else f" \\fI{_roff(_value(parameter))}\\fR"
         lines += [".TP", names + value, _roff(_explain(parameter))]
     return [*lines, ".TP", "\\fB\\-h\\fR, \\fB\\-\\-help\\fR", "Show the help and exit."]
+
+
+def _names(parameter: Any) -> list[str]:
+    return [*sorted(parameter.opts, key=len), *parameter.secondary_opts]  # the latter: what turns a switch off
 
 
 def _value(parameter: Any) -> str:

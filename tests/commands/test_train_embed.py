@@ -28,7 +28,7 @@ def train(vsa: Run, drawn: Drawn, out: Path, *options: object) -> Result:
     return vsa("train-embed", drawn.corpus, drawn.regions, "-o", out, *SMALL_EMBED, *options)
 
 
-@pytest.mark.parametrize(("preset", "rate"), [("paper", 2e-3), ("best", 3e-3)])
+@pytest.mark.parametrize(("preset", "rate"), [("paper", 3e-5), ("best", 3e-3)])
 def test_each_preset_learns(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str, rate: float) -> None:
     options = ("--preset", preset, "--epochs", 10, "--learning-rate", rate, "--json")
     result = train(vsa, drawn, tmp_path / "embed", *options)
@@ -81,6 +81,108 @@ def test_a_generator_is_no_embedding(vsa: Run, drawn: Drawn, tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "vsa-generator" in result.stderr
     assert "vsa-embedding" in result.stderr
+
+
+def test_a_run_that_died_between_its_two_files_is_made_whole(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "embed"
+    assert train(vsa, drawn, out, "--epochs", 1).exit_code == 0
+    names = ("config.json", "model.safetensors")
+    before = {name: (out / name).read_bytes() for name in names}
+    (out / "model.safetensors").write_bytes(b"of an older epoch")
+    (out / "config.json").unlink()
+    assert train(vsa, drawn, out, "--epochs", 1, "--resume").exit_code == 0
+    assert {name: (out / name).read_bytes() for name in names} == before
+
+
+def test_what_another_run_was_asked_for_is_named(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "embed"
+    assert train(vsa, drawn, out, "--epochs", 1).exit_code == 0
+    result = train(vsa, drawn, out, "--epochs", 2, "--dropout", 0.2, "--resume")
+    assert result.exit_code == 1
+    assert "was begun with another dropout, epochs; --force starts anew" in result.stderr
+
+
+@pytest.fixture
+def glove(tmp_path: Path) -> Path:
+    path = tmp_path / "glove.txt"
+    path.write_text("a 1 2 3 4\ncircle 3 4 5 6\nfrisbee 0 0 0 1\n")
+    return path
+
+
+def test_word_vectors_are_told_and_set_the_word_size(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
+    out = tmp_path / "embed"
+    result = train(vsa, drawn, out, "--epochs", 1, "--word-vectors", glove, "--fixed-words")
+    assert result.exit_code == 0, result.output
+    words = len(json.loads(drawn.corpus.read_text())["vocabulary"]["words"])
+    line = f"word vectors: 2 of {words} words ({200 / words:.1f} %), 4 numbers each; the others start at random\n"
+    assert result.stderr.startswith(line)
+    config = json.loads((out / "config.json").read_text())["envelope"]["config"]
+    assert config["model"]["word_size"] == 4
+    assert not config["training"]["tune_words"]
+    given = config["word_vectors"]
+    assert (given["file"], given["form"], given["covered"], given["words"]) == ("glove.txt", "glove", 2, words)
+    glove.unlink()
+    assert vsa("info", out).exit_code == 0
+
+
+def test_other_word_vectors_do_not_go_on_with_a_run(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
+    options = ("--epochs", 1, "--word-vectors", glove)
+    assert train(vsa, drawn, tmp_path / "embed", *options).exit_code == 0
+    glove.write_text(glove.read_text().replace("6", "7"))
+    result = train(vsa, drawn, tmp_path / "embed", *options, "--resume")
+    assert result.exit_code == 1
+    assert "another word_vectors" in result.stderr
+
+
+def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "embed"
+    options = [option for option in SMALL_EMBED if option not in ("--learning-rate", 3e-3)]
+    options += ["--epochs", 2, "--sweep", "--sweep-rates", "3e-3,1e36", "--json"]
+    result = vsa("train-embed", drawn.corpus, drawn.regions, "-o", out, *options)
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert printed["winner"]["learning_rate"] == 3e-3
+    assert len(printed["trials"]) == 2 * 3
+    assert [epoch["number"] for epoch in printed["epochs"]] == [1, 2]
+    lines = [json.loads(line) for line in (out / "sweep.jsonl").read_text().splitlines()]
+    assert lines[0]["format"] == "vsa-sweep"
+    assert lines[1:] == printed["trials"]
+    assert not (out / "sweep").exists()
+    assert result.stderr.count("  lost: the loss is nan") == 3
+    assert "best: learning rate 0.003, weight decay " in result.stderr
+
+
+def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = vsa(
+        "train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "e", "--sweep", "--dry-run", "--epochs", 9
+    )
+    assert result.exit_code == 0, result.output
+    assert "rung 1: 12 trials of 2 epochs\nrung 2: 4 trials of 6 epochs\n" in result.stderr
+    assert result.stderr.endswith("then the best for 9 epochs: 57 epochs in all\n")
+    assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sweep", "--validate", "none"], "--sweep chooses on held-out photographs"),
+        (["--sweep-rates", "1e-3"], "go with --sweep"),
+        (["--sweep", "--sweep-rates", "1e-3,fast"], "not numbers with commas"),
+        (["--sweep", "--sweep-decays", "0,nan"], "negative or not finite"),
+        (["--sweep", "--sweep-rates", "1e-3", "--sweep-decays", "0"], "there is one"),
+        (["--sweep", "--sweep-rates", "1e-3,1e-4", "--learning-rate", "1e-3"], "choose one"),
+        (["--sweep", "--sweep-decays", "0,1", "--weight-decay", "0"], "choose one"),
+        (["--fixed-words"], "--word-vectors"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_a_line(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: list[str], message: str
+) -> None:
+    result = vsa("train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "embed", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "embed").exists()
 
 
 @pytest.mark.cuda

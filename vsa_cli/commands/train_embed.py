@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vsa_cli import options
 from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
+from vsa_cli.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsa_cli.console import Console
+    from vsa_cli.core.embedding.word_vectors import WordVectors
 
 
 def train_embed(
@@ -62,6 +68,26 @@ def train_embed(
     patience: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without better recalls.")
     ] = None,
+    word_vectors: Annotated[
+        Path | None,
+        typer.Option(
+            "--word-vectors", metavar="FILE", help="Start words from these: word2vec's .bin or .txt, or GloVe's."
+        ),
+    ] = None,
+    fixed_words: Annotated[
+        bool, typer.Option("--fixed-words/--tuned-words", help="Keep them as they are (the paper), or let them learn.")
+    ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="First cross-validate learning rate and weight decay, then train the best.")
+    ] = False,
+    sweep_rates: Annotated[
+        str | None,
+        typer.Option("--sweep-rates", metavar="A,B,...", help="Learning rates to try; four by default."),
+    ] = None,
+    sweep_decays: Annotated[
+        str | None,
+        typer.Option("--sweep-decays", metavar="A,B,...", help="Weight decays to try with each; three by default."),
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: options.Seed = 0,
@@ -74,18 +100,28 @@ def train_embed(
     """Train the alignment model: regions and words in one space.
 
     Each epoch prints the loss, recalls and median ranks both ways on held-out images; the best weights are kept
-    in the output folder. A run that was interrupted goes on with --resume, to the same weights.
+    in the output folder. A run that was interrupted goes on with --resume, to the same weights. --sweep gives many
+    learning rates and weight decays a short training, the best third a longer one, and the winner the whole.
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
+    rates, decays = _numbers(sweep_rates, "--sweep-rates"), _numbers(sweep_decays, "--sweep-decays")
+    _refuse(bool(rates or decays) and not sweep, "--sweep-rates and --sweep-decays go with --sweep")
+    _refuse(bool(rates) and learning_rate is not None, "--learning-rate and --sweep-rates: choose one")
+    _refuse(bool(decays) and weight_decay is not None, "--weight-decay and --sweep-decays: choose one")
+    _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
     refuse_existing(output, force=force, resume=resume)
     from vsa_cli.console import Console, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.embedding.halving import plan_sweep
+    from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
-    from vsa_cli.core.learning.run import Request
+    from vsa_cli.core.embedding.word_vectors import read_word_vectors
+    from vsa_cli.core.learning.run import Request, vocabulary_of
     from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.sweep_report import report_plan, report_sweep
 
     set_threads(threads)
     read = read_corpus(corpus)
@@ -103,17 +139,54 @@ def train_embed(
             loss=loss, temperature=temperature, learning_rate=learning_rate, weight_decay=weight_decay,
             batch_size=batch_size, epochs=epochs, patience=patience,
         ),
+        tune_words=not fixed_words,
     )  # fmt: skip
     held_out = validation_split(read, validate)
+    plan = plan_sweep(training, held_out, rates, decays) if sweep else None
+    console = Console(quiet=quiet)
+    given = read_word_vectors(word_vectors, vocabulary_of(read)) if word_vectors is not None else None
+    if given is not None:
+        model = replace(model, word_size=given.size)
+        _report_words(console, given)
     keep = keep_last or held_out is None
     request = Request(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
-    console = Console(quiet=quiet)
     if dry_run:
         console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
+        if plan is not None:
+            report_plan(console, plan)
         return
-    records = train_embedding(read, RegionStore(regions), request)
-    report_training(console, records, output=output, unit="pairs", as_json=json)
+    store = RegionStore(regions)
+    if plan is not None:
+        trials = sweep_embedding(read, store, request, plan, given)
+        report_sweep(console, trials, plan, output=output, as_json=json)
+    else:
+        records = train_embedding(read, store, request, given)
+        report_training(console, records, output=output, unit="pairs", as_json=json)
 
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse(wrong: bool, message: str) -> None:
+    if wrong:
+        raise UsageError(message)
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...]:
+    """`1e-3,3e-3` as numbers; none where the option is not given."""
+    if text is None:
+        return ()
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: not numbers with commas between them") from error
+    _refuse(not all(0 <= number < inf for number in numbers), f"{option} {text}: a number is negative or not finite")
+    return numbers
+
+
+def _report_words(console: Console, given: WordVectors) -> None:
+    share = f"{given.covered:,} of {given.words:,} words ({100 * given.covered / given.words:.1f} %)"
+    console.say(f"word vectors: {share}, {given.size} numbers each; the others start at random")
+    if given.strange:
+        console.say(f"word vectors: {given.strange:,} words of the file are not UTF-8 and were passed over")

@@ -1,25 +1,17 @@
 """Every knob on one page, with the paper's section or the reason for its value.
 
 Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifact it made and
-read back by `from_dict`, which refuses what does not fit. Light: no torch, so that help can show defaults.
+read back by `stored.from_dict`, which refuses what does not fit. Light: no torch, so that help can show defaults.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import types
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-from vsa_cli.core.errors import ArtifactError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Literal
 
 Detector = Literal["selective-search", "fasterrcnn", "boxes", "grid"]
 Describe = Literal["crop", "roi"]
+Evidence = Literal["contained", "own"]
 EmbedPreset = Literal["paper", "best"]
 Encoder = Literal["brnn", "gru"]
 Similarity = Literal["dot", "cosine"]
@@ -27,7 +19,7 @@ Loss = Literal["hinge", "contrastive"]
 Optimizer = Literal["sgd", "adam"]
 Cell = Literal["rnn", "gru", "lstm"]
 Restval = Literal["train", "drop"]
-RankFormat = Literal["text", "json", "jsonl"]
+RankFormat = Literal["text", "json", "jsonl", "html"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco"]
 Unknown = Literal["drop", "unk"]
 CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder", "csv"]
@@ -98,7 +90,7 @@ class EmbedConfig:
     size: int = 1024
     similarity: Similarity = "dot"
     whole_weight: float = 0.0
-    dropout: float = 0.5
+    dropout: float = 0.1
     word_dropout: float = 0.0
 
 
@@ -118,19 +110,21 @@ class EmbedTraining:
         clip: gradients are clipped elementwise to [-clip, clip].
         epochs: passes over the training sentences, at most.
         patience: stop after this many epochs without a better sum of recalls.
+        tune_words: word vectors learn on; else they stay as they were given (the paper's choice for word2vec).
     """
 
     loss: Loss = "hinge"
     margin: float = 1.0
     temperature: float = 0.05
     optimizer: Optimizer = "sgd"
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-5
     weight_decay: float = 1e-5
     momentum: float = 0.9
     batch_size: int = 100
     clip: float = 5.0
     epochs: int = 20
     patience: int = 5
+    tune_words: bool = True
 
 
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
@@ -143,6 +137,19 @@ EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     ),
 }
 """What `vsa train-embed --preset` names; options given beside it win."""
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """Cross-validation (paper, section 3.4) by successive halving, around the rate and the decay asked for.
+
+    Each rate is tried with each decay for `epochs` epochs; the best 1 in `share` go on for `share` times as many.
+    """
+
+    rate_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
+    decay_factors: tuple[float, ...] = (0.1, 1.0, 10.0)
+    epochs: int = 2
+    share: int = 3
 
 
 @dataclass(frozen=True)
@@ -190,9 +197,16 @@ class AlignConfig:
 
     Attributes:
         beta: the reward of two neighbouring words for one region; 0 takes each word's best.
+        evidence: what a region says for a word: `own` is its v_i . s_t alone (the paper); `contained` adds what
+            the regions inside its box say, so that words find whole things rather than their likeliest parts.
+        lift: with `contained`, what every region counts for, in standard deviations of the sentence's scores.
+        size_cost: with `contained`, the power of a box's area by which its sum is divided.
     """
 
     beta: float = 0.05
+    evidence: Evidence = "contained"
+    lift: float = 1.0
+    size_cost: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -201,54 +215,30 @@ class DecodingConfig:
 
     Attributes:
         beam: hypotheses kept; 1 is argmax.
-        max_length: words of the longest caption.
-        nbest: captions returned for an image, at most `beam`.
+        max_length: words of the longest caption, `min_length` of the shortest.
+        nbest: captions returned for an image.
+        length_norm: captions are compared by log-probability / length ** length_norm; 0 is the paper's.
+        groups: of a diverse beam search, each of beam / groups hypotheses; 1 is the plain search.
+        diversity: with groups: nats that a word costs for each choice of it by earlier groups at that step.
+        no_repeat_ngram: no run of so many words twice in a caption; 0 lets any.
+        avoid: words that no caption says; `require`: words that every caption says.
         sample: draw each word from the model instead of searching.
         temperature: of the draw: below 1 bolder on the likely words, above 1 more adventurous.
+        top_k: draw from so many of the likeliest words; 0 is all.
+        top_p: draw from the likeliest words that hold this probability; 1 is all.
     """
 
     beam: int = 7
     max_length: int = 20
+    min_length: int = 0
     nbest: int = 1
+    length_norm: float = 0.0
+    groups: int = 1
+    diversity: float = 0.5
+    no_repeat_ngram: int = 0
+    avoid: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
     sample: bool = False
     temperature: float = 1.0
-
-
-Config = TypeVar("Config", bound="DataclassInstance")
-
-
-def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
-    """Rebuild a configuration from an artifact, refusing unknown fields and wrong types.
-
-    Args:
-        kind: the dataclass.
-        data: its stored form; absent fields take their defaults.
-        where: the artifact's name, for messages.
-
-    Raises:
-        ArtifactError: a field is unknown, of the wrong type, or not a choice that it has.
-    """
-    hints = get_type_hints(kind)
-    for name, value in data.items():
-        if name not in hints:
-            raise ArtifactError(f"{where}: {kind.__name__} has no field {name!r}")
-        if not _fits(value, hints[name]):
-            raise ArtifactError(f"{where}: {name}={value!r} does not fit {kind.__name__}")
-    return kind(**data)
-
-
-def to_dict(config: Config) -> dict[str, Any]:
-    """A configuration as JSON holds it."""
-    return dataclasses.asdict(config)
-
-
-def _fits(value: object, hint: object) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, choice) for choice in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-    return isinstance(value, hint) if isinstance(hint, type) else False
+    top_k: int = 0
+    top_p: float = 1.0

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vsa_cli.core.artifacts import Envelope
-from vsa_cli.core.config import PrepConfig, to_dict
+from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image, Sentence, read_corpus, write_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError, VsaError
+from vsa_cli.core.stored import to_dict
 
 ENVELOPE = Envelope(FORMAT, VERSION, to_dict(PrepConfig()), {"captions[0]": {"format": "csv", "sha256": "a" * 64}}, 7)
 

@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
-from vsa_cli.core.config import PrepConfig, from_dict
+from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.records import is_id, is_text, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+from vsa_cli.core.stored import from_dict
 
 FORMAT = "vsa-corpus"
 VERSION = 1

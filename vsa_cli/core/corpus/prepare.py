@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.artifacts import Envelope, dump_json, write_text
-from vsa_cli.core.config import CaptionFileFormat, PrepConfig, to_dict
+from vsa_cli.core.config import CaptionFileFormat, PrepConfig
 from vsa_cli.core.corpus.checks import Watch, check_images, unwatched
 from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image
 from vsa_cli.core.corpus.readers import read_captions
@@ -21,6 +21,7 @@ from vsa_cli.core.corpus.split_names import SPLITS, split_called
 from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, set_aside, settle
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.stored import to_dict
 
 
 @dataclass(frozen=True)

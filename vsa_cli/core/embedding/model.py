@@ -12,16 +12,18 @@ Knows no text, no files and no loss. Words are ids of a vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.sentences import Packed
+from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
+
+_FLAT = 1e-6  # a number that varies less says nothing
+_REGION_LENGTH, _WORD_LENGTH = 0.3, 1.0  # of v_i and s_t when raw products begin to be trained
 
 
 @dataclass(frozen=True)
@@ -46,32 +48,18 @@ class Brnn(nn.Module):
         super().__init__()
         hidden = config.hidden_size
         self.W_e = nn.Linear(config.word_size, hidden)
-        self.W_f = nn.Linear(hidden, hidden)  # its bias is b_f
-        self.W_b = nn.Linear(hidden, hidden)
+        # W_f and W_b, of the two directions; half the identity remembers, and cannot explode
+        self.W_fb = nn.Parameter(torch.eye(hidden).mul(0.5).expand(2, -1, -1).clone())
+        self.b_fb = nn.Parameter(torch.zeros(2, 1, hidden))
         self.W_d = nn.Linear(hidden, config.size)
         self.dropout = nn.Dropout(config.dropout)
-        with torch.no_grad():
-            for recurrent in (self.W_f, self.W_b):
-                recurrent.weight.copy_(torch.eye(hidden) * 0.5)  # remembers, and cannot explode
-                recurrent.bias.zero_()
 
     def forward(self, x: Tensor, packed: Packed) -> Encoded:
         """(N, W) word vectors to vectors of words in their sentences."""
         e = self.dropout(F.relu(self.W_e(x)))
-        forward = recur(e, self.W_f, packed.batch_sizes)
-        backward = recur(e[packed.mirror], self.W_b, packed.batch_sizes)[packed.mirror]
-        context = forward + backward
+        h = relu_recurrence(torch.stack([e, e[packed.mirror]]), self.W_fb, self.b_fb, packed.batch_sizes)
+        context = h[0] + h[1, packed.mirror]
         return _encoded(F.relu(self.W_d(self.dropout(context))), context)
-
-
-def recur(e: Tensor, weights: nn.Linear, batch_sizes: Sequence[int]) -> Tensor:
-    """h_t = f(e_t + W h_{t-1} + b) over packed sentences, h_0 = 0: (N, hidden) to (N, hidden)."""
-    h = e.new_zeros(batch_sizes[0], e.shape[1])
-    outputs = []
-    for step in torch.split(e, list(batch_sizes)):
-        h = F.relu(step + weights(h[: len(step)]))
-        outputs.append(h)
-    return torch.cat(outputs)
 
 
 class GatedEncoder(nn.Module):
@@ -83,17 +71,30 @@ class GatedEncoder(nn.Module):
 
     def __init__(self, config: EmbedConfig) -> None:
         super().__init__()
-        self.rnn = nn.GRU(config.word_size, config.hidden_size, bidirectional=True)
-        self.W_d = nn.Linear(config.hidden_size, config.size)
+        hidden = config.hidden_size
+        self.W_x = nn.Linear(config.word_size, 6 * hidden)  # the gates of both directions
+        self.W_h = nn.Parameter(torch.empty(2, hidden, 3 * hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
+        self.b_h = nn.Parameter(torch.zeros(2, 1, 3 * hidden))
+        self.W_d = nn.Linear(hidden, config.size)
         self.W_o = nn.Linear(config.word_size, config.size, bias=False)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, packed: Packed) -> Encoded:
         """(N, W) word vectors to vectors of words in their sentences."""
-        outputs, _ = self.rnn(PackedSequence(x, torch.tensor(packed.batch_sizes)))
-        forward, backward = outputs.data.chunk(2, dim=-1)
-        context = forward + backward
+        forward, backward = self.W_x(x).chunk(2, dim=-1)
+        gates = torch.stack([forward, backward[packed.mirror]])
+        h = gru_recurrence(gates, self.W_h, self.b_h, packed.batch_sizes)
+        context = h[0] + h[1, packed.mirror]
         return _encoded(self.W_d(self.dropout(context)) + self.W_o(x), context)
+
+
+def _level(layer: Tensor | nn.Module, inputs: Tensor, length: float) -> None:
+    """Give each output of a layer mean 0 and one spread over (N, ·) inputs, and vectors a root mean square length."""
+    assert isinstance(layer, nn.Linear)
+    outputs = inputs @ layer.weight.T
+    spread = outputs.std(0).clamp(min=_FLAT)
+    layer.weight.mul_((length / len(spread) ** 0.5 / spread)[:, None])
+    layer.bias.copy_(-outputs.mean(0) * length / len(spread) ** 0.5 / spread)
 
 
 def _encoded(s: Tensor, context: Tensor) -> Encoded:
@@ -111,7 +112,9 @@ class Embedding(nn.Module):
         self.encoder: nn.Module = Brnn(config) if config.encoder == "brnn" else GatedEncoder(config)
         self.dropout = nn.Dropout(config.dropout)
         self.scale: Tensor
-        self.register_buffer("scale", torch.ones(()))
+        self.shift: Tensor
+        self.register_buffer("scale", torch.ones(descriptor_size))
+        self.register_buffer("shift", torch.zeros(descriptor_size))
         nn.init.normal_(self.W_w.weight, std=config.word_size**-0.5)
         if config.whole_weight > 0:
             self.W_g = nn.Linear(descriptor_size, config.size)
@@ -119,29 +122,31 @@ class Embedding(nn.Module):
 
     @torch.no_grad()
     def start_from_data(self, descriptors: Tensor, packed: Packed) -> None:
-        """Scale descriptors and first weights so that vectors start at length one, and scores near the margin.
+        """Scale descriptors and first weights so that raw scores start near the margin, and training can begin.
 
-        At a naive initialisation raw scores start in the hundreds and the hinges do not train. Descriptors are
-        divided by their root mean square over the training regions (one number, kept with the model); W_m and W_d
-        are divided by the root mean square length that their vectors have then.
+        At a naive initialisation raw scores start in the hundreds, the first steps push all s_t towards zero, and
+        the ReLUs that fall silent there never speak again. So descriptors are standardised by the mean and the
+        spread of each number over training regions (kept with the model; W_m and b_m could hold both). Where raw
+        products are compared, every row of W_m and W_d is also scaled, and its bias set, such that each number of
+        v_i, and of s_t before its ReLU, starts with mean 0 and one spread: vectors of length 0.3 and 1, whose
+        scores differ by less than the margin. All units then speak, and none dominates.
 
         Args:
             descriptors: (S, D) of training regions.
             packed: training sentences.
         """
         self.eval()
-        self.scale.copy_(descriptors.square().mean().clamp(min=1e-12).rsqrt())
-        v = self.W_m(descriptors * self.scale)
-        s = self.encode_words(packed).words
-        for layer, vectors in ((self.W_m, v), (self.encoder.W_d, s)):
-            assert isinstance(layer, nn.Linear)
-            length = vectors.square().sum(-1).mean().sqrt().clamp(min=1e-6)
-            layer.weight.div_(length)
-            layer.bias.div_(length)
+        self.shift.copy_(descriptors.mean(0))
+        spread = descriptors.std(0)
+        self.scale.copy_(spread.clamp(min=max(_FLAT, 0.01 * float(spread.mean()))).reciprocal())
+        if self.config.similarity == "dot":
+            _level(self.W_m, (descriptors - self.shift) * self.scale, _REGION_LENGTH)
+            context = self.encode_words(packed).context
+            _level(self.encoder.W_d, context, _WORD_LENGTH * 2**0.5)  # half of it falls to the ReLU
 
     def encode_regions(self, descriptors: Tensor) -> Tensor:
         """(..., D) descriptors to (..., H): v_i of each region."""
-        return self._comparable(self.W_m(self.dropout(descriptors * self.scale)))
+        return self._comparable(self.W_m(self._standard(descriptors)))
 
     def encode_words(self, packed: Packed) -> Encoded:
         """s_t of every word; of length one where the model compares by cosine."""
@@ -153,13 +158,21 @@ class Embedding(nn.Module):
 
     def encode_whole_images(self, descriptors: Tensor) -> Tensor:
         """(K, D) descriptors of whole images to (K, H) of length one, for the score of sentences as such."""
-        return F.normalize(self.W_g(self.dropout(descriptors * self.scale)), dim=-1)
+        return F.normalize(self.W_g(self._standard(descriptors[:, None])[:, 0]), dim=-1)
 
     def encode_sentences(self, context: Tensor, packed: Packed) -> Tensor:
         """(N, hidden) contexts to (L, H) of length one: the mean over each sentence's words, mapped."""
         total = context.new_zeros(packed.count, context.shape[1]).index_add(0, packed.sentence, context)
         mean = total / torch.bincount(packed.sentence, minlength=packed.count)[:, None]
         return F.normalize(self.W_q(self.dropout(mean)), dim=-1)
+
+    def _standard(self, descriptors: Tensor) -> Tensor:
+        """Standardised descriptors under dropout; an image's regions lose the same numbers: one mask is cheaper."""
+        standard = (descriptors - self.shift) * self.scale
+        if not self.training:
+            return standard
+        mask: Tensor = self.dropout(torch.ones_like(standard[..., :1, :]))
+        return standard * mask
 
     def _comparable(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.config.similarity == "cosine" else vectors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
 from vsa_cli.core.embedding.sentences import pack
+from vsa_cli.core.embedding.word_vectors import WordVectors, start_words
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
@@ -38,15 +39,15 @@ class EmbeddingTask:
         return shuffled_batches(self._train, self._training.batch_size, generator)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
-        """The loss of a batch's pairs: a pair's, on average, to descend; the batch's, to report."""
+        """What to descend (the paper's sum over the batch, or a pair's mean cross-entropy), and the batch's sum."""
         moved = batch.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             S = combined_scores(self.model, moved.packed, moved.regions)
         pairs = len(moved.image)
         if self._training.loss == "hinge":
-            loss = ranking_loss(S, moved.image, self._training.margin) / pairs
-        else:
-            loss = contrastive_loss(S, moved.image, self._training.temperature)
+            loss = ranking_loss(S, moved.image, self._training.margin)
+            return loss, loss.item(), pairs
+        loss = contrastive_loss(S, moved.image, self._training.temperature)
         return loss, loss.item() * pairs, pairs
 
     def validate(self) -> dict[str, float]:
@@ -62,9 +63,21 @@ class EmbeddingTask:
 
 
 def train_embedding(
-    corpus: Corpus, regions: RegionStore, request: Request[EmbedConfig, EmbedTraining]
-) -> Iterator[Step | Epoch]:
+    corpus: Corpus,
+    regions: RegionStore,
+    request: Request[EmbedConfig, EmbedTraining],
+    word_vectors: WordVectors | None = None,
+) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train an alignment model, writing `request.out` as it improves.
+
+    Args:
+        corpus: its images and sentences.
+        regions: of the images.
+        request: how.
+        word_vectors: the first W_w, of the model's word size; None draws it.
+
+    Returns:
+        The epoch whose weights are kept.
 
     Raises:
         ArtifactError: corpus and regions do not fit, or the run to continue was begun otherwise.
@@ -78,11 +91,15 @@ def train_embedding(
     held_out = read_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     torch.manual_seed(request.seed)
     model = Embedding(request.model, regions.descriptor_size, vocabulary.size)
+    if word_vectors is not None:
+        start_words(model.W_w, word_vectors)
+    model.W_w.weight.requires_grad_(request.training.tune_words)
     model.start_from_data(train.regions[:_SAMPLE].float().flatten(0, 1), pack(train.sentences[:_SAMPLE]))
     model.to(request.device)
     task = EmbeddingTask(model, train, held_out, request.training)
     optimizer = _optimizer(model, request.training)
-    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences))
+    sources = {"word_vectors": word_vectors.facts()} if word_vectors is not None else None
+    return (yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences), sources))
 
 
 def _optimizer(model: Embedding, training: EmbedTraining) -> torch.optim.Optimizer:

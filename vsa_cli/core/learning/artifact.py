@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from vsa_cli.core.artifacts import Envelope, file_sha256
-from vsa_cli.core.config import Config, from_dict
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.stored import Config, from_dict
 from vsa_cli.core.training.checkpoint import WEIGHTS, read_model, write_model
 
 VERSION = 1

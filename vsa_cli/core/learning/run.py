@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,13 +11,14 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from vsa_cli.core.artifacts import Envelope, parent
-from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining, to_dict
+from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import VERSION, write_trained
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.stored import to_dict
 from vsa_cli.core.training.checkpoint import has_training, read_training, write_training
 from vsa_cli.core.training.loop import Epoch, Plan, State, Step, Task, fit
 
@@ -71,7 +72,8 @@ def run_training(
     corpus: Corpus,
     regions: RegionStore,
     sentences: int,
-) -> Iterator[Step | Epoch]:
+    sources: Mapping[str, Any] | None = None,
+) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train, writing `request.out` as the model improves.
 
     Args:
@@ -82,6 +84,10 @@ def run_training(
         corpus: its source.
         regions: likewise.
         sentences: trained on in an epoch.
+        sources: what else it is made from, as facts for the envelope's configuration.
+
+    Returns:
+        The epoch whose weights are kept, be it of this run or of the one continued.
 
     Raises:
         ArtifactError: the run to continue was begun otherwise.
@@ -89,22 +95,30 @@ def run_training(
         DivergedError: the loss is not finite.
     """
     settings = request.training
-    envelope = _envelope(format_name, corpus, regions, request)
+    envelope = envelope_of(format_name, corpus, regions, request, sources)
     recipe = Recipe.of(regions.envelope, str(regions.path))
-    asked = {"envelope": envelope.to_dict(), "split": request.split, "validate": request.validate}
+    asked = {**settings_of(envelope), "split": request.split, "validate": request.validate}
     state = State(task.model, optimizer)
-    if request.resume and has_training(request.out):
-        read_training(request.out, state, asked)
     trained_on = {"split": request.split, "images": len(corpus.split(request.split)), "sentences": sentences}
+
+    def kept() -> Epoch | None:
+        return next((epoch for epoch in reversed(state.history) if epoch.best or request.keep_last), None)
+
+    def write(epoch: Epoch) -> None:
+        scores = {"split": request.validate, **epoch.validation} if epoch.validation else {}
+        facts = {"trained_on": trained_on, "scores": scores}
+        write_trained(request.out, envelope, vocabulary_of(corpus), recipe, facts, state.best)
 
     def save() -> None:
         write_training(request.out, state, asked)
         last = state.history[-1]
         if last.best or request.keep_last:
-            scores = {"split": request.validate, **last.validation} if last.validation else {}
-            facts = {"trained_on": trained_on, "scores": scores}
-            write_trained(request.out, envelope, vocabulary_of(corpus), recipe, facts, state.best)
+            write(last)
 
+    if request.resume and has_training(request.out):
+        read_training(request.out, state, asked)
+        if (epoch := kept()) is not None:  # the run may have died between its two files
+            write(epoch)
     plan = Plan(
         learning_rate=settings.learning_rate,
         clip=settings.clip,
@@ -114,15 +128,29 @@ def run_training(
         keep_last=request.keep_last,
     )
     yield from fit(task, state, plan, request.seed, save)
+    return kept()
 
 
-def _envelope(
-    format_name: str, corpus: Corpus, regions: RegionStore, request: Request[ModelConfig, Training]
+def settings_of(envelope: Envelope) -> dict[str, Any]:
+    """What a run was asked for, each thing under the name that a message can call it by."""
+    config = dict(envelope.config)
+    groups = {**config.pop("model"), **config.pop("training"), **config}
+    sources = {role: source["sha256"] for role, source in envelope.parents.items()}
+    return {"format": envelope.format, "tool": envelope.tool, "seed": envelope.seed, **sources, **groups}
+
+
+def envelope_of(
+    format_name: str,
+    corpus: Corpus,
+    regions: RegionStore,
+    request: Request[ModelConfig, Training],
+    sources: Mapping[str, Any] | None = None,
 ) -> Envelope:
+    """The envelope of what a request makes; `sources` are further entries of its configuration."""
     return Envelope(
         format=format_name,
         version=VERSION,
-        config={"model": to_dict(request.model), "training": to_dict(request.training)},
+        config={"model": to_dict(request.model), "training": to_dict(request.training), **(sources or {})},
         parents={
             "corpus": parent(corpus.envelope.format, corpus.sha256),
             "regions": parent(regions.envelope.format, regions.sha256),

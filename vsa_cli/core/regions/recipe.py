@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vsa_cli.core.artifacts import Envelope
-from vsa_cli.core.config import RegionConfig, from_dict, to_dict
+from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.stored import from_dict, to_dict
 
 
 @dataclass(frozen=True)
