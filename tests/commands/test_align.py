@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from tests.page_reader import read_page, with_class
 from vsa_cli.core.alignment.mrf import best_assignments
+from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.stored import to_dict
 
 Run = Callable[..., Result]
 
@@ -51,7 +55,7 @@ def test_snippets_cut_every_sentence_without_overlap(drawn: Drawn, aligned: Path
 
 def test_choices_are_the_mrfs_of_the_scores(aligned: Path) -> None:
     head, *sentences = lines(aligned / "scores.jsonl")
-    assert head["config"] == {"split": "all", "beta": 0.1}
+    assert head["config"] == {"split": "all", **to_dict(AlignConfig(beta=0.1))}
     assert len(sentences) == 150
     for sentence in sentences:
         scores = np.array(sentence["scores"])
@@ -73,3 +77,64 @@ def test_evaluate_knows_the_scores_file(vsa: Run, aligned: Path) -> None:
     result = vsa("evaluate", aligned / "scores.jsonl")
     assert result.exit_code == 2
     assert "--boxes" in result.stderr
+
+
+def test_pages_show_what_the_snippets_say(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    options = ("--split", "val", "-o", tmp_path / "snippets.jsonl", "--html", tmp_path / "album")
+    result = vsa("align", embed, drawn.corpus, drawn.regions, *options)
+    assert result.exit_code == 0, result.output
+    plates = read_page((tmp_path / "album" / "index.html").read_text())
+    _, *snippets = lines(tmp_path / "snippets.jsonl")
+    images = read_corpus(drawn.corpus).split("val")
+    assert [name.text for name in with_class(plates, "name")] == [image.file for image in images]
+    written = [" ".join(sentence.raw.split()) for image in images for sentence in image.sentences]
+    numbers = [e.text for e in plates if e.tag == "sup"]
+    sentences = []
+    for line in with_class(plates, "line"):
+        text = line.text
+        for run in [e for e in line.children[-1].children if "run" in e.classes]:
+            text = text.replace(run.text, run.text.removesuffix(run.children[-1].text), 1)
+        sentences.append(text)
+    assert sentences == written
+    assert len(numbers) == len(snippets), "every snippet is a run with a number"
+    assert [n == "0" for n in numbers] == [snippet["region"] == 0 for snippet in snippets]
+    assert len(list((tmp_path / "album" / "photos").iterdir())) == len(images)
+
+
+def test_a_lost_photograph_is_named_and_its_sentences_are_shown(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(drawn.photos, tmp_path / "photos")
+    shutil.copy(drawn.corpus, tmp_path / "corpus.json")
+    shutil.copy(drawn.regions, tmp_path / "regions.h5")
+    first, second = read_corpus(drawn.corpus).images[:2]
+    (tmp_path / "photos" / first.file).unlink()
+    shutil.copy(drawn.photos / first.file, tmp_path / "photos" / second.file)
+    options = ("--split", "all", "-o", tmp_path / "s.jsonl", "--html", tmp_path / "album", "--html-limit", 3)
+    result = vsa("align", embed, tmp_path / "corpus.json", tmp_path / "regions.h5", *options)
+    assert result.exit_code == 3
+    assert first.file in result.stderr
+    assert f"{second.file}: has changed" in result.stderr
+    found = read_page((tmp_path / "album" / "index.html").read_text())
+    assert len(with_class(found, "plate")) == 3
+    assert len(with_class(found, "gone")) == 2
+    assert len(lines(tmp_path / "s.jsonl")) > 100, "the limit is the pages' alone"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--html-limit", 3), "--html"),
+        (("--html", "{}"), "not empty"),
+        (("--html", "{}", "--force"), "captions.csv"),
+        (("--html", "{}/album", "--scores", "{}/album/scores.jsonl"), "put it elsewhere"),
+    ],
+)
+def test_pages_never_take_what_is_not_theirs(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, options: tuple[object, ...], words: str
+) -> None:
+    given = [str(option).replace("{}", str(drawn.folder)) for option in options]
+    result = vsa("align", embed, drawn.corpus, drawn.regions, "-o", tmp_path / "snippets.jsonl", *given)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (tmp_path / "snippets.jsonl").exists()

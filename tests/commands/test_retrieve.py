@@ -10,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from tests.page_reader import read_page, with_class
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.store import RegionStore
@@ -59,6 +60,57 @@ def test_a_photograph_finds_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_p
     assert [record["sentence"] for record in records] == [
         "a red circle on a white ground", "there is one blue square",
     ]  # fmt: skip
+
+
+def test_an_explanation_of_sentences_is_one_of_each(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("A red circle.\nthere is one blue zeppelin\n")
+    options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--explain")
+    records = json.loads(vsa("retrieve", *options, "--json").stdout)
+    words = {record["sentence"]: [word["word"] for word in record["words"]] for record in records}
+    assert words == {
+        "A red circle.": ["a", "red", "circle"],
+        "there is one blue zeppelin": ["there", "is", "one", "blue"],
+    }
+    page = read_page(vsa("retrieve", *options, "--format", "html").stdout)
+    assert [line.text for line in with_class(page, "unknown")] == ["zeppelin"]
+    assert len(with_class(page, "line")) == 2
+    assert len(with_class(page, "plate")) == 1
+
+
+def test_a_page_is_one_file_that_says_what_the_records_say(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    search = ("retrieve", "A red, red circle!", drawn.photos, "--model", embed, "--top", 4, "--explain")
+    records = json.loads(vsa(*search, "--json").stdout)
+    text = vsa(*search, "--format", "html").stdout
+    found = read_page(text)
+    assert [e.text for e in with_class(found, "rank")] == ["1", "2", "3", "4"]
+    assert [e.text for e in with_class(found, "name")] == [Path(record["path"]).name for record in records]
+    assert [e.text for e in found if e.tag == "h1"] == ["A red, red circle!"]
+    scores = [float(w.attributes["data-s"].replace("−", "-")) for w in with_class(found, "w")]
+    assert scores == pytest.approx([word["score"] for record in records for word in record["words"]], abs=6e-4)
+    assert str(drawn.folder) not in text
+    assert sum(e.tag == "img" for e in found) == 4
+    plain = read_page(vsa(*search[:-1], "--format", "html").stdout)
+    assert not with_class(plain, "w")
+    assert not with_class(plain, "box")
+
+
+def test_a_page_goes_to_a_file_or_fills_a_folder(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    search = ("retrieve", "a red circle", drawn.photos, "--model", embed, "--format", "html")
+    assert vsa(*search, "-o", tmp_path / "found.html").exit_code == 0
+    assert len(with_class(read_page((tmp_path / "found.html").read_text()), "plate")) == 10
+    assert vsa(*search, "-o", tmp_path / "found", "--top", 300).exit_code == 0
+    assert len(with_class(read_page((tmp_path / "found" / "index.html").read_text()), "plate")) == 48
+    assert len(list((tmp_path / "found" / "photos").iterdir())) == 48
+    for options, words in (
+        (("-o", tmp_path / "found"), "--force"),
+        (("-o", tmp_path / "found.html"), "--force"),
+        (("--top", 300), "-o DIR"),
+    ):
+        result = vsa(*search, *options)
+        assert result.exit_code == 2
+        assert words in result.stderr
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", embed, "--format", "html")
+    assert vsa("retrieve", *split).exit_code == 2
 
 
 def test_a_split_is_ranked_as_it_was_in_training(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:

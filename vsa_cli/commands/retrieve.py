@@ -40,12 +40,13 @@ def retrieve(
     ] = 1,
     top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="How many to list.")] = 10,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Tell which box each word found; for json and jsonl.")
+        bool, typer.Option("--explain", help="Tell which box each word found; for json, jsonl and html.")
     ] = False,
     format: Annotated[RankFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE|DIR", help="Write there instead of to stdout; html fills a DIR."),
     ] = None,
     cnn_weights: options.CnnWeights = None,
     cache_dir: Annotated[
@@ -60,12 +61,18 @@ def retrieve(
     """Find photographs by a sentence, or sentences by a photograph.
 
     With --corpus and --regions-file a whole split is ranked both ways, for vsa evaluate. Photographs looked at are
-    kept in a cache by their content, so that a second query over a folder needs no CNN.
+    kept in a cache by their content, so that a second query over a folder needs no CNN. --format html makes a page
+    that any browser opens: one file that holds its photographs, or, with -o and a name that does not end in .html,
+    a folder.
 
-    Example: vsa retrieve "two dogs run in snow" photos/ --model embed/ --top 5
+    Example: vsa retrieve "two dogs run in snow" photos/ --model embed/ --format html --explain -o found.html
     """
     kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json)
-    if output is not None:
+    if kind == "html":
+        from vsa_cli.core.pages.publish import refuse_output
+
+        refuse_output(output, top if image is None else 1, force=force)
+    elif output is not None:
         refuse_existing(output, force=force)
     if model is None:
         raise MissingError("no model: name one with --model DIR (vsa train-embed makes them) or in VSA_EMBED")
@@ -73,23 +80,27 @@ def retrieve(
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.answers import Looking, images_for, rankings, sentences_for
     from vsa_cli.core.embedding.artifact import read_embedding
+    from vsa_cli.core.pages.publish import Pages, is_folder
     from vsa_cli.core.regions.sources import read_list
 
     set_threads(threads)
-    console = Console(quiet=quiet)
+    console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
     trained = read_embedding(model, resolve_device(device))
-    looking = Looking(
-        cnn_weights, None if no_cache else cache_dir or True, threads or os.cpu_count() or 1, console.warn
-    )
+    looking = Looking(cnn_weights, None if no_cache else cache_dir or True, workers, console.warn)
     if corpus is not None and regions_file is not None:
-        lines = rankings(trained, corpus, regions_file, split, top, folds)
-    elif image is not None and sentences is not None:
-        lines = sentences_for(trained, image, sentences, looking, top=top, kind=kind)
+        report_lines(rankings(trained, corpus, regions_file, split, top, folds), output)
+        return
+    if image is not None and sentences is not None:
+        answer = sentences_for(trained, image, sentences, looking, top=top, explain=explain)
     else:
         listed = read_list(sys.stdin.buffer, b"\n")
-        lines = images_for(trained, query or "", photos or [], listed, looking, top=top, kind=kind, explain=explain)
-    report_lines(lines, output)
-    if looking.failed:
+        answer = images_for(trained, query or "", photos or [], listed, looking, top=top, explain=explain)
+    pages = Pages(answer.front, answer.plates, console.warn)
+    if kind == "html" and output is not None and is_folder(output):
+        pages.fill(output, workers)
+    else:
+        report_lines(pages.lines() if kind == "html" else answer.lines(kind), output)
+    if looking.failed or pages.failed:
         raise typer.Exit(3)
 
 
@@ -117,6 +128,8 @@ def _settle_usage(
         raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
     if photos and "-" in photos and sys.stdin.isatty():
         raise UsageError("- reads file names from a pipe, and stdin is a terminal")
+    if corpus is not None and kind == "html":
+        raise UsageError("--format html shows photographs found; a split's ranks are for vsa evaluate")
     if json and kind not in (None, "json"):
         raise UsageError(f"--json and --format {kind} contradict each other")
     return "json" if json else kind or "text"

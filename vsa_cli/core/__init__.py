@@ -5,6 +5,7 @@ The rooms, in the order in which data walks through them::
     photographs + sentences
         corpus/       -> corpus.json     who is who: images, sentences, splits, vocabulary
         regions/      -> regions.h5      where to look: boxes and their CNN descriptors
+        pages/        -> album/          how it is shown: photographs, boxes and words in a browser
         learning/                        what training either model shares
         embedding/    -> embed/          what belongs together: regions and words in one space; search
         alignment/    -> snippets.jsonl  which words belong to which region
@@ -12,9 +13,8 @@ The rooms, in the order in which data walks through them::
         evaluation/                      how good it is: captions, rankings, alignments
         inspect                          what any of these files says of itself
 
-The ground floor serves every room and knows none: `errors`, `config`, `artifacts`, `pictures`,
-`device`,
-`metrics`, `training`.
+The ground floor serves every room and knows none: `errors`, `config`, `stored`, `artifacts`, `pictures`,
+`device`, `metrics`, `recurrence`, `training`.
 
 A module imports from its own room, from rooms upstream of it, and from the ground floor.
 

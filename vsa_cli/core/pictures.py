@@ -6,6 +6,7 @@ is upright RGB in 8 bits; what cannot be read is refused in one line. Knows no C
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -128,6 +129,21 @@ def resize(
         return rgb
     image = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(image, dtype=np.uint8)
+
+
+def encode_jpeg(rgb: NDArray[np.uint8], longest: int) -> bytes:
+    """(h, w, 3) uint8 as a JPEG that tells nothing but its pixels.
+
+    Args:
+        rgb: the picture.
+        longest: a longer side is reduced to this many pixels; never enlarged.
+    """
+    height, width = rgb.shape[:2]
+    scale = min(1.0, longest / max(width, height))
+    small = resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+    buffer = io.BytesIO()
+    Image.fromarray(small).save(buffer, "JPEG", quality=82, optimize=True, progressive=True)
+    return buffer.getvalue()
 
 
 # What Pillow's decoders raise on damaged files; anything else is a defect of ours and must surface.

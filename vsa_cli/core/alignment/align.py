@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from vsa_cli.core.alignment.mrf import best_assignments
+from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.embedding.evidence import gather
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.learning.artifact import Trained
@@ -28,6 +30,7 @@ class Alignment:
         regions: of the image; R of them.
         positions: K indices into the sentence's tokens, of the words that the model knows; K may be 0.
         scores: (K, R) v_i . s_t.
+        evidence: (K, R) what the MRF weighs: the same, or gathered from the regions inside each.
         choice: (K,) the MRF's region of each known word.
         magnitude: (K,) ||s_t|| before any normalisation.
     """
@@ -37,12 +40,13 @@ class Alignment:
     regions: ImageRegions
     positions: tuple[int, ...]
     scores: NDArray[np.float32]
+    evidence: NDArray[np.float32]
     choice: NDArray[np.int64]
     magnitude: NDArray[np.float32]
 
 
 def align_corpus(
-    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, beta: float
+    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> Iterator[Alignment]:
     """Align every sentence of a split, in the corpus's order, those without a known word too.
 
@@ -51,11 +55,13 @@ def align_corpus(
     """
     trained.recipe.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
-        yield from _align_image(trained, image, regions[image.key], beta)
+        yield from _align_image(trained, image, regions[image.key], config)
 
 
 @torch.inference_mode()
-def _align_image(trained: Trained[Embedding], image: Image, regions: ImageRegions, beta: float) -> Iterator[Alignment]:
+def _align_image(
+    trained: Trained[Embedding], image: Image, regions: ImageRegions, config: AlignConfig
+) -> Iterator[Alignment]:
     known = [known_words(sentence, trained.vocabulary) for sentence in image.sentences]
     lengths = np.array([len(words) for words, _ in known if words], np.int64)
     if len(lengths):
@@ -64,19 +70,25 @@ def _align_image(trained: Trained[Embedding], image: Image, regions: ImageRegion
         encoded = trained.model.encode_words(packed)
         v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
         place = (packed.sentence.cpu().numpy(), packed.position.cpu().numpy())
-        psi = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
-        psi[place] = (encoded.words @ v.T).float().cpu().numpy()
-        magnitude = np.zeros(psi.shape[:2], np.float32)
+        scores = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
+        scores[place] = (encoded.words @ v.T).float().cpu().numpy()
+        psi = scores.copy()
+        if config.evidence == "contained":
+            for row, n in enumerate(lengths):
+                psi[row, :n] = gather(scores[row, :n], regions.boxes, lift=config.lift, size_cost=config.size_cost)
+        magnitude = np.zeros(scores.shape[:2], np.float32)
         magnitude[place] = encoded.magnitude.float().cpu().numpy()
-        choice = best_assignments(psi, lengths, beta)
+        choice = best_assignments(psi, lengths, config.beta)
     row = 0
     for sentence, (words, positions) in zip(image.sentences, known, strict=True):
         if not words:
             none = np.zeros((0, len(regions.boxes)), np.float32)
-            yield Alignment(image, sentence, regions, (), none, np.zeros(0, np.int64), np.zeros(0, np.float32))
+            yield Alignment(image, sentence, regions, (), none, none, np.zeros(0, np.int64), np.zeros(0, np.float32))
             continue
         n = len(words)
-        yield Alignment(image, sentence, regions, positions, psi[row, :n], choice[row, :n], magnitude[row, :n])
+        yield Alignment(
+            image, sentence, regions, positions, scores[row, :n], psi[row, :n], choice[row, :n], magnitude[row, :n]
+        )
         row += 1
 
 

@@ -22,16 +22,18 @@ from typing import Any
 from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.mrf import runs
 from vsa_cli.core.artifacts import Envelope, parent
+from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.stored import to_dict
 
 SNIPPETS, SCORES, VERSION = "vsa-snippets", "vsa-alignments", 1
 
 
 def envelope(
-    kind: str, trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, beta: float
+    kind: str, trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> dict[str, Any]:
     """The first line of either file."""
     parents = {
@@ -39,7 +41,7 @@ def envelope(
         "regions": parent(regions.envelope.format, regions.sha256),
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
-    return Envelope(kind, VERSION, {"split": split, "beta": beta}, parents, trained.envelope.seed).to_dict()
+    return Envelope(kind, VERSION, {"split": split, **to_dict(config)}, parents, trained.envelope.seed).to_dict()
 
 
 def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:
@@ -59,7 +61,7 @@ def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:
 
 
 def scores_of(alignment: Alignment) -> dict[str, Any]:
-    """Every word's score for every region, beside the MRF's choice."""
+    """Every word's evidence for every region, which the MRF weighs, beside its choice."""
     return {
         "image_id": alignment.image.image_id,
         "sentence_id": alignment.sentence.sentence_id,
@@ -68,7 +70,7 @@ def scores_of(alignment: Alignment) -> dict[str, Any]:
         "boxes": [[round(float(side), 2) for side in box] for box in alignment.regions.boxes],
         "tokens": list(alignment.sentence.tokens),
         "positions": list(alignment.positions),
-        "scores": [[round(float(score), 5) for score in word] for word in alignment.scores],
+        "scores": [[round(float(score), 5) for score in word] for word in alignment.evidence],
         "choice": alignment.choice.tolist(),
     }
 

@@ -1,4 +1,4 @@
-"""Answers to `vsa retrieve`, as lines of output.
+"""Answers to `vsa retrieve`: records, the lines that they make, and the plates that pages show.
 
 A record of `json` and `jsonl`: `{"rank": int from 1, "path" or "sentence": str, "score": float}`, with `"words":
 [{"word", "box", "score"}]` where an explanation was asked for; `box` in pixels of the upright original.
@@ -20,8 +20,10 @@ from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.embedding.gallery import Hit, search_images, search_sentences
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.rankings import rank_split
+from vsa_cli.core.embedding.show import found_front, found_plate, said_front, said_plate
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.pages.plates import Front, Plate
 from vsa_cli.core.regions.cache import RegionCache, cache_folder
 from vsa_cli.core.regions.extract import Photo
 from vsa_cli.core.regions.looking import extractor_for, look_at
@@ -71,6 +73,32 @@ class Looking:
         return seen
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was found, best first.
+
+    Attributes:
+        name: of what was looked for, in a record: `path` or `sentence`.
+        records: as `json` has them.
+        front: the head of a page.
+        plates: the photographs of a page.
+    """
+
+    name: str
+    records: tuple[dict[str, Any], ...]
+    front: Front
+    plates: tuple[Plate, ...]
+
+    def lines(self, kind: RankFormat) -> Iterator[str]:
+        """The answer as text, JSON or JSON Lines."""
+        if kind == "json":
+            yield dump_json(self.records, indent=1)
+        elif kind == "jsonl":
+            yield from map(dump_json, self.records)
+        else:
+            yield from (f"{record['score']:.4f}\t{show_path(str(record[self.name]))}" for record in self.records)
+
+
 def rankings(
     trained: Trained[Embedding], corpus: Path, regions: Path, split: str, top: int, folds: int
 ) -> Iterator[str]:
@@ -86,22 +114,32 @@ def images_for(
     looking: Looking,
     *,
     top: int,
-    kind: RankFormat,
     explain: bool,
-) -> Iterator[str]:
+) -> Answer:
     """The photographs that a sentence describes best, among `places`; `-` there stands for the names in `listed`.
 
     Raises:
         DataError: the model knows no word of the sentence, or no photograph can be read.
     """
-    photos = [Photo(source.path, source.file, None) for source in expand(places, listed)]
-    hits = search_images(trained, tokenize(query), looking.at(trained, photos), top)
-    yield from _lines([_hit(rank, hit, explain) for rank, hit in enumerate(hits, 1)], kind, "path")
+    sources = list(expand(places, listed))
+    gallery = looking.at(trained, [Photo(source.path, source.file, None) for source in sources])
+    source_of, seen = {source.path: source for source in sources}, dict(gallery)
+    hits = search_images(trained, tokenize(query), gallery, top)
+    plates = [
+        found_plate(rank, query, hit, source_of[hit.path], seen[hit.path], explain=explain)
+        for rank, hit in enumerate(hits, 1)
+    ]
+    return Answer(
+        "path",
+        tuple(_record(rank, "path", hit.path, hit.score, hit if explain else None) for rank, hit in enumerate(hits, 1)),
+        found_front(query, len(hits), len(gallery), explain=explain),
+        tuple(plates),
+    )
 
 
 def sentences_for(
-    trained: Trained[Embedding], image: Path, sentences: Path, looking: Looking, *, top: int, kind: RankFormat
-) -> Iterator[str]:
+    trained: Trained[Embedding], image: Path, sentences: Path, looking: Looking, *, top: int, explain: bool
+) -> Answer:
     """The sentences of a text file that describe a photograph best.
 
     Raises:
@@ -113,26 +151,31 @@ def sentences_for(
         raise DataError(f"{sentences}: {reason(error)}") from error
     if len(texts) > _MAX_SENTENCES:
         raise DataError(f"{sentences}: {len(texts)} sentences; at most {_MAX_SENTENCES} are ranked at once")
-    ((_, regions),) = looking.at(trained, [Photo(str(image), image, None)])
+    ((path, regions),) = looking.at(trained, [Photo(str(image), image, None)])
     scores = search_sentences(trained, regions, [tokenize(text) for text in texts])
-    best = [i for i in np.argsort(-scores, kind="stable")[:top] if np.isfinite(scores[i])]
+    best = [int(i) for i in np.argsort(-scores, kind="stable")[:top] if np.isfinite(scores[i])]
     if not best:
         raise DataError(f"{sentences}: no sentence with a word that the model knows")
-    records = [{"rank": n, "sentence": texts[i], "score": round(float(scores[i]), 5)} for n, i in enumerate(best, 1)]
-    yield from _lines(records, kind, "sentence")
+    said = [
+        (
+            texts[i],
+            float(scores[i]),
+            search_images(trained, tokenize(texts[i]), [(path, regions)], 1)[0] if explain else None,
+        )
+        for i in best
+    ]
+    return Answer(
+        "sentence",
+        tuple(_record(rank, "sentence", text, score, hit) for rank, (text, score, hit) in enumerate(said, 1)),
+        said_front(len(said), len(texts), explain=explain),
+        (said_plate(said, image, regions),),
+    )
 
 
-def _hit(rank: int, hit: Hit, explain: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {"rank": rank, "path": hit.path, "score": round(hit.score, 5)}
-    if explain:
-        record["words"] = [{"word": w, "box": list(box), "score": round(score, 5)} for w, box, score in hit.words]
+def _record(rank: int, name: str, what: str, score: float, explained: Hit | None) -> dict[str, Any]:
+    record: dict[str, Any] = {"rank": rank, name: what, "score": round(score, 5)}
+    if explained is not None:
+        record["words"] = [
+            {"word": word, "box": list(box), "score": round(score, 5)} for word, box, score in explained.words
+        ]
     return record
-
-
-def _lines(records: list[dict[str, Any]], kind: RankFormat, name: str) -> Iterator[str]:
-    if kind == "json":
-        yield dump_json(records, indent=1)
-    elif kind == "jsonl":
-        yield from map(dump_json, records)
-    else:
-        yield from (f"{record['score']:.4f}\t{show_path(str(record[name]))}" for record in records)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core.config import AlignConfig
+from vsa_cli.core.embedding.evidence import gather
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import combined_scores
 from vsa_cli.core.embedding.sentences import pack
@@ -101,10 +103,13 @@ def _explain(
     device = trained.model.W_m.weight.device
     s = trained.model.encode_words(pack([ids]).to(device)).words
     v = trained.model.encode_regions(_tensor(image).to(device))
-    best = (s @ v.T).max(1)
-    found = zip(words, best.indices.tolist(), best.values.tolist(), strict=True)
+    scores = (s @ v.T).float().cpu().numpy()
+    place = gather(scores, image.boxes, lift=AlignConfig.lift, size_cost=AlignConfig.size_cost).argmax(1).tolist()
     boxes = image.boxes.round(2).tolist()
-    return tuple((word, tuple(boxes[region]), score) for word, region, score in found)
+    return tuple(
+        (word, tuple(boxes[region]), float(of_word[region]))
+        for word, region, of_word in zip(words, place, scores, strict=True)
+    )
 
 
 def _tensor(image: ImageRegions) -> Tensor:

@@ -1,0 +1,185 @@
+"""The pages in a real browser: pointing, tapping and the keyboard show one pair, and nothing comes from a network.
+
+Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or one that VSA_CHROMIUM names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from vsa_cli.core.pages.leaf import leaf
+from vsa_cli.core.pages.plates import Front, Line, Plate, Word
+from vsa_cli.core.pages.publish import Pages
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
+CHROMIUM = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine, and VSA_CHROMIUM names none")
+
+HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+LINES = (
+    Line((Word("A", 1, 1.0, 0.1), Word("dog", 1, 9.0, 0.25), Word("in", 2, 2.0, 0.2), Word("snow.", 2, 8.0, 0.5))),
+    Line((Word("Wide", 0, 3.0, 0.4), Word("field", 2, 4.0, 0.4), Word(HOSTILE, known=False))),
+    Line((Word("كلب", 1, 5.0, 0.3), Word("يركض", 2, 5.0, 0.3))),
+)
+
+
+@pytest.fixture(scope="module")
+def plates(tmp_path_factory: pytest.TempPathFactory) -> list[Plate]:
+    photo = tmp_path_factory.mktemp("photos") / "a.png"
+    Image.new("RGB", (400, 300), "#7a8b6c").save(photo)
+    return [Plate("a.png", photo, 400, 300, ((20, 30, 200, 250), (120, 100, 390, 290)), LINES)] * 2
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # CI runs as root
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=["folder", "file"])
+def page(
+    request: pytest.FixtureRequest, chromium: Any, plates: list[Plate], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("pages") / "album"
+    front = Front("Words and their boxes", ("two photographs",), "How to read it.")
+    if request.param == "folder":
+        Pages(front, plates, print).fill(folder, 1)
+        address = folder / "index.html"
+    else:
+        address = folder.with_name("page.html")
+        address.write_text("".join(leaf(front, plates, print)), encoding="utf-8")
+    context = chromium.new_context(viewport={"width": 1200, "height": 900}, has_touch=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.troubles = troubles = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else troubles.append(asked.url))
+    page.goto(address.as_uri())
+    yield page
+    context.close()
+
+
+@pytest.fixture(autouse=True)
+def _rest(page: Any) -> Iterator[None]:
+    yield
+    page.keyboard.press("Escape")
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+
+
+def word(page: Any, text: str) -> Any:
+    return page.locator("#p1 .w").filter(has_text=text).first
+
+
+def shown(page: Any, plate: str = "p1") -> tuple[set[str], list[str]]:
+    """Numbers of the boxes that can be seen, and the words that stand out; everything, where nothing is dimmed."""
+    boxes = page.eval_on_selector_all(
+        f"#{plate} .box",
+        "all => all.filter(b => +getComputedStyle(b.querySelector('.edge')).opacity > .5).map(b => b.dataset.b)",
+    )
+    words = page.eval_on_selector_all(f"#{plate} .w.on", "all => all.map(w => w.textContent)")
+    return set(boxes), words
+
+
+EVERYTHING = ({"0", "1", "2"}, [])
+
+
+def test_at_rest_all_boxes_are_shown(page: Any) -> None:
+    assert shown(page) == EVERYTHING
+
+
+def test_pointing_at_a_word_shows_that_pair_alone(page: Any) -> None:
+    word(page, "dog").hover()
+    assert shown(page) == ({"1"}, ["dog"])
+    assert shown(page, "p2") == EVERYTHING
+    assert page.locator("#p1 .pairing").inner_text() == "dog · box 1 · 0.250"
+    page.mouse.move(0, 0)
+    assert shown(page) == EVERYTHING
+
+
+def test_a_pair_moves_nothing(page: Any) -> None:
+    place = "[...document.querySelectorAll('.w, .frame, .name')].map(e => JSON.stringify(e.getBoundingClientRect()))"
+    before = page.evaluate(place)
+    word(page, "snow").hover()
+    shown(page)
+    assert page.evaluate(place) == before
+
+
+def test_pointing_at_a_box_shows_its_words(page: Any) -> None:
+    frame = page.locator("#p1 .frame").bounding_box()
+    page.mouse.move(frame["x"] + 0.1 * frame["width"], frame["y"] + 0.5 * frame["height"])
+    assert shown(page) == ({"1"}, ["A", "dog", "كلب"])
+
+
+def test_a_click_or_a_tap_holds_a_pair(page: Any) -> None:
+    word(page, "snow").tap()
+    page.mouse.move(0, 0)
+    assert shown(page) == ({"2"}, ["snow."])
+    assert word(page, "snow").get_attribute("aria-pressed") == "true"
+    word(page, "Wide").tap()
+    assert shown(page) == ({"0"}, ["Wide"])
+    assert word(page, "snow").get_attribute("aria-pressed") == "false"
+    page.locator("h1").tap()
+    page.mouse.move(0, 0)
+    assert shown(page) == EVERYTHING
+
+
+def test_the_keyboard_goes_through_words_and_sentences(page: Any) -> None:
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('#p1 .w')"):
+            break
+    assert shown(page) == ({"1"}, ["A"])
+    trail = []
+    for key in ("ArrowRight", "End", "ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown", "ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        trail.append(page.evaluate("document.activeElement.textContent"))
+    assert trail == ["dog", "snow.", "snow.", "Wide", "field", "كلب", "يركض", "كلب"]
+    assert shown(page) == ({"1"}, ["كلب"])
+    page.keyboard.press("Enter")
+    page.evaluate("document.activeElement.blur()")
+    assert shown(page) == ({"1"}, ["كلب"])
+    page.keyboard.press("Escape")
+    assert shown(page) == EVERYTHING
+
+
+def test_a_screen_reader_finds_words_by_role_and_name(page: Any) -> None:
+    assert page.get_by_role("button", name="dog, box 1").count() == 2
+    assert page.get_by_role("img", name="A dog in snow. Wide field").count() == 2
+
+
+def test_boxes_fit_the_photograph_at_any_width(page: Any) -> None:
+    for width in (1200, 700, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        frame = page.locator("#p1 .photo").bounding_box()
+        edge = page.locator("#p1 .box[data-b='2'] .edge").bounding_box()
+        assert edge["x"] == pytest.approx(frame["x"] + 0.3 * frame["width"], abs=2)
+        assert edge["height"] == pytest.approx(190 / 300 * frame["height"], abs=4)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    page.set_viewport_size({"width": 1200, "height": 900})
+
+
+def test_weights_and_both_grounds(page: Any) -> None:
+    weigh = "(e) => +getComputedStyle(e).fontWeight"
+    light, heavy = word(page, "A").evaluate(weigh), word(page, "dog").evaluate(weigh)
+    assert 300 <= light < heavy <= 800
+    grounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        grounds.append(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    assert grounds == ["rgb(252, 251, 248)", "rgb(19, 20, 23)"]
+
+
+def test_hostile_words_do_nothing_and_nothing_is_asked_of_a_network(page: Any) -> None:
+    assert page.title() == "Words and their boxes"
+    assert page.evaluate("document.fonts.check('16px Newsreader')")
+    assert page.evaluate("document.querySelector('.photo').complete")
+    assert page.troubles == []

@@ -1,0 +1,119 @@
+"""What a page shows, as plain records: a photograph, its numbered boxes, and sentences that point at them.
+
+Boxes are numbered as a reader meets them: 1 is the first box that a word points at; 0 is the whole photograph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Region = TypeVar("Region", bound=Hashable)
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright original."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as written.
+
+    Attributes:
+        text: with its capitals and the punctuation that touches it.
+        box: the number of its box; 0 is the whole photograph; None where it has none.
+        weight: how heavy it is set, in any unit that all words of a page share; None for plain.
+        score: v_i . s_t of word and box, shown with the pair.
+        known: False for a word that the model has never learned.
+        tight: nothing stands between it and the word before.
+    """
+
+    text: str
+    box: int | None = None
+    weight: float | None = None
+    score: float | None = None
+    known: bool = True
+    tight: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence, and its score where it has one of its own."""
+
+    words: tuple[Word, ...]
+    score: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The sentence without its boxes."""
+        return "".join(("" if word.tight or not i else " ") + word.text for i, word in enumerate(self.words))
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A photograph with what is said of it.
+
+    Attributes:
+        name: shown; never absolute.
+        photo: the file.
+        width: of the upright original, in pixels.
+        height: likewise.
+        boxes: those that some word points at; number n is `boxes[n - 1]`.
+        lines: the sentences.
+        rank: from 1, where photographs are ranked.
+        score: of the photograph, where it has one.
+        sha256: of the file as it was when the boxes were found; None where nobody knows.
+    """
+
+    name: str
+    photo: Path
+    width: int
+    height: int
+    boxes: tuple[Box, ...] = ()
+    lines: tuple[Line, ...] = ()
+    rank: int | None = None
+    score: float | None = None
+    sha256: str | None = None
+
+    @property
+    def framed(self) -> bool:
+        """Whether some word points at the whole photograph."""
+        return any(word.box == 0 for line in self.lines for word in line.words)
+
+
+@dataclass(frozen=True)
+class Front:
+    """What stands at the head of every page.
+
+    Attributes:
+        title: a few words, or the query.
+        facts: what was done to what, each a few words.
+        reading: how to read the page, in a sentence or two.
+        grid: cards side by side, instead of one photograph below the other with its sentences beside it.
+    """
+
+    title: str
+    facts: tuple[str, ...] = ()
+    reading: str = ""
+    grid: bool = False
+
+
+def number_boxes(regions: Iterable[Region], whole: Region) -> dict[Region, int]:
+    """The number of each region, in the order of its first appearance; `whole` is 0.
+
+    Args:
+        regions: what the words point at, in reading order.
+        whole: the region that is the whole photograph.
+    """
+    numbers: dict[Region, int] = {}
+    for region in regions:
+        if region != whole:
+            numbers.setdefault(region, len(numbers) + 1)
+    return numbers | {whole: 0}
+
+
+def relative_name(name: str) -> str:
+    """A file's name as a page may show it: an absolute path gives away a machine, so only its last part stays."""
+    path = Path(name)
+    return path.name if path.is_absolute() else name
