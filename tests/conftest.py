@@ -89,7 +89,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result]) 
 
 
 SMALL = (
-    "--hidden-size", 96, "--word-size", 48, "--batch-size", 16, "--dropout", 0.1, "--learning-rate", 3e-3,
+    "--preset", "paper", "--hidden-size", 96, "--word-size", 48, "--batch-size", 16, "--dropout", 0.1,
+    "--learning-rate", 3e-3,
 )  # fmt: skip
 """Options of a generator that learns the drawn corpus in seconds."""
 

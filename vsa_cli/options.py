@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,3 +19,8 @@ CnnWeights = Annotated[
     Path | None,
     typer.Option("--cnn-weights", metavar="FILE", help="Weights of the CNN (.pth); never needed for the Lite ones."),
 ]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Those options of a preset that were given."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -21,9 +21,9 @@ import torch
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.generation.captioner import Captioner, caption_photos
+from vsa_cli.core.generation.captioner import Captioner, caption_photos, look_at_all, look_at_whole
 from vsa_cli.core.pictures import find_pictures, read_picture
-from vsa_cli.core.regions.looking import describer_for
+from vsa_cli.core.regions.looking import extractor_for
 from vsa_cli.core.regions.sources import Source
 
 
@@ -39,13 +39,17 @@ def main() -> None:
     arguments = parser.parse_args()
     cores, cpu = os.cpu_count() or 1, torch.device("cpu")
     trained = read_generator(arguments.model, cpu)
-    describer = describer_for(trained.recipe, None, cpu)
-    side = trained.recipe.config.photo_side
+    extractor = extractor_for(trained.recipe, None, cpu)
+    describer, side, regions = extractor.describer, trained.recipe.config.photo_side, trained.model.looks_at_regions
+    look = look_at_all(extractor) if regions else look_at_whole(describer, side)
     paths = find_pictures(arguments.photos)[: arguments.count]
     sources = [Source(str(path), path.name, path) for path in paths]
 
     def forward(path: Path) -> None:
-        describer.map(read_picture(path, side))
+        picture = read_picture(path, side)
+        seen = describer.map(picture)
+        if regions:
+            extractor.detector.choose(path.name, picture, seen)
 
     with one_thread_each(cpu), ThreadPoolExecutor(cores) as pool:
         list(pool.map(forward, paths[:16]))
@@ -53,11 +57,11 @@ def main() -> None:
         list(pool.map(forward, paths))
         bare = time.perf_counter() - started
     print(f"{len(paths)} photographs, {cores} cores")
-    print(f"decode + resize + CNN   {len(paths) / bare:6.1f} photographs/s")
+    print(f"decode + resize + CNN{' + boxes' if regions else ''}   {len(paths) / bare:6.1f} photographs/s")
     for beam in (1, 7):
         captioner = Captioner(trained, DecodingConfig(beam=beam), 0)
         started, early = time.perf_counter(), 0.0
-        for number, _ in enumerate(caption_photos(captioner, describer, side, sources, batch=32, workers=cores), 1):
+        for number, _ in enumerate(caption_photos(captioner, look, cpu, sources, batch=32, workers=cores), 1):
             early = peak_mib() if number == len(paths) // 10 else early
         seconds = time.perf_counter() - started
         rate = len(paths) / seconds

@@ -38,6 +38,71 @@ def test_every_cell_learns(vsa: Run, drawn: Drawn, tmp_path: Path, cell: str) ->
     assert "words/s" in result.stderr
 
 
+def test_the_attentive_preset_learns(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--preset", "best", "--attention", 4, "--epochs", 8, "--json")
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    assert epochs[-1]["validation"]["perplexity"] < 0.8 * epochs[0]["validation"]["perplexity"]
+
+
+def test_attention_wants_a_gru_and_equal_heads(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for wrong in (("--attention", 5), ("--attention", 4, "--cell", "lstm")):
+        result = train(vsa, drawn, tmp_path / "gen", "--preset", "best", *wrong)
+        assert result.exit_code == 2
+        assert "--attention" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("aligned") / "snippets.jsonl"
+    result = vsa("align", embed, drawn.corpus, drawn.regions, "--split", "all", "-o", file)
+    assert result.exit_code == 0, result.output
+    return file
+
+
+@pytest.mark.parametrize("preset", ["paper", "best"])
+def test_it_learns_from_aligned_fragments(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, preset: str) -> None:
+    options = ("--preset", preset, "--snippets", snippets, "--epochs", 6, "--json")
+    result = train(vsa, drawn, tmp_path / "gen", *options)
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    assert epochs[-1]["validation"]["perplexity"] < 0.95 * epochs[0]["validation"]["perplexity"]
+    config = json.loads((tmp_path / "gen" / "config.json").read_text())
+    assert set(config["envelope"]["config"]["snippets"]) == {"sha256"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"image_id": "none.png", "region": 0, "words": ["a"]}', "without regions"),
+        ('{"image_id": IMAGE, "region": 10000, "words": ["a"]}', "has no region 10000"),
+        ('{"image_id": IMAGE, "region": true, "words": ["a"]}', "damaged"),
+        ("[" * 5000, "not a JSON object"),
+    ],
+)
+def test_damaged_fragments_are_named(
+    vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    head, first = snippets.read_text().splitlines()[:2]
+    file = tmp_path / "snippets.jsonl"
+    file.write_text(f"{head}\n{line.replace('IMAGE', json.dumps(json.loads(first)['image_id']))}\n")
+    result = train(vsa, drawn, tmp_path / "gen", "--snippets", file)
+    assert result.exit_code == 1
+    assert "line 2" in result.stderr
+    assert said in result.stderr
+
+
+def test_fragments_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path) -> None:
+    head, *rest = snippets.read_text().splitlines()
+    other = json.loads(head)
+    other["parents"]["corpus"]["sha256"] = "0" * 64
+    file = tmp_path / "snippets.jsonl"
+    file.write_text("\n".join([json.dumps(other), *rest]))
+    result = train(vsa, drawn, tmp_path / "gen", "--snippets", file)
+    assert result.exit_code == 1
+    assert "another corpus" in result.stderr
+
+
 def test_the_model_is_self_contained(drawn: Drawn) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
     assert config["envelope"]["format"] == "vsa-generator"
@@ -56,8 +121,9 @@ def test_the_same_seed_gives_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: 
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
 
 
-def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    options = ("--epochs", "12", "--patience", "12")
+@pytest.mark.parametrize("preset", ["paper", "best"])
+def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str) -> None:
+    options = ("--preset", preset, "--epochs", "12", "--patience", "12")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, *options).exit_code == 0
     command = [sys.executable, "-m", "vsa_cli", "train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL]

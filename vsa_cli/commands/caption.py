@@ -126,8 +126,8 @@ def caption(
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.artifact import read_generator
-    from vsa_cli.core.generation.captioner import Captioner, caption_photos, caption_split
-    from vsa_cli.core.regions.looking import describer_for
+    from vsa_cli.core.generation.captioner import Captioner, caption_photos, caption_split, look_at_all, look_at_whole
+    from vsa_cli.core.regions.looking import describer_for, extractor_for
     from vsa_cli.core.regions.sources import expand, read_list
     from vsa_cli.core.regions.store import RegionStore
 
@@ -140,11 +140,15 @@ def caption(
         captioned = caption_split(captioner, trained, read_corpus(corpus), store, split, batch=batch_size)
     else:
         sources = expand(photos or [], read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
-        describer = describer_for(trained.recipe, cnn_weights, processor)
+        if trained.model.looks_at_regions:
+            look = look_at_all(extractor_for(trained.recipe, cnn_weights, processor))
+        else:
+            describer = describer_for(trained.recipe, cnn_weights, processor)
+            look = look_at_whole(describer, trained.recipe.config.photo_side)
         captioned = caption_photos(
             captioner,
-            describer,
-            trained.recipe.config.photo_side,
+            look,
+            processor,
             sources,
             batch=batch_size,
             workers=threads or os.cpu_count() or 1,

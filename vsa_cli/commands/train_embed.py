@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -128,14 +128,14 @@ def train_embed(
     model, training = EMBED_PRESETS[preset]
     model = replace(
         model,
-        **_given(
+        **options.given(
             encoder=encoder, size=size, hidden_size=hidden_size, whole_weight=whole_weight, dropout=dropout,
             word_dropout=word_dropout,
         ),
     )  # fmt: skip
     training = replace(
         training,
-        **_given(
+        **options.given(
             loss=loss, temperature=temperature, learning_rate=learning_rate, weight_decay=weight_decay,
             batch_size=batch_size, epochs=epochs, patience=patience,
         ),
@@ -162,10 +162,6 @@ def train_embed(
     else:
         records = train_embedding(read, store, request, given)
         report_training(console, records, output=output, unit="pairs", as_json=json)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _refuse(wrong: bool, message: str) -> None:

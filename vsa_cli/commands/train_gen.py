@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.artifacts import refuse_existing
-from vsa_cli.core.config import Cell, GeneratorConfig, GeneratorTraining
+from vsa_cli.core.config import GENERATOR_PRESETS, Cell, GeneratorPreset
+from vsa_cli.core.errors import UsageError
 
 
 def train_gen(
@@ -29,29 +31,36 @@ def train_gen(
         bool,
         typer.Option("--keep-last", help="Train for all epochs and keep the last, whatever validation says."),
     ] = False,
-    cell: Annotated[Cell, typer.Option(help="The paper's ReLU network, or a gated one.")] = GeneratorConfig.cell,
+    snippets: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train on regions and their fragments, from vsa align --split all."),
+    ] = None,
+    preset: Annotated[
+        GeneratorPreset, typer.Option(help="The paper's model to the letter, or the strongest known here.")
+    ] = "best",
+    cell: Annotated[Cell | None, typer.Option(help="The paper's ReLU network (rnn), or a gated one.")] = None,
+    attention: Annotated[
+        int | None,
+        typer.Option(min=0, max=64, metavar="HEADS", help="Heads that look at the regions at every word; 0 for none."),
+    ] = None,
     word_size: Annotated[
-        int, typer.Option(min=1, max=8192, metavar="N", help="Length of a word's vector.")
-    ] = GeneratorConfig.word_size,
-    hidden_size: Annotated[
-        int, typer.Option(min=1, max=8192, metavar="N", help="Units of the network.")
-    ] = GeneratorConfig.hidden_size,
+        int | None, typer.Option(min=1, max=8192, metavar="N", help="Length of a word's vector.")
+    ] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=1, max=8192, metavar="N", help="Units of the network.")] = None,
     dropout: Annotated[
-        float, typer.Option(min=0, max=0.95, metavar="P", help="Dropout of every non-recurrent layer.")
-    ] = GeneratorConfig.dropout,
+        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Dropout of every non-recurrent layer.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(min=0, max=0.9, metavar="P", help="Share of a target spread over all words.")
+    ] = None,
     learning_rate: Annotated[
-        float,
-        typer.Option(min=0, metavar="RATE", help="Of RMSProp at the start; half a cosine takes it to zero."),
-    ] = GeneratorTraining.learning_rate,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Sentences a step.")
-    ] = GeneratorTraining.batch_size,
-    epochs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")
-    ] = GeneratorTraining.epochs,
+        float | None, typer.Option(min=0, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="Sentences a step.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
     patience: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Stop after this many epochs without a better perplexity.")
-    ] = GeneratorTraining.patience,
+        int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without a better perplexity.")
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: options.Seed = 0,
@@ -61,10 +70,11 @@ def train_gen(
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train the sentence generator on whole photographs and their sentences.
+    """Train the sentence generator on photographs and their sentences.
 
     Each epoch prints loss, perplexity on held-out sentences and words a second; the best weights are kept in
-    the output folder. A run that was interrupted goes on with --resume, to the same weights.
+    the output folder. With --snippets it learns to caption regions. A run that was interrupted goes on with
+    --resume, to the same weights.
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
@@ -79,8 +89,24 @@ def train_gen(
 
     set_threads(threads)
     read = read_corpus(corpus)
-    model = GeneratorConfig(cell, word_size, hidden_size, dropout)
-    training = GeneratorTraining(learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
+    model, training = GENERATOR_PRESETS[preset]
+    if cell is not None and cell != "gru" and attention is None:
+        attention = 0  # attention is a GRU's
+    model = replace(
+        model,
+        **options.given(
+            cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout
+        ),
+    )  # fmt: skip
+    if model.attention and (model.cell != "gru" or model.hidden_size % model.attention):
+        raise UsageError("--attention: it takes --cell gru, and a --hidden-size that its heads can share equally")
+    training = replace(
+        training,
+        **options.given(
+            label_smoothing=label_smoothing, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
+            patience=patience,
+        ),
+    )  # fmt: skip
     held_out = validation_split(read, validate)
     request = Request(
         output,
@@ -98,5 +124,9 @@ def train_gen(
         console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
         return
     report_training(
-        console, train_generator(read, RegionStore(regions), request), output=output, unit="words", as_json=json
+        console,
+        train_generator(read, RegionStore(regions), request, snippets),
+        output=output,
+        unit="words",
+        as_json=json,
     )

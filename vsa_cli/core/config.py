@@ -18,6 +18,8 @@ Similarity = Literal["dot", "cosine"]
 Loss = Literal["hinge", "contrastive"]
 Optimizer = Literal["sgd", "adam"]
 Cell = Literal["rnn", "gru", "lstm"]
+GeneratorPreset = Literal["paper", "best"]
+GeneratorOptimizer = Literal["rmsprop", "adam"]
 Restval = Literal["train", "drop"]
 RankFormat = Literal["text", "json", "jsonl", "html"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco"]
@@ -162,12 +164,17 @@ class GeneratorConfig:
         hidden_size: "512 neurons".
         dropout: on every non-recurrent layer: the word vectors, the image's descriptor, and the states
             on their way to the softmax.
+        attention: heads that look at all regions before every word (a GRU's); 0 is the paper's, which sees the
+            whole image, once.
+        image_dropout: of the numbers of an image's descriptors, with attention.
     """
 
     cell: Cell = "rnn"
     word_size: int = 512
     hidden_size: int = 512
     dropout: float = 0.5
+    attention: int = 0
+    image_dropout: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -175,20 +182,36 @@ class GeneratorTraining:
     """How the generator learns (paper, section 3.4: RMSProp, elementwise clipping at 5).
 
     Attributes:
-        learning_rate: of RMSProp at the start; cosine-decayed to zero over `epochs`.
+        optimizer: the paper's RMSProp, or Adam with decoupled weight decay.
+        learning_rate: at the start; cosine-decayed to zero over `epochs`.
         decay: of RMSProp's running mean of squares.
+        weight_decay: of Adam.
+        label_smoothing: share of each target that is spread over all words.
         batch_size: sentences a step.
         clip: gradients are clipped elementwise to [-clip, clip].
         epochs: passes over the training sentences, at most.
         patience: stop after this many epochs without a better validation perplexity.
     """
 
+    optimizer: GeneratorOptimizer = "rmsprop"
     learning_rate: float = 5e-4
     decay: float = 0.99
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
     batch_size: int = 100
     clip: float = 5.0
     epochs: int = 20
     patience: int = 4
+
+
+GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTraining]] = {
+    "paper": (GeneratorConfig(), GeneratorTraining()),
+    "best": (
+        GeneratorConfig(cell="gru", attention=8),
+        GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
+    ),
+}
+"""What `vsa train-gen --preset` names; options given beside it win."""
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,12 @@ def _model(path: Path) -> dict[str, Any]:
     from vsa_cli.core.embedding.artifact import read_embedding
     from vsa_cli.core.embedding.model import Embedding
     from vsa_cli.core.generation.artifact import FORMAT, read_generator
-    from vsa_cli.core.generation.model import Generator
+    from vsa_cli.core.generation.model import SentenceModel
     from vsa_cli.core.learning.artifact import Trained
 
     cpu = torch.device("cpu")
     is_generator = model_format(path) == FORMAT
-    trained: Trained[Generator] | Trained[Embedding] = (
+    trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
     return {

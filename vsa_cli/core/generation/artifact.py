@@ -7,12 +7,19 @@ from pathlib import Path
 import torch
 
 from vsa_cli.core.config import GeneratorConfig
-from vsa_cli.core.generation.model import Generator
+from vsa_cli.core.generation.attentive import AttentiveGenerator
+from vsa_cli.core.generation.model import Generator, SentenceModel
 from vsa_cli.core.learning.artifact import Trained, read_trained
 
 FORMAT = "vsa-generator"
 
 
-def read_generator(folder: Path, device: torch.device) -> Trained[Generator]:
+def build_generator(config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> SentenceModel:
+    """A fresh model: the paper's, or one with attention."""
+    kind = AttentiveGenerator if config.attention else Generator
+    return kind(config, descriptor_size, vocabulary_size)
+
+
+def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]:
     """Read `gen/`. Raises what `read_trained` does."""
-    return read_trained(folder, device, FORMAT, GeneratorConfig, Generator)
+    return read_trained(folder, device, FORMAT, GeneratorConfig, build_generator)

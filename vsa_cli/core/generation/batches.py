@@ -15,13 +15,15 @@ from vsa_cli.core.generation.model import Batch
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
+_SAMPLE = 1000
+
 
 @dataclass(frozen=True)
 class Pairs:
     """Sentences and the image of each, ready to be batched.
 
     Attributes:
-        descriptors: (N, D) float32, one an image.
+        descriptors: (N, D) or, of all regions, (N, R, D), float16 or float32, one row an image.
         image: (M,) the row of `descriptors` of each sentence.
         sentences: M lists of word ids, neither START nor END in them.
     """
@@ -35,6 +37,11 @@ class Pairs:
         """Words and ENDs in all."""
         return sum(len(sentence) + 1 for sentence in self.sentences)
 
+    def sample(self) -> Tensor:
+        """(S, D) float32 descriptors, of at most some thousand images and all their regions."""
+        step = max(1, len(self.descriptors) // _SAMPLE)
+        return self.descriptors[::step].float().flatten(0, -2)
+
     def target_counts(self, size: int) -> list[int]:
         """(size,) how often each id is a target."""
         words = np.fromiter((word for sentence in self.sentences for word in sentence), np.int64)
@@ -43,15 +50,25 @@ class Pairs:
         return [int(count) for count in counts]
 
 
-def whole_image_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Pairs:
-    """Every sentence of a split with the descriptor of its whole image; sentences left with no word are dropped.
+def image_pairs(
+    corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary, *, all_regions: bool
+) -> Pairs:
+    """Every sentence of a split with the descriptors of its image; sentences left with no word are dropped.
+
+    Args:
+        corpus: the sentences.
+        regions: the descriptors.
+        split: of the corpus.
+        vocabulary: of the model.
+        all_regions: take every region (an image with fewer repeats its whole image), not the whole image alone.
 
     Raises:
         ArtifactError: the regions lack an image of the split, or describe another file under its name.
         DataError: the split has no image, or no sentence with a known word.
     """
     read = read_sentences(corpus, regions, split, vocabulary)
-    descriptors = torch.from_numpy(regions.whole_images(read.keys)).float()
+    found = regions.padded(read.keys) if all_regions else regions.whole_images(read.keys)
+    descriptors = torch.from_numpy(found)
     return Pairs(descriptors, torch.tensor(read.image), read.words)
 
 
@@ -86,8 +103,11 @@ def pack(pairs: Pairs, chosen: Sequence[int], start: int) -> Batch:
         words[row, 1 : len(sentence) + 1] = sentence
         words[row, len(sentence) + 1] = END
     is_target = words[:, 1:].T >= 0  # (steps, B); the rows are longest first, so each step is a prefix
+    images, image = torch.unique(pairs.image[longest_first], return_inverse=True)
+    found = pairs.descriptors[images]
     return Batch(
-        descriptors=pairs.descriptors[pairs.image[longest_first]],
+        descriptors=found.float() if found.dtype == torch.float16 else found,
+        image=image,
         inputs=torch.from_numpy(words[:, :-1].T[is_target]),
         targets=torch.from_numpy(words[:, 1:].T[is_target]),
         batch_sizes=tuple(int(count) for count in is_target.sum(1)),

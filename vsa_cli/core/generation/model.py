@@ -1,4 +1,4 @@
-"""The sentence generator: an image's descriptor in, word after word out (paper, section 3.2).
+"""What a sentence generator is, and the paper's: an image in, word after word out (paper, section 3.2).
 
     b_v = W_hi CNN(I)
     h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)
@@ -10,7 +10,8 @@ files and no search.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,29 +27,82 @@ class Batch:
     """B sentences of T_1 >= T_2 >= ... steps, packed step by step, N steps in all.
 
     Attributes:
-        descriptors: (B, D) float32, the image of each sentence.
+        descriptors: (K, D) float32, of K images; (K, R, D), region 0 the whole image, for a model that looks at all.
+        image: (B,) int64, the row of `descriptors` of each sentence.
         inputs: (N,) int64: START, then the words.
         targets: (N,) int64: the words, then END.
         batch_sizes: how many sentences have a first step, a second, ...
     """
 
     descriptors: Tensor
+    image: Tensor
     inputs: Tensor
     targets: Tensor
     batch_sizes: tuple[int, ...]
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        descriptors, inputs, targets = (part.to(device) for part in (self.descriptors, self.inputs, self.targets))
-        return Batch(descriptors, inputs, targets, self.batch_sizes)
+        moved = (part.to(device) for part in (self.descriptors, self.image, self.inputs, self.targets))
+        descriptors, image, inputs, targets = moved
+        return Batch(descriptors, image, inputs, targets, self.batch_sizes)
 
 
-class Generator(nn.Module):
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+"""(N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the state after."""
+
+
+class SentenceModel(nn.Module, ABC):
+    """What training and search need of a generator."""
+
+    words: nn.Embedding
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def looks_at_regions(self) -> bool:
+        """Whether it wants (B, R, D) descriptors of all regions, or (B, D) of the whole image."""
+        return self.config.attention > 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.words.weight.device
+
+    @abstractmethod
+    def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
+        """Start training at the unigram model's loss, with inputs of one size whatever the CNN.
+
+        Args:
+            counts: (V,) how often each id is a target in training.
+            descriptors: (S, D) of the training images.
+        """
+
+    @abstractmethod
+    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+        """What a search of B images needs: the step that sees them, and the state before START."""
+
+    @abstractmethod
+    def logits(self, batch: Batch) -> Tensor:
+        """(N, V) unnormalised log-probabilities of the word at each step, given the words before it and the image."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(N,) log-probability of each target given the words before it and the image, in nats."""
+        return -F.cross_entropy(self.logits(batch), batch.targets, reduction="none")
+
+
+def log_frequencies(counts: Sequence[int]) -> Tensor:
+    """(V,) the log of each word's share of the targets; one never seen counts as half a time."""
+    frequencies = torch.tensor(counts, dtype=torch.float64).clamp(min=0.5)
+    return torch.log(frequencies / frequencies.sum())
+
+
+class Generator(SentenceModel):
     """The multimodal RNN."""
 
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.scale: Tensor
         self.W_hi = nn.Linear(descriptor_size, config.hidden_size)
         self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
@@ -59,24 +113,22 @@ class Generator(nn.Module):
         nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
 
     def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
-        """Start training at the unigram model's loss, with inputs of one size whatever the CNN.
+        """See `SentenceModel`. Descriptors are divided by their root mean square over the training images.
 
-        b_o becomes the log frequency of each word. Descriptors are divided by their root mean square over the
-        training images: one number, which W_hi could hold as well, but which lets one learning rate suit all.
-
-        Args:
-            counts: (V,) how often each id is a target in training.
-            descriptors: (N, D) of the training images.
+        That is one number, which W_hi could hold as well, but which lets one learning rate suit all.
         """
-        frequencies = torch.tensor(counts, dtype=torch.float64).clamp(min=0.5)
         with torch.no_grad():
-            self.W_oh.bias.copy_(torch.log(frequencies / frequencies.sum()))
+            self.W_oh.bias.copy_(log_frequencies(counts))
             self.W_oh.weight.mul_(0.1)
             self.scale.copy_(descriptors.square().mean().clamp(min=1e-12).rsqrt())
 
     def start(self, descriptors: Tensor) -> State:
         """(B, D) descriptors to the state before START."""
         return self.cell.start(self.W_hi(self.dropout(descriptors * self.scale)))
+
+    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+        """See `SentenceModel`."""
+        return self.step, self.start(descriptors)
 
     def step(self, words: Tensor, state: State) -> tuple[Tensor, State]:
         """One step of a search.
@@ -91,8 +143,10 @@ class Generator(nn.Module):
         h, after = self.cell.step(self.words(words), state)
         return F.log_softmax(self.W_oh(h), -1), after
 
-    def forward(self, batch: Batch) -> Tensor:
-        """(N,) log-probability of each target given the words before it and the image, in nats."""
+    def logits(self, batch: Batch) -> Tensor:
+        """See `SentenceModel`."""
         x = self.dropout(self.words(batch.inputs))
-        h = self.dropout(self.cell.run(x, batch.batch_sizes, self.start(batch.descriptors)))
-        return -F.cross_entropy(self.W_oh(h), batch.targets, reduction="none")
+        state = tuple(part[batch.image] for part in self.start(batch.descriptors))
+        h = self.dropout(self.cell.run(x, batch.batch_sizes, state))
+        scores: Tensor = self.W_oh(h)
+        return scores

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from vsa_cli.core.artifacts import file_sha256
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.generation.artifact import FORMAT
-from vsa_cli.core.generation.batches import Pairs, ordered_batches, shuffled_batches, whole_image_pairs
-from vsa_cli.core.generation.model import Batch, Generator
+from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.generation.artifact import FORMAT, build_generator
+from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches
+from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
+from vsa_cli.core.generation.model import Batch, SentenceModel
 from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.training.loop import Epoch, Step
@@ -23,25 +29,31 @@ _MAX_NATS = 80.0  # e^80 is as good as infinite, and JSON has no infinity
 class GeneratorTask:
     """Maximise the log-probability of each sentence given its image (paper, section 3.2)."""
 
-    def __init__(self, model: Generator, train: Pairs, held_out: Pairs | None, start: int, batch_size: int) -> None:
+    def __init__(
+        self, model: SentenceModel, train: Pairs, held_out: Pairs | None, start: int, training: GeneratorTraining
+    ) -> None:
         self.model = model
-        self._train, self._held_out, self._start, self._size = train, held_out, start, batch_size
-        self._device = model.W_hi.weight.device
+        self._train, self._held_out, self._start, self._training = train, held_out, start, training
+        self._bfloat16 = has_fast_bfloat16(model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """Every training sentence once, in random order."""
-        return shuffled_batches(self._train, self._size, self._start, generator)
+        return shuffled_batches(self._train, self._training.batch_size, self._start, generator)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
-        """Negative log-likelihood in nats: a sentence's, on average, to descend; the batch's, to report."""
-        nats = -self.model(batch.to(self._device)).sum()
+        """(Smoothed) negative log-likelihood in nats: a sentence's mean, to descend; the batch's, to report."""
+        moved = batch.to(self.model.device)
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
+            logits = self.model.logits(moved)
+        smoothing = self._training.label_smoothing
+        nats = F.cross_entropy(logits.float(), moved.targets, reduction="sum", label_smoothing=smoothing)
         return nats / batch.batch_sizes[0], nats.item(), len(batch.targets)
 
     def validate(self) -> dict[str, float]:
         """`perplexity` per word (END counted) on the held-out sentences."""
         if self._held_out is None:
             return {}
-        return {"perplexity": perplexity(self.model, self._held_out, self._start, self._device)}
+        return {"perplexity": perplexity(self.model, self._held_out, self._start)}
 
     def merit(self, validation: dict[str, float]) -> float:
         """Lower perplexity is better."""
@@ -49,17 +61,26 @@ class GeneratorTask:
 
 
 @torch.inference_mode()
-def perplexity(model: Generator, pairs: Pairs, start: int, device: torch.device) -> float:
+def perplexity(model: SentenceModel, pairs: Pairs, start: int) -> float:
     """Exp of the mean negative log-probability per word, END counted, in nats; at most e^80."""
     model.eval()
-    nats = sum(-float(model(batch.to(device)).sum()) for batch in ordered_batches(pairs, 256, start))
+    nats = sum(-float(model(batch.to(model.device)).sum()) for batch in ordered_batches(pairs, 256, start))
     return math.exp(min(nats / pairs.steps, _MAX_NATS))
 
 
 def train_generator(
-    corpus: Corpus, regions: RegionStore, request: Request[GeneratorConfig, GeneratorTraining]
+    corpus: Corpus,
+    regions: RegionStore,
+    request: Request[GeneratorConfig, GeneratorTraining],
+    snippets: Path | None = None,
 ) -> Iterator[Step | Epoch]:
-    """Train a generator on whole images and their sentences, writing `request.out` as it improves.
+    """Train a generator, writing `request.out` as it improves.
+
+    Args:
+        corpus: its images and sentences.
+        regions: of the images.
+        request: how.
+        snippets: train on the regions and fragments that `vsa align` wrote there, not on images and sentences.
 
     Raises:
         ArtifactError: corpus and regions do not fit, or the run to continue was begun otherwise.
@@ -67,15 +88,35 @@ def train_generator(
         DivergedError: the loss is not finite.
     """
     vocabulary = vocabulary_of(corpus)
-    train = whole_image_pairs(corpus, regions, request.split, vocabulary)
-    held_out = (
-        whole_image_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
-    )
     torch.manual_seed(request.seed)
-    model = Generator(request.model, regions.descriptor_size, vocabulary.size)
-    model.start_from_data(train.target_counts(vocabulary.size), train.descriptors)
+    model = build_generator(request.model, regions.descriptor_size, vocabulary.size)
+
+    looks = model.looks_at_regions
+    fragments = read_fragments(snippets, corpus, regions) if snippets is not None else None
+
+    def pairs(split: str) -> Pairs | None:
+        if fragments is None:
+            return image_pairs(corpus, regions, split, vocabulary, all_regions=looks)
+        return fragment_pairs(fragments, corpus, regions, split, vocabulary, beside=looks)
+
+    train = pairs(request.split)
+    if train is None:
+        raise DataError(f"{snippets}: no snippet of split {request.split} with a known word")
+    held_out = pairs(request.validate) if request.validate is not None else None
+    if request.validate is not None and held_out is None:
+        raise DataError(
+            f"{snippets}: no snippet of split {request.validate} to choose by; "
+            "align --split all, or give --validate none"
+        )
+    model.start_from_data(train.target_counts(vocabulary.size), train.sample())
     model.to(request.device)
-    settings = request.training
-    optimizer = torch.optim.RMSprop(model.parameters(), lr=settings.learning_rate, alpha=settings.decay)
-    task = GeneratorTask(model, train, held_out, vocabulary.start, settings.batch_size)
-    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences))
+    task = GeneratorTask(model, train, held_out, vocabulary.start, request.training)
+    optimizer = _optimizer(model, request.training)
+    sources = {"snippets": {"sha256": file_sha256(snippets)}} if snippets is not None else None
+    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences), sources)
+
+
+def _optimizer(model: SentenceModel, training: GeneratorTraining) -> torch.optim.Optimizer:
+    if training.optimizer == "adam":
+        return torch.optim.AdamW(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+    return torch.optim.RMSprop(model.parameters(), lr=training.learning_rate, alpha=training.decay)

@@ -228,6 +228,15 @@ class RegionStore:
         """
         return self.hashes[self._row(image_id)]
 
+    def count_of(self, image_id: str) -> int:
+        """How many regions an image has.
+
+        Raises:
+            ArtifactError: the image is not here.
+        """
+        row = self._row(image_id)
+        return int(self._offsets[row + 1] - self._offsets[row])
+
     def whole_images(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
         """(N, D) float16: the descriptor of region 0 of each image, in the order asked for.
 

@@ -1,0 +1,108 @@
+"""The generator with attention against its equations written out word by word."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.core.generation.test_model import END, START, D, V, pairs
+from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.generation.attentive import AttentiveGenerator
+from vsa_cli.core.generation.batches import Pairs, pack
+
+HEADS = 2
+
+
+def attentive(dropout: float = 0.0) -> AttentiveGenerator:
+    torch.manual_seed(0)
+    config = GeneratorConfig("gru", 4, 6, dropout, attention=HEADS, image_dropout=dropout)
+    return AttentiveGenerator(config, D, V).double()
+
+
+def looking_pairs() -> Pairs:
+    return replace(pairs(), descriptors=torch.randn(3, 4, D, dtype=torch.float64))
+
+
+@torch.no_grad()
+def attentive_log_probability(model: AttentiveGenerator, descriptors: Tensor, sentence: tuple[int, ...]) -> float:
+    """The equations of the module's head, one word and one head after the other."""
+    hidden, size = model.config.hidden_size, model.config.hidden_size // HEADS
+    g, v = F.relu(model.W_g(descriptors[0])), F.relu(model.W_v(descriptors))
+    h, total = torch.tanh(model.W_0(g)), 0.0
+    for word, target in zip((START, *sentence), (*sentence, END), strict=True):
+        gates = model.W_x(model.words.weight[word]) + model.W_i(g)
+        u = h @ model.W_h[0] + model.b_h[0, 0]
+        r, z = (torch.sigmoid(gates[k * hidden : (k + 1) * hidden] + u[k * hidden : (k + 1) * hidden]) for k in (0, 1))
+        h = (1 - z) * torch.tanh(gates[2 * hidden :] + r * u[2 * hidden :]) + z * h
+        c = []
+        for head in range(HEADS):
+            mine = slice(head * size, (head + 1) * size)
+            affinity = torch.stack([model.query(h)[mine] @ model.key(v_i)[mine] / size**0.5 for v_i in v])
+            c.append(torch.softmax(affinity, 0) @ model.content(v)[:, mine])
+        y = torch.softmax(model.W_o(h + torch.tanh(model.W_c(torch.cat([h, *c])))), 0)
+        total += math.log(float(y[target]))
+    return total
+
+
+def test_attention_is_its_equations() -> None:
+    model, data = attentive(), looking_pairs()
+    for i, sentence in enumerate(data.sentences):
+        computed = model(pack(data, [i], START)).sum()
+        expected = attentive_log_probability(model, data.descriptors[data.image[i]], sentence)
+        assert float(computed.detach()) == pytest.approx(expected, abs=1e-10)
+
+
+def test_attention_steps_as_it_trains() -> None:
+    model, data = attentive().eval(), looking_pairs()
+    with torch.no_grad():
+        step, state = model.begin(data.descriptors)
+        image = 2
+        for i in [i for i, row in enumerate(data.image.tolist()) if row == image]:
+            total, now = 0.0, tuple(part[image : image + 1] for part in state)
+            for word, target in zip((START, *data.sentences[i]), (*data.sentences[i], END), strict=True):
+                scores, now = step(torch.tensor([word]), now)
+                total += float(scores[0, target])
+            assert total == pytest.approx(float(model(pack(data, [i], START)).sum()), abs=1e-10)
+
+
+def test_the_order_of_regions_changes_nothing() -> None:
+    model, data = attentive().eval(), looking_pairs()
+    shuffled = replace(data, descriptors=data.descriptors[:, [0, 3, 1, 2]])
+    with torch.no_grad():
+        torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(shuffled, [0, 1], START)))
+
+
+def test_regions_repeated_as_padding_change_nothing() -> None:
+    model, data = attentive().eval(), looking_pairs()
+    padded = replace(data, descriptors=torch.cat([data.descriptors, data.descriptors[:, :1].expand(-1, 3, -1)], 1))
+    with torch.no_grad():
+        torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(padded, [0, 1], START)))
+
+
+def test_attention_gradients_agree_with_finite_differences() -> None:
+    model, data = attentive(), looking_pairs()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    batch = pack(data, range(5), START)
+    model(batch).sum().backward()
+    for name, parameter in model.named_parameters():
+        flat, gradient = parameter.data.view(-1), parameter.grad
+        assert gradient is not None, name
+        k = int(gradient.abs().argmax())
+        values = []
+        for sign in (1, -1):
+            kept = float(flat[k])
+            flat[k] = kept + sign * 1e-6
+            values.append(float(model(batch).sum().detach()))
+            flat[k] = kept
+        assert float(gradient.view(-1)[k]) == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4, abs=1e-6), name
+
+
+def test_heads_that_cannot_share_the_units_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 units"):
+        AttentiveGenerator(GeneratorConfig("gru", 4, 7, attention=2), D, V)

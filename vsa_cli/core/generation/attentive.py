@@ -1,0 +1,118 @@
+"""A generator that looks at the regions again before every word.
+
+    v_i = ReLU(W_v CNN(I_i)),  g = ReLU(W_g CNN(I_0))
+    h_t = GRU(W_x x_t + W_i g, h_{t-1}),  h_0 = tanh(W_0 g)
+    c_t = sum_i softmax_i(q(h_t) . k(v_i) / sqrt(C)) u(v_i),  for each of several heads of size C
+    y_t = softmax(W_o (h_t + tanh(W_c [h_t, c_t])) + b_o)
+
+What was looked at enters the output and not the recurrence (Lu et al. 2017 place it so, too): all steps of all
+sentences look at once, in a few large products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.generation.cells import State
+from vsa_cli.core.generation.model import Batch, SentenceModel, Step, log_frequencies
+from vsa_cli.core.recurrence import gru_recurrence
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """K images: (K, H) g, (K, heads, R, C) keys and contents of their regions, and (K, 1, 1, R) what is no region.
+
+    An image with fewer than R regions repeats its whole image; the repeats get minus infinity there, so that what
+    is said of an image does not depend on its company.
+    """
+
+    whole: Tensor
+    keys: Tensor
+    contents: Tensor
+    blind: Tensor
+
+
+class AttentiveGenerator(SentenceModel):
+    """GRU and attention over regions."""
+
+    def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
+        super().__init__(config)
+        hidden = config.hidden_size
+        if hidden % config.attention:
+            raise ValueError(f"{hidden} units cannot be shared among {config.attention} heads")
+        self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
+        self.W_g = nn.Linear(descriptor_size, hidden)
+        self.W_v = nn.Linear(descriptor_size, hidden)
+        self.W_0 = nn.Linear(hidden, hidden)
+        self.W_x = nn.Linear(config.word_size, 3 * hidden)
+        self.W_i = nn.Linear(hidden, 3 * hidden, bias=False)
+        self.W_h = nn.Parameter(torch.empty(1, hidden, 3 * hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
+        self.b_h = nn.Parameter(torch.zeros(1, 1, 3 * hidden))
+        self.key, self.content, self.query = (nn.Linear(hidden, hidden) for _ in range(3))
+        self.W_c = nn.Linear(2 * hidden, hidden)
+        self.W_o = nn.Linear(hidden, vocabulary_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.image_dropout = nn.Dropout(config.image_dropout)
+        self.shift: Tensor
+        self.scale: Tensor
+        self.register_buffer("shift", torch.zeros(descriptor_size))
+        self.register_buffer("scale", torch.ones(descriptor_size))
+        nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
+
+    @torch.no_grad()
+    def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
+        """See `SentenceModel`. Each number of a descriptor is standardised over the training images."""
+        self.W_o.bias.copy_(log_frequencies(counts))
+        spread = descriptors.std(0)
+        self.shift.copy_(descriptors.mean(0))
+        self.scale.copy_(spread.clamp(min=max(1e-6, 0.01 * float(spread.mean()))).reciprocal())
+
+    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+        """See `SentenceModel`: (B, R, D) descriptors. The state's second part says which image a row is of."""
+        seen = self._see(descriptors)
+        image_gates = self.W_i(seen.whole)
+
+        def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+            h, image = state
+            gates = self.W_x(self.words(words)) + image_gates[image]
+            h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]
+            return F.log_softmax(self._say(h, seen, image), -1), (h, image)
+
+        return step, (torch.tanh(self.W_0(seen.whole)), torch.arange(len(descriptors), device=descriptors.device))
+
+    def logits(self, batch: Batch) -> Tensor:
+        """See `SentenceModel`."""
+        seen = self._see(batch.descriptors)
+        image = torch.cat([batch.image[:rows] for rows in batch.batch_sizes])  # (N,) of every step
+        gates = self.W_x(self.dropout(self.words(batch.inputs))) + self.W_i(self.dropout(seen.whole))[image]
+        start = torch.tanh(self.W_0(seen.whole))[batch.image]
+        h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
+        return self._say(h, seen, image)
+
+    def _see(self, descriptors: Tensor) -> _Seen:
+        standard = (descriptors - self.shift) * self.scale
+        standard = standard * self.image_dropout(torch.ones_like(standard[:, :1]))  # one mask for all of an image
+        whole, v = F.relu(self.W_g(standard[:, 0])), F.relu(self.W_v(standard))
+        repeats = (descriptors == descriptors[:, :1]).all(-1)
+        repeats[:, 0] = False
+        blind = torch.zeros(repeats.shape, device=repeats.device).masked_fill(repeats, -torch.inf)[:, None, None]
+        return _Seen(whole, self._heads(self.key(v)), self._heads(self.content(v)), blind)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        images, regions, hidden = x.shape
+        return x.view(images, regions, self.config.attention, hidden // self.config.attention).transpose(1, 2)
+
+    def _say(self, h: Tensor, seen: _Seen, image: Tensor) -> Tensor:
+        """(N, V) logits from (N, H) states of rows whose images are `image` (N,)."""
+        query = self.query(h).view(len(h), self.config.attention, 1, -1)
+        affinity = (query @ seen.keys[image].mT) / query.shape[-1] ** 0.5 + seen.blind[image]  # (N, heads, 1, R)
+        looked = (torch.softmax(affinity, -1).to(query.dtype) @ seen.contents[image]).flatten(1)
+        mixed = h + torch.tanh(self.W_c(self.dropout(torch.cat([h, looked], -1))))
+        scores: Tensor = self.W_o(self.dropout(mixed))
+        return scores
