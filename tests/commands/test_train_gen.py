@@ -103,6 +103,29 @@ def test_fragments_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippet
     assert "another corpus" in result.stderr
 
 
+def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    assert train(vsa, drawn, tmp_path / "start", "--epochs", 3).exit_code == 0
+    command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", tmp_path / "start")
+    options = ("--epochs", 14, "--patience", 14, "--learning-rate", 3e-4, "--batch-size", 4, "--json")
+    result = vsa(*command, *options)
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    losses = [epoch["loss"] for epoch in epochs]  # the negative CIDEr of what is drawn
+    assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.04
+    assert "CIDEr" in epochs[0]["validation"]
+    envelope = json.loads((tmp_path / "gen" / "config.json").read_text())["envelope"]
+    assert set(envelope["config"]["start"]) == {"sha256"}
+    again = vsa(*command[:3], "-o", tmp_path / "again", *command[5:], *options)
+    assert again.exit_code == 0
+    assert weights(tmp_path / "gen") == weights(tmp_path / "again")
+
+
+def test_self_critical_training_keeps_the_shape_of_its_start(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--self-critical", drawn.model)
+    assert result.exit_code == 2
+    assert "the shape of GEN" in result.stderr
+
+
 def test_the_model_is_self_contained(drawn: Drawn) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
     assert config["envelope"]["format"] == "vsa-generator"

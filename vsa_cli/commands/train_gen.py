@@ -10,7 +10,7 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.artifacts import refuse_existing
-from vsa_cli.core.config import GENERATOR_PRESETS, Cell, GeneratorPreset
+from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.errors import UsageError
 
 
@@ -34,6 +34,10 @@ def train_gen(
     snippets: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Train on regions and their fragments, from vsa align --split all."),
+    ] = None,
+    self_critical: Annotated[
+        Path | None,
+        typer.Option(metavar="GEN", help="Go on from this generator, raising the CIDEr of what it says."),
     ] = None,
     preset: Annotated[
         GeneratorPreset, typer.Option(help="The paper's model to the letter, or the strongest known here.")
@@ -73,8 +77,8 @@ def train_gen(
     """Train the sentence generator on photographs and their sentences.
 
     Each epoch prints loss, perplexity on held-out sentences and words a second; the best weights are kept in
-    the output folder. With --snippets it learns to caption regions. A run that was interrupted goes on with
-    --resume, to the same weights.
+    the output folder. With --snippets it learns to caption regions; with --self-critical it goes on from a
+    generator by the metric itself. A run that was interrupted goes on with --resume, to the same weights.
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
@@ -83,21 +87,24 @@ def train_gen(
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.generation.artifact import read_generator
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.learning.run import Request
     from vsa_cli.core.regions.store import RegionStore
 
     set_threads(threads)
     read = read_corpus(corpus)
+    processor = resolve_device(device)
+    start = read_generator(self_critical, processor) if self_critical is not None else None
     model, training = GENERATOR_PRESETS[preset]
+    shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
+    if start is not None:
+        if shape or snippets is not None:
+            raise UsageError("--self-critical takes the shape of GEN, and learns from whole photographs")
+        model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:
-        attention = 0  # attention is a GRU's
-    model = replace(
-        model,
-        **options.given(
-            cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout
-        ),
-    )  # fmt: skip
+        shape["attention"] = 0  # attention is a GRU's
+    model = replace(model, **shape)
     if model.attention and (model.cell != "gru" or model.hidden_size % model.attention):
         raise UsageError("--attention: it takes --cell gru, and a --hidden-size that its heads can share equally")
     training = replace(
@@ -116,7 +123,7 @@ def train_gen(
         held_out,
         keep_last or held_out is None,
         seed,
-        resolve_device(device),
+        processor,
         resume,
     )
     console = Console(quiet=quiet)
@@ -125,8 +132,8 @@ def train_gen(
         return
     report_training(
         console,
-        train_generator(read, RegionStore(regions), request, snippets),
+        train_generator(read, RegionStore(regions), request, snippets, start),
         output=output,
-        unit="words",
+        unit="words" if start is None else "sentences",
         as_json=json,
     )

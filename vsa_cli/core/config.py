@@ -20,6 +20,7 @@ Optimizer = Literal["sgd", "adam"]
 Cell = Literal["rnn", "gru", "lstm"]
 GeneratorPreset = Literal["paper", "best"]
 GeneratorOptimizer = Literal["rmsprop", "adam"]
+Objective = Literal["likelihood", "cider"]
 Restval = Literal["train", "drop"]
 RankFormat = Literal["text", "json", "jsonl", "html"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco"]
@@ -182,17 +183,21 @@ class GeneratorTraining:
     """How the generator learns (paper, section 3.4: RMSProp, elementwise clipping at 5).
 
     Attributes:
+        objective: the sentences' likelihood (the paper), or the CIDEr of `samples` sentences drawn for each image.
+        samples: see there.
         optimizer: the paper's RMSProp, or Adam with decoupled weight decay.
         learning_rate: at the start; cosine-decayed to zero over `epochs`.
         decay: of RMSProp's running mean of squares.
         weight_decay: of Adam.
         label_smoothing: share of each target that is spread over all words.
-        batch_size: sentences a step.
+        batch_size: sentences a step; with `cider`, images.
         clip: gradients are clipped elementwise to [-clip, clip].
-        epochs: passes over the training sentences, at most.
-        patience: stop after this many epochs without a better validation perplexity.
+        epochs: passes over the training sentences, or images, at most.
+        patience: stop after this many epochs without a better validation.
     """
 
+    objective: Objective = "likelihood"
+    samples: int = 5
     optimizer: GeneratorOptimizer = "rmsprop"
     learning_rate: float = 5e-4
     decay: float = 0.99
@@ -213,20 +218,26 @@ GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTrainin
 }
 """What `vsa train-gen --preset` names; options given beside it win."""
 
+SELF_CRITICAL = GeneratorTraining(
+    objective="cider", optimizer="adam", learning_rate=1e-4, weight_decay=0.0, batch_size=50, epochs=5, patience=5
+)
+"""How `vsa train-gen --self-critical` goes on from a generator that likelihood has trained."""
+
 
 @dataclass(frozen=True)
 class AlignConfig:
     """How words are given to regions (paper, section 3.1.4).
 
     Attributes:
-        beta: the reward of two neighbouring words for one region; 0 takes each word's best.
+        beta: the reward of two neighbouring words for one region, on the scale of the evidence: with `contained`
+            standard deviations, with `own` v_i . s_t itself (cosines want some 0.05); 0 takes each word's best.
         evidence: what a region says for a word: `own` is its v_i . s_t alone (the paper); `contained` adds what
             the regions inside its box say, so that words find whole things rather than their likeliest parts.
         lift: with `contained`, what every region counts for, in standard deviations of the sentence's scores.
         size_cost: with `contained`, the power of a box's area by which its sum is divided.
     """
 
-    beta: float = 0.05
+    beta: float = 1.0
     evidence: Evidence = "contained"
     lift: float = 1.0
     size_cost: float = 0.4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,15 @@ from torch import Tensor
 from vsa_cli.core.artifacts import file_sha256
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.generation.artifact import FORMAT, build_generator
 from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches
 from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
 from vsa_cli.core.generation.model import Batch, SentenceModel
+from vsa_cli.core.generation.self_critical import SelfCriticalTask, described_images
+from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.training.loop import Epoch, Step
@@ -73,6 +77,7 @@ def train_generator(
     regions: RegionStore,
     request: Request[GeneratorConfig, GeneratorTraining],
     snippets: Path | None = None,
+    start: Trained[SentenceModel] | None = None,
 ) -> Iterator[Step | Epoch]:
     """Train a generator, writing `request.out` as it improves.
 
@@ -81,6 +86,7 @@ def train_generator(
         regions: of the images.
         request: how.
         snippets: train on the regions and fragments that `vsa align` wrote there, not on images and sentences.
+        start: a trained generator to go on from.
 
     Raises:
         ArtifactError: corpus and regions do not fit, or the run to continue was begun otherwise.
@@ -91,6 +97,14 @@ def train_generator(
     torch.manual_seed(request.seed)
     model = build_generator(request.model, regions.descriptor_size, vocabulary.size)
 
+    sources = _sources(snippets, start)
+    if start is not None:
+        _require_same(start, vocabulary, request.model, regions)
+        model.load_state_dict(start.model.state_dict())
+        model.to(request.device)
+    if request.training.objective == "cider":
+        yield from _train_by_metric(model, corpus, regions, request, sources)
+        return
     looks = model.looks_at_regions
     fragments = read_fragments(snippets, corpus, regions) if snippets is not None else None
 
@@ -108,12 +122,49 @@ def train_generator(
             f"{snippets}: no snippet of split {request.validate} to choose by; "
             "align --split all, or give --validate none"
         )
-    model.start_from_data(train.target_counts(vocabulary.size), train.sample())
+    if start is None:
+        model.start_from_data(train.target_counts(vocabulary.size), train.sample())
     model.to(request.device)
     task = GeneratorTask(model, train, held_out, vocabulary.start, request.training)
     optimizer = _optimizer(model, request.training)
-    sources = {"snippets": {"sha256": file_sha256(snippets)}} if snippets is not None else None
     yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences), sources)
+
+
+def _train_by_metric(
+    model: SentenceModel,
+    corpus: Corpus,
+    regions: RegionStore,
+    request: Request[GeneratorConfig, GeneratorTraining],
+    sources: dict[str, Any],
+) -> Iterator[Step | Epoch]:
+    looks = model.looks_at_regions
+    train = described_images(corpus, regions, request.split, all_regions=looks)
+    held_out = (
+        described_images(corpus, regions, request.validate, all_regions=looks) if request.validate is not None else None
+    )
+    task = SelfCriticalTask(model, vocabulary_of(corpus), train, held_out, request.training)
+    optimizer = _optimizer(model, request.training)
+    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.references), sources)
+
+
+def _sources(snippets: Path | None, start: Trained[SentenceModel] | None) -> dict[str, Any]:
+    """What else than corpus and regions a generator is made from, for its envelope."""
+    found: dict[str, Any] = {}
+    if snippets is not None:
+        found["snippets"] = {"sha256": file_sha256(snippets)}
+    if start is not None:
+        found["start"] = {"sha256": start.sha256}
+    return found
+
+
+def _require_same(
+    start: Trained[SentenceModel], vocabulary: Vocabulary, config: GeneratorConfig, regions: RegionStore
+) -> None:
+    if start.vocabulary != vocabulary:
+        raise ArtifactError("the generator to start from has another vocabulary than the corpus")
+    start.recipe.require_from(regions.envelope, str(regions.path))
+    if start.model.config != config:
+        raise ArtifactError("the generator to start from has another shape than the one asked for")
 
 
 def _optimizer(model: SentenceModel, training: GeneratorTraining) -> torch.optim.Optimizer:
