@@ -138,3 +138,87 @@ def test_pages_never_take_what_is_not_theirs(
     assert result.exit_code == 2
     assert words in result.stderr
     assert not (tmp_path / "snippets.jsonl").exists()
+
+
+@pytest.fixture(scope="module")
+def odd(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of one image, one of whose sentences has no known word, and regions of other kinds."""
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "c.csv").write_text("image,caption,split\n000.png,a red circle,val\n000.png,zeppelin,val\n")
+    grid = ("--detector", "grid", "-q")
+    steps = (
+        ("prep", folder / "c.csv", "--images", drawn.photos, "-o", folder / "one.json"),
+        ("extract-regions", folder / "one.json", "-o", folder / "one.h5", "--top", 3, "--side", 96, *grid),
+        ("extract-regions", folder / "one.json", "-o", folder / "single.h5", "--top", 0, "--side", 96, *grid),
+        ("extract-regions", folder / "one.json", "-o", folder / "small.h5", "--top", 0, "--side", 64, *grid),
+    )
+    for step in steps:
+        result = vsa(*step)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def align(vsa: Run, embed: Path, corpus: Path, regions: Path, out: Path, *options: object) -> Result:
+    return vsa("align", embed, corpus, regions, "--split", "val", "-o", out / "s.jsonl", *options)
+
+
+@pytest.mark.parametrize("regions", ["one.h5", "single.h5"])
+def test_one_image_with_a_sentence_of_unknown_words(
+    vsa: Run, embed: Path, odd: Path, tmp_path: Path, regions: str
+) -> None:
+    files = ("--scores", tmp_path / "scores.jsonl", "--words", tmp_path / "w.jsonl", "--html", tmp_path / "album")
+    result = align(vsa, embed, odd / "one.json", odd / regions, tmp_path, *files)
+    assert result.exit_code == 0, result.output
+    assert "of 2 sentences; 1 had no known word" in result.stderr
+    _, *snippets = lines(tmp_path / "s.jsonl")
+    assert {snippet["sentence_id"] for snippet in snippets} == {"000.png#0"}
+    assert regions != "single.h5" or [snippet["region"] for snippet in snippets] == [0]
+    assert len(with_class(read_page((tmp_path / "album" / "index.html").read_text()), "line")) == 2
+
+
+def test_what_does_not_fit_is_told_in_a_line_and_nothing_is_written(
+    vsa: Run, drawn: Drawn, embed: Path, odd: Path, tmp_path: Path
+) -> None:
+    for corpus, regions, words in (
+        (odd / "one.json", odd / "small.h5", "not described as the model needs (efficientnet_lite2, roi, side 96)"),
+        (drawn.corpus, odd / "one.h5", "extract its regions first"),
+    ):
+        result = align(vsa, embed, corpus, regions, tmp_path)
+        assert result.exit_code == 1
+        assert words in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_of_other_words_has_no_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("image,caption,split\n000.png,dogs run,val\n001.png,one dog,train\n")
+    made = ("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", tmp_path / "c.json", "--min-count", 1)
+    assert vsa(*made).exit_code == 0
+    result = align(vsa, embed, tmp_path / "c.json", drawn.regions, tmp_path)
+    assert result.exit_code == 0
+    assert "0 snippets of 1 sentences; 1 had no known word" in result.stderr
+
+
+@pytest.mark.cuda
+def test_cuda_aligns_as_the_cpu_does(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    found = {}
+    for device in ("cpu", "cuda"):
+        folder = tmp_path / device
+        folder.mkdir()
+        options = ("--device", device, "--scores", folder / "scores.jsonl", "--html", folder / "album")
+        result = align(vsa, embed, drawn.corpus, drawn.regions, folder, *options)
+        assert result.exit_code == 0, result.output
+        found[device] = lines(folder / "scores.jsonl")[1:]
+    for one, other in zip(found["cpu"], found["cuda"], strict=True):
+        assert np.array(one["scores"]) == pytest.approx(np.array(other["scores"]), abs=5e-3)
+
+
+def test_regions_of_another_photograph_are_refused(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    corpus = json.loads(drawn.corpus.read_text())
+    corpus["images"][0]["sha256"] = "0" * 64
+    other = tmp_path / "corpus.json"
+    other.write_text(json.dumps(corpus))
+    result = vsa("align", embed, other, drawn.regions, "--split", "all", "-o", tmp_path / "snippets.jsonl")
+    assert result.exit_code == 1
+    assert "another photograph" in result.stderr
+    assert not (tmp_path / "snippets.jsonl").exists()

@@ -198,3 +198,79 @@ def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_pat
     again = cache.get(newest.sha256)
     assert again is not None
     assert again.descriptors.tolist() == newest.descriptors.tolist()
+
+
+def test_sentences_without_a_known_word_are_refused(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("zeppelin\nairship\n")
+    options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed)
+    result = vsa("retrieve", *options)
+    assert result.exit_code == 1
+    assert "s.txt: no sentence with a word that the model knows" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def corpus_of(vsa: Run, drawn: Drawn, folder: Path, rows: str, top: int, side: int = 96) -> tuple[object, ...]:
+    """A corpus of its own with regions, as `vsa retrieve` is given them."""
+    (folder / "c.csv").write_text(f"image,caption,split\n{rows}")
+    corpus, regions = folder / "c.json", folder / "r.h5"
+    grid = ("--detector", "grid", "--top", top, "--side", side, "-q")
+    assert vsa("prep", folder / "c.csv", "--images", drawn.photos, "-o", corpus).exit_code == 0
+    assert vsa("extract-regions", corpus, "-o", regions, *grid).exit_code == 0
+    return ("--corpus", corpus, "--regions-file", regions, "-o", folder / "rankings.jsonl")
+
+
+@pytest.mark.parametrize("top", [0, 3])
+def test_one_image_is_a_split_too(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, top: int) -> None:
+    rows = "000.png,a red circle,val\n000.png,zeppelin,val\n"
+    options = corpus_of(vsa, drawn, tmp_path, rows, top)
+    result = vsa("retrieve", *options, "--model", embed)
+    assert result.exit_code == 0, result.output
+    _, *lines = [json.loads(line) for line in (tmp_path / "rankings.jsonl").read_text().splitlines()]
+    assert [(line["direction"], line["best_rank"], len(line["top"])) for line in lines] == [
+        ("i2t", 1, 1), ("t2i", 1, 1), ("t2i", 1, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "side", "words"),
+    [
+        ("000.png,dogs run,val\n001.png,dogs dogs,val\n", 96, "no sentence with a word of the vocabulary"),
+        ("000.png,a red circle,val\n", 64, "not described as the model needs (efficientnet_lite2, roi, side 96)"),
+    ],
+)
+def test_a_split_that_does_not_fit_the_model_is_told_in_a_line(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, rows: str, side: int, words: str
+) -> None:
+    options = corpus_of(vsa, drawn, tmp_path, rows, 0, side)
+    result = vsa("retrieve", *options, "--model", embed)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "rankings.jsonl").exists()
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("mode", ["images", "sentences", "split"])
+def test_cuda_finds_what_the_cpu_finds(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "s.txt").write_text("a red circle\nthere is one blue square\n")
+    options: dict[str, tuple[object, ...]] = {
+        "images": ("a red circle", drawn.photos, "--explain", "--json"),
+        "sentences": ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--explain", "--json"),
+        "split": ("--corpus", drawn.corpus, "--regions-file", drawn.regions),
+    }
+    found = {}
+    for device in ("cpu", "cuda"):
+        result = vsa("retrieve", *options[mode], "--model", embed, "--device", device, "--no-cache")
+        assert result.exit_code == 0, result.output
+        found[device] = result.stdout
+    if mode == "split":
+        assert found["cuda"].count("\n") == found["cpu"].count("\n")
+        return
+    one, other = ([record["score"] for record in json.loads(text)] for text in found.values())
+    assert one == pytest.approx(other, abs=5e-3)
+
+
+def test_a_query_without_a_word_says_so(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    result = vsa("retrieve", "!!!", drawn.photos, "--model", embed)
+    assert result.exit_code == 1
+    assert "the query has no word" in result.stderr

@@ -186,6 +186,9 @@ def test_options_that_do_not_fit_are_refused_in_a_line(
 
 
 @pytest.mark.cuda
-def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    result = train(vsa, drawn, tmp_path / "embed", "--epochs", 2, "--device", "cuda")
+@pytest.mark.parametrize(
+    "options", [("--preset", "paper"), ("--preset", "best"), ("--sweep", "--sweep-rates", "1e-3,3e-3")], ids=" ".join
+)
+def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, ...]) -> None:
+    result = train(vsa, drawn, tmp_path / "embed", *options, "--epochs", 2, "--device", "cuda")
     assert result.exit_code == 0, result.output

@@ -17,6 +17,7 @@ from vsa_cli.core.embedding.evidence import gather
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.learning.sentences import require_same_photograph
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
 
@@ -55,6 +56,7 @@ def align_corpus(
     """
     trained.recipe.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
+        require_same_photograph(image, regions)
         yield from _align_image(trained, image, regions[image.key], config)
 
 

@@ -45,7 +45,8 @@ def known_query(trained: Trained[Embedding], tokens: Sequence[str]) -> tuple[lis
     """
     known = [token for token in tokens if trained.vocabulary.encode([token])]
     if not known:
-        raise DataError(f"the model knows no word of {' '.join(tokens)!r}")
+        said = f"the model knows no word of {' '.join(tokens)!r}" if tokens else "the query has no word in it"
+        raise DataError(said)
     return known, trained.vocabulary.encode(known)
 
 
@@ -78,10 +79,12 @@ def search_sentences(
     scores = np.full(len(sentences), -np.inf, np.float32)
     ids = [trained.vocabulary.encode(tokens) for tokens in sentences]
     known = [i for i, words in enumerate(ids) if words]
+    device = trained.model.W_m.weight.device
+    described = _tensor(regions)[None].to(device)
     for start in range(0, len(known), 1000):
         part = known[start : start + 1000]
-        packed = pack([ids[i] for i in part])
-        scores[part] = combined_scores(trained.model, packed, _tensor(regions)[None])[:, 0].cpu().numpy()
+        packed = pack([ids[i] for i in part]).to(device)
+        scores[part] = combined_scores(trained.model, packed, described)[:, 0].cpu().numpy()
     return scores
 
 

@@ -168,11 +168,8 @@ class Embedding(nn.Module):
 
     def _standard(self, descriptors: Tensor) -> Tensor:
         """Standardised descriptors under dropout; an image's regions lose the same numbers: one mask is cheaper."""
-        standard = (descriptors - self.shift) * self.scale
-        if not self.training:
-            return standard
-        mask: Tensor = self.dropout(torch.ones_like(standard[..., :1, :]))
-        return standard * mask
+        factor: Tensor = self.dropout(self.scale.expand_as(descriptors[..., :1, :]))
+        return torch.addcmul(-self.shift * factor, descriptors, factor)
 
     def _comparable(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.config.similarity == "cosine" else vectors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,8 +16,26 @@ from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.embedding.sentences import Packed, pack
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
 
-_IMAGES = 250  # images whose regions are embedded and compared at once
-_SENTENCES = 500
+_IMAGES = 2000  # images whose regions are embedded, once, and compared with all sentences
+_SENTENCES = 500  # embedded, and compared with these images, at once
+_PART = 100  # images embedded at once
+
+
+@dataclass(frozen=True)
+class _Said:
+    """L sentences embedded: (N, H) words, the sentence of each, and (L, H) sentences as such."""
+
+    words: Tensor
+    packed: Packed
+    whole: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """K images embedded: (K, R, H) regions, and (K, H) images as such."""
+
+    regions: Tensor
+    whole: Tensor | None
 
 
 def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor:
@@ -28,14 +46,28 @@ def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor
         packed: L sentences.
         regions: (K, R, D) float32 descriptors, region 0 the whole image.
     """
+    return _compare(model, _encode_said(model, packed), _encode_shown(model, regions))
+
+
+def _encode_said(model: Embedding, packed: Packed) -> _Said:
     encoded = model.encode_words(packed)
-    by_word = _accurate(word_scores(encoded.words, model.encode_regions(regions)))
-    scores = sentence_scores(by_word, packed.sentence, packed.count, mean=model.config.similarity == "cosine")
-    share = model.config.whole_weight
-    if share == 0:
+    whole = model.encode_sentences(encoded.context, packed) if model.config.whole_weight > 0 else None
+    return _Said(encoded.words, packed, whole)
+
+
+def _encode_shown(model: Embedding, regions: Tensor) -> _Shown:
+    whole = model.encode_whole_images(regions[:, 0]) if model.config.whole_weight > 0 else None
+    return _Shown(model.encode_regions(regions), whole)
+
+
+def _compare(model: Embedding, said: _Said, shown: _Shown) -> Tensor:
+    by_word = _accurate(word_scores(said.words, shown.regions))
+    mean = model.config.similarity == "cosine"
+    scores = sentence_scores(by_word, said.packed.sentence, said.packed.count, mean=mean)
+    if said.whole is None or shown.whole is None:
         return scores
-    whole = model.encode_sentences(encoded.context, packed) @ model.encode_whole_images(regions[:, 0]).T
-    return (1 - share) * scores + share * _accurate(whole)
+    share = model.config.whole_weight
+    return (1 - share) * scores + share * _accurate(said.whole @ shown.whole.T)
 
 
 def _accurate(scores: Tensor) -> Tensor:
@@ -47,20 +79,24 @@ def _accurate(scores: Tensor) -> Tensor:
 def score_pairs(model: Embedding, pairs: Pairs) -> NDArray[np.float32]:
     """(M, K): every sentence of a split for every image of it."""
     device = model.W_m.weight.device
-    result = np.empty((len(pairs.sentences), len(pairs.regions)), np.float32)
+    sentences, images = len(pairs.sentences), len(pairs.regions)
+    result = np.empty((sentences, images), np.float32)
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        for rows, packed in _chunks(pairs):
-            moved = packed.to(device)
-            for start in range(0, len(pairs.regions), _IMAGES):
-                regions = pairs.regions[start : start + _IMAGES].to(device).float()
-                result[rows, start : start + len(regions)] = combined_scores(model, moved, regions).cpu().numpy()
+        for first in range(0, images, _IMAGES):
+            shown = _encode_block(model, pairs.regions[first : first + _IMAGES])
+            for start in range(0, sentences, _SENTENCES):
+                rows = slice(start, start + _SENTENCES)
+                said = _encode_said(model, pack(pairs.sentences[rows]).to(device))
+                result[rows, first : first + _IMAGES] = _compare(model, said, shown).cpu().numpy()
     return result
 
 
-def _chunks(pairs: Pairs) -> Iterator[tuple[slice, Packed]]:
-    for start in range(0, len(pairs.sentences), _SENTENCES):
-        rows = slice(start, start + _SENTENCES)
-        yield rows, pack(pairs.sentences[rows])
+def _encode_block(model: Embedding, regions: Tensor) -> _Shown:
+    """(K, R, D) float16 descriptors of many images, embedded part by part."""
+    device = model.W_m.weight.device
+    parts = [_encode_shown(model, part.to(device).float()) for part in torch.split(regions, _PART)]
+    whole = [part.whole for part in parts if part.whole is not None]
+    return _Shown(torch.cat([part.regions for part in parts]), torch.cat(whole) if whole else None)
 
 
 def recall_both_ways(scores: NDArray[np.float32], image: NDArray[np.int64], wordless: int = 0) -> dict[str, float]:

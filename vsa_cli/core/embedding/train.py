@@ -109,5 +109,8 @@ def _optimizer(model: Embedding, training: EmbedTraining) -> torch.optim.Optimiz
             lr=training.learning_rate,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
+            fused=True,
         )
-    return torch.optim.AdamW(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+    return torch.optim.AdamW(
+        model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )

@@ -34,6 +34,16 @@ class Sentences:
         return tuple(image.key for image in self.images)
 
 
+def require_same_photograph(image: Image, regions: RegionStore) -> None:
+    """See that regions under an image's name, if there are any, are of its photograph.
+
+    Raises:
+        ArtifactError: they describe another file.
+    """
+    if image.key in regions and regions.hash_of(image.key) != image.sha256:
+        raise ArtifactError(f"{regions.path}: {image.key} is another photograph there than in the corpus; extract anew")
+
+
 def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Sentences:
     """The sentences of a split, whose photographs must be those that the regions describe.
 
@@ -47,10 +57,7 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
     ids: list[str] = []
     wordless: list[tuple[int, str]] = []
     for row, image in enumerate(images):
-        if image.key in regions and regions.hash_of(image.key) != image.sha256:
-            raise ArtifactError(
-                f"{regions.path}: {image.key} is another photograph there than in the corpus; extract anew"
-            )
+        require_same_photograph(image, regions)
         for sentence in image.sentences:
             words = tuple(vocabulary.encode(sentence.tokens))
             if words:

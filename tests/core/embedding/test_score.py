@@ -1,0 +1,92 @@
+"""The maximum over regions against torch's own, values and gradients; and a split scored in blocks against at once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vsa_cli.core.config import EmbedConfig
+from vsa_cli.core.embedding import score, search
+from vsa_cli.core.embedding.batches import Pairs
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.score import word_scores
+from vsa_cli.core.embedding.search import combined_scores, score_pairs
+from vsa_cli.core.embedding.sentences import pack
+
+H, D, V = 5, 6, 9
+
+
+def plain(s: Tensor, v: Tensor) -> Tensor:
+    return (s @ v.flatten(0, 1).T).unflatten(1, v.shape[:2]).max(2).values
+
+
+def drawn(words: int, images: int, regions: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Small whole numbers: their products are exact, and many are equal."""
+    generator = torch.Generator().manual_seed(seed)
+    s = torch.randint(-2, 3, (words, H), generator=generator).double()
+    v = torch.randint(-2, 3, (images, regions, H), generator=generator).double()
+    return s.requires_grad_(), v.requires_grad_()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 10**6))
+def test_the_best_region_and_its_gradient_are_torchs(words: int, images: int, regions: int, seed: int) -> None:
+    s, v = drawn(words, images, regions, seed)
+    weight = torch.randn(words, images, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    found, expected = word_scores(s, v), plain(s, v)
+    assert found.equal(expected)
+    mine = torch.autograd.grad((found * weight).sum(), (s, v))
+    for gradient, torchs in zip(mine, torch.autograd.grad((expected * weight).sum(), (s, v)), strict=True):
+        torch.testing.assert_close(gradient, torchs)  # of equals the first wins, here and there
+
+
+def test_more_regions_than_a_byte_counts() -> None:
+    s, v = drawn(4, 2, 700)
+    with torch.no_grad():
+        v[:, -1] = 9 * s[0].sign()  # the first word finds the last region
+    for gradient, torchs in zip(
+        torch.autograd.grad(word_scores(s, v).sum(), (s, v)),
+        torch.autograd.grad(plain(s, v).sum(), (s, v)),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, torchs)
+
+
+@pytest.mark.parametrize("edge", [1, 3, 7])
+def test_tiles_change_no_score(monkeypatch: pytest.MonkeyPatch, edge: int) -> None:
+    s, v = drawn(11, 8, 3)
+    monkeypatch.setattr(score, "_CACHED", edge)
+    with torch.no_grad():
+        assert word_scores(s, v).equal(plain(s, v))
+
+
+def test_under_autocast_it_multiplies_in_bfloat16_and_gradients_keep_their_type() -> None:
+    s, v = (tensor.detach().float().requires_grad_() for tensor in drawn(6, 3, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = word_scores(s, v)
+    assert found.dtype == torch.bfloat16
+    expected = plain(s, v)
+    assert found.float().equal(expected)  # whole numbers below 256 lose nothing
+    mine = torch.autograd.grad(found.float().sum(), (s, v))
+    for gradient, torchs in zip(mine, torch.autograd.grad(expected.sum(), (s, v)), strict=True):
+        assert gradient.dtype == torch.float32
+        assert gradient.equal(torchs)
+
+
+@pytest.mark.parametrize("whole_weight", [0.0, 0.5])
+def test_a_split_in_blocks_scores_as_it_does_at_once(monkeypatch: pytest.MonkeyPatch, whole_weight: float) -> None:
+    torch.manual_seed(0)
+    config = EmbedConfig("gru", 4, 5, 7, similarity="cosine", whole_weight=whole_weight)
+    model = Embedding(config, D, V).eval()
+    sentences = tuple(tuple(torch.randint(0, V, (n,)).tolist()) for n in (3, 1, 5, 2, 2, 4, 1, 3))
+    regions, names = torch.randn(7, 3, D).half(), tuple("abcdefgh")
+    pairs = Pairs(names[:7], regions, torch.arange(8) % 7, sentences, names, ())
+    for module, name, size in ((search, "_IMAGES", 4), (search, "_SENTENCES", 3), (search, "_PART", 3)):
+        monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(search, "has_fast_bfloat16", lambda _: False)
+    with torch.no_grad():
+        expected = combined_scores(model, pack(sentences), regions.float())
+    torch.testing.assert_close(torch.from_numpy(score_pairs(model, pairs)), expected)
