@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from vsa_cli.core.artifacts import dump_json, write_lines
-from vsa_cli.core.config import CaptionFormat
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from vsa_cli.core.generation.captioner import Captioned
+    from vsa_cli.core.generation.captioned import Captioned
+    from vsa_cli.core.generation.delivery import Delivery
     from vsa_cli.core.regions.extract import Extracted
     from vsa_cli.core.training.loop import Epoch, Step
 
@@ -154,22 +154,12 @@ def _epoch_line(epoch: Epoch, unit: str) -> str:
     return f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}{measures}{mark}  {epoch.seconds:.0f} s  {speed}"
 
 
-def report_captions(
-    console: Console,
-    captioned: Iterable[Captioned],
-    kind: CaptionFormat,
-    *,
-    nbest: int,
-    alone: bool,
-    output: Path | None,
-) -> None:
-    """Print captions as they come, or write them to a file at the end, and name what failed.
+def report_captions(console: Console, captioned: Iterable[Captioned], delivery: Delivery) -> None:
+    """Have captions delivered as they come, print those that go to stdout, and name what failed.
 
     Raises:
         typer.Exit: with 3 when some photographs failed, with 1 when all did.
     """
-    from vsa_cli.core.generation.formats import format_captions
-
     tally = {"done": 0, "failed": 0}
 
     def watched() -> Iterator[Captioned]:
@@ -179,8 +169,9 @@ def report_captions(
             tally["done" if one.error is None else "failed"] += 1
             yield one
 
-    report_lines(format_captions(watched(), kind, nbest=nbest, alone=alone), output)
-    if tally["failed"]:
+    for line in delivery.lines(watched()):
+        print_data(line)
+    if tally["failed"] or delivery.lost:
         raise typer.Exit(3 if tally["done"] else 1)
 
 

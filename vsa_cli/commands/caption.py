@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,10 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
-from vsa_cli.core.config import CaptionFormat, DecodingConfig
-from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.errors import UsageError
 from vsa_cli.core.generation.decoding import settle
+from vsa_cli.core.generation.usage import Usage, check_usage
 
 
 def caption(
@@ -24,12 +25,26 @@ def caption(
         Path | None,
         typer.Option("--model", "-m", metavar="DIR", envvar="VSA_MODEL", help="A trained generator."),
     ] = None,
+    baseline: Annotated[
+        Baseline | None,
+        typer.Option(help="Instead of a model: a sentence of the most similar photograph of the corpus's train split."),
+    ] = None,
     corpus: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Caption a split of this corpus instead of photographs."),
     ] = None,
     regions_file: Annotated[Path | None, typer.Option(metavar="FILE", help="With --corpus: its regions.h5.")] = None,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all.")] = "val",
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Caption regions of each photograph as well, with their boxes.")
+    ] = False,
+    min_logprob: Annotated[
+        float | None,
+        typer.Option(max=0, metavar="L", help="With --regions: the least mean log-probability of a word, in nats."),
+    ] = None,
+    top_regions: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="With --regions: keep the N surest.")
+    ] = None,
     beam: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="Hypotheses kept by the search; 1 is argmax.")
     ] = DecodingConfig.beam,
@@ -37,8 +52,10 @@ def caption(
         int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")
     ] = DecodingConfig.nbest,
     length_norm: Annotated[
-        float,
-        typer.Option(min=0, max=10, metavar="ALPHA", help="Compare captions by log p / length^ALPHA; 1 is the mean."),
+        float | None,
+        typer.Option(
+            min=0, max=10, metavar="ALPHA", help="Compare captions by log p / length^ALPHA; the model's by default."
+        ),
     ] = DecodingConfig.length_norm,
     groups: Annotated[
         int, typer.Option(min=1, max=1000, metavar="G", help="Diverse search: G groups, of beam / G hypotheses each.")
@@ -78,7 +95,15 @@ def caption(
     format: Annotated[CaptionFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE|DIR", help="Write there instead of to stdout; html fills a DIR."),
+    ] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write copies there with captions and boxes drawn on them.")
+    ] = None,
+    sidecar: Annotated[
+        str | None,
+        typer.Option(metavar=".SUFFIX", help="Write each caption beside its photograph: photo.txt for .txt."),
     ] = None,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is separated by NUL.")] = False,
     cnn_weights: options.CnnWeights = None,
@@ -87,6 +112,7 @@ def caption(
     threads: options.Threads = 0,
     seed: options.Seed = 0,
     force: options.Force = False,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Caption photographs.
@@ -95,9 +121,16 @@ def caption(
     that cannot be read is named on stderr; the others are captioned, and the exit code is 3. Log-probabilities are
     always the model's own, END's included, whatever the search compares captions by.
 
+    --regions captions boxes as well, and keeps the sure ones that differ. --format html makes a page that any
+    browser opens: one file, or, with -o and a name that does not end in .html, a folder. --resume passes over
+    photographs that have their line in -o FILE (of --format jsonl), or their --sidecar.
+
+    --baseline nearest-neighbour takes the sentence of the most similar photograph of --corpus's train split, of its
+    sentences the one that agrees most with the others; for photographs, or for a --split of that corpus.
+
     Example: vsa caption photo.jpg --model gen/ --beam 7
     """
-    kind = _settle_usage(photos, corpus, regions_file, format, json)
+    kind = _settle_format(format, json, photos)
     decoding = settle(
         DecodingConfig(
             beam=beam,
@@ -116,65 +149,72 @@ def caption(
             top_p=top_p,
         )
     )
-    if output is not None:
-        refuse_existing(output, force=force)
-    if model is None:
-        raise MissingError("no model: name one with --model DIR (vsa train-gen makes them) or in VSA_MODEL")
-    import os
-
+    usage = Usage(
+        photos=bool(photos),
+        corpus=corpus is not None,
+        regions_file=regions_file is not None,
+        baseline=baseline,
+        decoding=decoding,
+        regions=regions,
+        region_options=min_logprob is not None or top_regions is not None,
+        kind=kind,
+        output=output is not None,
+        sidecar=sidecar is not None,
+        annotate=annotate is not None,
+        resume=resume,
+    )
+    check_usage(usage)
     from vsa_cli.console import Console, report_captions
-    from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.generation.artifact import read_generator
-    from vsa_cli.core.generation.captioner import Captioner, caption_photos, caption_split, look_at_all, look_at_whole
-    from vsa_cli.core.regions.looking import describer_for, extractor_for
-    from vsa_cli.core.regions.sources import expand, read_list
-    from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.core.generation.captioning import Request, captions
+    from vsa_cli.core.generation.delivery import Delivery, Outputs
+    from vsa_cli.core.regions.sources import read_list
 
     set_threads(threads)
-    processor = resolve_device(device)
-    trained = read_generator(model, processor)
-    captioner = Captioner(trained, decoding, seed)
-    if corpus is not None and regions_file is not None:
-        store = RegionStore(regions_file)
-        captioned = caption_split(captioner, trained, read_corpus(corpus), store, split, batch=batch_size)
-    else:
-        sources = expand(photos or [], read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
-        if trained.model.looks_at_regions:
-            look = look_at_all(extractor_for(trained.recipe, cnn_weights, processor))
-        else:
-            describer = describer_for(trained.recipe, cnn_weights, processor)
-            look = look_at_whole(describer, trained.recipe.config.photo_side)
-        captioned = caption_photos(
-            captioner,
-            look,
-            processor,
-            sources,
-            batch=batch_size,
-            workers=threads or os.cpu_count() or 1,
-        )
-    alone = photos is not None and len(photos) == 1 and photos != ["-"] and not Path(photos[0]).is_dir()
-    report_captions(Console(quiet=quiet), captioned, kind, nbest=nbest, alone=alone, output=output)
+    console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
+    names = photos or []
+    outputs = Outputs(
+        kind=kind,
+        output=output,
+        sidecar=sidecar,
+        annotate=annotate,
+        nbest=nbest,
+        regions=regions,
+        alone=len(names) == 1 and names != ["-"] and not Path(names[0]).is_dir(),
+        said_by=baseline or ("drawn at random" if decoding.sample else f"beam {beam}"),
+        force=force,
+        resume=resume,
+        workers=workers,
+    )
+    delivery = Delivery(outputs, console.warn)
+    kept = options.given(min_logprob=min_logprob, top=top_regions)
+    request = Request(
+        sources=delivery.sources(names, read_list(sys.stdin.buffer, b"\0" if null else b"\n")) if names else None,
+        refuse=delivery.refuse,
+        model=model,
+        baseline=baseline,
+        corpus=corpus,
+        regions_file=regions_file,
+        split=split,
+        decoding=decoding,
+        regions=RegionCaptionConfig(**kept) if regions else None,
+        cnn_weights=cnn_weights,
+        device=resolve_device(device),
+        batch=batch_size,
+        workers=workers,
+        seed=seed,
+    )
+    report_captions(console, delivery.beside(captions(request)), delivery)
 
 
-def _settle_usage(
-    photos: list[str] | None,
-    corpus: Path | None,
-    regions_file: Path | None,
-    kind: CaptionFormat | None,
-    json: bool,
-) -> CaptionFormat:
-    """The output's format, once the options agree with one another.
+def _settle_format(kind: CaptionFormat | None, json: bool, photos: list[str] | None) -> CaptionFormat:
+    """The output's format.
 
     Raises:
-        UsageError: they do not.
+        UsageError: two are asked for, or a list is asked of a terminal.
     """
-    if bool(photos) == (corpus is not None):
-        raise UsageError("name photographs (files, folders, - for a list), or a --corpus with its --regions-file")
-    if (corpus is None) != (regions_file is None):
-        raise UsageError("--corpus and --regions-file go together")
-    if photos and "-" in photos and sys.stdin.isatty():
-        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
     if json and kind not in (None, "json"):
         raise UsageError(f"--json and --format {kind} contradict each other")
+    if photos and "-" in photos and sys.stdin.isatty():
+        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
     return "json" if json else kind or "text"

@@ -23,7 +23,8 @@ GeneratorOptimizer = Literal["rmsprop", "adam"]
 Objective = Literal["likelihood", "cider"]
 Restval = Literal["train", "drop"]
 RankFormat = Literal["text", "json", "jsonl", "html"]
-CaptionFormat = Literal["text", "json", "jsonl", "coco"]
+CaptionFormat = Literal["text", "json", "jsonl", "coco", "csv", "html"]
+Baseline = Literal["nearest-neighbour"]
 Unknown = Literal["drop", "unk"]
 CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder", "csv"]
 
@@ -168,6 +169,7 @@ class GeneratorConfig:
         attention: heads that look at all regions before every word (a GRU's); 0 is the paper's, which sees the
             whole image, once.
         image_dropout: of the numbers of an image's descriptors, with attention.
+        length_norm: by which its captions are best compared (see `DecodingConfig`); 0 is the paper's.
     """
 
     cell: Cell = "rnn"
@@ -176,6 +178,7 @@ class GeneratorConfig:
     dropout: float = 0.5
     attention: int = 0
     image_dropout: float = 0.3
+    length_norm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -212,7 +215,7 @@ class GeneratorTraining:
 GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTraining]] = {
     "paper": (GeneratorConfig(), GeneratorTraining()),
     "best": (
-        GeneratorConfig(cell="gru", attention=8),
+        GeneratorConfig(cell="gru", attention=8, length_norm=0.7),
         GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
     ),
 }
@@ -251,7 +254,8 @@ class DecodingConfig:
         beam: hypotheses kept; 1 is argmax.
         max_length: words of the longest caption, `min_length` of the shortest.
         nbest: captions returned for an image.
-        length_norm: captions are compared by log-probability / length ** length_norm; 0 is the paper's.
+        length_norm: captions are compared by log-probability / length ** length_norm; None takes what the model was
+            found to speak best with.
         groups: of a diverse beam search, each of beam / groups hypotheses; 1 is the plain search.
         diversity: with groups: nats that a word costs for each choice of it by earlier groups at that step.
         no_repeat_ngram: no run of so many words twice in a caption; 0 lets any.
@@ -266,7 +270,7 @@ class DecodingConfig:
     max_length: int = 20
     min_length: int = 0
     nbest: int = 1
-    length_norm: float = 0.0
+    length_norm: float | None = None
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0
@@ -276,3 +280,20 @@ class DecodingConfig:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class RegionCaptionConfig:
+    """Which captions of a photograph's regions are kept (paper, section 4.3).
+
+    Attributes:
+        min_logprob: mean log-probability of a word, END counted, of the least sure one, in nats.
+        top: captions kept, the surest first.
+        same_place: IoU from which two boxes are one place; only the surer caption stays.
+        same: likewise where boxes touch, the sum of IoU and of the share of words in common.
+    """
+
+    min_logprob: float = -1.5
+    top: int = 5
+    same_place: float = 0.6
+    same: float = 0.8

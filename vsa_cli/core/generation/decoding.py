@@ -25,7 +25,7 @@ def settle(config: DecodingConfig) -> DecodingConfig:
         UsageError: its parts contradict one another.
     """
     for name in ("length_norm", "diversity", "temperature", "top_p"):
-        if not math.isfinite(getattr(config, name)):
+        if not math.isfinite(getattr(config, name) or 0.0):
             raise UsageError(f"{_option(name)} takes a finite number")
     drawing = [name for name in ("temperature", "top_k", "top_p") if getattr(config, name) != getattr(_PLAIN, name)]
     settled = replace(

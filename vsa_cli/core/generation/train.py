@@ -169,5 +169,7 @@ def _require_same(
 
 def _optimizer(model: SentenceModel, training: GeneratorTraining) -> torch.optim.Optimizer:
     if training.optimizer == "adam":
-        return torch.optim.AdamW(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        return torch.optim.AdamW(
+            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+        )
     return torch.optim.RMSprop(model.parameters(), lr=training.learning_rate, alpha=training.decay)

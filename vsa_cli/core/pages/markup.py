@@ -78,7 +78,7 @@ def _picture(one: Plate, source: str | None) -> str:
     if source is None:
         gone = '<p class="gone">This photograph can no longer be read.</p>'
         return f'<svg class="photo" aria-hidden="true" {size} viewBox="0 0 {one.width} {one.height}"></svg>{gone}'
-    said = " ".join(_ended(line.text) for line in one.lines)
+    said = one.alt or " ".join(_ended(line.text) for line in one.lines)
     lazy = "" if source.startswith("data:") else ' loading="lazy"'  # what is here already need not be waited for
     return f'<img class="photo" src="{escape(source)}" {size} alt="{escape(said or one.name)}"{lazy} decoding="async">'
 
@@ -105,7 +105,7 @@ def _line(line: Line, weigh: Weigh) -> str:
             number = f'<sup aria-hidden="true" data-b="{box}">{box}</sup>'
             pieces.append(f'{lead}<span class="run {_colour(box)}">{text.strip(" ")}{number}</span>')
     score = f'<span class="score">{_number(line.score)}</span>' if line.score is not None else ""
-    return f'<li class="line">{score}<p dir="auto">{"".join(pieces)}</p></li>'
+    return f'<li class="line{" aside" if line.aside else ""}">{score}<p dir="auto">{"".join(pieces)}</p></li>'
 
 
 def _runs(words: Sequence[Word]) -> Iterator[tuple[int | None, list[Word]]]:

@@ -39,10 +39,17 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence, and its score where it has one of its own."""
+    """A sentence.
+
+    Attributes:
+        words: of it.
+        score: its own, where it has one.
+        aside: it stands back behind the others.
+    """
 
     words: tuple[Word, ...]
     score: float | None = None
+    aside: bool = False
 
     @property
     def text(self) -> str:
@@ -64,6 +71,7 @@ class Plate:
         rank: from 1, where photographs are ranked.
         score: of the photograph, where it has one.
         sha256: of the file as it was when the boxes were found; None where nobody knows.
+        alt: says what the photograph shows, to those who do not see it; None takes all sentences.
     """
 
     name: str
@@ -75,6 +83,7 @@ class Plate:
     rank: int | None = None
     score: float | None = None
     sha256: str | None = None
+    alt: str | None = None
 
     @property
     def framed(self) -> bool:

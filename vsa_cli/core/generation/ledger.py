@@ -1,0 +1,102 @@
+"""JSON Lines in the making, and how an interrupted run goes on.
+
+Lines go to `FILE.part` as they are made, and it takes FILE's name when all are. A run that died leaves it; one
+that resumes keeps its whole lines, and does again what failed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.artifacts import reason, refuse_existing, write_lines
+from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+
+_LONGEST_LINE = 16 * 1024**2
+
+
+class Ledger:
+    """The file of a run.
+
+    Args:
+        output: where the lines go.
+        force: start anew, whatever is there.
+        resume: go on with what is there.
+        names: that a record must have if, and only if, the value is true; else another run made it.
+
+    Raises:
+        UsageError: something is there, and neither `force` nor `resume` says what becomes of it.
+        ArtifactError: what is to be continued is no file of captions, or was made with other options.
+        DataError: it cannot be read, or cannot be written.
+    """
+
+    def __init__(self, output: Path, *, force: bool, resume: bool, names: dict[str, bool]) -> None:
+        self._output, self._part = output, output.with_name(output.name + ".part")
+        self._names = names
+        self.done: set[str] = set()
+        refuse_existing(output, force=force, resume=resume)
+        if self._part.exists() and not force and not resume:
+            raise UsageError(f"{self._part}: an unfinished run; --resume goes on with it, --force starts anew")
+        self._resumed = resume and (output.exists() or self._part.exists())
+        if self._resumed:
+            write_lines(self._part, self._kept())
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Write lines as they come, behind those that were kept; then give the file its name.
+
+        Raises:
+            DataError: the disk is full, or the folder cannot be written.
+        """
+        coming = iter(lines)
+        head = list(itertools.islice(coming, 1))  # nothing is touched unless there is something to write
+        try:
+            self._part.parent.mkdir(parents=True, exist_ok=True)
+            mode = "a" if self._resumed else "w"
+            with self._part.open(mode, encoding="utf-8") as file:
+                for line in itertools.chain(head, coming):
+                    file.write(line + "\n")
+                    file.flush()
+                os.fsync(file.fileno())
+            self._part.replace(self._output)
+        except OSError as error:
+            raise DataError(f"{self._output}: cannot write: {reason(error)}") from error
+
+    def _kept(self) -> Iterator[str]:
+        """The lines of photographs that need not be done again, each once."""
+        for path in (self._output, self._part):
+            if not path.exists():
+                continue
+            for line, record in self._records(path):
+                if record["error"] is None and record["path"] not in self.done:
+                    self.done.add(record["path"])
+                    yield line
+
+    def _records(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        try:
+            with path.open("rb") as file:
+                number = 0
+                while line := file.readline(_LONGEST_LINE):
+                    number += 1
+                    if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                        return  # cut short as the run died: its photograph is done again
+                    yield line.decode("utf-8").rstrip("\n"), self._record(line, f"{path}, line {number}")
+        except OSError as error:
+            raise DataError(f"{path}: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise ArtifactError(f"{path}: is no file of captions that can be continued") from error
+
+    def _record(self, line: bytes, where: str) -> dict[str, Any]:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("path"), str) or "error" not in record:
+            raise ArtifactError(f"{where}: no caption of `vsa caption --format jsonl`, so it cannot be continued")
+        for name, wanted in self._names.items():
+            if (name in record) != wanted:
+                raise ArtifactError(f"{where}: was made {'without' if wanted else 'with'} {name}; --force starts anew")
+        return record

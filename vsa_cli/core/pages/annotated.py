@@ -1,0 +1,101 @@
+"""A photograph with its boxes and what is said of them drawn on it, and below it what is said of it as a whole."""
+
+from __future__ import annotations
+
+from vsa_cli.core.pages.labels import Label, Rectangle, place, wrap
+from vsa_cli.core.pages.photos import read_photo
+from vsa_cli.core.pages.plates import Line, Plate
+from vsa_cli.core.pages.sheet import look
+from vsa_cli.core.pictures import Colour, Drawing, encode_jpeg
+
+_SMALL, _LARGE = (
+    1200,
+    2000,
+)  # pixels of a photograph's longer side: enlarged to the one, for lettering; reduced to the other
+_NARROWEST = 600  # pixels of a sheet, so that a sentence fits below a tall photograph
+
+_PAPER, _INK, _WHITE = (252, 251, 248), (29, 28, 26), (255, 255, 255)
+_COLOURS: tuple[Colour, ...] = (
+    (6, 103, 198), (171, 75, 1), (9, 121, 55), (186, 43, 138), (13, 116, 121), (201, 32, 53), (128, 72, 209),
+    (120, 105, 0),
+)  # fmt: skip
+"""Those of the pages' boxes, on paper."""
+
+
+def annotated(plate: Plate) -> bytes:
+    """A JPEG that tells nothing but its pixels.
+
+    A sentence whose words point at a box is written at that box; sentences without a box, but for those that stand
+    aside, go below the photograph.
+
+    Raises:
+        DataError: the photograph cannot be read, or is no longer the one that the boxes were found in.
+    """
+    photo = read_photo(plate, _LARGE)
+    longer = max(plate.width, plate.height)
+    scale = min(max(longer, _SMALL), _LARGE) / longer
+    width, height = max(1, round(plate.width * scale)), max(1, round(plate.height * scale))
+    unit = max(width, height) / _SMALL
+    sheet_width = max(width, round(_NARROWEST * unit))
+    left = (sheet_width - width) // 2
+
+    face = look("newsreader.woff2")
+    size, margin, leading = round(34 * unit), round(36 * unit), round(44 * unit)
+    ruler = Drawing(1, 1, _PAPER, face)
+    captions = [line.text for line in plate.lines if not line.aside and _box_of(line) is None]
+    lines = [
+        line for text in captions for line in wrap(text, sheet_width - 2 * margin, lambda t: ruler.measure(t, size))
+    ]
+    foot = len(lines) * leading + 2 * margin - (leading - size) if lines else 0
+
+    sheet = Drawing(sheet_width, height + foot, _PAPER, face)
+    sheet.paste(photo.rgb, (left, 0, left + width, height))
+    _draw_boxes(sheet, plate, (left, 0, left + width, height), scale, unit)
+    for number, line in enumerate(lines):
+        sheet.write(margin, height + margin + number * leading + 0.78 * size, line, size, _INK)
+    return encode_jpeg(sheet.rgb, max(sheet.rgb.shape), sharp=True)
+
+
+def _draw_boxes(sheet: Drawing, plate: Plate, field: Rectangle, scale: float, unit: float) -> None:
+    size, weight = round(23 * unit), 560
+    across, above, leading = round(10 * unit), round(6 * unit), round(28 * unit)
+    boxes, texts = [], []
+    for line in plate.lines:
+        number = _box_of(line)
+        if number is not None:
+            x1, y1, x2, y2 = (side * scale for side in plate.boxes[number - 1])
+            boxes.append((field[0] + x1, field[1] + y1, field[0] + x2, field[1] + y2))
+            texts.append(line.text)
+
+    def measure(text: str) -> float:
+        return sheet.measure(text, size, weight)
+
+    wrapped = [
+        wrap(text, min(max(box[2] - box[0], 300 * unit), field[2] - field[0], 520 * unit) - 2 * across, measure)
+        for box, text in zip(boxes, texts, strict=True)
+    ]
+    labels = [
+        Label(box, max(map(measure, lines)) + 2 * across, len(lines) * leading + 2 * above)
+        for box, lines in zip(boxes, wrapped, strict=True)
+    ]
+    thick, halo = max(2, round(4 * unit)), max(1, round(2 * unit))
+    colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(boxes))]
+    for box, colour in sorted(zip(boxes, colours, strict=True), key=lambda pair: -_area(pair[0])):
+        sheet.frame(box, _WHITE, thick + 2 * halo, 0.75)
+        sheet.frame((box[0] + halo, box[1] + halo, box[2] - halo, box[3] - halo), colour, thick)
+    for spot, lines, colour in zip(place(labels, field), wrapped, colours, strict=True):
+        sheet.fill(spot, colour)
+        for number, text in enumerate(lines):
+            baseline = spot[1] + above + number * leading + 0.82 * size
+            sheet.write(spot[0] + across, baseline, text, size, _WHITE, weight)
+
+
+def _box_of(line: Line) -> int | None:
+    """The box that a sentence is of, where it is of one alone."""
+    boxes = {word.box for word in line.words}
+    number = boxes.pop() if len(boxes) == 1 else None
+    return number or None
+
+
+def _area(box: Rectangle) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
