@@ -172,7 +172,7 @@ def report_captions(console: Console, captioned: Iterable[Captioned], delivery: 
     for line in delivery.lines(watched()):
         print_data(line)
     if tally["failed"] or delivery.lost:
-        raise typer.Exit(3 if tally["done"] else 1)
+        raise typer.Exit(3 if tally["done"] or delivery.passed_over else 1)
 
 
 def report_lines(lines: Iterable[str], output: Path | None) -> None:

@@ -290,10 +290,10 @@ class RegionCaptionConfig:
         min_logprob: mean log-probability of a word, END counted, of the least sure one, in nats.
         top: captions kept, the surest first.
         same_place: IoU from which two boxes are one place; only the surer caption stays.
-        same: likewise where boxes touch, the sum of IoU and of the share of words in common.
+        same: likewise where boxes touch, the sum of IoU and share of common words; beside the whole, that share.
     """
 
     min_logprob: float = -1.5
     top: int = 5
     same_place: float = 0.6
-    same: float = 0.8
+    same: float = 0.75

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from vsa_cli.core.config import Baseline, DecodingConfig, RegionCaptionConfig, RegionConfig
-from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.corpus.corpus import Corpus, read_corpus
 from vsa_cli.core.errors import MissingError, UsageError
 from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioned import Captioned
@@ -74,13 +74,13 @@ def captions(request: Request) -> Iterator[Captioned]:
         MissingError: no model is named, or weights are not here.
         VsaError: an input is missing or damaged, or inputs do not fit one another.
     """
-    speaker, regions, recipe = _speakers(request)
+    stored = _stored(request)
+    speaker, regions, recipe = _speakers(request, stored)
     if request.sources is None:
-        if request.corpus is None or request.regions_file is None:
+        if stored is None:
             raise UsageError("nothing to caption: name photographs, or a corpus with its regions file")
-        store = RegionStore(request.regions_file)
+        corpus, store = stored
         recipe.require_from(store.envelope, str(store.path))
-        corpus = read_corpus(request.corpus)
         return caption_split(speaker, corpus, store, request.split, batch=request.batch, regions=regions)
     if speaker.looks_at_regions:
         look = look_at_all(extractor_for(recipe, request.cnn_weights, request.device))
@@ -100,16 +100,22 @@ def captions(request: Request) -> Iterator[Captioned]:
     )
 
 
-def _speakers(request: Request) -> tuple[Speaker, RegionSpeaker | None, Recipe]:
+def _stored(request: Request) -> tuple[Corpus, RegionStore] | None:
+    if request.corpus is None or request.regions_file is None:
+        return None
+    return read_corpus(request.corpus), RegionStore(request.regions_file)
+
+
+def _speakers(
+    request: Request, stored: tuple[Corpus, RegionStore] | None
+) -> tuple[Speaker, RegionSpeaker | None, Recipe]:
     """What says captions of images, what says captions of regions, and how photographs are described for both."""
     if request.baseline is not None:
-        if request.corpus is None or request.regions_file is None:
-            raise UsageError("--baseline takes its captions from a --corpus with its --regions-file")
-        store = RegionStore(request.regions_file)
-        memory = NearestNeighbour(
-            read_corpus(request.corpus), store, request.decoding.nbest, others=request.sources is None
-        )
-        return memory, None, Recipe.of(store.envelope, str(store.path))
+        if stored is None:
+            raise UsageError("--baseline takes its sentences from a --corpus with its --regions-file: name them")
+        corpus, store = stored
+        neighbours = NearestNeighbour(corpus, store, request.decoding.nbest, others=request.sources is None)
+        return neighbours, None, Recipe.of(store.envelope, str(store.path))
     if request.model is None:
         raise MissingError("no model: name one with --model DIR (vsa train-gen makes them) or in VSA_MODEL")
     trained = read_generator(request.model, request.device)

@@ -59,10 +59,14 @@ class Delivery:
     Raises:
         UsageError: something is there that must not be overwritten.
         VsaError: what is to be continued cannot be.
+
+    Attributes:
+        passed_over: photographs that an earlier run has captioned.
     """
 
     def __init__(self, outputs: Outputs, complain: Callable[[str], None]) -> None:
         self._outputs = outputs
+        self.passed_over = 0
         force, resume = outputs.force, outputs.resume
         self._sidecars = Sidecars(outputs.sidecar, force=force, resume=resume) if outputs.sidecar is not None else None
         self._copies = AnnotatedCopies(outputs.annotate, force=force or resume) if outputs.annotate else None
@@ -94,12 +98,13 @@ class Delivery:
             self._sidecars.refuse_any(expand(named, ()))
         if self._copies is not None:
             self._copies.refuse_any(expand(named, ()))
-        return (source for source in expand(arguments, listed) if not self._done(source))
+        return (source for source in expand(arguments, listed) if not self._passes_over(source))
 
-    def _done(self, source: Source) -> bool:
-        if self._ledger is not None and source.path in self._ledger.done:
-            return True
-        return self._sidecars is not None and self._sidecars.done(source)
+    def _passes_over(self, source: Source) -> bool:
+        done = self._ledger is not None and source.path in self._ledger.done
+        done = done or (self._sidecars is not None and self._sidecars.done(source))
+        self.passed_over += done
+        return done
 
     def refuse(self, source: Source) -> str | None:
         """Why a photograph may not be captioned, in one line, if it may not."""

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.captioned import Candidate, RegionCaption
-from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.streams import pad
+from vsa_cli.core.generation.streams import Speaker, pad
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.store import ImageRegions
@@ -28,13 +27,13 @@ class RegionCaptioner:
     """Words the regions of photographs.
 
     Args:
-        captioner: whose first candidate is taken.
+        speaker: whose first candidate is taken.
         config: what is kept.
         learnt_regions: whether the model was trained on regions, not on whole images.
     """
 
-    def __init__(self, captioner: Captioner, config: RegionCaptionConfig, *, learnt_regions: bool) -> None:
-        self._captioner, self._config, self._learnt_regions = captioner, config, learnt_regions
+    def __init__(self, speaker: Speaker, config: RegionCaptionConfig, *, learnt_regions: bool) -> None:
+        self._speaker, self._config, self._learnt_regions = speaker, config, learnt_regions
 
     def caption(
         self, images: Sequence[ImageRegions], said: Sequence[tuple[Candidate, ...]]
@@ -50,8 +49,8 @@ class RegionCaptioner:
         found: list[tuple[Candidate, ...]] = []
         for first in range(0, len(views), _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
-            shown = pad(views[some]) if self._captioner.looks_at_regions else np.concatenate(views[some])
-            found += self._captioner.caption(shown, keys[some])
+            shown = pad(views[some]) if self._speaker.looks_at_regions else np.concatenate(views[some])
+            found += self._speaker.caption(shown, keys[some])
         coming = iter(found)
         kept = []
         for image, candidates in zip(images, said, strict=True):
@@ -61,13 +60,13 @@ class RegionCaptioner:
                 for box in boxes
                 if (of_box := next(coming))
             ]
-            kept.append(choose(worded, candidates[0].caption if candidates else "", _whole(image), self._config))
+            kept.append(choose(worded, candidates[0].caption if candidates else "", self._config))
         return kept
 
     def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
         """For each region but the whole image (R', D): what the model is shown, the region itself first."""
         d = image.descriptors
-        if not self._captioner.looks_at_regions:
+        if not self._speaker.looks_at_regions:
             return [d[i : i + 1] for i in range(1, len(d))]
         if self._learnt_regions:
             return [d[[i, 0]] for i in range(1, len(d))]
@@ -77,26 +76,22 @@ class RegionCaptioner:
         return [np.concatenate([d[i : i + 1], d[inside[:, i]]]) for i in range(1, len(d))]
 
 
-def choose(
-    worded: Sequence[RegionCaption], caption: str, whole: tuple[float, float, float, float], config: RegionCaptionConfig
-) -> tuple[RegionCaption, ...]:
+def choose(worded: Sequence[RegionCaption], caption: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
     """The captions to keep, surest first.
 
     Args:
         worded: a caption for each box.
         caption: of the whole image, which no region need repeat.
-        whole: the box of the whole image.
         config: how sure and how different they must be, and how many.
     """
+    said = set(caption.split())
     sure = [one for one in worded if one.confidence >= config.min_logprob and not _stutters(one.caption.split())]
-    sure.sort(key=lambda one: -one.confidence)
     kept: list[RegionCaption] = []
-    told = [(whole, set(caption.split()))]
-    for one in sure:
+    for one in sorted(sure, key=lambda one: -one.confidence):
         words = set(one.caption.split())
-        if len(kept) < config.top and not any(_same(one.box, words, *other, config) for other in told):
+        repeats = _overlap(words, said) >= config.same or any(_same(one, other, config) for other in kept)
+        if not repeats and len(kept) < config.top:
             kept.append(one)
-            told.append((one.box, words))
     return tuple(kept)
 
 
@@ -106,25 +101,15 @@ def _stutters(words: Sequence[str]) -> bool:
     return not words or any(words[s : s + n] == words[s + n : s + 2 * n] for s, n in runs)
 
 
-def _same(
-    box: tuple[float, float, float, float],
-    words: set[str],
-    other_box: tuple[float, float, float, float],
-    other_words: set[str],
-    config: RegionCaptionConfig,
-) -> bool:
-    """Whether two boxes are one place, or two captions say one thing of places that touch."""
-    iou = float(geometry.iou(_array(box), _array(other_box))[0, 0])
-    overlap = len(words & other_words) / max(1, len(words | other_words))
-    return iou >= config.same_place or (iou > 0 and iou + overlap >= config.same)
+def _same(one: RegionCaption, other: RegionCaption, config: RegionCaptionConfig) -> bool:
+    """Whether two boxes are one place, or two captions say one thing of boxes that touch."""
+    iou = float(geometry.iou(np.array([one.box], np.float32), np.array([other.box], np.float32))[0, 0])
+    shared = _overlap(set(one.caption.split()), set(other.caption.split()))
+    return iou >= config.same_place or (iou > 0 and iou + shared >= config.same)
 
 
-def _array(box: tuple[float, float, float, float]) -> Boxes:
-    return np.array([box], np.float32)
-
-
-def _whole(image: ImageRegions) -> tuple[float, float, float, float]:
-    return 0.0, 0.0, float(image.width), float(image.height)
+def _overlap(words: set[str], others: set[str]) -> float:
+    return len(words & others) / max(1, len(words | others))
 
 
 def _share_inside(boxes: Boxes) -> NDArray[np.float32]:

@@ -46,8 +46,8 @@ class Sidecars:
             return
         there = [path for source in sources if (path := self._path(source)).exists()]
         if there:
-            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-            raise UsageError(f"{there[0]}{more}: exists already; --force replaces it, --resume passes over it")
+            more = f", as do {len(there) - 1} more sidecars" if len(there) > 1 else ""
+            raise UsageError(f"{there[0]}: exists already{more}; --force replaces, --resume passes over what is there")
 
     def done(self, source: Source) -> bool:
         """Whether a photograph is to be passed over, for its sidecar was there before this run."""
@@ -61,7 +61,7 @@ class Sidecars:
             return f"{source.path}: is named as its own sidecar"
         if self._force or path in self._written or not path.exists():
             return None
-        return f"{path}: exists already; --force replaces it, --resume passes over it"
+        return f"{path}: exists already; --force replaces, --resume passes over what is there"
 
     def write(self, captioned: Iterable[Captioned]) -> Iterator[Captioned]:
         """Write the sidecar of each as it comes; one that cannot be written becomes that photograph's error."""

@@ -8,11 +8,9 @@ from vsa_cli.core.pages.plates import Line, Plate
 from vsa_cli.core.pages.sheet import look
 from vsa_cli.core.pictures import Colour, Drawing, encode_jpeg
 
-_SMALL, _LARGE = (
-    1200,
-    2000,
-)  # pixels of a photograph's longer side: enlarged to the one, for lettering; reduced to the other
+_SMALL, _LARGE = 1200, 2000  # pixels of a photograph's longer side: at least, to be lettered; and at most
 _NARROWEST = 600  # pixels of a sheet, so that a sentence fits below a tall photograph
+_WORDS, _LETTERS = 80, 30  # of a sentence, and of a word, at most
 
 _PAPER, _INK, _WHITE = (252, 251, 248), (29, 28, 26), (255, 255, 255)
 _COLOURS: tuple[Colour, ...] = (
@@ -42,7 +40,7 @@ def annotated(plate: Plate) -> bytes:
     face = look("newsreader.woff2")
     size, margin, leading = round(34 * unit), round(36 * unit), round(44 * unit)
     ruler = Drawing(1, 1, _PAPER, face)
-    captions = [line.text for line in plate.lines if not line.aside and _box_of(line) is None]
+    captions = [_short(line.text) for line in plate.lines if not line.aside and _box_of(line) is None]
     lines = [
         line for text in captions for line in wrap(text, sheet_width - 2 * margin, lambda t: ruler.measure(t, size))
     ]
@@ -50,13 +48,14 @@ def annotated(plate: Plate) -> bytes:
 
     sheet = Drawing(sheet_width, height + foot, _PAPER, face)
     sheet.paste(photo.rgb, (left, 0, left + width, height))
-    _draw_boxes(sheet, plate, (left, 0, left + width, height), scale, unit)
+    _draw_boxes(sheet, plate, left, (0, 0, sheet_width, height), scale, unit)
     for number, line in enumerate(lines):
         sheet.write(margin, height + margin + number * leading + 0.78 * size, line, size, _INK)
     return encode_jpeg(sheet.rgb, max(sheet.rgb.shape), sharp=True)
 
 
-def _draw_boxes(sheet: Drawing, plate: Plate, field: Rectangle, scale: float, unit: float) -> None:
+def _draw_boxes(sheet: Drawing, plate: Plate, left: int, field: Rectangle, scale: float, unit: float) -> None:
+    """Boxes with their labels, on a photograph of which `left` is the left edge; labels stay in `field`."""
     size, weight = round(23 * unit), 560
     across, above, leading = round(10 * unit), round(6 * unit), round(28 * unit)
     boxes, texts = [], []
@@ -64,14 +63,14 @@ def _draw_boxes(sheet: Drawing, plate: Plate, field: Rectangle, scale: float, un
         number = _box_of(line)
         if number is not None:
             x1, y1, x2, y2 = (side * scale for side in plate.boxes[number - 1])
-            boxes.append((field[0] + x1, field[1] + y1, field[0] + x2, field[1] + y2))
-            texts.append(line.text)
+            boxes.append((left + x1, y1, left + x2, y2))
+            texts.append(_short(line.text))
 
     def measure(text: str) -> float:
         return sheet.measure(text, size, weight)
 
     wrapped = [
-        wrap(text, min(max(box[2] - box[0], 300 * unit), field[2] - field[0], 520 * unit) - 2 * across, measure)
+        wrap(text, min(max(box[2] - box[0], 300 * unit), 520 * unit) - 2 * across, measure)
         for box, text in zip(boxes, texts, strict=True)
     ]
     labels = [
@@ -95,6 +94,13 @@ def _box_of(line: Line) -> int | None:
     boxes = {word.box for word in line.words}
     number = boxes.pop() if len(boxes) == 1 else None
     return number or None
+
+
+def _short(text: str) -> str:
+    """A text of so many words, and words of so many letters, as a picture can hold; what is cut ends in an ellipsis."""
+    words = text.split()
+    cut = [word if len(word) <= _LETTERS else word[: _LETTERS - 1] + "…" for word in words[:_WORDS]]
+    return " ".join(cut) + (" …" if len(words) > _WORDS else "")
 
 
 def _area(box: Rectangle) -> float:

@@ -9,6 +9,7 @@ Rectangle = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
 _ROUNDS = 4  # in which each label may move, given all the others
+_TOUCH = 0.3  # what covering another label at all counts for, in shares of its own area
 _ON_LABEL, _ON_BOX, _ON_OWN, _AWAY, _LATER = 20.0, 1.5, 0.6, 3.0, 0.02  # what a place costs
 
 
@@ -57,19 +58,21 @@ def _choices(label: Label, field: Rectangle) -> list[tuple[Rectangle, float]]:
         *((x, bottom - h) for x in (left, right - w)),
         *((x, y) for x in (left - w, right) for y in (top, bottom - h)),
         (middle, (top + bottom - h) / 2),
+        *((left, y) for y in (top - 2 * h, bottom + h)),
     ]
     choices = []
     for x, y in wanted:
         inside_x = max(field[0], min(x, field[2] - w))
         inside_y = max(field[1], min(y, field[3] - h))
         away = abs(inside_x - x) / w + abs(inside_y - y) / h
+        away += max(0.0, top - inside_y - h, inside_y - bottom) / h
         choices.append(((inside_x, inside_y, inside_x + w, inside_y + h), _AWAY * away))
     return choices
 
 
 def _cost(spot: Rectangle, own: Rectangle, labels: Sequence[Rectangle], boxes: Sequence[Rectangle]) -> float:
     area = _area(spot)
-    on_labels = sum(_shared(spot, other) for other in labels) / area
+    on_labels = sum(_TOUCH + shared / area for other in labels if (shared := _shared(spot, other)))
     on_boxes = sum(_shared(spot, box) / max(1.0, _area(box)) for box in boxes)
     on_own = _shared(spot, own) / max(1.0, _area(own))
     return _ON_LABEL * on_labels + _ON_BOX * on_boxes + _ON_OWN * on_own

@@ -1,0 +1,311 @@
+"""`vsa caption` beyond sentences for photographs: regions, pages, copies, sidecars, resuming, the baseline."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from tests.page_reader import read_page, with_class
+from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.generation.captioner import Captioner
+from vsa_cli.core.generation.neighbours import by_consensus
+from vsa_cli.core.regions.store import RegionStore
+
+Run = Callable[..., Result]
+ALL = ("--regions", "--min-logprob", -100, "--top-regions", 100)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, drawn: Drawn) -> Path:
+    """Four photographs, the third of which is broken."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for name, source in (("a.png", "000.png"), ("b.png", "004.png"), ("deep/d.png", "010.png")):
+        shutil.copy(drawn.photos / source, folder / name)
+    (folder / "c.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    return folder
+
+
+def stored(vsa: Run, drawn: Drawn, *options: object, split: str = "all") -> Result:
+    where = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", split, "--model", drawn.model)
+    result = vsa("caption", *where, "--threads", 1, *options)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def test_regions_of_a_split_have_its_boxes(vsa: Run, drawn: Drawn) -> None:
+    store = RegionStore(drawn.regions)
+    plain = json.loads(stored(vsa, drawn, "--json").stdout)
+    records = json.loads(stored(vsa, drawn, "--json", *ALL).stdout)
+    assert len(records) == 48
+    assert any(record["regions"] for record in records)
+    for record, without in zip(records, plain, strict=True):
+        boxes = store[str(record["image_id"])].boxes[1:].round(2).tolist()
+        sure = []
+        for region in record.pop("regions"):
+            assert set(region) == {"box", "caption", "logprob"}
+            assert region["box"] in [pytest.approx(box, abs=0.01) for box in boxes]
+            sure.append(region["logprob"] / (len(region["caption"].split()) + 1))
+        assert sure == sorted(sure, reverse=True)
+        assert record == {**without, "logprob": pytest.approx(without["logprob"], abs=1e-5)}
+
+
+def test_photographs_and_their_stored_descriptors_have_the_same_regions(vsa: Run, drawn: Drawn) -> None:
+    kept = ("--min-logprob", -0.6, "--top-regions", 2, "--regions", "--format", "jsonl")
+    from_store = [json.loads(line) for line in stored(vsa, drawn, *kept).stdout.splitlines()]
+    raw = vsa("caption", drawn.photos, "--model", drawn.model, *kept)
+    for line, other in zip(raw.stdout.splitlines(), from_store, strict=True):
+        record = json.loads(line)
+        assert (record["image_id"], record["caption"]) == (other["image_id"], other["caption"])
+        assert len(record["regions"]) == len(other["regions"]) <= 2
+        for one, two in zip(record["regions"], other["regions"], strict=True):
+            assert (one["caption"], one["box"]) == (two["caption"], two["box"])
+            assert one["logprob"] == pytest.approx(two["logprob"], abs=1e-3)
+            assert one["logprob"] / (len(one["caption"].split()) + 1) >= -0.6
+
+
+def test_a_region_is_worded_from_its_own_descriptor(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[np.ndarray] = []
+    caption = Captioner.caption
+    monkeypatch.setattr(Captioner, "caption", lambda self, d, keys: shown.append(d) or caption(self, d, keys))
+    stored(vsa, drawn, *ALL, "--batch-size", 48)
+    store = RegionStore(drawn.regions)
+    whole, regions = shown
+    assert (whole == store.whole_images(store.ids)).all()
+    assert (regions == np.concatenate([store[key].descriptors[1:] for key in store.ids])).all()
+
+
+def test_without_regions_no_box_is_looked_for(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsa_cli.core.regions.extract.Extractor.describe", lambda *_: pytest.fail("looked for boxes"))
+    assert vsa("caption", drawn.photos / "000.png", "--model", drawn.model).exit_code == 0
+
+
+def test_text_has_regions_behind_the_caption(vsa: Run, drawn: Drawn) -> None:
+    records = json.loads(stored(vsa, drawn, "--json", *ALL).stdout)
+    record = next(record for record in records if record["regions"])
+    result = vsa("caption", drawn.photos / record["path"], "--model", drawn.model, *ALL)
+    assert result.stdout.splitlines() == [
+        record["caption"],
+        *(f"{region['caption']}\t{','.join(f'{side:g}' for side in region['box'])}" for region in record["regions"]),
+    ]
+
+
+def test_a_table_has_a_row_for_each_sentence(vsa: Run, photos: Path, drawn: Drawn) -> None:
+    result = vsa("caption", photos, "--model", drawn.model, *ALL, "--nbest", 2, "--format", "csv")
+    assert result.exit_code == 3
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert list(rows[0]) == ["path", "image_id", "caption", "logprob", "x1", "y1", "x2", "y2", "error"]
+    of = {name: [row for row in rows if row["image_id"] == name] for name in ("a.png", "c.jpg", "deep/d.png")}
+    assert [row["x1"] == "" for row in of["a.png"]][:2] == [True, True]
+    assert all(float(row["x1"]) < float(row["x2"]) for row in of["a.png"][2:])
+    assert [(row["caption"], row["logprob"]) for row in of["c.jpg"]] == [("", "")]
+    assert "c.jpg" in of["c.jpg"][0]["error"]
+    plain = vsa("caption", drawn.photos, "--model", drawn.model, "--format", "csv").stdout
+    assert plain.splitlines()[0] == "path,image_id,caption,logprob,error"
+    assert len(plain.splitlines()) == 49
+
+
+def test_evaluate_reads_the_table(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    stored(vsa, drawn, "--format", "csv", "-o", tmp_path / "c.csv", split="dev")
+    stored(vsa, drawn, "--format", "coco", "-o", tmp_path / "c.json", split="dev")
+    asked = ("--metric", "CIDEr", "--json")
+    scores = [
+        json.loads(vsa("evaluate", tmp_path / name, "--references", drawn.corpus, "--split", "val", *asked).stdout)
+        for name in ("c.csv", "c.json")
+    ]
+    assert scores[0]["CIDEr"] == scores[1]["CIDEr"] > 0
+
+
+def test_a_page_shows_captions_and_their_photographs_say_them(vsa: Run, photos: Path, drawn: Drawn) -> None:
+    said = {
+        record["image_id"]: record["caption"]
+        for record in json.loads(vsa("caption", photos, "--model", drawn.model, "--json").stdout)
+    }
+    result = vsa("caption", photos, "--model", drawn.model, "--format", "html")
+    assert result.exit_code == 3
+    page = read_page(result.stdout)
+    assert [e.text for e in with_class(page, "name")] == ["a.png", "b.png", "deep/d.png"]
+    captions = [said[name] for name in ("a.png", "b.png", "deep/d.png")]
+    assert [e.text for e in with_class(page, "line")] == captions
+    assert [e.attributes["alt"] for e in page if e.tag == "img"] == captions
+    assert "1 more could not be captioned" in next(e.text for e in with_class(page, "facts"))
+    assert str(photos.parent) not in result.stdout
+
+
+def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path) -> None:
+    options = ("--model", drawn.model, *ALL, "--nbest", 3)
+    records = json.loads(vsa("caption", photos / "a.png", photos / "b.png", *options, "--json").stdout)
+    out = tmp_path / "album"
+    assert vsa("caption", photos / "a.png", photos / "b.png", *options, "--format", "html", "-o", out).exit_code == 0
+    page = read_page((out / "index.html").read_text())
+    assert len(with_class(page, "aside")) == 4
+    lines = [e.children[-1].text for e in with_class(page, "line")]
+    assert len(lines) == sum(3 + len(record["regions"]) for record in records)
+    sentences = [e.text for e in with_class(page, "w")]
+    assert sentences == [region["caption"] for record in records for region in record["regions"]]
+    assert len(with_class(page, "box")) == len(sentences)
+    alts = [e.attributes["alt"] for e in page if e.tag == "img"]
+    assert alts == [record["caption"] for record in records]
+    assert vsa("caption", photos / "a.png", *options, "--format", "html", "-o", out).exit_code == 2
+    assert vsa("caption", photos / "a.png", *options, "--format", "html", "-o", out, "--force").exit_code == 0
+
+
+def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsa_cli.core.generation.show.MOST", 3)
+    options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
+    result = vsa("caption", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "-o DIR" in result.stderr
+
+
+def test_copies_are_annotated_and_lie_as_the_photographs_do(
+    vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = vsa("caption", photos, photos / "a.png", "--model", drawn.model, *ALL, "--annotate", out)
+    assert result.exit_code == 3
+    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
+    assert found == ["a.png-2.jpg", "a.png.jpg", "b.png.jpg", "deep/d.png.jpg"]
+    with Image.open(out / "a.png.jpg") as copy, Image.open(photos / "a.png") as photo:
+        assert copy.width == 1200
+        assert copy.height > 900
+        assert copy.getpixel((600, 1100 * 96 // 128))[:3] is not None
+        assert photo.size == (128, 96), "the photograph itself is as it was"
+
+
+def test_copies_cover_nothing(vsa: Run, photos: Path, drawn: Drawn) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.*")}
+    for options in ((photos,), (photos, "--force"), (photos / "deep", "--force")):
+        result = vsa("caption", photos, "--model", drawn.model, "--annotate", *options)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "another folder" in result.stderr or "--force" in result.stderr
+    assert vsa("caption", photos, "--model", drawn.model, "--annotate", photos / "a.png").exit_code == 2
+    assert {path: path.read_bytes() for path in photos.rglob("*.*")} == before
+
+
+def test_sidecars_lie_beside_their_photographs(vsa: Run, photos: Path, drawn: Drawn) -> None:
+    options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt")
+    result = vsa(*options, "--nbest", 2)
+    assert result.exit_code == 3
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert (photos / "a.txt").read_text() == "".join(f"{text}\n" for path, text in lines if path.endswith("a.png"))
+    assert sorted(path.name for path in photos.rglob("*.txt")) == ["a.txt", "b.txt", "d.txt"]
+    (photos / "a.txt").write_text("mine\n")
+    again = vsa(*options)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "a.txt: exists already, as do 2 more" in again.stderr
+    (photos / "b.txt").unlink()
+    resumed = vsa(*options, "--resume")
+    assert resumed.exit_code == 3
+    assert [line.split("\t")[0] for line in resumed.stdout.splitlines()] == [str(photos / "b.png")]
+    assert (photos / "a.txt").read_text() == "mine\n"
+    assert vsa(*options, "--force").exit_code == 3
+    assert (photos / "a.txt").read_text() != "mine\n"
+
+
+def test_a_list_that_names_one_with_a_sidecar_goes_on_with_the_others(
+    vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], photos: Path, drawn: Drawn
+) -> None:
+    (photos / "a.txt").write_text("mine\n")
+    shutil.copy(photos / "b.png", photos / "b.jpg")
+    done = vsa_process(
+        "caption", "-", "--model", drawn.model, "--sidecar", ".txt", "--format", "jsonl",
+        cwd=photos, input=b"a.png\nb.png\nb.jpg\n",
+    )  # fmt: skip
+    assert done.returncode == 3
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["error"] is None for record in records] == [False, True, False]
+    assert "a.txt: exists already" in records[0]["error"]
+    assert "b.txt is the sidecar of b.png" in records[2]["error"]
+    assert (photos / "a.txt").read_text() == "mine\n"
+
+
+def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out, whole = tmp_path / "c.jsonl", tmp_path / "whole.jsonl"
+    options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--threads", "1")
+    command = [sys.executable, "-m", "vsa_cli", *options, "--batch-size", "1", "-o", str(out)]
+    part = tmp_path / "c.jsonl.part"
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        while not (part.exists() and part.read_bytes().count(b"\n") >= 2):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    done = part.read_bytes().count(b"\n")
+    assert 2 <= done < 48
+    assert not out.exists()
+    assert vsa(*options, "-o", out).exit_code == 2
+    looked: list[str] = []
+
+    def count(path: Path, side: int | None = None) -> object:
+        looked.append(path.name)
+        return read(path, side)
+
+    from vsa_cli.core.generation import streams
+
+    read = streams.read_picture
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "read_picture", count)
+        assert vsa(*options, "-o", out, "--resume").exit_code == 0
+    assert len(looked) == 48 - done
+    assert vsa(*options, "-o", whole).exit_code == 0
+    lines = [[json.loads(line) for line in path.read_text().splitlines()] for path in (out, whole)]
+    for one, other in zip(*lines, strict=True):
+        assert one == {**other, "logprob": pytest.approx(other["logprob"], abs=1e-5)}
+    assert vsa(*options, "-o", out, "--resume").exit_code == 0, "with nothing left to do"
+
+
+def test_the_neighbours_sentence_is_said(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    where = ("--baseline", "nearest-neighbour", "--corpus", drawn.corpus, "--regions-file", drawn.regions)
+    corpus = read_corpus(drawn.corpus)
+    train = {by_consensus(image.sentences)[0] for image in corpus.split("train")}
+    records = json.loads(vsa("caption", *where, "--split", "dev", "--json").stdout)
+    assert len(records) == len(corpus.split("dev"))
+    for record in records:
+        assert record["caption"] in train
+        assert (record["logprob"], record["error"]) == (None, None)
+    image = corpus.split("train")[0]
+    own = vsa("caption", corpus.path(image), *where)
+    assert own.stdout == by_consensus(image.sentences)[0] + "\n"
+    page = read_page(vsa("caption", corpus.path(image), *where, "--nbest", 2, "--format", "html").stdout)
+    assert not with_class(page, "score")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("x.jpg", "--min-logprob", -1), "--regions"),
+        (("x.jpg", "--top-regions", 3), "--regions"),
+        (("x.jpg", "--regions", "--format", "coco"), "no place"),
+        (("x.jpg", "--min-logprob", 1, "--regions"), "--min-logprob"),
+        (("x.jpg", "--baseline", "nearest-neighbour"), "--corpus"),
+        (("x.jpg", "--baseline", "nearest-neighbour", "--corpus", "c"), "--regions-file"),
+        (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--regions"), "model"),
+        (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--beam", 3), "--nbest"),
+        (("--corpus", "c", "--regions-file", "r", "--sidecar", ".txt"), "photographs"),
+        (("x.jpg", "--sidecar", "txt"), "with its dot"),
+        (("x.jpg", "--sidecar", "./txt"), "with its dot"),
+        (("x.jpg", "--sidecar", ".PNG"), "photograph's suffix"),
+        (("x.jpg", "--resume"), "-o FILE"),
+        (("x.jpg", "--resume", "--format", "jsonl"), "-o FILE"),
+        (("x.jpg", "--resume", "-o", "x.json", "--format", "coco"), "jsonl"),
+        (("x.jpg", "--resume", "-o", "x.jsonl", "--format", "jsonl", "--sidecar", ".txt"), "one of them"),
+        (("x.jpg", "--resume", "--force", "-o", "x.jsonl", "--format", "jsonl"), "choose one"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_line(vsa: Run, drawn: Drawn, options: tuple[str, ...], words: str) -> None:
+    result = vsa("caption", *options, "--model", drawn.model)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr

@@ -1,0 +1,128 @@
+"""Captions of regions: what is kept is sure and different, and the model is shown what it has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vsa_cli.core.config import RegionCaptionConfig
+from vsa_cli.core.generation.captioned import Box, Candidate, RegionCaption
+from vsa_cli.core.generation.region_captions import RegionCaptioner, choose
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.store import ImageRegions
+
+CONFIG = RegionCaptionConfig(min_logprob=-1.0, top=3, same_place=0.6, same=0.75)
+corners = st.tuples(*(st.integers(0, 8) for _ in range(4)))
+boxes = corners.map(lambda c: (float(c[0]), float(c[1]), float(c[0] + c[2] + 1), float(c[1] + c[3] + 1)))
+sentences = st.lists(st.sampled_from(["a", "dog", "runs", "red", "fast"]), max_size=5).map(" ".join)
+captions = st.builds(RegionCaption, boxes, sentences, st.floats(-12, 0))
+
+
+def iou(a: RegionCaption, b: RegionCaption) -> float:
+    return float(geometry.iou(np.array([a.box], np.float32), np.array([b.box], np.float32))[0, 0])
+
+
+def shared(a: str, b: str) -> float:
+    words, others = set(a.split()), set(b.split())
+    return len(words & others) / max(1, len(words | others))
+
+
+def alike(a: RegionCaption, b: RegionCaption) -> bool:
+    place = iou(a, b)
+    return place >= CONFIG.same_place or (place > 0 and place + shared(a.caption, b.caption) >= CONFIG.same)
+
+
+def stutters(caption: str) -> bool:
+    words = caption.split()
+    return any(words[i:j] == words[j : 2 * j - i] for i in range(len(words)) for j in range(i + 1, len(words)))
+
+
+@given(st.lists(captions, max_size=8), sentences)
+def test_what_is_kept_is_sure_different_and_all_there_is(worded: list[RegionCaption], caption: str) -> None:
+    kept = choose(worded, caption, CONFIG)
+    assert [one.confidence for one in kept] == sorted((one.confidence for one in kept), reverse=True)
+    assert len(kept) <= CONFIG.top
+    for place, one in enumerate(kept):
+        assert one in worded
+        assert one.confidence >= CONFIG.min_logprob
+        assert shared(one.caption, caption) < CONFIG.same
+        assert not any(alike(one, other) for other in kept[:place])
+    if len(kept) < CONFIG.top:
+        for one in worded:
+            assert (
+                one in kept
+                or one.confidence < CONFIG.min_logprob
+                or not one.caption
+                or stutters(one.caption)
+                or shared(one.caption, caption) >= CONFIG.same
+                or any(alike(one, other) and other.confidence >= one.confidence for other in kept)
+            )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        (((0, 0, 10, 10), "a dog"), ((0, 0, 10, 9), "a red fence"), 1),  # one place
+        (((0, 0, 10, 10), "a dog"), ((9, 9, 20, 20), "a dog"), 1),  # one thing, touching
+        (((0, 0, 10, 10), "a dog"), ((10, 10, 20, 20), "a dog"), 2),  # two dogs
+        (((0, 0, 10, 10), "a dog"), ((5, 0, 15, 10), "a red fence"), 2),
+        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "a dog dog"), 1),  # says the same twice in a row
+        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "the whole thing"), 1),  # what the whole image's says
+    ],
+)
+def test_near_duplicates_go(first: tuple[Box, str], second: tuple[Box, str], count: int) -> None:
+    worded = [RegionCaption(box, caption, -0.5 * (len(caption.split()) + 1)) for box, caption in (first, second)]
+    assert choose(worded, "the whole thing", CONFIG) == tuple(worded[:count])
+
+
+class Listener:
+    """Says of each image how much it was shown, and remembers what."""
+
+    def __init__(self, *, looks_at_regions: bool) -> None:
+        self.looks_at_regions = looks_at_regions
+        self.shown: list[NDArray[np.float16]] = []
+
+    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+        assert len(descriptors) == len(keys)
+        self.shown += list(descriptors)
+        return [(Candidate(f"region {key}", -0.5),) for key in keys]
+
+
+NESTED = ImageRegions(
+    "a", "", 100, 100,
+    np.array([[0, 0, 100, 100], [0, 0, 50, 50], [10, 10, 30, 30], [60, 60, 90, 90]], np.float32),
+    np.ones(4, np.float32),
+    np.arange(4, dtype=np.float16)[:, None],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("looks", "learnt", "shown"),
+    [
+        (False, False, [[1], [2], [3]]),
+        (False, True, [[1], [2], [3]]),
+        (True, True, [[1, 0], [2, 0], [3, 0]]),
+        (True, False, [[1, 2], [2, 2], [3, 3]]),  # with the regions in it, or nothing but itself
+    ],
+)
+def test_a_region_is_shown_as_the_model_has_learnt(looks: bool, learnt: bool, shown: list[list[int]]) -> None:
+    listener = Listener(looks_at_regions=looks)
+    speaker = RegionCaptioner(listener, RegionCaptionConfig(), learnt_regions=learnt)
+    (kept,) = speaker.caption([NESTED], [(Candidate("something else", -1.0),)])
+    assert [view.flatten().tolist() for view in listener.shown] == shown
+    found = {one.caption: one.box for one in kept}
+    assert set(found) <= {"region a#1", "region a#2", "region a#3"}
+    assert found["region a#3"] == (60.0, 60.0, 90.0, 90.0)
+
+
+def test_images_without_boxes_have_no_captions_of_regions() -> None:
+    bare = ImageRegions("b", "", 9, 9, NESTED.boxes[:1], np.ones(1, np.float32), NESTED.descriptors[:1])
+    speaker = RegionCaptioner(Listener(looks_at_regions=False), RegionCaptionConfig(), learnt_regions=False)
+    said = [(Candidate("x", -1.0),), (), (Candidate("x", -1.0),)]
+    assert [len(kept) for kept in speaker.caption([bare, NESTED, bare], said)] == [0, 3, 0]
+    assert speaker.caption([bare], [()]) == [()]
