@@ -120,7 +120,8 @@ class Generator(SentenceModel):
         with torch.no_grad():
             self.W_oh.bias.copy_(log_frequencies(counts))
             self.W_oh.weight.mul_(0.1)
-            self.scale.copy_(descriptors.square().mean().clamp(min=1e-12).rsqrt())
+            # In double precision: the same to the last bit however many threads share the sum.
+            self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
 
     def start(self, descriptors: Tensor) -> State:
         """(B, D) descriptors to the state before START."""
