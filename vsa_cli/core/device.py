@@ -31,10 +31,12 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+_OWN_CHOICE = torch.get_num_threads()
+
+
 def set_threads(threads: int) -> None:
-    """Bound the threads of one operation; 0 leaves torch's own choice."""
-    if threads:
-        torch.set_num_threads(threads)
+    """Bound the threads of one operation; 0 takes torch's own choice, whatever an earlier command here has set."""
+    torch.set_num_threads(threads or _OWN_CHOICE)
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

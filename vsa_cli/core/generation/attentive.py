@@ -69,6 +69,7 @@ class AttentiveGenerator(SentenceModel):
     def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
         """See `SentenceModel`. Each number of a descriptor is standardised over the training images."""
         self.W_o.bias.copy_(log_frequencies(counts))
+        descriptors = descriptors.double()  # the same to the last bit on any number of threads
         spread = descriptors.std(0)
         self.shift.copy_(descriptors.mean(0))
         self.scale.copy_(spread.clamp(min=max(1e-6, 0.01 * float(spread.mean()))).reciprocal())
