@@ -12,7 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "config", "stored", "artifacts", "pictures", "device", "metrics", "recurrence", "training"}
+GROUND = {
+    "errors", "config", "stored", "json_lines", "artifacts", "pictures", "device", "metrics", "recurrence", "training",
+}  # fmt: skip
 """Rooms and files of core that every room may use, and that use only one another."""
 
 ROOMS = {

@@ -7,7 +7,6 @@ time. Anything else should be captions.
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -18,12 +17,11 @@ from typing import Any, BinaryIO
 from vsa_cli.core.artifacts import MAX_JSON_BYTES, Envelope, reason
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.evaluation.results import Mode
+from vsa_cli.core.json_lines import LONGEST_LINE, parse, read_lines
 
 MODES: dict[str, Mode] = {"vsa-rankings": "rankings", "vsa-alignments": "alignments"}
 VERSION = 1
 STDIN = Path("-")
-LONGEST_LINE = 64 * 1024**2
-"""Bytes of a line; a longer one is not read into memory."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,18 @@ class Document:
         """The lines after the envelope with their place, each an object.
 
         Raises:
-            ArtifactError: a line is not a JSON object, or is too long.
+            ArtifactError: a line is not a JSON object.
+            DataError: a line is too long.
         """
-        number = 0
         with self._open() as file:
-            while line := file.readline(LONGEST_LINE + 1):
-                number += 1
-                where = f"{self.where}, line {number}"
-                if len(line) > LONGEST_LINE:
-                    raise ArtifactError(f"{where}: longer than {LONGEST_LINE} bytes")
-                if number > 1 and line.strip():
-                    entry = parse(line)
-                    if not isinstance(entry, dict):
-                        raise ArtifactError(f"{where}: not a JSON object")
-                    yield where, entry
+            lines = read_lines(file, self.where)
+            if self.path is not None:
+                next(lines, None)  # the envelope; what came through a pipe is without it
+            for where, line in lines:
+                entry = parse(line)
+                if not isinstance(entry, dict):
+                    raise ArtifactError(f"{where}: not a JSON object")
+                yield where, entry
 
     def _open(self) -> BinaryIO:
         try:
@@ -102,14 +98,6 @@ def open_document(path: Path) -> Document:
     if not (first + rest).strip():
         raise DataError(f"{where}: is empty")
     return Document(where, "captions", text=_decode(first + rest, where))
-
-
-def parse(text: str | bytes) -> Any:
-    """The value of a JSON text; None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _envelope(first: object, where: str) -> Envelope | None:

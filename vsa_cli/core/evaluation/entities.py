@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.artifacts import reason
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.evaluation.document import LONGEST_LINE, parse
+from vsa_cli.core.json_lines import parse, read_lines
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def read_entities(path: Path) -> dict[str, EntityImage]:
         DataError: unreadable, damaged, or without a photograph.
     """
     images = {}
-    for number, line in _lines(path):
-        where = f"{path}, line {number}"
+    for where, line in _lines(path):
         image = _image(parse(line), where)
         if image.file in images:
             raise DataError(f"{where}: {image.file} stands twice")
@@ -69,19 +68,13 @@ def read_entities(path: Path) -> dict[str, EntityImage]:
     return images
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             with gzip.open(raw) if zipped else raw as file:
-                number = 0
-                while line := file.readline(LONGEST_LINE + 1):
-                    number += 1
-                    if len(line) > LONGEST_LINE:
-                        raise DataError(f"{path}, line {number}: longer than {LONGEST_LINE} bytes")
-                    if line.strip():
-                        yield number, line
+                yield from read_lines(file, str(path))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {reason(error)}") from error
 

@@ -20,7 +20,7 @@ from vsa_cli.core.corpus.split_names import RESTVAL, split_called
 from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError, UsageError
-from vsa_cli.core.evaluation.document import parse
+from vsa_cli.core.json_lines import parse
 
 _SENTENCES = ("references", "captions", "caption", "text", "sentence")
 _LONGEST = 10_000

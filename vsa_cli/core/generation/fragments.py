@@ -6,8 +6,6 @@ hold more splits than are asked for; what is of other images is passed over.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.generation.batches import Pairs
+from vsa_cli.core.json_lines import parse, read_lines
 from vsa_cli.core.regions.store import RegionStore
 
 FORMAT, VERSION = "vsa-snippets", 1
-_LONGEST_LINE = 1024**2
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,21 @@ def read_fragments(path: Path, corpus: Corpus, regions: RegionStore) -> list[Fra
         DataError: the file cannot be read.
         ArtifactError: it is damaged, of another kind, or made from another corpus or other regions.
     """
-    lines = _lines(path)
-    _, head = next(lines, (0, None))
-    if not isinstance(head, dict):
-        raise ArtifactError(f"{path}: is not what `vsa align` writes")
-    envelope = Envelope.from_dict(head, str(path), FORMAT, VERSION)
+    try:
+        with path.open("rb") as file:
+            lines = read_lines(file, str(path))
+            _, first = next(lines, ("", b""))
+            envelope = Envelope.from_dict(parse(first), str(path), FORMAT, VERSION)
+            _require_parents(envelope, corpus, regions, path)
+            return [_fragment(parse(line), where, regions) for where, line in lines]
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
+
+
+def _require_parents(envelope: Envelope, corpus: Corpus, regions: RegionStore, path: Path) -> None:
     for role, sha256 in (("corpus", corpus.sha256), ("regions", regions.sha256)):
         if envelope.parents.get(role, {}).get("sha256") != sha256:
             raise ArtifactError(f"{path}: was cut from another {role} file; run `vsa align` anew")
-    return [_fragment(entry, f"{path}, line {number}", regions) for number, entry in lines]
 
 
 def fragment_pairs(
@@ -85,6 +89,8 @@ def fragment_pairs(
 
 
 def _fragment(entry: Any, where: str, regions: RegionStore) -> Fragment:
+    if not isinstance(entry, dict):
+        raise ArtifactError(f"{where}: not a JSON object")
     image, region, words = (entry.get(key) for key in ("image_id", "region", "words"))
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or type(region) is not int:
         raise ArtifactError(f"{where}: damaged (region or words)")
@@ -93,26 +99,3 @@ def _fragment(entry: Any, where: str, regions: RegionStore) -> Fragment:
     if not 0 <= region < regions.count_of(str(image)):
         raise ArtifactError(f"{where}: {image} has no region {region}")
     return Fragment(str(image), region, tuple(words))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Each line's number and object.
-
-    Raises:
-        DataError: the file cannot be read.
-        ArtifactError: a line is no JSON object, or too long.
-    """
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(_LONGEST_LINE + 1):
-                number += 1
-                try:
-                    entry = json.loads(line) if len(line) <= _LONGEST_LINE else None
-                except (ValueError, RecursionError):
-                    entry = None
-                if not isinstance(entry, dict):
-                    raise ArtifactError(f"{path}, line {number}: not a JSON object of at most {_LONGEST_LINE} bytes")
-                yield number, entry
-    except OSError as error:
-        raise DataError(f"{path}: {reason(error)}") from error

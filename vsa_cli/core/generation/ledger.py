@@ -7,7 +7,6 @@ that resumes keeps its whole lines, and does again what failed.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,8 +14,7 @@ from typing import Any
 
 from vsa_cli.core.artifacts import reason, refuse_existing, write_lines
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
-
-_LONGEST_LINE = 16 * 1024**2
+from vsa_cli.core.json_lines import parse, read_lines
 
 
 class Ledger:
@@ -78,22 +76,17 @@ class Ledger:
     def _records(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             with path.open("rb") as file:
-                number = 0
-                while line := file.readline(_LONGEST_LINE):
-                    number += 1
-                    if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                for where, line in read_lines(file, str(path)):
+                    if not line.endswith(b"\n"):
                         return  # cut short as the run died: its photograph is done again
-                    yield line.decode("utf-8").rstrip("\n"), self._record(line, f"{path}, line {number}")
+                    yield line.decode("utf-8").rstrip("\n"), self._record(line, where)
         except OSError as error:
             raise DataError(f"{path}: {reason(error)}") from error
         except UnicodeDecodeError as error:
             raise ArtifactError(f"{path}: is no file of captions that can be continued") from error
 
     def _record(self, line: bytes, where: str) -> dict[str, Any]:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
+        record = parse(line)
         if not isinstance(record, dict) or not isinstance(record.get("path"), str) or "error" not in record:
             raise ArtifactError(f"{where}: no caption of `vsa caption --format jsonl`, so it cannot be continued")
         for name, wanted in self._names.items():
