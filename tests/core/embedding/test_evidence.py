@@ -6,7 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.embedding.evidence import gather
+from vsa_cli.core.config import AlignConfig
+from vsa_cli.core.embedding.evidence import evidence_of
+
+
+def gather(scores: np.ndarray, boxes: np.ndarray, *, lift: float, size_cost: float) -> np.ndarray:
+    return evidence_of(boxes, AlignConfig(lift=lift, size_cost=size_cost))(scores)
 
 
 def naive(scores: np.ndarray, boxes: np.ndarray, lift: float, size_cost: float) -> np.ndarray:
@@ -64,3 +69,8 @@ def test_flat_scores_and_empty_boxes_stay_finite() -> None:
 
 def test_single_region() -> None:
     assert gather(np.ones((3, 1)), np.array([[0, 0, 5, 5]]), lift=1.0, size_cost=0.4).shape == (3, 1)
+
+
+def test_own_evidence_is_the_papers() -> None:
+    scores, boxes = draw(5, 3, 4)
+    np.testing.assert_array_equal(evidence_of(boxes, AlignConfig(evidence="own"))(scores), scores.astype(np.float32))

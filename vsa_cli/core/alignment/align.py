@@ -13,7 +13,7 @@ from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.embedding.evidence import gather
+from vsa_cli.core.embedding.evidence import evidence_of
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.learning.artifact import Trained
@@ -74,10 +74,9 @@ def _align_image(
         place = (packed.sentence.cpu().numpy(), packed.position.cpu().numpy())
         scores = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
         scores[place] = (encoded.words @ v.T).float().cpu().numpy()
-        psi = scores.copy()
-        if config.evidence == "contained":
-            for row, n in enumerate(lengths):
-                psi[row, :n] = gather(scores[row, :n], regions.boxes, lift=config.lift, size_cost=config.size_cost)
+        psi, evidence = np.zeros_like(scores), evidence_of(regions.boxes, config)
+        for row, n in enumerate(lengths):
+            psi[row, :n] = evidence(scores[row, :n])
         magnitude = np.zeros(scores.shape[:2], np.float32)
         magnitude[place] = encoded.magnitude.float().cpu().numpy()
         choice = best_assignments(psi, lengths, config.beta)

@@ -13,39 +13,37 @@ No box drawn by a human takes part.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.config import AlignConfig
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.boxes import Boxes
+
 _FLAT = 1e-6  # scores that differ by less say nothing about place
 
+Weigh = Callable[[NDArray[np.floating]], NDArray[np.float32]]
+"""(K, R) v_i . s_t of a sentence's K words to (K, R) psi."""
 
-def gather(
-    scores: NDArray[np.floating], boxes: NDArray[np.floating], *, lift: float, size_cost: float
-) -> NDArray[np.float32]:
-    """The evidence of every region for every word of a sentence.
+
+def evidence_of(boxes: Boxes, config: AlignConfig) -> Weigh:
+    """What the regions of an image say for the words of each of its sentences.
 
     Args:
-        scores: (K, R) v_i . s_t of K words.
         boxes: (R, 4) in pixels; region 0 is the whole image.
-        lift: tau, in standard deviations of the sentence's centred scores.
-        size_cost: gamma, from 0 (large boxes are free) to 1 (the mean, rather than the sum, is what counts).
-
-    Returns:
-        (K, R) psi.
+        config: `own` evidence, or `contained` with its `lift` (tau) and `size_cost` (gamma).
     """
-    centred = scores.astype(np.float64) - scores.mean(1, keepdims=True)
-    z = centred / max(float(centred.std()), _FLAT)
-    covered = _shared(boxes.astype(np.float64))
-    areas: NDArray[np.float64] = np.diag(covered)
-    contained = covered / areas
-    psi: NDArray[np.float64] = (z + lift) @ contained.T / (areas / areas[0]) ** size_cost
-    gathered: NDArray[np.float32] = psi.astype(np.float32)
+    if config.evidence == "own":
+        return lambda scores: scores.astype(np.float32)
+    areas = np.maximum(geometry.area(boxes), _FLAT).astype(np.float64)
+    spread = geometry.containment(boxes).T / (areas / areas[0]) ** config.size_cost  # [j, i]: from j to i
+
+    def gathered(scores: NDArray[np.floating]) -> NDArray[np.float32]:
+        centred = scores.astype(np.float64) - scores.mean(1, keepdims=True)
+        z = centred / max(float(centred.std()), _FLAT)
+        psi: NDArray[np.float32] = ((z + config.lift) @ spread).astype(np.float32)
+        return psi
+
     return gathered
-
-
-def _shared(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(R, R) area that two boxes share; the diagonal, their own, is at least a millionth of a pixel."""
-    sides = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    shared: NDArray[np.float64] = np.prod(np.clip(sides, 0, None), axis=2)
-    np.fill_diagonal(shared, np.maximum(np.diag(shared), 1e-6))
-    return shared

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsa_cli.core.config import AlignConfig
-from vsa_cli.core.embedding.evidence import gather
+from vsa_cli.core.embedding.evidence import evidence_of
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import combined_scores
 from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import Trained
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.store import ImageRegions, pad
 
 _IMAGES = 64  # compared at once
 
@@ -89,10 +89,7 @@ def search_sentences(
 
 
 def _score(trained: Trained[Embedding], ids: list[int], images: list[ImageRegions]) -> NDArray[np.float32]:
-    most = max(len(image.descriptors) for image in images)
-    padded = torch.stack(
-        [torch.cat([d, d[:1].expand(most - len(d), -1)]) for d in (_tensor(image) for image in images)]
-    )
+    padded = torch.from_numpy(pad([image.descriptors for image in images])).float()
     device = trained.model.W_m.weight.device
     found: NDArray[np.float32] = (
         combined_scores(trained.model, pack([ids]).to(device), padded.to(device))[0].cpu().numpy()
@@ -107,7 +104,7 @@ def _explain(
     s = trained.model.encode_words(pack([ids]).to(device)).words
     v = trained.model.encode_regions(_tensor(image).to(device))
     scores = (s @ v.T).float().cpu().numpy()
-    place = gather(scores, image.boxes, lift=AlignConfig.lift, size_cost=AlignConfig.size_cost).argmax(1).tolist()
+    place = evidence_of(image.boxes, AlignConfig())(scores).argmax(1).tolist()
     boxes = image.boxes.round(2).tolist()
     return tuple(
         (word, tuple(boxes[region]), float(of_word[region]))

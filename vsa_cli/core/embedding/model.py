@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.sentences import Packed
+from vsa_cli.core.learning.standard import mean_and_scale
 from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
 
 _FLAT = 1e-6  # a number that varies less says nothing
@@ -136,9 +137,9 @@ class Embedding(nn.Module):
             packed: training sentences.
         """
         self.eval()
-        self.shift.copy_(descriptors.mean(0))
-        spread = descriptors.std(0)
-        self.scale.copy_(spread.clamp(min=max(_FLAT, 0.01 * float(spread.mean()))).reciprocal())
+        mean, scale = mean_and_scale(descriptors)
+        self.shift.copy_(mean)
+        self.scale.copy_(scale)
         if self.config.similarity == "dot":
             _level(self.W_m, (descriptors - self.shift) * self.scale, _REGION_LENGTH)
             context = self.encode_words(packed).context

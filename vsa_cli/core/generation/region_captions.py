@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.captioned import Candidate, RegionCaption
-from vsa_cli.core.generation.streams import Speaker, pad
+from vsa_cli.core.generation.streams import Speaker
 from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.store import ImageRegions, pad
 
 _INSIDE = 0.8  # of a region's area
 _AT_ONCE = 512  # regions shown to the model
@@ -70,10 +69,10 @@ class RegionCaptioner:
             return [d[i : i + 1] for i in range(1, len(d))]
         if self._learnt_regions:
             return [d[[i, 0]] for i in range(1, len(d))]
-        inside = _share_inside(image.boxes) >= _INSIDE
-        inside[0] = False
+        inside = geometry.containment(image.boxes) >= _INSIDE
+        inside[:, 0] = False
         np.fill_diagonal(inside, False)
-        return [np.concatenate([d[i : i + 1], d[inside[:, i]]]) for i in range(1, len(d))]
+        return [np.concatenate([d[i : i + 1], d[inside[i]]]) for i in range(1, len(d))]
 
 
 def choose(worded: Sequence[RegionCaption], caption: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
@@ -110,10 +109,3 @@ def _same(one: RegionCaption, other: RegionCaption, config: RegionCaptionConfig)
 
 def _overlap(words: set[str], others: set[str]) -> float:
     return len(words & others) / max(1, len(words | others))
-
-
-def _share_inside(boxes: Boxes) -> NDArray[np.float32]:
-    """(R, R): of the area of each box, the share that lies in each other."""
-    sides = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    shared: NDArray[np.float32] = np.clip(sides, 0, None).prod(-1) / np.maximum(geometry.area(boxes), 1e-9)[:, None]
-    return shared

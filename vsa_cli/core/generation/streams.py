@@ -21,7 +21,7 @@ from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.extract import Extractor, Photo
 from vsa_cli.core.regions.sources import Source
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad
 
 
 class Speaker(Protocol):
@@ -167,9 +167,3 @@ def _descriptors(speaker: Speaker, images: Sequence[ImageRegions]) -> NDArray[np
     if speaker.looks_at_regions:
         return pad([image.descriptors for image in images])
     return np.stack([image.descriptors[0] for image in images])
-
-
-def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """(B, R, D): B images of at most R regions each; those with fewer repeat their first, the whole image."""
-    most = max(len(regions) for regions in images)
-    return np.stack([np.concatenate([regions, regions[:1].repeat(most - len(regions), 0)]) for regions in images])

@@ -15,15 +15,27 @@ def area(boxes: Boxes) -> NDArray[np.float32]:
     return sides[:, 0] * sides[:, 1]
 
 
-def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """(N, M) intersection over union of every box of `a` with every box of `b`."""
+def shared_area(a: Boxes, b: Boxes) -> NDArray[np.float32]:
+    """(N, M) the area that every box of `a` shares with every box of `b`."""
     left_top = np.maximum(a[:, None, :2], b[None, :, :2])
     right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.clip(right_bottom - left_top, 0, None)
-    shared = sides[..., 0] * sides[..., 1]
+    shared: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
+    return shared
+
+
+def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
+    """(N, M) intersection over union of every box of `a` with every box of `b`."""
+    shared = shared_area(a, b)
     union = area(a)[:, None] + area(b)[None, :] - shared
     ratio: NDArray[np.float32] = (shared / np.maximum(union, 1e-9)).astype(np.float32)
     return ratio
+
+
+def containment(boxes: Boxes) -> NDArray[np.float32]:
+    """(N, N) at [i, j] the share of box j that lies in box i, from 0 to 1."""
+    shares: NDArray[np.float32] = (shared_area(boxes, boxes) / np.maximum(area(boxes), 1e-9)).astype(np.float32)
+    return shares
 
 
 def whole(width: float, height: float) -> Boxes:

@@ -113,6 +113,12 @@ def _append(column: h5py.Dataset, rows: object) -> None:
     column[start:] = rows
 
 
+def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """(B, R, D): B images of at most R regions each; those with fewer repeat their first, the whole image."""
+    most = max(len(regions) for regions in images)
+    return np.stack([np.concatenate([regions, regions[:1].repeat(most - len(regions), 0)]) for regions in images])
+
+
 class RegionStore:
     """`regions.h5`, read.
 
