@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from vsa_cli.core.generation.beam_search import Hypothesis, State, Step
+from vsa_cli.core.generation.beam_search import Hypothesis
+from vsa_cli.core.generation.steps import State, Step
 
 END, V = 0, 4
 START = V

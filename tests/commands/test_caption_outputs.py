@@ -164,7 +164,7 @@ def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, d
 
 
 def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.core.generation.show.MOST", 3)
+    monkeypatch.setattr("vsa_cli.core.pages.publish.MOST", 3)
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
     result = vsa("caption", *options)
     assert (result.exit_code, result.stdout) == (2, "")

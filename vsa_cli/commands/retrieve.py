@@ -95,7 +95,7 @@ def retrieve(
     else:
         listed = read_list(sys.stdin.buffer, b"\n")
         answer = images_for(trained, query or "", photos or [], listed, looking, top=top, explain=explain)
-    pages = Pages(answer.front, answer.plates, console.warn)
+    pages = Pages(lambda: answer.front, answer.plates, console.warn)
     if kind == "html" and output is not None and is_folder(output):
         pages.fill(output, workers)
     else:

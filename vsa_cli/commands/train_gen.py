@@ -99,7 +99,7 @@ def train_gen(
     model, training = GENERATOR_PRESETS[preset]
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None:
-        if shape or snippets is not None:
+        if shape or label_smoothing is not None or snippets is not None:
             raise UsageError("--self-critical takes the shape of GEN, and learns from whole photographs")
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:

@@ -181,7 +181,7 @@ def test_one_file_holds_everything(tmp_path: Path, photo: Path) -> None:
 
 
 def test_an_output_is_a_folder_or_a_file_by_its_name(tmp_path: Path, photo: Path) -> None:
-    pages = Pages(FRONT, [plate(photo)], print)
+    pages = Pages(lambda: FRONT, [plate(photo)], print)
     pages.fill(tmp_path / "album", 1)
     assert (tmp_path / "album" / "index.html").exists()
     with pytest.raises(UsageError, match="-o DIR"):

@@ -51,7 +51,7 @@ def page(
     folder = tmp_path_factory.mktemp("pages") / "album"
     front = Front("Words and their boxes", ("two photographs",), "How to read it.")
     if request.param == "folder":
-        Pages(front, plates, print).fill(folder, 1)
+        Pages(lambda: front, plates, print).fill(folder, 1)
         address = folder / "index.html"
     else:
         address = folder.with_name("page.html")

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
-from vsa_cli.core.generation.cells import State
-from vsa_cli.core.generation.model import Batch, SentenceModel, Step, log_frequencies
+from vsa_cli.core.generation.model import Batch, SentenceModel, log_frequencies
+from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.learning.standard import mean_and_scale
 from vsa_cli.core.recurrence import gru_recurrence
 
 
@@ -69,10 +70,9 @@ class AttentiveGenerator(SentenceModel):
     def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
         """See `SentenceModel`. Each number of a descriptor is standardised over the training images."""
         self.W_o.bias.copy_(log_frequencies(counts))
-        descriptors = descriptors.double()  # the same to the last bit on any number of threads
-        spread = descriptors.std(0)
-        self.shift.copy_(descriptors.mean(0))
-        self.scale.copy_(spread.clamp(min=max(1e-6, 0.01 * float(spread.mean()))).reciprocal())
+        mean, scale = mean_and_scale(descriptors)
+        self.shift.copy_(mean)
+        self.scale.copy_(scale)
 
     def begin(self, descriptors: Tensor) -> tuple[Step, State]:
         """See `SentenceModel`: (B, R, D) descriptors. The state's second part says which image a row is of."""

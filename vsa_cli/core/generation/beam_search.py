@@ -10,16 +10,14 @@ words (see `constraints`); the log-probabilities of what remains, and so those r
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vsa_cli.core.generation.constraints import NEVER, Diversity, Require, Rule
-
-State = tuple[Tensor, ...]
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
+from vsa_cli.core.generation.steps import State, Step
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
 from vsa_cli.core.generation.captioned import Candidate
-from vsa_cli.core.generation.cells import State
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, Rule
 from vsa_cli.core.generation.decoding import ids_of
-from vsa_cli.core.generation.model import SentenceModel, Step
+from vsa_cli.core.generation.model import SentenceModel
 from vsa_cli.core.generation.sampling import sample
+from vsa_cli.core.generation.steps import State, Step
 from vsa_cli.core.learning.artifact import Trained
 
 ROWS = 8192

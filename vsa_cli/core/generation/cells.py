@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from vsa_cli.core.config import Cell
-
-State = tuple[Tensor, ...]
+from vsa_cli.core.generation.steps import State
 
 
 class RecurrentCell(nn.Module, ABC):

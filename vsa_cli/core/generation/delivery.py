@@ -12,9 +12,9 @@ from vsa_cli.core.generation.captioned import Captioned
 from vsa_cli.core.generation.copies import AnnotatedCopies
 from vsa_cli.core.generation.formats import format_captions
 from vsa_cli.core.generation.ledger import Ledger
-from vsa_cli.core.generation.show import CaptionPages
+from vsa_cli.core.generation.show import CaptionPlates
 from vsa_cli.core.generation.sidecars import Sidecars
-from vsa_cli.core.pages.publish import is_folder, refuse_output
+from vsa_cli.core.pages.publish import Pages, is_folder, refuse_output
 from vsa_cli.core.regions.sources import Source, expand
 
 
@@ -71,10 +71,10 @@ class Delivery:
         self._sidecars = Sidecars(outputs.sidecar, force=force, resume=resume) if outputs.sidecar is not None else None
         self._copies = AnnotatedCopies(outputs.annotate, force=force or resume) if outputs.annotate else None
         self._ledger: Ledger | None = None
-        self._pages: CaptionPages | None = None
+        self._complain = complain
+        self._pages: Pages | None = None
         if outputs.kind == "html":
             refuse_output(outputs.output, 1, force=force)
-            self._pages = CaptionPages(outputs.said_by, complain, nbest=outputs.nbest, regions=outputs.regions)
         elif outputs.kind == "jsonl" and outputs.output is not None:
             names = {"candidates": outputs.nbest > 1, "regions": outputs.regions}
             self._ledger = Ledger(outputs.output, force=force, resume=resume, names=names)
@@ -125,11 +125,13 @@ class Delivery:
             UsageError: one page cannot hold so many photographs.
         """
         asked = self._outputs
-        if self._pages is not None and asked.output is not None and is_folder(asked.output):
-            self._pages.fill(asked.output, captioned, asked.workers)
-            return
-        if self._pages is not None:
-            lines = self._pages.lines(captioned)
+        if asked.kind == "html":
+            plates = CaptionPlates(asked.said_by, nbest=asked.nbest, regions=asked.regions)
+            self._pages = Pages(plates.front, plates.of(captioned), self._complain)
+            if asked.output is not None and is_folder(asked.output):
+                self._pages.fill(asked.output, asked.workers)
+                return
+            lines = self._pages.lines()
         else:
             lines = format_captions(captioned, asked.kind, nbest=asked.nbest, regions=asked.regions, alone=asked.alone)
         if self._ledger is not None:

@@ -11,7 +11,7 @@ files and no search.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
-from vsa_cli.core.generation.cells import State, build_cell
+from vsa_cli.core.generation.cells import build_cell
+from vsa_cli.core.generation.steps import State, Step
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,6 @@ class Batch:
         moved = (part.to(device) for part in (self.descriptors, self.image, self.inputs, self.targets))
         descriptors, image, inputs, targets = moved
         return Batch(descriptors, image, inputs, targets, self.batch_sizes)
-
-
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
-"""(N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the state after."""
 
 
 class SentenceModel(nn.Module, ABC):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vsa_cli.core.generation.beam_search import Hypothesis, State, Step, precise
+from vsa_cli.core.generation.beam_search import Hypothesis, precise
 from vsa_cli.core.generation.constraints import NEVER, Rule
+from vsa_cli.core.generation.steps import State, Step
 
 
 @torch.inference_mode()

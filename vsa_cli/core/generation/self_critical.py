@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.config import GeneratorTraining
+from vsa_cli.core.config import DecodingConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
@@ -28,7 +28,6 @@ from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_do
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.store import RegionStore
 
-_LONGEST = 20
 _VALIDATED = 64  # images captioned at once
 
 
@@ -89,7 +88,9 @@ class SelfCriticalTask:
         order = torch.randperm(len(self._train.references), generator=generator)
         for images in torch.split(order, self._training.batch_size):
             rows = len(images) * self._training.samples
-            yield MetricBatch(images, torch.rand(rows, _LONGEST, generator=generator, dtype=torch.float64))
+            yield MetricBatch(
+                images, torch.rand(rows, DecodingConfig.max_length, generator=generator, dtype=torch.float64)
+            )
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
         """The policy gradient's surrogate to descend; the (negative) CIDEr of what was drawn, to report."""
@@ -116,7 +117,7 @@ class SelfCriticalTask:
                 start=self._vocabulary.start,
                 end=END,
                 width=1,
-                max_length=_LONGEST,
+                max_length=DecodingConfig.max_length,
                 rules=self._rules,
             )
             said += [hypotheses[0].words if hypotheses else () for hypotheses in found]
@@ -136,7 +137,7 @@ class SelfCriticalTask:
                 tuple(part.repeat_interleave(self._training.samples, 0) for part in state),
                 start=self._vocabulary.start,
                 end=END,
-                max_length=_LONGEST,
+                max_length=DecodingConfig.max_length,
                 draws=draws,
                 rules=self._rules,
             )

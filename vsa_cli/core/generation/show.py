@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.errors import UsageError
 from vsa_cli.core.generation.captioned import Candidate, Captioned
-from vsa_cli.core.pages.album import album
-from vsa_cli.core.pages.leaf import MOST, leaf
 from vsa_cli.core.pages.plates import Front, Line, Plate, Word, relative_name
 from vsa_cli.core.pages.written import as_written
 
@@ -51,55 +46,22 @@ def _words(caption: str) -> tuple[Word, ...]:
     return tuple(Word(text, tight=tight) for text, _, tight in as_written(caption, tokenize(caption)))
 
 
-class CaptionPages:
-    """Captioned photographs as a page or an album.
+class CaptionPlates:
+    """Captioned photographs as pages show them, and the head of those pages.
 
     Args:
         said_by: what the captions come from, in a few words.
-        complain: told of each photograph that cannot be read, in one line.
         nbest: candidates for each photograph.
         regions: whether regions have captions.
-
-    Attributes:
-        failed: photographs whose picture could not be read any more.
     """
 
-    def __init__(self, said_by: str, complain: Callable[[str], None], *, nbest: int, regions: bool) -> None:
-        self._said_by, self._complain = said_by, complain
-        self._nbest, self._regions = nbest, regions
+    def __init__(self, said_by: str, *, nbest: int, regions: bool) -> None:
+        self._said_by, self._nbest, self._regions = said_by, nbest, regions
         self._shown = self._missing = 0
         self._scored = False
-        self.failed = 0
 
-    def lines(self, captioned: Iterable[Captioned]) -> Iterator[str]:
-        """One file, in pieces.
-
-        Raises:
-            UsageError: it cannot hold so many.
-        """
-        plates = list(islice(self._plates(captioned), MOST + 1))
-        if len(plates) > MOST:
-            raise UsageError(f"one file holds {MOST} photographs; -o DIR takes any number")
-
-        def complain(line: str) -> None:
-            self.failed += 1
-            self._complain(line)
-
-        yield from leaf(self._front(), plates, complain)
-
-    def fill(self, folder: Path, captioned: Iterable[Captioned], workers: int) -> None:
-        """A folder that `refuse_folder` has let pass.
-
-        Raises:
-            DataError: it cannot be written.
-        """
-        with album(folder, workers, self._complain) as book:
-            for plate in self._plates(captioned):
-                book.add(plate)
-            book.finish(self._front())
-        self.failed += book.failed
-
-    def _plates(self, captioned: Iterable[Captioned]) -> Iterator[Plate]:
+    def of(self, captioned: Iterable[Captioned]) -> Iterator[Plate]:
+        """A plate for each that has a caption."""
         for one in captioned:
             plate = plate_of(one)
             if plate is None:
@@ -109,7 +71,8 @@ class CaptionPages:
                 self._scored |= plate.lines[0].score is not None
                 yield plate
 
-    def _front(self) -> Front:
+    def front(self) -> Front:
+        """The head, when all have come."""
         facts = [f"{self._shown:,} photograph{'s' * (self._shown != 1)}"]
         if self._missing:
             facts.append(f"{self._missing:,} more could not be captioned")

@@ -1,8 +1,9 @@
-"""Photographs that are all known, as one file or as a folder, whichever the output's name asks for."""
+"""Photographs as one file or as a folder, whichever the output's name asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from vsa_cli.core.artifacts import refuse_existing
@@ -38,20 +39,36 @@ def refuse_output(output: Path | None, photographs: int, *, force: bool) -> None
 
 
 class Pages:
-    """Photographs to be shown; `failed` counts those whose picture could not be read."""
+    """Photographs to be shown, once, as they come.
 
-    def __init__(self, front: Front, plates: Sequence[Plate], complain: Callable[[str], None]) -> None:
+    Args:
+        front: gives the head of the pages, when all photographs have come.
+        plates: the photographs.
+        complain: told of each that cannot be read, in one line.
+
+    Attributes:
+        failed: photographs whose picture could not be read.
+    """
+
+    def __init__(self, front: Callable[[], Front], plates: Iterable[Plate], complain: Callable[[str], None]) -> None:
         self._front, self._plates, self._complain = front, plates, complain
         self.failed = 0
 
     def lines(self) -> Iterator[str]:
-        """As one file, in pieces."""
+        """As one file, in pieces.
+
+        Raises:
+            UsageError: it cannot hold so many.
+        """
+        plates = list(islice(self._plates, MOST + 1))
+        if len(plates) > MOST:
+            raise UsageError(f"one file holds {MOST} photographs; -o DIR takes any number")
 
         def complain(line: str) -> None:
             self.failed += 1
             self._complain(line)
 
-        yield from leaf(self._front, self._plates, complain)
+        yield from leaf(self._front(), plates, complain)
 
     def fill(self, folder: Path, workers: int) -> None:
         """As a folder that `refuse_folder` has let pass.
@@ -62,5 +79,5 @@ class Pages:
         with album(folder, workers, self._complain) as book:
             for plate in self._plates:
                 book.add(plate)
-            book.finish(self._front)
+            book.finish(self._front())
         self.failed += book.failed
