@@ -73,6 +73,13 @@ def test_what_was_written_is_read(
         assert vector.tolist() == np.array(table[word], np.float32).tolist()
 
 
+def test_a_newline_among_a_floats_bytes_is_no_end_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.bin"
+    path.write_bytes(binary({"zero": [141581.0, 0.0]}))
+    assert b"\n" in path.read_bytes()[9:13]
+    assert read_vectors(path, {"zero"}).vectors["zero"].tolist() == [141581.0, 0.0]
+
+
 def test_a_word_with_spaces_is_no_word_of_its_first_part(tmp_path: Path) -> None:
     path = tmp_path / "glove.txt"
     path.write_bytes(b"the 1 2\nat name@domain.com 3 4\n. . . 5 6\n\nat 7 8\n")

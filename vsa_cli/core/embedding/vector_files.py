@@ -133,9 +133,13 @@ def _open(path: Path, file: io.BufferedReader, length: int | None) -> tuple[Form
 
 
 def _is_binary(start: bytes, size: int) -> bool:
-    """Whether the bytes after a header are numbers themselves: some are then no text."""
-    numbers = start.partition(b" ")[2][: 4 * size].partition(b"\n")[0]
-    return not numbers or any(not 32 <= byte < 127 and byte not in b"\t\r" for byte in numbers)
+    """Whether the bytes after a header are numbers themselves: not a row of text, and some of them no text at all."""
+    row = start.partition(b" ")[2]
+    columns = row.partition(b"\n")[0].split()
+    if len(columns) >= size and all(map(_is_number, columns[-size:])):
+        return False
+    numbers = row[: 4 * size]  # newlines and all: a float may have one among its bytes
+    return not numbers or any(not 32 <= byte < 127 and byte not in b"\t\r\n" for byte in numbers)
 
 
 def _text_rows(path: Path, file: BinaryIO, size: int, line: int) -> Iterator[Row]:
