@@ -108,7 +108,7 @@ class EmbedTraining:
         temperature: by which scores are divided in the softmax.
         optimizer: `sgd` with `momentum` (the paper), or `adam` with decoupled weight decay.
         learning_rate: at the start; half a cosine takes it to zero over `epochs`.
-        weight_decay: cross-validated, as the learning rate is.
+        weight_decay: cross-validated, as the learning rate is; beside the hinges' sum over a batch it must be large.
         momentum: of SGD.
         batch_size: image-sentence pairs a step.
         clip: gradients are clipped elementwise to [-clip, clip].
@@ -122,7 +122,7 @@ class EmbedTraining:
     temperature: float = 0.05
     optimizer: Optimizer = "sgd"
     learning_rate: float = 1e-5
-    weight_decay: float = 1e-5
+    weight_decay: float = 10.0
     momentum: float = 0.9
     batch_size: int = 100
     clip: float = 5.0
