@@ -105,7 +105,7 @@ def _explain(
     v = trained.model.encode_regions(_tensor(image).to(device))
     scores = (s @ v.T).float().cpu().numpy()
     place = evidence_of(image.boxes, AlignConfig())(scores).argmax(1).tolist()
-    boxes = image.boxes.round(2).tolist()
+    boxes = image.boxes.astype(np.float64).round(2).tolist()
     return tuple(
         (word, tuple(boxes[region]), float(of_word[region]))
         for word, region, of_word in zip(words, place, scores, strict=True)
