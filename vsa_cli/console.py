@@ -43,16 +43,19 @@ class Console:
         typer.echo(f"vsa: {line}", err=True)
 
     @contextmanager
-    def progress(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+    def progress(
+        self, label: str, total: int | None, unit: str, done: int = 0, *, printing: bool = False
+    ) -> Iterator[Bar]:
         """A bar on a terminal, nothing elsewhere.
 
         Args:
             label: what is being done.
-            total: how many units there are.
+            total: how many units there are, if that is known.
             unit: their name, for the rate.
             done: units that an earlier run has done.
+            printing: whether data are printed meanwhile; on one terminal with them there is no bar.
         """
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet or not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
             yield Bar(None, None)
             return
         from rich.console import Console as RichConsole
@@ -66,7 +69,8 @@ class Console:
             rate,
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+        # what is printed on stdout stays there: rich would send it after its own, to stderr
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(label, total=total, completed=done, rate="-")
             yield Bar(progress, task)
 
@@ -167,10 +171,12 @@ def report_captions(console: Console, captioned: Iterable[Captioned], delivery: 
             if one.error is not None:
                 console.warn(one.error)
             tally["done" if one.error is None else "failed"] += 1
+            bar.advance()
             yield one
 
-    for line in delivery.lines(watched()):
-        print_data(line)
+    with console.progress("caption", delivery.expected, "photographs", printing=delivery.prints) as bar:
+        for line in delivery.lines(watched()):
+            print_data(line)
     if tally["failed"] or delivery.lost:
         raise typer.Exit(3 if tally["done"] or delivery.passed_over else 1)
 

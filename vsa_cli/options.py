@@ -19,6 +19,10 @@ CnnWeights = Annotated[
     Path | None,
     typer.Option("--cnn-weights", metavar="FILE", help="Weights of the CNN (.pth); never needed for the Lite ones."),
 ]
+CacheDir = Annotated[
+    Path | None, typer.Option("--cache-dir", metavar="DIR", help="Where photographs seen before are kept.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep nothing and use nothing kept.")]
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +15,34 @@ from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from vsa_cli.core.embedding.model import Embedding
+    from vsa_cli.core.learning.artifact import Trained
+
 
 def align(
-    embedding: Annotated[Path, typer.Argument(metavar="EMBED", help="An alignment model, from vsa train-embed.")],
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.json, from vsa prep.")],
-    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A regions.h5, from vsa extract-regions.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write snippets.")] = Path(
-        "snippets.jsonl"
-    ),
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Align this split's sentences.")] = "train",
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTO SENTENCE... | [EMBED] CORPUS REGIONS",
+            help="A photograph and what is said of it; or a corpus.json with its regions.h5.",
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="An alignment model; the bundled one by default."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write: stdout for a photograph, else snippets.jsonl."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="SPLIT", help="Of a corpus: whose sentences; train by default.")
+    ] = None,
     beta: Annotated[
         float, typer.Option(min=0, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone.")
     ] = AlignConfig.beta,
@@ -29,70 +50,146 @@ def align(
         Evidence, typer.Option(help="A region speaks for itself (own, the paper), or with those inside its box.")
     ] = AlignConfig.evidence,
     scores: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each word's score for each region, for vsa evaluate.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Of a corpus: write each word's score for each region, for vsa evaluate."),
     ] = None,
     words: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the visual importance of each word, JSON Lines.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Of a corpus: write the visual importance of each word, JSON Lines."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pages there: photographs, boxes and words in colours.")
     ] = None,
     html_limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="With --html: show the first N photographs; all by default.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of a corpus: show the first N photographs; all by default."),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Of a photograph: print JSON.")] = False,
+    cnn_weights: options.CnnWeights = None,
+    cache_dir: options.CacheDir = None,
+    no_cache: options.NoCache = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Give each word of every sentence the region of its photograph that it belongs to.
+    """Give each word of a sentence the region of its photograph that it belongs to.
 
-    Neighbouring words with one region become a snippet: image, sentence, box, words, score. The assignment is the
-    best there is, found by dynamic programming. --html makes an album that any browser opens, with small copies of
-    the photographs in it.
+    Neighbouring words with one region become a snippet: box, words, score. The assignment is the best there is,
+    found by dynamic programming. Of a photograph and sentences about it, a line for each snippet is printed; of a
+    corpus, all sentences of a split are aligned and written as JSON Lines. --html makes an album that any browser
+    opens, with small copies of the photographs in it.
 
-    Example: vsa align embed/ corpus.json regions.h5 --split val -o snippets.jsonl --html album/
+    Example: vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/
     """
-    if html is None and html_limit is not None:
+    asked = _Asked(AlignConfig(beta=beta, evidence=evidence), model, output, html, device, threads, force, quiet)
+    of_corpus = {"--split": split, "--scores": scores, "--words": words, "--html-limit": html_limit}
+    if Path(inputs[0]).suffix.lower() == ".json" or Path(inputs[0]).is_dir():
+        if json:
+            raise UsageError("--json goes with a photograph; a corpus's snippets are JSON Lines")
+        _align_corpus(asked, inputs, split or "train", scores, words, html_limit)
+        return
+    astray = [name for name, value in of_corpus.items() if value is not None]
+    if astray or len(inputs) < 2:
+        raise UsageError(
+            f"{astray[0]} goes with a corpus.json and its regions.h5"
+            if astray
+            else "name a photograph and a sentence, or a corpus.json and its regions.h5"
+        )
+    from vsa_cli.core.regions.cache import cache_folder
+
+    cache = None if no_cache else cache_dir or cache_folder()
+    _align_photograph(asked, Path(inputs[0]), inputs[1:], cnn_weights, cache, as_json=json)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What both forms of the command are asked for."""
+
+    config: AlignConfig
+    model: Path | None
+    output: Path | None
+    html: Path | None
+    device: str
+    threads: int
+    force: bool
+    quiet: bool
+
+
+def _align_photograph(
+    asked: _Asked, photo: Path, said: Sequence[str], cnn_weights: Path | None, cache: Path | None, *, as_json: bool
+) -> None:
+    if asked.output is not None:
+        refuse_existing(asked.output, force=asked.force)
+    if asked.html is not None:
+        from vsa_cli.core.pages.publish import refuse_output
+
+        refuse_output(asked.html, 1, force=asked.force)
+    from vsa_cli.console import Console, report_lines
+    from vsa_cli.core.alignment.photograph import align_photograph, lines, page
+    from vsa_cli.core.embedding.answers import Looking
+    from vsa_cli.core.pages.publish import Pages, is_folder
+
+    console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
+    looking = Looking(cnn_weights, cache, workers, console.warn)
+    aligned = align_photograph(_model(asked), photo, said, looking, asked.config)
+    if asked.html is not None:
+        front, plate = page(photo, aligned, asked.config)
+        pages = Pages(lambda: front, [plate], console.warn)
+        if is_folder(asked.html):
+            pages.fill(asked.html, workers)
+        else:
+            report_lines(pages.lines(), asked.html)
+    report_lines(lines(aligned, as_json=as_json), asked.output)
+
+
+def _align_corpus(
+    asked: _Asked, inputs: Sequence[str], split: str, scores: Path | None, words: Path | None, html_limit: int | None
+) -> None:
+    *named, corpus, regions = [Path(name) for name in inputs] if len(inputs) > 1 else (Path(), Path())
+    if len(inputs) not in (2, 3) or corpus.is_dir():
+        raise UsageError("name a photograph and a sentence, or a corpus.json and its regions.h5")
+    if named and asked.model is not None:
+        raise UsageError(f"--model and {named[0]} are two models: name one")
+    if asked.html is None and html_limit is not None:
         raise UsageError("--html-limit goes with --html")
+    output = asked.output or Path("snippets.jsonl")
     files = [path for path in (output, scores, words) if path is not None]
     for path in files:
-        refuse_existing(path, force=force)
-    if html is not None:
+        refuse_existing(path, force=asked.force)
+    if asked.html is not None:
         from vsa_cli.core.pages.album import refuse_folder
 
-        refuse_folder(html, *files, force=force)
+        refuse_folder(asked.html, *files, force=asked.force)
     from vsa_cli.console import Console
     from vsa_cli.core.alignment.show import Pages
     from vsa_cli.core.alignment.write import write_alignments
     from vsa_cli.core.corpus.corpus import read_corpus
-    from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.artifact import read_embedding
     from vsa_cli.core.regions.store import RegionStore
 
-    set_threads(threads)
     read, store = read_corpus(corpus), RegionStore(regions)
-    trained = read_embedding(embedding, resolve_device(device))
-    console = Console(quiet=quiet)
-    pages = Pages(html, html_limit, threads or os.cpu_count() or 1, console.warn) if html is not None else None
+    trained = _model(replace(asked, model=named[0]) if named else asked)
+    console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
+    pages = Pages(asked.html, html_limit, workers, console.warn) if asked.html is not None else None
     total = sum(len(image.sentences) for image in read.split(split))
     with console.progress("align", total, "sentences") as bar:
         done = write_alignments(
-            trained,
-            read,
-            store,
-            split,
-            AlignConfig(beta=beta, evidence=evidence),
-            snippets=output,
-            scores=scores,
-            words=words,
-            pages=pages,
-            watch=bar.advance,
-        )
+            trained, read, store, split, asked.config,
+            snippets=output, scores=scores, words=words, pages=pages, watch=bar.advance,
+        )  # fmt: skip
     console.say(f"{output}: {done.snippets} snippets of {done.sentences} sentences; {done.wordless} had no known word")
-    if html is not None:
+    if asked.html is not None:
         console.say(
-            f"{html / 'index.html'}: {done.shown} photographs, {done.unreadable} of which can no longer be read"
+            f"{asked.html / 'index.html'}: {done.shown} photographs, {done.unreadable} of which can no longer be read"
         )
     if done.unreadable:
         raise typer.Exit(3)
+
+
+def _model(asked: _Asked) -> Trained[Embedding]:
+    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.embedding.artifact import read_embedding
+    from vsa_cli.core.learning.pack import bundled_model
+
+    set_threads(asked.threads)
+    return read_embedding(asked.model or bundled_model("embed"), resolve_device(asked.device))

@@ -23,7 +23,9 @@ def caption(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", metavar="DIR", envvar="VSA_MODEL", help="A trained generator."),
+        typer.Option(
+            "--model", "-m", metavar="DIR", envvar="VSA_MODEL", help="A trained generator; the bundled one by default."
+        ),
     ] = None,
     baseline: Annotated[
         Baseline | None,
@@ -107,6 +109,8 @@ def caption(
     ] = None,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is separated by NUL.")] = False,
     cnn_weights: options.CnnWeights = None,
+    cache_dir: options.CacheDir = None,
+    no_cache: options.NoCache = False,
     batch_size: Annotated[int, typer.Option(min=1, max=4096, metavar="N", help="Photographs worded at once.")] = 32,
     device: options.Device = "auto",
     threads: options.Threads = 0,
@@ -128,7 +132,7 @@ def caption(
     --baseline nearest-neighbour takes the sentence of the most similar photograph of --corpus's train split, of its
     sentences the one that agrees most with the others; for photographs, or for a --split of that corpus.
 
-    Example: vsa caption photo.jpg --model gen/ --beam 7
+    Example: vsa caption photo.jpg
     """
     kind = _settle_format(format, json, photos)
     decoding = settle(
@@ -168,6 +172,7 @@ def caption(
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.captioning import Request, captions
     from vsa_cli.core.generation.delivery import Delivery, Outputs
+    from vsa_cli.core.regions.cache import cache_folder
     from vsa_cli.core.regions.sources import read_list
 
     set_threads(threads)
@@ -199,6 +204,7 @@ def caption(
         decoding=decoding,
         regions=RegionCaptionConfig(**kept) if regions else None,
         cnn_weights=cnn_weights,
+        cache=None if no_cache else cache_dir or cache_folder(),
         device=resolve_device(device),
         batch=batch_size,
         workers=workers,

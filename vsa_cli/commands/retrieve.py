@@ -12,7 +12,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import RankFormat
-from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.errors import UsageError
 
 
 def retrieve(
@@ -24,7 +24,9 @@ def retrieve(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="A trained alignment model."),
+        typer.Option(
+            "--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="An alignment model; the bundled one by default."
+        ),
     ] = None,
     image: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Find sentences for this photograph, in --sentences.")
@@ -49,10 +51,8 @@ def retrieve(
         typer.Option("--output", "-o", metavar="FILE|DIR", help="Write there instead of to stdout; html fills a DIR."),
     ] = None,
     cnn_weights: options.CnnWeights = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where photographs seen before are kept.")
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing and use nothing kept.")] = False,
+    cache_dir: options.CacheDir = None,
+    no_cache: options.NoCache = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     force: options.Force = False,
@@ -65,7 +65,7 @@ def retrieve(
     that any browser opens: one file that holds its photographs, or, with -o and a name that does not end in .html,
     a folder.
 
-    Example: vsa retrieve "two dogs run in snow" photos/ --model embed/ --format html --explain -o found.html
+    Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
     kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json)
     if kind == "html":
@@ -74,19 +74,19 @@ def retrieve(
         refuse_output(output, top if image is None else 1, force=force)
     elif output is not None:
         refuse_existing(output, force=force)
-    if model is None:
-        raise MissingError("no model: name one with --model DIR (vsa train-embed makes them) or in VSA_EMBED")
     from vsa_cli.console import Console, report_lines
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.answers import Looking, images_for, rankings, sentences_for
     from vsa_cli.core.embedding.artifact import read_embedding
+    from vsa_cli.core.learning.pack import bundled_model
     from vsa_cli.core.pages.publish import Pages, is_folder
+    from vsa_cli.core.regions.cache import cache_folder
     from vsa_cli.core.regions.sources import read_list
 
     set_threads(threads)
     console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
-    trained = read_embedding(model, resolve_device(device))
-    looking = Looking(cnn_weights, None if no_cache else cache_dir or True, workers, console.warn)
+    trained = read_embedding(model or bundled_model("embed"), resolve_device(device))
+    looking = Looking(cnn_weights, None if no_cache else cache_dir or cache_folder(), workers, console.warn)
     if corpus is not None and regions_file is not None:
         report_lines(rankings(trained, corpus, regions_file, split, top, folds), output)
         return

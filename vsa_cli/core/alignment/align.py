@@ -57,13 +57,14 @@ def align_corpus(
     trained.recipe.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
         require_same_photograph(image, regions)
-        yield from _align_image(trained, image, regions[image.key], config)
+        yield from align_image(trained, image, regions[image.key], config)
 
 
 @torch.inference_mode()
-def _align_image(
+def align_image(
     trained: Trained[Embedding], image: Image, regions: ImageRegions, config: AlignConfig
 ) -> Iterator[Alignment]:
+    """Align every sentence of one image, those without a known word too."""
     known = [known_words(sentence, trained.vocabulary) for sentence in image.sentences]
     lengths = np.array([len(words) for words, _ in known if words], np.int64)
     if len(lengths):

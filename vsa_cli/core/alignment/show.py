@@ -14,10 +14,11 @@ from vsa_cli.core.pages.album import Album, album
 from vsa_cli.core.pages.plates import Front, Line, Plate, Word, number_boxes
 from vsa_cli.core.pages.written import as_written
 
-_READING = (
+READING = (
     "A word has the colour and the number of the box that it was aligned with; 0 is the whole photograph. "
     "The heavier a word is set, the more it says about what is seen. Point at a word, or tap it, to see its box alone."
 )
+"""How to read a page of alignments."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Shown:
     def turn(self) -> None:
         """No more sentences of this image will come."""
         if self._open:
-            self._album.add(plate_of(self._corpus, self._open))
+            self._album.add(plate_of(self._corpus.path(self._open[0].image), self._open))
             self.images += 1
             self.sentences += len(self._open)
             self._open = []
@@ -88,14 +89,14 @@ def showing(pages: Pages, corpus: Corpus, split: str, config: AlignConfig) -> It
 def front_of(split: str, beta: float, photographs: int, sentences: int) -> Front:
     """The head of an album of alignments."""
     facts = (f"split {split}", f"{photographs:,} photographs", f"{sentences:,} sentences", f"β {beta:g}")
-    return Front("Words and their boxes", facts, _READING)
+    return Front("Words and their boxes", facts, READING)
 
 
-def plate_of(corpus: Corpus, alignments: Sequence[Alignment]) -> Plate:
+def plate_of(photo: Path, alignments: Sequence[Alignment]) -> Plate:
     """A photograph with all its sentences; words weigh by ||s_t||, before any normalisation.
 
     Args:
-        corpus: that the image is of.
+        photo: the file.
         alignments: of every sentence of one image; at least one.
     """
     image, regions = alignments[0].image, alignments[0].regions
@@ -103,7 +104,7 @@ def plate_of(corpus: Corpus, alignments: Sequence[Alignment]) -> Plate:
     shown = [region for region, number in numbers.items() if number]
     return Plate(
         name=image.file,
-        photo=corpus.path(image),
+        photo=photo,
         width=image.width,
         height=image.height,
         boxes=tuple((box[0], box[1], box[2], box[3]) for box in regions.boxes[shown].tolist()),

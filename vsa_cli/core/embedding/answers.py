@@ -24,7 +24,7 @@ from vsa_cli.core.embedding.show import found_front, found_plate, said_front, sa
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.pages.plates import Front, Plate
-from vsa_cli.core.regions.cache import RegionCache, cache_folder
+from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.extract import Photo
 from vsa_cli.core.regions.looking import extractor_for, look_at
 from vsa_cli.core.regions.sources import expand, show_path
@@ -39,14 +39,14 @@ class Looking:
 
     Attributes:
         weights: of the CNN, if not its own.
-        cache: a folder, True for the user's, None for no cache.
+        cache: a folder where photographs seen before are kept, if anywhere.
         workers: photographs in work at once.
         complain: told of each photograph that cannot be read, in one line.
         failed: how many those were.
     """
 
     weights: Path | None
-    cache: Path | bool | None
+    cache: Path | None
     workers: int
     complain: Callable[[str], None]
     failed: int = field(default=0)
@@ -59,8 +59,7 @@ class Looking:
             VsaError: the model's CNN or detector is not here.
         """
         extractor = extractor_for(trained.recipe, self.weights, trained.model.W_m.weight.device)
-        folder = cache_folder() if self.cache is True else self.cache or None
-        cache = RegionCache(folder, trained.recipe) if folder is not None else None
+        cache = RegionCache(self.cache, trained.recipe) if self.cache is not None else None
         seen: list[tuple[str, ImageRegions]] = []
         for photo, found in look_at(photos, extractor, cache, self.workers):
             if isinstance(found, str):

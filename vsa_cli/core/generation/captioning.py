@@ -10,7 +10,7 @@ import torch
 
 from vsa_cli.core.config import Baseline, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, read_corpus
-from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.errors import UsageError
 from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioned import Captioned
 from vsa_cli.core.generation.captioner import Captioner
@@ -24,6 +24,8 @@ from vsa_cli.core.generation.streams import (
     look_at_all,
     look_at_whole,
 )
+from vsa_cli.core.learning.pack import bundled_model
+from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.looking import describer_for, extractor_for
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.sources import Source
@@ -37,7 +39,7 @@ class Request:
     Attributes:
         sources: the photographs; None for a split of the corpus.
         refuse: why a photograph may not be captioned, in one line, if it may not.
-        model: a trained generator's folder; a baseline needs none.
+        model: a trained generator's folder; None is the bundled one. A baseline needs none.
         baseline: says captions instead of a model, from the corpus's train split.
         corpus: with `regions_file`: its split is captioned, unless there are sources.
         regions_file: see there.
@@ -45,6 +47,7 @@ class Request:
         decoding: how the model is searched.
         regions: which captions of regions are kept; None for no such captions.
         cnn_weights: the CNN's, if not its own.
+        cache: a folder where the regions of photographs seen before are kept, if anywhere.
         device: of model and CNN.
         batch: photographs worded at once.
         workers: photographs looked at at once.
@@ -61,6 +64,7 @@ class Request:
     decoding: DecodingConfig
     regions: RegionCaptionConfig | None
     cnn_weights: Path | None
+    cache: Path | None
     device: torch.device
     batch: int
     workers: int
@@ -71,7 +75,7 @@ def captions(request: Request) -> Iterator[Captioned]:
     """Captions as they come, once everything that is needed has been read.
 
     Raises:
-        MissingError: no model is named, or weights are not here.
+        MissingError: weights are not here.
         VsaError: an input is missing or damaged, or inputs do not fit one another.
     """
     stored = _stored(request)
@@ -82,10 +86,10 @@ def captions(request: Request) -> Iterator[Captioned]:
         corpus, store = stored
         recipe.require_from(store.envelope, str(store.path))
         return caption_split(speaker, corpus, store, request.split, batch=request.batch, regions=regions)
-    if speaker.looks_at_regions:
-        look = look_at_all(extractor_for(recipe, request.cnn_weights, request.device))
-    elif regions is not None:
-        look = look_at_all(extractor_for(_with_boxes(recipe), request.cnn_weights, request.device))
+    if speaker.looks_at_regions or regions is not None:
+        recipe = recipe if speaker.looks_at_regions else _with_boxes(recipe)
+        cache = RegionCache(request.cache, recipe) if request.cache is not None else None
+        look = look_at_all(extractor_for(recipe, request.cnn_weights, request.device), cache)
     else:
         describer = describer_for(recipe, request.cnn_weights, request.device)
         look = look_at_whole(describer, recipe.config.photo_side)
@@ -116,9 +120,7 @@ def _speakers(
         corpus, store = stored
         neighbours = NearestNeighbour(corpus, store, request.decoding.nbest, others=request.sources is None)
         return neighbours, None, Recipe.of(store.envelope, str(store.path))
-    if request.model is None:
-        raise MissingError("no model: name one with --model DIR (vsa train-gen makes them) or in VSA_MODEL")
-    trained = read_generator(request.model, request.device)
+    trained = read_generator(request.model or bundled_model("gen"), request.device)
     captioner = Captioner(trained, request.decoding, request.seed)
     regions = None
     if request.regions is not None:

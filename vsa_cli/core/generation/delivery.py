@@ -62,11 +62,13 @@ class Delivery:
 
     Attributes:
         passed_over: photographs that an earlier run has captioned.
+        expected: photographs to caption, where that can be told before.
     """
 
     def __init__(self, outputs: Outputs, complain: Callable[[str], None]) -> None:
         self._outputs = outputs
         self.passed_over = 0
+        self.expected: int | None = None
         force, resume = outputs.force, outputs.resume
         self._sidecars = Sidecars(outputs.sidecar, force=force, resume=resume) if outputs.sidecar is not None else None
         self._copies = AnnotatedCopies(outputs.annotate, force=force or resume) if outputs.annotate else None
@@ -98,7 +100,17 @@ class Delivery:
             self._sidecars.refuse_any(expand(named, ()))
         if self._copies is not None:
             self._copies.refuse_any(expand(named, ()))
-        return (source for source in expand(arguments, listed) if not self._passes_over(source))
+        left = (source for source in expand(arguments, listed) if not self._passes_over(source))
+        if "-" in arguments:
+            return left
+        sources = list(left)
+        self.expected = len(sources)
+        return iter(sources)
+
+    @property
+    def prints(self) -> bool:
+        """Whether the lines go to stdout."""
+        return self._outputs.output is None
 
     def _passes_over(self, source: Source) -> bool:
         done = self._ledger is not None and source.path in self._ledger.done

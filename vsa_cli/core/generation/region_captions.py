@@ -43,6 +43,19 @@ class RegionCaptioner:
             images: with all their regions.
             said: the candidates for each as a whole; a region that only says the same is dropped.
         """
+        kept = []
+        for image, candidates, worded in zip(images, said, self.word(images), strict=True):
+            boxes = image.boxes[1:].tolist()
+            captions = [
+                RegionCaption((box[0], box[1], box[2], box[3]), of_box[0].caption, of_box[0].logprob or 0.0)
+                for box, of_box in zip(boxes, worded, strict=True)
+                if of_box
+            ]
+            kept.append(choose(captions, candidates[0].caption if candidates else "", self._config))
+        return kept
+
+    def word(self, images: Sequence[ImageRegions]) -> list[list[tuple[Candidate, ...]]]:
+        """What is said of each box of each image, with nothing dropped."""
         views = [view for image in images for view in self._views(image)]
         keys = [f"{image.image_id}#{region}" for image in images for region in range(1, len(image.boxes))]
         found: list[tuple[Candidate, ...]] = []
@@ -51,16 +64,7 @@ class RegionCaptioner:
             shown = pad(views[some]) if self._speaker.looks_at_regions else np.concatenate(views[some])
             found += self._speaker.caption(shown, keys[some])
         coming = iter(found)
-        kept = []
-        for image, candidates in zip(images, said, strict=True):
-            boxes = image.boxes[1:].tolist()
-            worded = [
-                RegionCaption((box[0], box[1], box[2], box[3]), of_box[0].caption, of_box[0].logprob or 0.0)
-                for box in boxes
-                if (of_box := next(coming))
-            ]
-            kept.append(choose(worded, candidates[0].caption if candidates else "", self._config))
-        return kept
+        return [[next(coming) for _ in image.boxes[1:]] for image in images]
 
     def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
         """For each region but the whole image (R', D): what the model is shown, the region itself first."""

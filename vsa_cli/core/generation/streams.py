@@ -18,8 +18,10 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.captioned import Candidate, Captioned, RegionCaption
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.extract import Extractor, Photo
+from vsa_cli.core.regions.looking import remembering
 from vsa_cli.core.regions.sources import Source
 from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad
 
@@ -63,13 +65,10 @@ def look_at_whole(describer: Describer, photo_side: int | None) -> Look:
     return look
 
 
-def look_at_all(extractor: Extractor) -> Look:
-    """Sees the whole image and its boxes, as `vsa extract-regions` does."""
-
-    def look(source: Source) -> ImageRegions | str:
-        return extractor.describe(Photo(str(source.image_id), source.file, None))
-
-    return look
+def look_at_all(extractor: Extractor, cache: RegionCache | None) -> Look:
+    """Sees the whole image and its boxes, as `vsa extract-regions` does; photographs in the cache at once."""
+    see = remembering(extractor, cache)
+    return lambda source: see(Photo(str(source.image_id), source.file, None))
 
 
 def _only_whole(key: str, sha256: str, width: int, height: int, descriptor: NDArray[np.float16]) -> ImageRegions:

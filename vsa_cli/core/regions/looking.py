@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -46,6 +47,31 @@ def extractor_for(recipe: Recipe, weights: Path | None, device: torch.device) ->
     return Extractor(describer, detector, recipe.config.photo_side)
 
 
+def remembering(extractor: Extractor, cache: RegionCache | None) -> Callable[[Photo], ImageRegions | str]:
+    """Sees one photograph: its regions, or one line that says why it has none.
+
+    Args:
+        extractor: does it.
+        cache: where photographs seen before are kept, by what is in their files, if anywhere.
+    """
+    if cache is None:
+        return extractor.describe
+
+    def look(photo: Photo) -> ImageRegions | str:
+        try:
+            seen = cache.get(file_sha256(photo.path))
+        except DataError as error:
+            return str(error)
+        if seen is not None:
+            return replace(seen, image_id=photo.image_id)
+        found = extractor.describe(photo)
+        if not isinstance(found, str):
+            cache.put(found)
+        return found
+
+    return look
+
+
 def look_at(
     photos: Iterable[Photo], extractor: Extractor, cache: RegionCache | None, workers: int
 ) -> Iterator[tuple[Photo, ImageRegions | str]]:
@@ -57,19 +83,6 @@ def look_at(
         cache: where photographs seen before are kept, if anywhere.
         workers: photographs in work at once.
     """
-
-    def look(photo: Photo) -> ImageRegions | str:
-        try:
-            seen = cache.get(file_sha256(photo.path)) if cache is not None else None
-        except DataError as error:
-            return str(error)
-        if seen is not None:
-            return seen
-        found = extractor.describe(photo)
-        if cache is not None and not isinstance(found, str):
-            cache.put(found)
-        return found
-
     listed = list(photos)
     with one_thread_each(extractor.describer.device), ThreadPoolExecutor(workers) as pool:
-        yield from zip(listed, pool.map(look, listed), strict=True)
+        yield from zip(listed, pool.map(remembering(extractor, cache), listed), strict=True)

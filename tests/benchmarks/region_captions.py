@@ -1,0 +1,152 @@
+"""What models say of boxes that people drew, against what those people wrote of them (the paper's third table).
+
+    python -m tests.benchmarks.region_captions corpus.json regions.h5 snippets.jsonl entities.jsonl.gz \\
+        --split dev --regions-model gen_regions/ --images-model gen/
+
+Each thing that people boxed (Flickr30k Entities; several boxes of one as their enclosing rectangle) is described by the
+models' CNN and captioned by the model of regions, by the model of whole images, and by the words that `vsa align` gave
+the most similar region of train. Its references are all phrases that people wrote for it. Prints coco-caption's scores
+with N, and the mean number of words. METEOR needs Java.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.corpus.corpus import Corpus, Sentence, read_corpus
+from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.device import one_thread_each, resolve_device, set_threads
+from vsa_cli.core.evaluation.entities import EntityImage, read_entities
+from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.captioner import Captioner
+from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
+from vsa_cli.core.generation.neighbours import by_consensus
+from vsa_cli.core.generation.region_captions import RegionCaptioner
+from vsa_cli.core.learning.run import vocabulary_of
+from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
+from vsa_cli.core.metrics.ptb import Tokenizer
+from vsa_cli.core.regions.detectors import GivenBoxes
+from vsa_cli.core.regions.extract import Extractor, Photo
+from vsa_cli.core.regions.looking import describer_for
+from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.store import ImageRegions, RegionStore
+
+Things = dict[tuple[float, ...], list[str]]
+"""The boxes of a photograph, in its own pixels, and the phrases for each."""
+
+
+def things_of(entities: EntityImage, width: int, height: int) -> Things:
+    """What people boxed in a photograph of this size."""
+    scale = np.array([width / entities.width, height / entities.height] * 2)
+    found: Things = defaultdict(list)
+    for sentence in entities.sentences:
+        for phrase in sentence.phrases:
+            hull = np.concatenate([phrase.boxes[:, :2].min(0), phrase.boxes[:, 2:].max(0)]) * scale
+            words = sentence.words[phrase.start : phrase.end]
+            if words:
+                found[tuple(hull.tolist())].append(" ".join(words))
+    return found
+
+
+def describe(corpus: Corpus, split: str, things: dict[str, Things], recipe: Recipe, threads: int) -> list[ImageRegions]:
+    """Each photograph that has boxes: the whole image, then its boxes."""
+    describer = describer_for(recipe, None, resolve_device("cpu"))
+    boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
+    detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
+    extractor = Extractor(describer, detector, recipe.config.photo_side)
+    photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split) if image.key in boxes]
+    with one_thread_each(describer.device), ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(extractor.describe, photos))
+    lost = [why for why in found if isinstance(why, str)]
+    if lost:
+        raise SystemExit(lost[0])
+    return [regions for regions in found if not isinstance(regions, str)]
+
+
+def said_by(model: Path, images: Sequence[ImageRegions]) -> list[str]:
+    """The caption of every box, by a generator."""
+    trained = read_generator(model, resolve_device("cpu"))
+    captioner = Captioner(trained, DecodingConfig(), 0)
+    learnt_regions = "snippets" in trained.envelope.config
+    worded = RegionCaptioner(captioner, RegionCaptionConfig(), learnt_regions=learnt_regions).word(images)
+    return [of_box[0].caption for of_image in worded for of_box in of_image]
+
+
+def nearest(
+    corpus: Corpus, store: RegionStore, snippets: Path, vocabulary: Vocabulary, images: Sequence[ImageRegions]
+) -> list[str]:
+    """The words aligned with the most similar region of train; of several, those that agree most with the others."""
+    pairs = fragment_pairs(read_fragments(snippets, corpus, store), corpus, store, "train", vocabulary, beside=False)
+    assert pairs is not None, "the snippets hold none of train"
+    known = torch.nn.functional.normalize(pairs.descriptors.float(), dim=-1)
+    sentences: dict[int, list[Sentence]] = defaultdict(list)
+    for place, words in zip(pairs.image.tolist(), pairs.sentences, strict=True):
+        text = vocabulary.decode(words)
+        sentences[place].append(Sentence("", text, tuple(text.split())))
+    said = []
+    for image in images:
+        asked = torch.nn.functional.normalize(torch.from_numpy(image.descriptors[1:]).float(), dim=-1)
+        said += [by_consensus(sentences[place])[0] for place in (asked @ known.T).argmax(1).tolist()]
+    return said
+
+
+def scores_of(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """coco-caption's scores, BLEU and METEOR and ROUGE in percent."""
+    tokenizer = Tokenizer()
+    told = [tokenizer.tokenize(list(phrases)) for phrases in references]
+    pairs = list(zip(tokenizer.tokenize(list(captions)), told, strict=True))
+    measures = [bleu, rouge, cider, *([meteor] if shutil.which("java") else [])]
+    scores = {name: value for measure in measures for name, value in measure(pairs).scores.items()}
+    return {name: value if name == "CIDEr" else 100 * value for name, value in scores.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("corpus", "regions", "snippets", "entities"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--regions-model", type=Path, action="append", default=[])
+    parser.add_argument("--images-model", type=Path, action="append", default=[])
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--show", type=int, default=0, help="print so many boxes with what is said of them")
+    arguments = parser.parse_args()
+    set_threads(arguments.threads)
+    corpus, store = read_corpus(arguments.corpus), RegionStore(arguments.regions)
+    entities = read_entities(arguments.entities)
+    things = {
+        image.key: found
+        for image in corpus.split(arguments.split)
+        if image.file in entities and (found := things_of(entities[image.file], image.width, image.height))
+    }
+    recipe = Recipe.of(store.envelope, str(arguments.regions))
+    images = describe(corpus, arguments.split, things, recipe, arguments.threads or 2)
+    references = [phrases for image in images for phrases in things[image.image_id].values()]
+    rows: dict[str, list[str]] = {str(m): said_by(m, images) for m in arguments.regions_model + arguments.images_model}
+    rows["nearest neighbour"] = nearest(corpus, store, arguments.snippets, vocabulary_of(corpus), images)
+    words = np.mean([len(phrase.split()) for phrases in references for phrase in phrases])
+    print(f"{arguments.split}: {len(images)} photographs, {len(references)} boxes, phrases of {words:.1f} words")
+    for name, captions in rows.items():
+        found = scores_of(captions, references)
+        length = np.mean([len(caption.split()) for caption in captions])
+        print(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in found.items()) + f"; {length:.1f} words")
+    chosen: NDArray[np.int64] = np.random.default_rng(0).permutation(len(references))[: arguments.show]
+    for place in chosen.tolist():
+        print(
+            " / ".join(references[place]),
+            *(f"  {name}: {captions[place]}" for name, captions in rows.items()),
+            sep="\n",
+        )
+
+
+if __name__ == "__main__":
+    main()

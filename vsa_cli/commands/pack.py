@@ -1,0 +1,29 @@
+"""`vsa pack`: a trained model, half the size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsa_cli import options
+from vsa_cli.core.artifacts import refuse_existing
+
+
+def pack(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory: gen/ or embed/.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a trained model in float16, without what only further training needs: for passing on.
+
+    Example: vsa pack gen/ -o gen16/
+    """
+    refuse_existing(output, force=force)
+    from vsa_cli.console import Console
+    from vsa_cli.core.learning.pack import pack_model
+
+    before, after = pack_model(model, output)
+    Console(quiet=quiet).say(f"{output}: {after / 1e6:.1f} MB of weights, from {before / 1e6:.1f}")
