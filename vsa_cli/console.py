@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +73,12 @@ class Console:
         with Progress(*columns, console=RichConsole(stderr=True), transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(label, total=total, completed=done, rate="-")
             yield Bar(progress, task)
+
+    @contextmanager
+    def looking(self, photographs: int) -> Iterator[Callable[[], None]]:
+        """A bar for photographs that are looked at before anything is printed; gives what advances it."""
+        with self.progress("look", photographs, "photographs") as bar:
+            yield bar.advance
 
 
 class Bar:

@@ -131,7 +131,7 @@ def _align_photograph(
     from vsa_cli.core.pages.publish import Pages, is_folder
 
     console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
-    looking = Looking(cnn_weights, cache, workers, console.warn)
+    looking = Looking(cnn_weights, cache, workers, console.warn, console.looking)
     aligned = align_photograph(_model(asked), photo, said, looking, asked.config)
     if asked.html is not None:
         front, plate = page(photo, aligned, asked.config)

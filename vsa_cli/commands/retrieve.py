@@ -86,7 +86,9 @@ def retrieve(
     set_threads(threads)
     console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
     trained = read_embedding(model or bundled_model("embed"), resolve_device(device))
-    looking = Looking(cnn_weights, None if no_cache else cache_dir or cache_folder(), workers, console.warn)
+    looking = Looking(
+        cnn_weights, None if no_cache else cache_dir or cache_folder(), workers, console.warn, console.looking
+    )
     if corpus is not None and regions_file is not None:
         report_lines(rankings(trained, corpus, regions_file, split, top, folds), output)
         return

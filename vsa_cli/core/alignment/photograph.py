@@ -53,4 +53,4 @@ def lines(alignments: Sequence[Alignment], *, as_json: bool) -> Iterator[str]:
 
 def page(photo: Path, alignments: Sequence[Alignment], config: AlignConfig) -> tuple[Front, Plate]:
     """The photograph with its boxes, the sentences in their colours."""
-    return Front(photo.name, (f"β {config.beta:g}",), READING), plate_of(photo, alignments)
+    return Front("Words and their boxes", (f"β {config.beta:g}",), READING), plate_of(photo, alignments)

@@ -7,6 +7,7 @@ A record of `json` and `jsonl`: `{"rank": int from 1, "path" or "sentence": str,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Looking:
         cache: a folder where photographs seen before are kept, if anywhere.
         workers: photographs in work at once.
         complain: told of each photograph that cannot be read, in one line.
+        progress: told how many photographs there are; gives what is called after each.
         failed: how many those were.
     """
 
@@ -49,6 +51,7 @@ class Looking:
     cache: Path | None
     workers: int
     complain: Callable[[str], None]
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]]
     failed: int = field(default=0)
 
     def at(self, trained: Trained[Embedding], photos: Sequence[Photo]) -> list[tuple[str, ImageRegions]]:
@@ -61,12 +64,14 @@ class Looking:
         extractor = extractor_for(trained.recipe, self.weights, trained.model.W_m.weight.device)
         cache = RegionCache(self.cache, trained.recipe) if self.cache is not None else None
         seen: list[tuple[str, ImageRegions]] = []
-        for photo, found in look_at(photos, extractor, cache, self.workers):
-            if isinstance(found, str):
-                self.complain(found)
-                self.failed += 1
-            else:
-                seen.append((photo.image_id, found))
+        with self.progress(len(photos)) as advance:
+            for photo, found in look_at(photos, extractor, cache, self.workers):
+                advance()
+                if isinstance(found, str):
+                    self.complain(found)
+                    self.failed += 1
+                else:
+                    seen.append((photo.image_id, found))
         if not seen:
             raise DataError("none of the photographs could be read")
         return seen

@@ -24,7 +24,7 @@ from vsa_cli.core.learning.standard import mean_and_scale
 from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
 
 _FLAT = 1e-6  # a number that varies less says nothing
-_REGION_LENGTH, _WORD_LENGTH = 0.3, 1.0  # of v_i and s_t when raw products begin to be trained
+_REGION_LENGTH, _WORD_LENGTH = 2.0, 3.0  # of v_i and s_t when raw products begin to be trained
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,12 @@ class Embedding(nn.Module):
         the ReLUs that fall silent there never speak again. So descriptors are standardised by the mean and the
         spread of each number over training regions (kept with the model; W_m and b_m could hold both). Where raw
         products are compared, every row of W_m and W_d is also scaled, and its bias set, such that each number of
-        v_i, and of s_t before its ReLU, starts with mean 0 and one spread: vectors of length 0.3 and 1, whose
-        scores differ by less than the margin. All units then speak, and none dominates.
+        v_i, and of s_t before its ReLU, starts with mean 0 and one spread: vectors of length 2 and 3, whose
+        scores differ by about the margin. All units then speak, and none dominates.
+
+        How far a step goes is then the same for all weights, as the paper clips gradients element by element: at a
+        rate of 3e-5 and a momentum of 0.9 about 1e-3 at most. Weights must be large beside that. So descriptors are
+        brought to length 1 as well: of length sqrt(D) they need a W_m of some 1e-4, which the first steps overwrite.
 
         Args:
             descriptors: (S, D) of training regions.
@@ -141,6 +145,7 @@ class Embedding(nn.Module):
         self.shift.copy_(mean)
         self.scale.copy_(scale)
         if self.config.similarity == "dot":
+            self.scale.div_(len(scale) ** 0.5)
             _level(self.W_m, (descriptors - self.shift) * self.scale, _REGION_LENGTH)
             context = self.encode_words(packed).context
             _level(self.encoder.W_d, context, _WORD_LENGTH * 2**0.5)  # half of it falls to the ReLU
