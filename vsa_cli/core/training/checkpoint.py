@@ -154,7 +154,10 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     with atomic_path(path) as part:
+        part.touch()  # with the permissions that this user's files have: safetensors makes files for its owner alone
+        mode = part.stat().st_mode
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part, metadata)
+        part.chmod(mode)
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
