@@ -19,9 +19,11 @@ from typer.core import TyperCommand, TyperGroup
 from vsa_cli import __version__
 from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
+from vsa_cli.commands.convert import convert
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
+from vsa_cli.commands.pack import pack
 from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
@@ -100,7 +102,7 @@ def vsa(
 
     Prepare a corpus, describe the regions of its photographs, train on them, and caption photographs.
 
-    Example: vsa caption photo.jpg --model gen/ --beam 7
+    Example: vsa caption photo.jpg
     """
 
 
@@ -114,6 +116,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retrieve": retrieve,
     "evaluate": evaluate,
     "info": info,
+    "convert": convert,
+    "pack": pack,
 }
 """Every command, in pipeline order."""
 
