@@ -5,7 +5,7 @@ Nothing heavy is imported on the way to `--help`: each command imports core insi
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -54,8 +54,9 @@ class VsaGroup(TyperGroup):
             typer.echo(f"vsa: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError as error:
-            # The reader has all it wanted (`| head -1`). Point stdout elsewhere, or Python complains at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            from vsa_cli.console import drop_stdout
+
+            drop_stdout()  # the reader has all it wanted (`| head -1`)
             raise typer.Exit(0) from error
         return result
 
@@ -129,6 +130,9 @@ def main() -> None:
     """Run `vsa` as a process."""
     # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
         # straight to the command, past the group's own options, whose parsing would double the time of a help
         group: Any = typer.main.get_command(app)
