@@ -77,6 +77,25 @@ def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
     assert done.stderr == ""
 
 
+def test_a_stdout_without_room_is_one_line(drawn: Drawn) -> None:
+    for words in (["info", drawn.corpus], ["caption", drawn.photos / "000.png", "--model", drawn.model]):
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "-m", "vsa_cli", *map(str, words)]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stderr) == (1, "vsa: stdout: cannot write: No space left on device\n")
+
+
+def test_names_that_are_not_utf8_come_out_with_their_bytes_in_any_locale(drawn: Drawn, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
+    command = [sys.executable, "-m", "vsa_cli", "caption", str(tmp_path), "--model", str(drawn.model)]
+    for encoding in ("utf-8:strict", "ascii", "latin-1"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.startswith(os.fsencode(tmp_path) + b"/caf\xe9.png\t")
+
+
 def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "gen"
     command = [sys.executable, "-m", "vsa_cli", "train-gen", str(drawn.corpus), str(drawn.regions), "-o", str(out)]

@@ -5,7 +5,7 @@ Nothing heavy is imported on the way to `--help`: each command imports core insi
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,9 +19,11 @@ from typer.core import TyperCommand, TyperGroup
 from vsa_cli import __version__
 from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
+from vsa_cli.commands.convert import convert
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
+from vsa_cli.commands.pack import pack
 from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
@@ -52,8 +54,9 @@ class VsaGroup(TyperGroup):
             typer.echo(f"vsa: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError as error:
-            # The reader has all it wanted (`| head -1`). Point stdout elsewhere, or Python complains at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            from vsa_cli.console import drop_stdout
+
+            drop_stdout()  # the reader has all it wanted (`| head -1`)
             raise typer.Exit(0) from error
         return result
 
@@ -100,7 +103,7 @@ def vsa(
 
     Prepare a corpus, describe the regions of its photographs, train on them, and caption photographs.
 
-    Example: vsa caption photo.jpg --model gen/ --beam 7
+    Example: vsa caption photo.jpg
     """
 
 
@@ -114,6 +117,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retrieve": retrieve,
     "evaluate": evaluate,
     "info": info,
+    "convert": convert,
+    "pack": pack,
 }
 """Every command, in pipeline order."""
 
@@ -125,6 +130,9 @@ def main() -> None:
     """Run `vsa` as a process."""
     # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
         # straight to the command, past the group's own options, whose parsing would double the time of a help
         group: Any = typer.main.get_command(app)

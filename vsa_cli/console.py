@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vsa_cli.core.artifacts import dump_json, write_lines
+from vsa_cli.core.artifacts import dump_json, reason, write_lines
+from vsa_cli.core.errors import DataError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -97,9 +99,25 @@ class Bar:
 
 
 def print_data(line: str) -> None:
-    """One line of data on stdout, flushed, so that a reader downstream has it at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """One line of data on stdout, flushed, so that a reader downstream has it at once.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+        DataError: the disk behind it is full, or the like.
+    """
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise DataError(f"stdout: cannot write: {reason(error)}") from error
+
+
+def drop_stdout() -> None:
+    """Point a stdout that takes nothing elsewhere, or Python complains at exit of what it still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def name_some(names: Iterable[str], limit: int = 5) -> str:

@@ -235,8 +235,8 @@ def test_a_list_that_names_one_with_a_sidecar_goes_on_with_the_others(
 
 def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out, whole = tmp_path / "c.jsonl", tmp_path / "whole.jsonl"
-    options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--threads", "1")
-    command = [sys.executable, "-m", "vsa_cli", *options, "--batch-size", "1", "-o", str(out)]
+    options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--batch-size", "1")
+    command = [sys.executable, "-m", "vsa_cli", *options, "--threads", "1", "-o", str(out)]
     part = tmp_path / "c.jsonl.part"
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         while not (part.exists() and part.read_bytes().count(b"\n") >= 2):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import Result
 
@@ -274,3 +276,26 @@ def test_a_query_without_a_word_says_so(vsa: Run, drawn: Drawn, embed: Path) -> 
     result = vsa("retrieve", "!!!", drawn.photos, "--model", embed)
     assert result.exit_code == 1
     assert "the query has no word" in result.stderr
+
+
+def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_path: Path) -> None:
+    store = RegionStore(drawn.regions)
+    recipe = Recipe.of(store.envelope, "regions.h5")
+    caches = [RegionCache(tmp_path, recipe, max_bytes=60_000) for _ in range(4)]
+    some = [store[image_id] for image_id in store.ids[:12]]
+
+    def use(cache: RegionCache) -> bool:
+        whole = True
+        for one in some * 3:
+            cache.put(one)
+            cache._trim()
+            seen = cache.get(one.sha256)
+            whole = whole and (seen is None or np.array_equal(seen.descriptors, one.descriptors))
+        return whole
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(use, caches))
+    assert all(path.suffix == ".npz" for path in tmp_path.rglob("*.*"))
+    first, second = sorted(tmp_path.rglob("*.npz"))[:2]
+    first.write_bytes(second.read_bytes())
+    assert caches[0].get(first.stem) is None

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,17 @@ from hypothesis import strategies as st
 
 from vsa_cli import __version__
 from vsa_cli.core import artifacts
-from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, file_sha256, read_json, refuse_existing, write_text
+from vsa_cli.core.artifacts import (
+    MAX_JSON_BYTES,
+    MAX_JSON_VALUES,
+    Envelope,
+    atomic_path,
+    dump_json,
+    file_sha256,
+    read_json,
+    refuse_existing,
+    write_text,
+)
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 
 JSON = st.recursive(
@@ -129,3 +142,43 @@ def test_existing_outputs_are_refused(tmp_path: Path) -> None:
         refuse_existing(tmp_path, force=False)
     with pytest.raises(UsageError, match="choose one"):
         refuse_existing(tmp_path, force=True, resume=True)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")])
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "a.json")
+    for read in (read_json, file_sha256):
+        with pytest.raises(DataError, match="is a pipe or a device"):
+            read(tmp_path / "a.json")
+
+
+def test_json_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "many.json").write_bytes(b"[" + b"[]," * MAX_JSON_VALUES + b"0]")
+    with pytest.raises(DataError, match=f"more than {MAX_JSON_VALUES} values"):
+        read_json(tmp_path / "many.json")
+    with (tmp_path / "long.json").open("wb") as file:
+        file.truncate(MAX_JSON_BYTES + 1)
+    with pytest.raises(DataError, match="bytes of JSON"):
+        read_json(tmp_path / "long.json")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        float("inf"),
+        [[1e999]],
+        {"a": {"b": -float("inf")}},
+        functools.reduce(lambda inner, _: [inner], range(20)),
+    ],
+)
+def test_an_envelope_holds_only_what_can_be_written_again(value: object) -> None:
+    data = {**Envelope("vsa-x", 1).to_dict(), "config": {"a": value}}
+    with pytest.raises(ArtifactError, match="damaged envelope"):
+        Envelope.from_dict(data, "a.json", "vsa-x", 1)
+
+
+def test_messages_are_one_printable_line_of_bounded_length() -> None:
+    assert str(DataError("a\nb\x1b[2Jc\udcff")) == "a\\nb\\x1b[2Jc\\udcff"
+    assert len(str(DataError("x" * 10_000))) == 2000
+    assert str(DataError("plain: é 犬")) == "plain: é 犬"

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -98,3 +101,42 @@ def test_missing_files_and_folders_are_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.jpg", tmp_path, tmp_path / ("n" * 300), tmp_path / "a\0b"):
         with pytest.raises(DataError):
             read_picture(path)
+
+
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "zero.png"):
+        for read in (read_picture, read_size):
+            with pytest.raises(DataError, match="is a pipe or a device"):
+                read(tmp_path / name)
+
+
+def test_pictures_of_all_threads_share_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 2 * 40 * 24)
+    path, at_once = save(tmp_path / "a.png", gradient()), []
+    as_rgb = pictures._as_rgb
+
+    def counting(image: Image.Image) -> Image.Image:
+        at_once.append(sum(pictures._TAKEN))
+        time.sleep(0.005)
+        return as_rgb(image)
+
+    monkeypatch.setattr(pictures, "_as_rgb", counting)
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(read_picture, [path] * 40))
+    assert all(one.width == 40 for one in read)
+    assert max(at_once) == 2 * 40 * 24
+    assert pictures._TAKEN == []
+
+
+def test_strips_of_a_picture_are_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = np.linspace(0, 3, 40 * 24, dtype=np.float32).reshape(24, 40)
+    paths = [
+        save(tmp_path / "a.png", gradient().convert("RGBA")),
+        save(tmp_path / "b.tif", Image.fromarray(deep)),
+        save(tmp_path / "c.jpg", gradient().convert("CMYK")),
+    ]
+    whole = [read_picture(path).rgb for path in paths]
+    monkeypatch.setattr(pictures, "_STRIP", 3 * 40)
+    assert all(np.array_equal(read_picture(path).rgb, one) for path, one in zip(paths, whole, strict=True))

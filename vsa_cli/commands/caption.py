@@ -190,6 +190,7 @@ def caption(
         force=force,
         resume=resume,
         workers=workers,
+        batch=batch_size,
     )
     delivery = Delivery(outputs, console.warn)
     kept = options.given(min_logprob=min_logprob, top=top_regions)

@@ -22,8 +22,11 @@ _NAMED = 20
 
 
 def prep(
-    captions: Annotated[list[Path], typer.Argument(metavar="CAPTIONS...", help="Caption files.")],
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of the photographs.")],
+    captions: Annotated[list[Path], typer.Argument(metavar="CAPTIONS...", help="Caption files, folders or tars.")],
+    images: Annotated[
+        Path,
+        typer.Option("--images", metavar="DIR", help="Folder of the photographs; those in tars are unpacked into it."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The corpus to write.")] = Path(
         "corpus.json"
     ),
@@ -75,7 +78,9 @@ def prep(
 ) -> None:
     """Prepare a corpus: read sentences, check photographs, divide into splits, count words.
 
-    Reads Karpathy's JSON, COCO captions JSON, Flickr token files, imagefolder metadata.jsonl, CSV and TSV.
+    Reads Karpathy's JSON, COCO captions JSON, Flickr token files (Kaggle's CSV copies too), imagefolder metadata.jsonl,
+    CSV and TSV; a folder of sidecars, in which photo.jpg has photo.txt beside it, a sentence a line; and webdataset
+    tars, whose photographs are unpacked into --images, each tar's into a folder of its name; what lies there stays.
     Photographs that are missing or broken and lines that make no sense are left out, named on stderr, and end
     in exit code 3.
 
@@ -84,12 +89,15 @@ def prep(
     from vsa_cli.core.artifacts import dump_json, refuse_existing
     from vsa_cli.core.corpus.corpus import write_corpus
     from vsa_cli.core.corpus.prepare import prepare, write_report
+    from vsa_cli.core.corpus.tars import looks_like_tar
 
     for path in (output, report):
         if path is not None:
             refuse_existing(path, force=force or dry_run)
     console = Console(quiet=quiet)
     config = PrepConfig(min_count, unknown, restval, tune, val, test)
+    if (tars := sum(map(looks_like_tar, captions))) and not dry_run:
+        console.say(f"unpacking the photographs of {tars} tars into {images}")
 
     def watch(results: Iterable[Result], total: int) -> Iterator[Result]:
         with console.progress("photographs", total, "images") as bar:
@@ -99,7 +107,7 @@ def prep(
 
     prepared = prepare(
         captions, images, config, captions_format=captions_format, splits=splits or (), split=split, seed=seed,
-        threads=threads, watch=watch,
+        threads=threads, watch=watch, dry_run=dry_run,
     )  # fmt: skip
     _tell_problems(console, prepared)
     if report is not None and not dry_run:

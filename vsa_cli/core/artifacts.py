@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -22,8 +24,14 @@ from typing import Any
 from vsa_cli import __version__
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 
-MAX_JSON_BYTES = 2 * 1024**3
-"""A JSON document larger than this is refused before it is read into memory."""
+MAX_JSON_BYTES, MAX_JSON_VALUES = 512 * 1024**2, 2**24
+"""A JSON document that is larger, or may hold more values, is refused before it fills the memory.
+
+COCO's 123,287 images and their sentences are a quarter of the one and two thirds of the other.
+"""
+
+_DEEPEST = 16
+"""Lists and objects within one another in an envelope."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,10 @@ class Envelope:
         config, parents, seed, tool = (data.get(key) for key in ("config", "parents", "seed", "tool"))
         if not isinstance(config, dict) or not isinstance(parents, dict):
             raise ArtifactError(f"{where}: damaged envelope (config or parents)")
-        if not all(isinstance(parent, dict) for parent in parents.values()):
+        if not all(isinstance(parent, dict) for parent in parents.values()) or not is_plain(parents):
             raise ArtifactError(f"{where}: damaged envelope (parents)")
+        if not is_plain(config):
+            raise ArtifactError(f"{where}: damaged envelope (config)")
         return cls(
             format=expected,
             version=found,
@@ -77,6 +87,14 @@ class Envelope:
             seed=seed if isinstance(seed, int) else 0,
             tool=str(tool),
         )
+
+
+def is_plain(value: object, depth: int = 0) -> bool:
+    """Whether a value read from JSON can be written as such again: no NaN, no infinity, no endless nesting."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < _DEEPEST and all(is_plain(one, depth + 1) for one in inner)
 
 
 def parent(format_name: str, sha256: str) -> dict[str, str]:
@@ -91,6 +109,7 @@ def file_sha256(path: Path) -> str:
         DataError: the file cannot be read.
     """
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             digest = hashlib.sha256()
             while block := file.read(1 << 20):
@@ -100,6 +119,18 @@ def file_sha256(path: Path) -> str:
         raise DataError(f"{path}: {reason(error)}") from error
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse a pipe, a socket or a device: who opens one may wait for ever, or read without end.
+
+    Raises:
+        DataError: it is one.
+        OSError: it is not there.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: is a pipe or a device, not a file")
+
+
 def reason(error: BaseException) -> str:
     """An exception as part of one line: the operating system's words, without its brackets."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
@@ -107,20 +138,37 @@ def reason(error: BaseException) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file of at most `MAX_JSON_BYTES`.
+    """Parse a JSON file of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
 
     Raises:
-        DataError: missing, unreadable, too large, not UTF-8, not JSON, or nested too deeply.
+        DataError: missing, no file, unreadable, too large, not UTF-8, not JSON, or nested too deeply.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_JSON_BYTES:
+        if (size := path.stat().st_size) > MAX_JSON_BYTES:
             raise DataError(f"{path}: {size} bytes of JSON; at most {MAX_JSON_BYTES} are read")
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        refuse_special(path)
+        with path.open("rb") as file:
+            data = file.read(MAX_JSON_BYTES + 1)
+        return parse_json(data, str(path))
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
+
+
+def parse_json(data: bytes, where: str) -> Any:
+    """Parse a JSON text in UTF-8, as `read_json` does.
+
+    Raises:
+        DataError: too large, not UTF-8, not JSON, or nested too deeply; `where` is its name.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise DataError(f"{where}: more than {MAX_JSON_BYTES} bytes of JSON; at most those are read")
+    # what separates values is counted first: a list of empty lists takes twenty times its text in memory
+    if len(data) > MAX_JSON_VALUES and sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise DataError(f"{where}: more than {MAX_JSON_VALUES} values of JSON; at most those are read")
+    try:
+        return json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON ({reason(error)})") from error
+        raise DataError(f"{where}: not valid JSON ({reason(error)})") from error
 
 
 def dump_json(data: object, indent: int | None = None) -> str:

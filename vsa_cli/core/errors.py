@@ -5,11 +5,27 @@ A message is one line: what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+_LONGEST = 2000
+"""Characters of a message; names and values come from files, and may be of any length."""
+
 
 class VsaError(Exception):
-    """Anything a user can mend; ends the process with `exit_code` and one line."""
+    """Anything a user can mend; ends the process with `exit_code` and one line.
+
+    Names of files, and what files hold, stand in messages: what would break the line or command a terminal is escaped.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_one_line(message))
+
+
+def _one_line(text: str) -> str:
+    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if short.isprintable():
+        return short
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
 
 
 class DataError(VsaError):
@@ -33,4 +49,4 @@ class MissingError(VsaError):
 
 
 class DivergedError(VsaError):
-    """Training left the numbers: a loss that is not finite."""
+    """Training left the numbers: a loss that is not finite, or thousands of times what it began with."""

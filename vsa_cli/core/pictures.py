@@ -10,7 +10,10 @@ import io
 import math
 import os
 import struct
+import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,27 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from vsa_cli.core.artifacts import reason
+from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError
 
 Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
 MAX_PIXELS = 150_000_000
-"""Pixels of the largest picture that is decoded (450 MB as RGB); larger ones are refused as bombs."""
+"""Pixels of the largest picture that is decoded (600 MB, and as much again as RGB), and of all that are at once."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What counts as a photograph when a directory is searched, in lower case."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
+_STRIP = 8_000_000  # pixels
+_TURN = Image.Transpose
 _TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+    2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE, 6: _TURN.ROTATE_270,
+    7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
+}  # fmt: skip
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
@@ -101,7 +101,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
         DataError: missing, not a picture, truncated, damaged, empty, or more than `MAX_PIXELS`.
     """
     try:
-        with _open(path) as image:
+        with _open(path) as image, _room_for(image):
             _settle_tiff(image)
             width, height = image.size
             orientation = _orientation(image)
@@ -109,12 +109,12 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
                 # JPEG decodes at 1/2, 1/4, 1/8 almost for free; keep twice the size for the antialiasing.
                 image.draft(None, (2 * short_side, 2 * short_side))
             flat = _as_rgb(image)
+            if short_side is not None and min(flat.size) > short_side:
+                scale = short_side / min(width, height)
+                size = (max(1, round(width * scale)), max(1, round(height * scale)))
+                flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     except _BROKEN as error:
         raise DataError(f"{path}: {_say(error)}") from error
-    if short_side is not None and min(flat.size) > short_side:
-        scale = short_side / min(width, height)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
     if orientation in _SIDEWAYS:
@@ -157,12 +157,9 @@ Rectangle = tuple[float, float, float, float]
 
 
 class Drawing:
-    """A sheet with a photograph in it, to draw and to letter on.
+    """A sheet of `width` by `height` pixels with a photograph in it, to draw and to letter on.
 
-    Args:
-        width: of the sheet, in pixels; `height` likewise.
-        colour: of the sheet.
-        face: the typeface's file; where this Pillow cannot read it, its own serves.
+    `face` is the typeface's file; where this Pillow cannot read it, its own serves.
     """
 
     def __init__(self, width: int, height: int, colour: Colour, face: bytes) -> None:
@@ -230,8 +227,27 @@ _BROKEN = (
     struct.error, zlib.error,
 )  # fmt: skip
 
+_TAKEN: list[int] = []
+_CHANGED = threading.Condition()
+
+
+@contextmanager
+def _room_for(image: Image.Image) -> Iterator[None]:
+    """Wait until the pictures of all threads, this one's among them, have no more than MAX_PIXELS together."""
+    pixels = image.width * image.height
+    with _CHANGED:
+        _CHANGED.wait_for(lambda: not _TAKEN or sum(_TAKEN) + pixels <= MAX_PIXELS)
+        _TAKEN.append(pixels)
+    try:
+        yield
+    finally:
+        with _CHANGED:
+            _TAKEN.remove(pixels)
+            _CHANGED.notify_all()
+
 
 def _open(path: Path) -> Image.Image:
+    refuse_special(path)
     image = Image.open(path, formats=_FORMATS)
     pixels = image.size[0] * image.size[1]
     if pixels > MAX_PIXELS:
@@ -252,25 +268,32 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    """RGB in 8 bits of the first frame; transparency shows white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(image)
+    """RGB in 8 bits of the first frame; transparency shows white. By strips, for conversions need room on their way."""
+    image.load()
+    width, height, rows = *image.size, max(1, _STRIP // image.width)
+    boxes = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
+    tops = (_grey(image.crop(box)).max(initial=1.0) for box in boxes if image.mode == "F")
+    white = max(map(float, tops), default=65535.0)
+    flat = Image.new("RGB", image.size)
+    for box in boxes:
+        flat.paste(_strip(image.crop(box), white), box)
+    return flat
+
+
+def _strip(image: Image.Image, white: float) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # Pillow's own conversion clips at 255 instead of scaling
+        return Image.fromarray(np.clip(_grey(image) * (255.0 / white), 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("RGB")
 
 
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    # 16-bit and float greys: Pillow's own conversion clips at 255 instead of scaling.
-    grey = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    top = 65535.0 if image.mode.startswith("I") else max(1.0, float(grey.max(initial=1.0)))
-    return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+def _grey(image: Image.Image) -> NDArray[np.float32]:
+    return np.nan_to_num(np.asarray(image, dtype=np.float32))
 
 
 def _say(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format that vsa reads (JPEG, PNG, WebP, GIF, TIFF, BMP, PPM)"
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
-    return reason(error)
+    return "not enough memory to decode it" if isinstance(error, MemoryError) else reason(error)

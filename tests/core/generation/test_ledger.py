@@ -102,3 +102,19 @@ def test_a_run_with_regions_does_not_go_on_from_one_without(tmp_path: Path) -> N
     (tmp_path / "c.jsonl").write_text(line("a") + "\n")
     with pytest.raises(ArtifactError, match="without regions"):
         Ledger(tmp_path / "c.jsonl", force=False, resume=True, names={"regions": True})
+
+
+@pytest.mark.parametrize("whole", range(8))
+def test_a_batch_that_was_cut_short_is_done_again_whole(tmp_path: Path, whole: int) -> None:
+    out = tmp_path / "c.jsonl"
+    out.with_name("c.jsonl.part").write_text("".join(f"{line(name)}\n" for name in "abcdefg"[:whole]))
+    ledger = Ledger(out, force=False, resume=True, names=NAMES, batch=3)
+    assert ledger.done == set("abcdefg"[: whole // 3 * 3])
+    ledger.write(line(name) for name in "abcdefg" if name not in ledger.done)
+    assert out.read_text().splitlines() == [line(name) for name in "abcdefg"]
+
+
+def test_the_last_batch_of_a_finished_file_need_not_be_full(tmp_path: Path) -> None:
+    out = tmp_path / "c.jsonl"
+    fresh(out).write([line("a"), line("b")])
+    assert Ledger(out, force=False, resume=True, names=NAMES, batch=3).done == {"a", "b"}

@@ -231,3 +231,21 @@ def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "48 photographs" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_continued_run_tries_again_what_failed(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "r.h5"
+    folder.mkdir()
+    for name in ("000.png", "001.png"):
+        (folder / name).write_bytes((drawn.photos / name).read_bytes())
+    whole = (folder / "001.png").read_bytes()
+    options = ("--detector", "grid", *CHEAP)
+    (folder / "001.png").write_bytes(whole[:100])
+    (tmp_path / ".r.h5.part").mkdir()  # the end cannot be written: the shards stay
+    assert vsa("extract-regions", folder, "-o", out, *options).exit_code == 1
+    assert part_folder(out).exists()
+    (folder / "001.png").write_bytes(whole)
+    (tmp_path / ".r.h5.part").rmdir()
+    result = vsa("extract-regions", folder, "-o", out, *options, "--resume")
+    assert result.exit_code == 0, result.output
+    assert RegionStore(out).ids == ["000.png", "001.png"]

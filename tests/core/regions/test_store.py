@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -161,3 +164,39 @@ def test_shards_keep_regions_and_failures(tmp_path: Path) -> None:
     (tmp_path / "0.npz").write_bytes((tmp_path / "0.npz").read_bytes()[:100])
     with pytest.raises(ArtifactError, match="damaged"):
         read_shard(tmp_path / "0.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": np.zeros(2, np.float32)},
+        {"boxes": np.zeros((3, 5), np.float32)},
+        {"descriptors": np.zeros((3, D), np.float32)},
+        {"sha256": 7},
+        {"width": -1},
+        {"height": 2.5},
+        {
+            "boxes": np.zeros((0, 4), np.float32),
+            "scores": np.zeros(0, np.float32),
+            "descriptors": np.zeros((0, D), "f2"),
+        },
+    ],
+)
+def test_a_shard_whose_arrays_disagree_is_damaged(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_shard(tmp_path / "0.npz", [dataclasses.replace(image("a", 3), **change)])
+    with pytest.raises(ArtifactError, match=r"damaged .*; delete it, then --resume"):
+        read_shard(tmp_path / "0.npz")
+
+
+def test_a_shard_that_unpacks_to_more_than_it_is_stays_packed(tmp_path: Path) -> None:
+    about = np.frombuffer(json.dumps({"images": [], "failures": []}).encode(), np.uint8)
+    np.savez_compressed(tmp_path / "0.npz", about=about, boxes0=np.zeros(10_000_000))
+    with pytest.raises(ArtifactError, match="claims more than it holds"):
+        read_shard(tmp_path / "0.npz")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".regions.h5.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="cannot write: No space left on device"):
+        write(tmp_path / "regions.h5", [image(str(i), 3, i) for i in range(9)])
+    assert not list(tmp_path.iterdir())

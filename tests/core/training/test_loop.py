@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsa_cli.core.errors import ArtifactError, DivergedError
+from vsa_cli.core.errors import ArtifactError, DataError, DivergedError
 from vsa_cli.core.training.checkpoint import read_training, write_training
 from vsa_cli.core.training.loop import Epoch, Plan, State, Step, cosine, fit
 
@@ -134,3 +134,55 @@ def test_the_learning_rate_follows_half_a_cosine() -> None:
     assert rates[20] == pytest.approx(0.5)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
     assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_loss_that_explodes_stops_it(kept: int) -> None:
+    class Growing(Line):
+        def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
+            loss, total, count = super().loss(batch)
+            return loss, total * (1 + 1e7 * (len(state.history) == kept and len(seen) == 4 * kept + 2)), count
+
+    seen: list[object] = []
+    task = Growing()
+    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=rf"the loss is .* at epoch {kept + 1}, step 3, .*--learning-rate"):
+        seen.extend(record for record in fit(task, state, plan(3), 0, lambda: None) if isinstance(record, Step))
+
+
+class Breaking(Line):
+    """Its weights or its validation leave the numbers, and no loss tells."""
+
+    def __init__(self, *, weights: bool) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def validate(self) -> dict[str, float]:
+        if self.weights:
+            with torch.no_grad():
+                self.model[2].bias.fill_(float("inf"))
+        return {"error": 1.0 if self.weights else float("nan")}
+
+
+@pytest.mark.parametrize(("broken", "words"), [(True, r"2\.bias holds weights"), (False, "error is nan")])
+def test_what_breaks_at_the_last_step_is_not_kept(broken: bool, words: str) -> None:
+    task = Breaking(weights=broken)
+    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=f"{words}.* at epoch 1, step 4"):
+        list(fit(task, state, plan(2), 0, lambda: pytest.fail("it was kept")))
+
+
+def test_a_training_state_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    task, state = begin()
+    list(fit(task, state, plan(1), 0, lambda: write_training(tmp_path, state, {})))
+    other = nn.Sequential(nn.Linear(1, 9), nn.Dropout(0.3), nn.Linear(9, 1))
+    with pytest.raises(ArtifactError, match="does not fit this model"):
+        read_training(tmp_path, State(other, torch.optim.RMSprop(other.parameters(), lr=0.05)), {})
+    with pytest.raises(ArtifactError, match="does not fit this model"):
+        read_training(tmp_path, State(task.model, torch.optim.AdamW(task.model.parameters(), lr=0.05)), {})
+
+
+def test_a_training_state_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".training.safetensors.part").mkdir()
+    with pytest.raises(DataError, match="cannot write"):
+        write_training(tmp_path, begin()[1], {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -33,7 +33,11 @@ def unwatched(results: Iterable[Found], total: int) -> Iterable[Found]:
 
 
 def check_images(
-    records: Sequence[Record], root: Path, threads: int = 0, watch: Watch = unwatched
+    records: Sequence[Record],
+    root: Path,
+    threads: int = 0,
+    watch: Watch = unwatched,
+    unseen: Collection[str] = frozenset(),
 ) -> tuple[list[Image], list[Problem]]:
     """Find, decode and hash every photograph.
 
@@ -42,6 +46,7 @@ def check_images(
         root: the folder of the photographs.
         threads: decoders at work; 0 takes one for each core.
         watch: sees the results pass.
+        unseen: files that cannot be looked at, and are taken for sound: sizes of 0, no hash.
 
     Returns:
         The sound images in the records' order, whatever the threads' order; and the problems.
@@ -50,6 +55,8 @@ def check_images(
     times = Counter(file for file in files if file is not None)
 
     def check(record: Record, file: str | None) -> Found:
+        if record.file in unseen:
+            return _take(record, record.file, 0, 0, "")
         if file is None:
             return Problem("missing", record.key, f"no file {record.file} in {root.name or root}")
         if times[file] > 1:
@@ -87,8 +94,12 @@ def _look_at(record: Record, root: Path, file: str) -> Found:
         sha256 = file_sha256(path)
     except DataError as error:
         return Problem("unreadable", record.key, str(error).removeprefix(f"{path}: "))
+    return _take(record, file, picture.width, picture.height, sha256)
+
+
+def _take(record: Record, file: str, width: int, height: int, sha256: str) -> Image:
     sentences = tuple(Sentence(name, raw, tokenize(raw)) for name, raw in record.sentences.items())
-    return Image(record.image_id, file, picture.width, picture.height, sha256, str(record.split), sentences)
+    return Image(record.image_id, file, width, height, sha256, str(record.split), sentences)
 
 
 def note_twins(images: Sequence[Image]) -> list[Problem]:
@@ -96,7 +107,7 @@ def note_twins(images: Sequence[Image]) -> list[Problem]:
     first: dict[str, str] = {}
     notes = []
     for image in images:
-        earlier = first.setdefault(image.sha256, image.key)
+        earlier = first.setdefault(image.sha256 or image.key, image.key)
         if earlier != image.key:
             notes.append(Problem("identical", image.key, f"the same bytes as {earlier}"))
     return notes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 
@@ -39,7 +38,7 @@ def read_imagefolder(source: Source) -> None:
     Raises:
         DataError: the file cannot be read.
     """
-    prefix = _folder_below_images(source)
+    prefix = source.place_of(source.path.parent) or ""
     for where, line in _text_lines(source):
         try:
             entry = json.loads(line)
@@ -55,17 +54,12 @@ def read_imagefolder(source: Source) -> None:
         split = entry.get("split") or source.fallback_split(file)
         record = source.gathering.add_image(file, file, where, split=split)
         if record is not None:
-            for raw in _sentences(entry):
+            for raw in sentences_of(entry):
                 source.gathering.add_sentence(record, raw, where)
 
 
-def _folder_below_images(source: Source) -> str:
-    folder = os.path.relpath(source.path.resolve().parent, source.images.resolve())
-    inside = relative_file(folder.replace(os.sep, "/"))
-    return f"{inside}/" if inside else ""
-
-
-def _sentences(entry: dict[str, object]) -> list[object]:
+def sentences_of(entry: dict[str, object]) -> list[object]:
+    """What a JSON object about a photograph says of it: one sentence or a list, under the names in use."""
     for name in ("captions", "text", "caption", "sentence"):
         value = entry.get(name)
         if value is not None:

@@ -5,6 +5,7 @@ The same input gives the same corpus, whatever the threads and the day.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from vsa_cli.core.artifacts import Envelope, dump_json, write_text
 from vsa_cli.core.config import CaptionFileFormat, PrepConfig
 from vsa_cli.core.corpus.checks import Watch, check_images, unwatched
 from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image
-from vsa_cli.core.corpus.readers import read_captions
-from vsa_cli.core.corpus.records import Problem
+from vsa_cli.core.corpus.readers import read_captions, shards_among
+from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.split_names import SPLITS, split_called
 from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, set_aside, settle
+from vsa_cli.core.corpus.tars import looks_like_tar
+from vsa_cli.core.corpus.unpack import unpack
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.corpus.webdataset_reader import place_of
 from vsa_cli.core.errors import DataError, UsageError
 from vsa_cli.core.stored import to_dict
 
@@ -84,12 +88,13 @@ def prepare(
     seed: int = 0,
     threads: int = 0,
     watch: Watch = unwatched,
+    dry_run: bool = False,
 ) -> Prepared:
     """Read captions, check every photograph, divide into splits, count words.
 
     Args:
-        captions: caption files.
-        images: the folder of the photographs.
+        captions: caption files; folders of sidecars; webdataset shards, whose photographs are unpacked.
+        images: the folder of the photographs; made where it is absent and there is something to unpack.
         config: how to divide and to count.
         captions_format: what the caption files are.
         splits: split lists, each a path or `train=PATH`; without any, those beside a Flickr token file.
@@ -97,6 +102,7 @@ def prepare(
         seed: of the images that are drawn for val and test.
         threads: that decode photographs; 0 takes one for each core.
         watch: sees the photographs pass.
+        dry_run: unpack nothing: photographs that are only in shards are then taken for sound.
 
     Raises:
         DataError: a caption file, a list or the folder cannot be read.
@@ -104,20 +110,35 @@ def prepare(
     """
     if split is not None and split_called(split) is None:
         raise UsageError(f"--split {split}: choose from {', '.join(SPLITS)}")
-    if not images.is_dir():
+    if not images.is_dir() and not any(map(looks_like_tar, captions)):
         raise DataError(f"{images}: no such folder of photographs")
     lists = named_lists(splits)
     reading = read_captions(captions, images, captions_format, split)
     lists = lists or lists_beside(captions, reading.formats)
     records, unplaced = place(reading.records, lists) if lists else (reading.records, [])
     records = settle(records, config.restval)
-    checked, unsound = check_images(records, images, threads, watch)
+    shards = shards_among(captions, reading.formats)
+    records, unseen, packed = _bring_out(records, shards, images, dry_run=dry_run)
+    checked, unsound = check_images(records, images, threads, watch, unseen)
     divided = _divide(checked, config, seed, {record.key: record.rank for record in records})
     vocabulary, words_dropped = _count_words(divided, config)
     parents = {**reading.parents, **list_parents(lists)}
     envelope = Envelope(FORMAT, VERSION, to_dict(config), parents, seed)
-    problems = (*reading.problems, *unplaced, *unsound, *_note_wordless(divided))
+    problems = (*reading.problems, *unplaced, *packed, *unsound, *_note_wordless(divided))
     return Prepared(Corpus(envelope, images, tuple(divided), vocabulary), problems, words_dropped)
+
+
+def _bring_out(
+    records: list[Record], shards: Sequence[Path], images: Path, *, dry_run: bool
+) -> tuple[list[Record], frozenset[str], list[Problem]]:
+    """Unpack the photographs of records; the records that have one, files that stayed in their shards, problems."""
+    places = tuple(place_of(shard, "") for shard in shards)
+    wanted = frozenset(record.file for record in records if record.file.startswith(places))
+    if dry_run:
+        return records, frozenset(file for file in wanted if not os.path.lexists(images / file)), []
+    lost = {file: why for shard in shards for file, why in unpack(shard, wanted, images).items()}
+    problems = [Problem("unreadable", file, why) for file, why in lost.items()]
+    return [record for record in records if record.file not in lost], frozenset(), problems
 
 
 def _divide(images: Sequence[Image], config: PrepConfig, seed: int, ranks: dict[str, int]) -> list[Image]:

@@ -14,14 +14,19 @@ from vsa_cli.core.corpus.csv_reader import find_header, read_csv
 from vsa_cli.core.corpus.json_readers import read_coco, read_karpathy
 from vsa_cli.core.corpus.line_readers import FLICKR_LINE, read_flickr, read_imagefolder
 from vsa_cli.core.corpus.records import Gathering, Problem, Record
+from vsa_cli.core.corpus.sidecar_reader import folder_sha256, read_sidecars
 from vsa_cli.core.corpus.source import Source, read_lines
+from vsa_cli.core.corpus.tars import looks_like_tar
+from vsa_cli.core.corpus.webdataset_reader import place_of, read_webdataset
 from vsa_cli.core.errors import DataError, UsageError
 
 _JSON_READERS: dict[str, Callable[[Source, object], None]] = {"karpathy": read_karpathy, "coco": read_coco}
-_LINE_READERS: dict[str, Callable[[Source], None]] = {
+_READERS: dict[str, Callable[[Source], None]] = {
     "flickr": read_flickr,
     "imagefolder": read_imagefolder,
     "csv": read_csv,
+    "sidecar": read_sidecars,
+    "webdataset": read_webdataset,
 }
 _LINES_LOOKED_AT = 20
 _BYTES_LOOKED_AT = 65_536
@@ -50,31 +55,45 @@ def read_captions(
     """Read caption files; an image that several of them name becomes one record.
 
     Args:
-        paths: the files, which may be of different formats when `captions_format` is `auto`.
+        paths: the files, and folders of sidecars, which may be of different formats when `captions_format` is `auto`.
         images: the folder that holds the photographs.
         captions_format: what the files are; `auto` looks at each.
         split: the split of images of which the files do not tell one.
 
     Raises:
-        DataError: a file is missing, unreadable, or wholly of another kind.
+        DataError: a file is missing, unreadable, or wholly of another kind; two shards have one name.
         UsageError: `captions_format` is not a format.
     """
     if captions_format not in get_args(CaptionFileFormat):
         raise UsageError(f"--captions-format {captions_format}: choose from {', '.join(get_args(CaptionFileFormat))}")
     gathering = Gathering()
     formats = tuple(_read_one(Source(path, gathering, images, split), captions_format) for path in paths)
+    _refuse_namesakes(shards_among(paths, formats))
     parents = {
-        f"captions[{number}]": parent(kind, file_sha256(path))
+        f"captions[{number}]": parent(kind, folder_sha256(path) if path.is_dir() else file_sha256(path))
         for number, (path, kind) in enumerate(zip(paths, formats, strict=True))
     }
     return Reading(gathering.records(), gathering.problems, formats, parents)
 
 
+def shards_among(paths: Sequence[Path], formats: Sequence[str]) -> list[Path]:
+    """The caption files whose photographs are inside them, by the files' formats."""
+    return [path for path, kind in zip(paths, formats, strict=True) if kind == "webdataset"]
+
+
+def _refuse_namesakes(shards: Sequence[Path]) -> None:
+    places: dict[str, Path] = {}
+    for shard in shards:
+        other = places.setdefault(place_of(shard, ""), shard)
+        if other is not shard:
+            raise DataError(f"{shard}: has the name of {other}, hence its ids and folder; rename one of them")
+
+
 def _read_one(source: Source, wanted: CaptionFileFormat) -> str:
     before = source.gathering.named
     found = _look(source.path) if wanted == "auto" else wanted
-    if found in _LINE_READERS:
-        _LINE_READERS[found](source)
+    if found in _READERS:
+        _READERS[found](source)
     else:
         document = read_json(source.path)
         found = _look_into(document, source.path) if found == "json" else found
@@ -85,7 +104,11 @@ def _read_one(source: Source, wanted: CaptionFileFormat) -> str:
 
 
 def _look(path: Path) -> str:
-    """A file's format by its first lines: a line format, or `json`."""
+    """A file's format by its first lines: a line format, or `json`; folders hold sidecars."""
+    if path.is_dir():
+        return "sidecar"
+    if looks_like_tar(path):
+        return "webdataset"
     lines = [line for line in read_lines(path, _BYTES_LOOKED_AT) if line.strip()][:_LINES_LOOKED_AT]
     if not lines:
         raise DataError(f"{path}: is empty")

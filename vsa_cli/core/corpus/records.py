@@ -13,8 +13,10 @@ from typing import Literal, TypeGuard
 
 from vsa_cli.core.corpus.split_names import split_called
 
-Kind = Literal["malformed", "missing", "unreadable", "clash", "unsafe", "split", "unlisted", "identical", "wordless"]
-NOTES = frozenset({"unlisted", "identical", "wordless"})
+Kind = Literal[
+    "malformed", "missing", "unreadable", "clash", "unsafe", "split", "unlisted", "identical", "wordless", "captionless"
+]
+NOTES = frozenset({"unlisted", "identical", "wordless", "captionless"})
 """Kinds that are worth knowing and no failure; the other kinds leave an input out."""
 
 _MAX_ID = 2**63
@@ -30,7 +32,7 @@ class Problem:
             `unreadable` a photograph that cannot be decoded; `clash` one thing named twice, differently;
             `unsafe` a path that leaves the images' folder; `split` a split that does not exist. Notes:
             `unlisted` in no split list, so left out; `identical` the same bytes as another photograph;
-            `wordless` a sentence without a word.
+            `wordless` a sentence without a word; `captionless` a photograph of which nothing is said.
         name: the image, or file and line.
         message: what is wrong, in one line.
     """

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
 from vsa_cli.core.artifacts import file_sha256, parent
 from vsa_cli.core.config import Restval
@@ -75,7 +76,7 @@ def place(records: Sequence[Record], lists: Sequence[SplitList]) -> tuple[list[R
         DataError: a list cannot be read.
     """
     listed, problems = _read_lists(lists)
-    find = _finder(records)
+    find = by_every_name(records)
     placed: dict[str, Record] = {}
     clashing: set[str] = set()
     for rank, (name, split) in enumerate(listed.items()):
@@ -115,8 +116,23 @@ def _read_lists(lists: Sequence[SplitList]) -> tuple[dict[str, str], list[Proble
     return {name: split for name, split in listed.items() if name not in clashing}, problems
 
 
-def _finder(records: Sequence[Record]) -> dict[str, Record]:
-    """Records by every name that a list may call them; a file name or stem only where it is unique."""
+class Named(Protocol):
+    """What has an id and a file: a record, or an image of a corpus."""
+
+    @property
+    def key(self) -> str:
+        """The id as text."""
+
+    @property
+    def file(self) -> str:
+        """The photograph's path."""
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def by_every_name(records: Sequence[NamedT]) -> dict[str, NamedT]:
+    """Images by every name that other files may call them; a file name or stem only where it is unique."""
     short = [(name, record) for record in records for name in _short_names(record)]
     times = Counter(name for name, _ in short)
     find = {name: record for name, record in short if times[name] == 1}
@@ -125,7 +141,7 @@ def _finder(records: Sequence[Record]) -> dict[str, Record]:
     return find
 
 
-def _short_names(record: Record) -> set[str]:
+def _short_names(record: Named) -> set[str]:
     path = PurePosixPath(record.file)
     return {path.name, path.stem}
 

@@ -34,6 +34,7 @@ class Outputs:
         force: replace what is there.
         resume: go on with what is there.
         workers: photographs of a page in work at once.
+        batch: photographs worded at once, which a run that goes on keeps or does again together.
     """
 
     kind: CaptionFormat
@@ -47,6 +48,7 @@ class Outputs:
     force: bool
     resume: bool
     workers: int
+    batch: int
 
 
 class Delivery:
@@ -79,7 +81,7 @@ class Delivery:
             refuse_output(outputs.output, 1, force=force)
         elif outputs.kind == "jsonl" and outputs.output is not None:
             names = {"candidates": outputs.nbest > 1, "regions": outputs.regions}
-            self._ledger = Ledger(outputs.output, force=force, resume=resume, names=names)
+            self._ledger = Ledger(outputs.output, force=force, resume=resume, names=names, batch=outputs.batch)
         elif outputs.output is not None:
             refuse_existing(outputs.output, force=force)
 

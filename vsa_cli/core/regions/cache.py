@@ -1,14 +1,17 @@
 """Described photographs, kept by what is in their files, so that a second look at a folder costs no CNN.
 
 One small NumPy archive a photograph, named by the SHA-256 of its file, in a folder for each way of describing.
-Bounded: when a folder has grown past its limit, the photographs unused for longest go. Two processes may share it:
-entries are written whole, and one that vanishes is made again.
+Bounded: when a folder has grown past its limit, the photographs unused for longest go. Several processes and threads
+may share it: each writes under a name of its own, entries take theirs whole, and one that vanishes is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from vsa_cli.core.artifacts import dump_json
@@ -21,6 +24,8 @@ MAX_BYTES = 2 * 1024**3
 """What the photographs of one way of describing may take on the disk."""
 
 _TRIMMED = 0.9  # of MAX_BYTES, once it was passed
+_UNFINISHED = ".new"
+_ABANDONED = 3600.0  # seconds after which what is unfinished has nobody who will finish it
 
 
 def cache_folder() -> Path:
@@ -37,26 +42,30 @@ class RegionCache:
     def __init__(self, folder: Path, recipe: Recipe, max_bytes: int = MAX_BYTES) -> None:
         digest = hashlib.sha256(dump_json(recipe.to_dict()).encode()).hexdigest()
         self._folder = folder / "regions" / digest[:16]
-        self._max_bytes = max_bytes
+        self._size, self._max_bytes = recipe.descriptor_size, max_bytes
         self._written = 0
 
     def get(self, sha256: str) -> ImageRegions | None:
         """The regions of a photograph's file, if they are here and whole."""
         path = self._path(sha256)
-        if not path.exists():
-            return None
         try:
+            if not path.exists():
+                return None
             images, _ = read_shard(path)
             path.touch()
         except (ArtifactError, OSError):
             return None  # damaged, or another process has just removed it: it is made anew
-        return images[0] if images else None
+        fits = len(images) == 1 and images[0].sha256 == sha256 and images[0].descriptors.shape[1] == self._size
+        return images[0] if fits else None
 
     def put(self, regions: ImageRegions) -> None:
         """Keep the regions of a photograph's file; a cache that cannot be written is not worth a failure."""
+        path = self._path(regions.sha256)
+        own = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}{_UNFINISHED}")
         try:
-            write_shard(self._path(regions.sha256), [regions])
-        except DataError:
+            write_shard(own, [regions])
+            own.replace(path)
+        except (DataError, OSError):
             return
         self._written += 1
         if self._written % 256 == 1:
@@ -67,17 +76,21 @@ class RegionCache:
 
     def _trim(self) -> None:
         entries = []
-        for path in self._folder.glob("*/*.npz"):
+        for path in self._folder.glob("*/*"):
             try:
                 status = path.stat()
+                if path.suffix == ".npz":
+                    entries.append((status.st_mtime, status.st_size, path))
+                elif status.st_mtime < time.time() - _ABANDONED:
+                    path.unlink()  # of a process that was killed
             except OSError:
                 continue  # another process was quicker
-            entries.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in entries)
         if total <= self._max_bytes:
             return
         for _, size, path in sorted(entries):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another process was quicker, or it is not ours to remove
+                path.unlink(missing_ok=True)
             total -= size
             if total <= _TRIMMED * self._max_bytes:
                 return

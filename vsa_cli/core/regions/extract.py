@@ -7,7 +7,6 @@ output (`regions.h5.part/`); a run that continues does what shards are absent. A
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
+from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, reason, write_text
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 from vsa_cli.core.pictures import read_picture
@@ -28,6 +27,8 @@ from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 SHARD = 64
 """Photographs a shard: what a death can cost, and what is in memory at once."""
+
+_REQUEST = "request.json"
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,23 @@ def extract_regions(
     _claim(parts, envelope, photos)
     shards = [photos[i : i + SHARD] for i in range(0, len(photos), SHARD)]
     paths = [parts / f"{number:06d}.npz" for number in range(len(shards))]
-    described = 0
+    total = 0
     with one_thread_each(extractor.describer.device), ThreadPoolExecutor(workers) as pool:
         for shard, path in zip(shards, paths, strict=True):
             resumed = path.exists()
-            if not resumed:
-                write_shard(path, list(pool.map(extractor.describe, shard)))
-            images, failures = read_shard(path)
-            described += len(images)
+            images, failures = read_shard(path) if resumed else ([], ())
+            if not resumed or failures:  # what failed before may be readable again
+                done = {image.image_id: image for image in images}
+                absent = [photo for photo in shard if photo.image_id not in done]
+                described = dict(zip(absent, pool.map(extractor.describe, absent), strict=True))
+                write_shard(path, [done.get(photo.image_id) or described[photo] for photo in shard])
+                images, failures = read_shard(path)
+            total += len(images)
             yield Extracted(len(shard), failures, resumed)
-    if described == 0:
+    if total == 0:
         raise DataError("none of the photographs could be described")
     write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
-    shutil.rmtree(parts)
+    _clear(parts)
 
 
 def part_folder(out: Path) -> Path:
@@ -152,7 +157,7 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
     if parts.exists() and not resume:
         if not force:
             raise UsageError(f"{parts}: an unfinished run; --resume goes on with it, --force starts anew")
-        shutil.rmtree(parts)
+        _clear(parts)
     if not (resume and out.exists()) or parts.exists():
         return True
     store = RegionStore(out)
@@ -163,11 +168,25 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
     return False
 
 
+def _clear(parts: Path) -> None:
+    """Remove the part folder: what claims it goes last, so that half of it is never taken for nobody's.
+
+    Raises:
+        DataError: something in it cannot be removed.
+    """
+    try:
+        for path in sorted(parts.iterdir(), key=lambda path: path.name == _REQUEST):
+            path.unlink()
+        parts.rmdir()
+    except OSError as error:
+        raise DataError(f"{parts}: cannot be removed: {reason(error)}") from error
+
+
 def _claim(parts: Path, envelope: Envelope, photos: Sequence[Photo]) -> None:
     """Make the part folder ours, or see that it is: same configuration, same photographs, same order."""
     digest = hashlib.sha256(dump_json([[photo.image_id, photo.sha256] for photo in photos]).encode())
     request = {"envelope": envelope.to_dict(), "photos": digest.hexdigest(), "shard": SHARD}
-    path = parts / "request.json"
+    path = parts / _REQUEST
     if not path.exists():
         write_text(path, dump_json(request))
     elif read_json(path) != request:

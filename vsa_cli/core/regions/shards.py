@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -41,19 +44,30 @@ def read_shard(path: Path) -> tuple[list[ImageRegions], tuple[str, ...]]:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if sum(member.file_size for member in arrays.zip.infolist()) > path.stat().st_size:
+                raise ValueError("it claims more than it holds")
             about = json.loads(arrays["about"].tobytes())
-            images = [
-                ImageRegions(
-                    image_id=image_id,
-                    sha256=sha256,
-                    width=width,
-                    height=height,
-                    boxes=arrays[f"boxes{i}"],
-                    scores=arrays[f"scores{i}"],
-                    descriptors=arrays[f"descriptors{i}"],
-                )
-                for i, (image_id, sha256, width, height) in enumerate(about["images"])
-            ]
-            return images, tuple(about["failures"])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            images = [_image(about, arrays, i) for i in range(len(about["images"]))]
+            return images, tuple(map(str, about["failures"]))
+    except _BROKEN as error:
         raise ArtifactError(f"{path}: damaged ({reason(error)}); delete it, then --resume") from error
+
+
+# What NumPy and zipfile raise on damaged archives; anything else is a defect of ours and must surface.
+_BROKEN = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, MemoryError, OverflowError,
+    SyntaxError, NotImplementedError, RuntimeError, TokenError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def _image(about: Any, arrays: Any, i: int) -> ImageRegions:
+    image_id, sha256, width, height = about["images"][i]
+    boxes, scores, descriptors = (arrays[f"{name}{i}"] for name in ("boxes", "scores", "descriptors"))
+    rows = (len(boxes),)
+    shapes = (boxes.shape, scores.shape, descriptors.shape[:-1]) == ((*rows, 4), rows, rows) != ((0, 4), (0,), (0,))
+    types = (boxes.dtype, scores.dtype, descriptors.dtype) == (np.float32, np.float32, np.float16)
+    if not shapes or not types or not isinstance(image_id, str) or not isinstance(sha256, str):
+        raise ValueError("its arrays disagree")
+    if not all(type(side) is int and 0 < side < 2**31 for side in (width, height)):
+        raise ValueError("a photograph has no size")
+    return ImageRegions(image_id, sha256, width, height, boxes, scores, descriptors)

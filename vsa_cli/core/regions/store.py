@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.regions.sink import sink
 
 FORMAT, VERSION = "vsa-regions", 1
 _CHUNK_ROWS = 512
@@ -74,7 +75,7 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
         DataError: the file cannot be written.
     """
     digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
-    with atomic_path(path) as part_path, h5py.File(part_path, "w", libver="latest") as file:
+    with atomic_path(path) as part_path, sink(part_path) as out, h5py.File(out, "w", libver="latest") as file:
         text = h5py.string_dtype("utf-8")
         columns = {
             "descriptors": _column(file, "descriptors", (size,), "f2"),

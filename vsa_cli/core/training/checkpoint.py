@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ from vsa_cli.core.artifacts import (
     atomic_path,
     dump_json,
     file_sha256,
+    is_plain,
     read_json,
     reason,
+    refuse_special,
     write_text,
 )
 from vsa_cli.core.errors import ArtifactError, DataError
@@ -72,9 +75,15 @@ def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dic
     if not isinstance(contents, dict):
         raise ArtifactError(f"{folder / _CONFIG}: not a vsa artifact")
     envelope = Envelope.from_dict(contents.pop("envelope", None), str(folder), expected, version)
+    if not is_plain(contents):
+        raise ArtifactError(f"{folder / _CONFIG}: damaged (a number that is not finite, or too deep)")
     weights, metadata = _read_tensors(folder / WEIGHTS)
     if metadata.get("config_sha256") != file_sha256(folder / _CONFIG):
-        raise ArtifactError(f"{folder}: its weights and {_CONFIG} were not written together; train it again")
+        mend = "go on with its training by --resume" if has_training(folder) else "train it again"
+        raise ArtifactError(f"{folder}: its weights and {_CONFIG} were not written together; {mend}")
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor.float()).all()):
+            raise ArtifactError(f"{folder}: {name} holds what is no finite number; train it again")
     return envelope, contents, {name: tensor.float() for name, tensor in weights.items()}
 
 
@@ -125,9 +134,9 @@ def read_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
     path = folder / _TRAINING
     tensors, metadata = _read_tensors(path)
     try:
-        saved_plan = json.loads(metadata["plan"])
-        history = [Epoch(**epoch) for epoch in json.loads(metadata["history"])]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        saved_plan = dict(json.loads(metadata["plan"]))
+        history = [_epoch(entry) for entry in json.loads(metadata["history"])]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: damaged training state ({reason(error)})") from error
     differing = sorted(key for key in {*plan, *saved_plan} if plan.get(key) != saved_plan.get(key))
     if differing:
@@ -139,9 +148,24 @@ def read_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
     try:
         state.model.load_state_dict(groups["model"])
         _load_optimizer(state.optimizer, groups["optimizer"])
+        shapes = {name: value.shape for name, value in groups["model"].items()}
+        if {name: value.shape for name, value in groups["best"].items()} != shapes:
+            raise ValueError("the best weights are not of its shape")
     except (RuntimeError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: does not fit this model ({reason(error)[:120]})") from error
     state.best, state.history = groups["best"], history
+
+
+def _epoch(entry: Mapping[str, Any]) -> Epoch:
+    epoch = Epoch(**entry)
+    whole = (type(epoch.number), type(epoch.items), type(epoch.best)) == (int, int, bool)
+    if not whole or not all(map(math.isfinite, (epoch.loss, epoch.seconds, *epoch.validation.values()))):
+        raise ValueError("an epoch of its history is none")
+    return epoch
+
+
+_SLOTS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "SGD": {"momentum_buffer"}, "RMSprop": {"step", "square_avg"}}
+"""What an optimiser keeps for a parameter."""
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
@@ -149,19 +173,31 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
     for name, value in tensors.items():
         index, _, slot = name.partition("/")
         slots.setdefault(int(index), {})[slot] = value
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for place, kept in slots.items():
+        shapes = {value.shape for name, value in kept.items() if name != "step"}
+        if not 0 <= place < len(parameters) or shapes != {parameters[place].shape}:
+            raise ValueError("the optimiser's state is not of its shape")
+        if kept.keys() != _SLOTS.get(type(optimizer).__name__, kept.keys()):
+            raise ValueError("the optimiser's state is of another one")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    with atomic_path(path) as part:
-        part.touch()  # with the permissions that this user's files have: safetensors makes files for its owner alone
-        mode = part.stat().st_mode
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part, metadata)
-        part.chmod(mode)
+    kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        with atomic_path(path) as part:
+            part.touch()  # with the permissions of this user's other files: safetensors makes files for their owner alone
+            mode = part.stat().st_mode
+            save_file(kept, part, metadata)
+            part.chmod(mode)
+    except SafetensorError as error:  # what an OSError is elsewhere: the disk is full
+        raise DataError(f"{path}: cannot write: {reason(error)}") from error
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
+        refuse_special(path)
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:

@@ -20,6 +20,9 @@ from vsa_cli.core.errors import DivergedError
 
 BatchT = TypeVar("BatchT")
 
+_EXPLODED = 1e4
+"""Times the first loss of an item (or 1, if that is more): a greater loss is no learning any more."""
+
 
 class Task(Protocol[BatchT]):
     """What is learnt."""
@@ -125,7 +128,7 @@ def fit(task: Task[BatchT], state: State, plan: Plan, seed: int, save: Callable[
         save: called after each epoch, before its record is yielded.
 
     Raises:
-        DivergedError: a loss is not finite.
+        DivergedError: a loss, a weight or a measure is not finite, or a loss has exploded.
     """
     while len(state.history) < plan.epochs and state.stale < plan.patience:
         number = len(state.history) + 1
@@ -141,17 +144,17 @@ def _train_epoch(task: Task[BatchT], state: State, plan: Plan, seed: int, number
     order = torch.Generator().manual_seed(seed * 1_000_003 + number)
     torch.manual_seed(seed * 1_000_003 + number)
     task.model.train()
-    started, total, items = time.perf_counter(), 0.0, 0
+    started, total, items, where = time.perf_counter(), 0.0, 0, ""
+    first = abs(state.history[0].loss) if state.history else None
     for i, batch in enumerate(task.batches(order), start=1):
         rate = cosine(plan.learning_rate, (number - 1) * plan.steps_per_epoch + i - 1, plan)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
+        where = f"epoch {number}, step {i}, learning rate {rate:.2e}"
         objective, loss, count = task.loss(batch)
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"the loss is {loss} at epoch {number}, step {i}, learning rate {rate:.2e}: "
-                "try a smaller --learning-rate"
-            )
+        first = abs(loss) / count if first is None else first
+        if not math.isfinite(loss) or abs(loss) / count > _EXPLODED * max(1.0, first):
+            raise _diverged(f"the loss is {loss:.4g}", where)
         state.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(objective)
         nn.utils.clip_grad_value_(task.model.parameters(), plan.clip)
@@ -162,9 +165,24 @@ def _train_epoch(task: Task[BatchT], state: State, plan: Plan, seed: int, number
     task.model.eval()
     with torch.inference_mode():
         validation = task.validate()
+    _require_finite(task.model, validation, where)
     merits = [task.merit(epoch.validation) for epoch in state.history if epoch.validation]
     best = not validation or task.merit(validation) > max(merits, default=-math.inf)
     return Epoch(number, total / max(items, 1), validation, best, seconds, items)
+
+
+def _require_finite(model: nn.Module, validation: dict[str, float], where: str) -> None:
+    """Notice what the last step broke, before it is kept: no loss comes after it to tell."""
+    broken = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise _diverged(f"{broken[0]} holds weights that are not finite", where)
+    for name, value in validation.items():
+        if not math.isfinite(value):
+            raise _diverged(f"{name} is {value}", where)
+
+
+def _diverged(what: str, where: str) -> DivergedError:
+    return DivergedError(f"{what} at {where}: try a smaller --learning-rate")
 
 
 def cosine(learning_rate: float, step: int, plan: Plan) -> float:

@@ -1,0 +1,93 @@
+"""Folders in which photo.jpg has photo.txt beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vsa_cli.core.corpus.readers import Reading, read_captions
+from vsa_cli.core.errors import DataError
+
+
+def draw(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4)).save(path)
+
+
+def sentences(reading: Reading) -> dict[int | str, list[str]]:
+    return {record.image_id: list(record.sentences.values()) for record in reading.records}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tmp_path /= "photos"  # pytest's own name for it may speak of a split
+    for name in ("a.png", "train/b.jpg", "val/c.jpg", "val/d.jpg"):
+        draw(tmp_path / name)
+    (tmp_path / "a.txt").write_bytes("\ufeffA dog.\r\n\r\n  Two dogs. \n".encode())
+    (tmp_path / "train" / "b.txt").write_text("A cat")
+    (tmp_path / "val" / "c.txt").write_text("\n \n")
+    return tmp_path
+
+
+def test_each_line_is_a_sentence_and_folders_are_splits(folder: Path) -> None:
+    reading = read_captions([folder], folder)
+    assert reading.formats == ("sidecar",)
+    assert sentences(reading) == {
+        "a.png": ["A dog.", "Two dogs."], "train/b.jpg": ["A cat"], "val/c.jpg": [], "val/d.jpg": []
+    }  # fmt: skip
+    assert [record.split for record in reading.records] == [None, "train", "val", "val"]
+    assert [(problem.kind, problem.name) for problem in reading.problems] == [
+        ("captionless", "val/c.jpg"), ("captionless", "val/d.jpg")
+    ]  # fmt: skip
+    assert all(problem.is_note for problem in reading.problems)
+
+
+def test_a_folder_below_the_images_folder_names_files_from_there(folder: Path) -> None:
+    reading = read_captions([folder / "train"], folder)
+    assert sentences(reading) == {"train/b.jpg": ["A cat"]}
+    assert reading.records[0].split == "train"
+
+
+def test_texts_may_lie_apart_from_the_photographs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    texts = tmp_path_factory.mktemp("texts")
+    (texts / "val").mkdir()
+    (texts / "val" / "d.txt").write_text("Far away")
+    assert sentences(read_captions([texts], folder))["val/d.jpg"] == ["Far away"]
+
+
+def test_texts_without_a_photograph_and_texts_that_are_none_are_named(folder: Path) -> None:
+    (folder / "gone.txt").write_text("of nothing")
+    (folder / "val" / "c.txt").write_bytes(b"caf\xe9\nfine")
+    (folder / "val" / "d.txt").write_bytes(b"x" * 70_000)
+    (folder / "a.txt").write_bytes("A dog".encode("utf-16"))
+    os.mkfifo(folder / "train" / "pipe.txt")  # nobody waits for it
+    reading = read_captions([folder], folder)
+    assert sentences(reading) == {"a.png": [], "train/b.jpg": ["A cat"], "val/c.jpg": ["fine"], "val/d.jpg": []}
+    assert sorted((problem.kind, problem.name) for problem in reading.problems) == sorted([
+        ("malformed", f"{folder.name}, a.txt"), ("malformed", f"{folder.name}, val/c.txt"),
+        ("malformed", f"{folder.name}, val/d.txt"), ("missing", "gone.txt"),
+    ])  # fmt: skip
+
+
+def test_a_folder_without_any_is_refused(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "b.txt").write_text("x")
+    with pytest.raises(DataError, match="has the name of a photograph"):
+        read_captions([tmp_path], tmp_path)
+    with pytest.raises(DataError, match="not a folder"):
+        read_captions([tmp_path / "b.txt"], tmp_path, "sidecar")
+
+
+def test_its_hash_is_of_names_and_texts(folder: Path) -> None:
+    def parent() -> str:
+        return read_captions([folder], folder).parents["captions[0]"]["sha256"]
+
+    first = parent()
+    assert parent() == first
+    (folder / "a.txt").write_text("Another dog.")
+    second = parent()
+    (folder / "a.txt").rename(folder / "val" / "d.txt")
+    assert len({first, second, parent()}) == 3
