@@ -26,6 +26,7 @@ ROOMS = {
     "alignment": GROUND | {"corpus", "regions", "learning", "embedding", "pages"},
     "generation": GROUND | {"corpus", "regions", "learning", "pages"},
     "evaluation": GROUND | {"corpus"},
+    "doctor": GROUND | {"regions", "learning", "embedding", "generation"},
     "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""

@@ -20,6 +20,7 @@ from vsa_cli import __version__
 from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.convert import convert
+from vsa_cli.commands.doctor import doctor
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
@@ -119,6 +120,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "convert": convert,
     "pack": pack,
+    "doctor": doctor,
 }
 """Every command, in pipeline order."""
 

@@ -187,7 +187,7 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         with atomic_path(path) as part:
-            part.touch()  # with the permissions of this user's other files: safetensors makes files for their owner alone
+            part.touch()  # with the permissions of the user's other files: safetensors' are for their owner alone
             mode = part.stat().st_mode
             save_file(kept, part, metadata)
             part.chmod(mode)
