@@ -20,6 +20,7 @@ from vsa_cli.core.regions.extract import Extractor, Photo
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.store import FORMAT, VERSION
 
+_MAP_SIDE = 320  # pixels: small regions want a finer map than the CNN was trained with; words find theirs better
 _SAMPLE = 1000  # headers read to learn how large a folder's photographs are
 
 
@@ -74,7 +75,8 @@ def plan_extraction(
         sides = [min(image.width, image.height) for image in corpus.images]
         parents = _corpus_parent(corpus)
     cnn = load_cnn(config.cnn, files.cnn_weights)
-    side = STRIDE * max(1, round((config.side or cnn.side) / STRIDE))
+    own = cnn.side if config.describe == "crop" else _MAP_SIDE
+    side = STRIDE * max(1, round((config.side or own) / STRIDE))
     settled = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
     describer = Describer(cnn, side, settled.describe, device)
     detector = build_detector(settled, describer, files.boxes, files.detector_weights)
