@@ -6,18 +6,23 @@ where a file differs from what it would write. The output has no dates, so it ch
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 
 from vsa_cli import __version__
-from vsa_cli.app import EXIT_CODES, app
+from vsa_cli.app import EXIT_CODES, Shell, app
+from vsa_cli.completion import Command, bash, commands_of, fish, zsh
 
-COMPLETIONS = {"bash": "vsa.bash", "zsh": "_vsa", "fish": "vsa.fish"}
+COMPLETIONS: dict[Shell, str] = {"bash": "vsa.bash", "zsh": "_vsa", "fish": "vsa.fish"}
+SCRIPTS: dict[Shell, Callable[[Sequence[Command]], str]] = {
+    "bash": bash.script,
+    "zsh": zsh.script,
+    "fish": fish.script,
+}
 
 ENVIRONMENT = {
     "NO_COLOR": "When set, progress is drawn without colour.",
@@ -33,15 +38,13 @@ def reference_files() -> dict[str, str]:
     for name, command in root.commands.items():
         files[f"man/vsa-{name}.1"] = _page(name, command)
     for shell, name in COMPLETIONS.items():
-        files[f"completions/{name}"] = _completion(shell)
+        files[f"completions/{name}"] = completion(shell)
     return files
 
 
-def _completion(shell: str) -> str:
-    environment = {**os.environ, "_VSA_COMPLETE": f"source_{shell}"}
-    command = [sys.executable, "-m", "vsa_cli"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip() + "\n"
+def completion(shell: Shell) -> str:
+    """The completion script for a shell."""
+    return SCRIPTS[shell](commands_of(typer.main.get_command(app)))
 
 
 def _overview(root: Any) -> str:

@@ -94,4 +94,4 @@ def extract_regions(
     records = extract_regions(
         plan.photos, plan.extractor, plan.envelope, output, workers=workers, size=plan.recipe.descriptor_size
     )
-    report_extraction(console, records, total=len(plan.photos), output=output, as_json=json)
+    report_extraction(console, records, source=source, total=len(plan.photos), output=output, as_json=json)

@@ -112,6 +112,13 @@ class Delivery:
         return iter(sources)
 
     @property
+    def fills(self) -> str | None:
+        """What the captions go to instead of stdout, or are written beside, as a name; None where they are printed."""
+        if self._outputs.output is not None:
+            return str(self._outputs.output)
+        return f"*{self._outputs.sidecar}" if self._outputs.sidecar is not None else None
+
+    @property
     def prints(self) -> bool:
         """Whether the lines go to stdout."""
         return self._outputs.output is None
