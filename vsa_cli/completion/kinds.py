@@ -7,7 +7,7 @@ FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "snippets": (("jsonl",), "vsa-snippets"),
     "regions": (("h5", "hdf5"), ""),
     "lines": (("jsonl",), "vsa-"),
-    "photo": (("bmp", "gif", "jpe", "jpeg", "jpg", "png", "ppm", "tif", "tiff", "webp"), ""),
+    "photo": (("avif", "bmp", "gif", "heic", "heif", "jpe", "jpeg", "jpg", "png", "ppm", "tif", "tiff", "webp"), ""),
     "sentences": (("json", "jsonl", "csv", "tsv", "txt", "token", "tar", "gz"), ""),
     "results": (("json", "jsonl", "csv", "tsv"), ""),
     "boxes": (("json", "jsonl", "gz"), ""),

@@ -26,7 +26,7 @@ from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioning import Request, captions
 from vsa_cli.core.learning.pack import Bundled, bundled_model
 from vsa_cli.core.metrics.meteor import java_version
-from vsa_cli.core.pictures import encode_jpeg
+from vsa_cli.core.pictures import can_read_heic, encode_jpeg
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.cnn import find_weights
 from vsa_cli.core.regions.lite import SCALES
@@ -65,6 +65,7 @@ def examine(cache: Path | None = None) -> Iterator[Finding]:
     yield _processor()
     yield _gpu()
     yield _java()
+    yield _heic()
     for name in (*SCALES, *_OTHER_CNNS):
         yield _cnn(name)
     bundled = [_model("gen"), _model("embed")]
@@ -115,6 +116,12 @@ def _java() -> Finding:
     if version is None:
         return Finding("java", "absent", "vsa evaluate leaves METEOR out", "install a Java runtime to have METEOR")
     return Finding("java", "ok", f"{version}; vsa evaluate has METEOR")
+
+
+def _heic() -> Finding:
+    if can_read_heic():
+        return Finding("heic", "ok", "the photographs of telephones are read")
+    return Finding("heic", "absent", "HEIC, which telephones write, is not read", "pip install pillow-heif")
 
 
 def _cnn(name: str) -> Finding:
