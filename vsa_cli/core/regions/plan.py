@@ -12,7 +12,8 @@ from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, read_corpus
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import find_pictures, read_size
+from vsa_cli.core.formats import find_pictures
+from vsa_cli.core.pictures import read_size
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import build_detector
