@@ -19,7 +19,7 @@ from tests.conftest import Drawn
 from vsa_cli.app import Shell, app
 from vsa_cli.completion import Value, commands_of
 from vsa_cli.completion.kinds import FILES, FOLDERS, HEAD, suffixes
-from vsa_cli.core import pictures
+from vsa_cli.core import formats
 
 pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
 
@@ -163,7 +163,7 @@ def test_kinds_are_known_and_photographs_are_those_that_are_read() -> None:
     used = {kind for value in values for kind in value.kinds}
     assert used <= FILES.keys() | FOLDERS.keys() | {"file", "folder"}
     assert used >= FILES.keys() | FOLDERS.keys(), "a kind that nothing takes"
-    assert {f".{end.lower()}" for end in suffixes("photo")} == pictures.SUFFIXES
+    assert {f".{end.lower()}" for end in suffixes("photo")} == formats.SUFFIXES
 
 
 def test_every_path_is_of_some_kind() -> None:

@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.foreign_pictures import NOT_READ, encoded, fill
-from vsa_cli.core import pictures
+from vsa_cli.core import formats, pictures
 from vsa_cli.core.errors import DataError
 
 Run = Callable[..., Result]
@@ -55,7 +55,7 @@ def test_a_folder_of_them_holds_its_photographs(vsa: Run, drawn: Drawn, tmp_path
     result = vsa("caption", tmp_path / "mixed", "--model", drawn.model, "--format", "jsonl")
     assert result.exit_code == 3
     records = {record["path"]: record for record in map(json.loads, result.stdout.splitlines())}
-    listed = {str(path) for path in (*good, *bad) if path.suffix.lower() in pictures.SUFFIXES and path.exists()}
+    listed = {str(path) for path in (*good, *bad) if path.suffix.lower() in formats.SUFFIXES and path.exists()}
     assert set(records) == listed
     read = {path for path, record in records.items() if record["error"] is None}
     assert read == {str(path) for path in good} & listed
@@ -72,7 +72,7 @@ def test_only_refused_files_are_a_failure(vsa: Run, drawn: Drawn, tmp_path: Path
 def test_heic_is_refused_by_name_without_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "can_read_heic", lambda: False)
     (tmp_path / "IMG_0001.HEIC").write_bytes(HEIC_HEAD)
-    assert pictures.find_pictures(tmp_path) == [tmp_path / "IMG_0001.HEIC"]
+    assert formats.find_pictures(tmp_path) == [tmp_path / "IMG_0001.HEIC"]
     with pytest.raises(DataError, match="pip install pillow-heif"):
         pictures.read_picture(tmp_path / "IMG_0001.HEIC")
 

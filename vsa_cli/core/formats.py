@@ -1,14 +1,24 @@
-"""What a file is, told by its beginning: so that what cannot be read is refused by name. Knows no Pillow.
+"""Which files of a folder are photographs, and what a file is, told by its beginning.
 
-Cameras' raw files are mostly TIFFs whose first picture is a thumbnail, so their names count as well.
+So what cannot be read is refused by name. Cameras' raw files are mostly TIFFs whose first picture is a thumbnail, so
+their names count as well. Knows no Pillow, so that looking for photographs costs nothing.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from vsa_cli.core.artifacts import reason
+from vsa_cli.core.errors import DataError
+
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
+SUFFIXES = HEIC_SUFFIXES | {
+    ".avif", ".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
+}  # fmt: skip
+"""What counts as a photograph when a directory is searched, in lower case."""
+
 RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".iiq", ".kdc", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw",
      ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
@@ -36,6 +46,24 @@ _SIGNATURES: tuple[tuple[str, str], ...] = (
     ("a ZIP archive", r"PK\x03\x04"),
 )
 _COMPILED = [(name, re.compile(pattern.encode("latin-1"), re.S)) for name, pattern in _SIGNATURES]
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every photograph below `folder`, sorted by path; links to directories are not followed.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: {reason(error)}") from error
+
+    return sorted(
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+    )
 
 
 def format_of(path: Path) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import struct
 import threading
 import zlib
@@ -24,16 +23,11 @@ from PIL import Image, UnidentifiedImageError, features
 
 from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.formats import AVIF, HEIC, HEIC_SUFFIXES, format_of
+from vsa_cli.core.formats import AVIF, HEIC, format_of
 
 Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
 MAX_PIXELS = 150_000_000
 """Pixels of the largest picture that is decoded (600 MB, and as much again as RGB), and of all that are at once."""
-
-SUFFIXES = HEIC_SUFFIXES | {
-    ".avif", ".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
-}  # fmt: skip
-"""What counts as a photograph when a directory is searched, in lower case."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _READ = "vsa reads JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, AVIF and HEIC"
@@ -62,24 +56,6 @@ class Picture:
     height: int
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Every photograph below `folder`, sorted by path; links to directories are not followed.
-
-    Raises:
-        DataError: the folder cannot be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: {reason(error)}") from error
-
-    return sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    )
-
-
 def read_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of the upright picture, from the file's header alone.
 
@@ -99,7 +75,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """Decode a photograph, upright, in RGB.
 
     Args:
-        path: a file in one of the formats that `SUFFIXES` names, whatever its own suffix.
+        path: a file in one of the formats that `formats.SUFFIXES` names, whatever its own suffix.
         short_side: reduce a picture whose shorter side is longer than this, antialiased; never enlarge.
 
     Raises:
