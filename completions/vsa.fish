@@ -155,7 +155,7 @@ complete -c vsa -n '__vsa_in extract-regions' -l detector-weights -x -a '(__vsa_
 complete -c vsa -n '__vsa_in extract-regions' -l cnn -x -a 'efficientnet_lite2 efficientnet_lite0 alexnet vgg16' -d 'efficientnet_lite0 or _lite2, alexnet, vgg16, resnet50 ...'
 complete -c vsa -n '__vsa_in extract-regions' -l cnn-weights -x -a '(__vsa_files weights)' -d 'Weights of the CNN (.pth); never needed for the Lite ones.'
 complete -c vsa -n '__vsa_in extract-regions' -l describe -x -a 'crop roi' -d 'Pool boxes from one map (roi), or warp each to the CNN\'s input (crop).'
-complete -c vsa -n '__vsa_in extract-regions' -l side -x -d 'The CNN\'s input; 0 takes the CNN\'s own.'
+complete -c vsa -n '__vsa_in extract-regions' -l side -x -d 'The CNN\'s input; 0 takes 320 for roi, and for crop the CNN\'s own.'
 complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'Reduce larger photographs to this shorter side first; 0 takes their median.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'Processor: auto, cpu, cuda, cuda:N or mps.'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'Threads to use; 0 takes every core.'
