@@ -12,6 +12,7 @@ A model directory (see `training.checkpoint`). Its `config.json`::
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ def read_trained(
     vocabulary = Vocabulary.from_dict(contents.pop("vocabulary", None), where)
     recipe = Recipe.from_dict(contents.pop("regions", None), where)
     try:
-        with torch.device("meta"):  # nothing is allocated by what a configuration claims
+        with torch.device("meta"), warnings.catch_warnings():  # nothing is allocated by what a configuration claims
+            warnings.simplefilter("ignore")  # that it has no units is told by the weights
             model = build(config, recipe.descriptor_size, vocabulary.size)
         model.load_state_dict(weights, assign=True)
     except (RuntimeError, ValueError, OverflowError) as error:
