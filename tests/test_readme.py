@@ -25,7 +25,7 @@ LINES = sorted(
 def test_two_commands_do_all_set_up() -> None:
     installing = [line for line in README.splitlines() if "python3 -m venv" in line]
     assert len(installing) == 2
-    assert "first_caption.sh" in installing[0]
+    assert "vsa caption tests/pictures/" in installing[0]
     assert "pytest" in installing[1]
 
 

@@ -29,7 +29,7 @@ from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
-from vsa_cli.core.errors import VsaError
+from vsa_cli.core.errors import VsaError, one_line
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -61,6 +61,10 @@ class VsaGroup(TyperGroup):
 
             drop_stdout()  # the reader has all it wanted (`| head -1`)
             raise typer.Exit(0) from error
+        except OSError as error:  # a name too long, a folder that may not be entered: nowhere else foreseen
+            what = f"{error.filename}: {error.strerror}" if error.filename is not None else error
+            typer.echo(f"vsa: {one_line(str(what))}", err=True)
+            raise typer.Exit(1) from error
         return result
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vsa_cli.core.artifacts import dump_json, reason, write_lines
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,7 +48,7 @@ class Console:
 
     def warn(self, line: str) -> None:
         """One line that must be seen even when quiet: an input failed, a result is doubtful."""
-        typer.echo(f"vsa: {line}", err=True)
+        typer.echo(f"vsa: {one_line(line)}", err=True)
 
     @contextmanager
     def progress(

@@ -1,6 +1,6 @@
 """The README's picture: a photograph from the public domain, aligned by `vsa align`, as Chromium shows its page.
 
-python -m tests.benchmarks.readme_picture pictures/alignment.jpg [OPTION OF vsa align]...
+python -m tests.benchmarks.readme_picture tests/pictures/alignment.jpg [OPTION OF vsa align]...
 
 The photograph is Eileen Collins, by NASA (no known copyright restrictions), as scikit-image carries it. Needs
 scikit-image, playwright, and a Chromium on the machine or one that VSA_CHROMIUM names.
@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 SENTENCE = "A smiling woman in an orange suit holds a helmet next to an American flag."
-OPTIONS = ("--evidence", "own", "--beta", "0")
+OPTIONS = ("--evidence", "own", "--beta", "0.05")
 WINDOW = {"width": 1000, "height": 900}
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from vsa_cli import __version__
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
@@ -102,6 +102,13 @@ class Envelope:
             seed=seed if isinstance(seed, int) else 0,
             tool=str(tool),
         )
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value read from JSON is a finite number that a float can hold."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return type(value) is int and abs(value) < 2**1023
 
 
 def is_plain(value: object, depth: int = 0) -> bool:

@@ -135,13 +135,7 @@ EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "paper": (EmbedConfig(), EmbedTraining()),
     "best": (
         EmbedConfig(
-            encoder="gru",
-            hidden_size=400,
-            size=768,
-            similarity="cosine",
-            whole_weight=0.5,
-            dropout=0.3,
-            word_dropout=0.1,
+            "gru", hidden_size=400, size=768, similarity="cosine", whole_weight=0.5, dropout=0.3, word_dropout=0.1
         ),
         EmbedTraining(
             loss="contrastive", optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, batch_size=200, epochs=12
@@ -172,8 +166,7 @@ class GeneratorConfig:
         cell: `rnn` is the paper's: h_t = ReLU(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v).
         word_size: length of a word vector x_t.
         hidden_size: "512 neurons".
-        dropout: on every non-recurrent layer: the word vectors, the image's descriptor, and the states
-            on their way to the softmax.
+        dropout: on every non-recurrent layer: word vectors, the image's descriptor, states before the softmax.
         attention: heads that look at all regions before every word (a GRU's); 0 is the paper's, which sees the
             whole image, once.
         image_dropout: of the numbers of an image's descriptors, with attention.

@@ -18,10 +18,11 @@ class VsaError(Exception):
     exit_code = 1
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_one_line(message))
+        super().__init__(one_line(message))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text as one line that a terminal shows and does not obey, of bounded length."""
     short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     if short.isprintable():
         return short

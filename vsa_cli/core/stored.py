@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from vsa_cli.core.artifacts import is_number
 from vsa_cli.core.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _fits(value: object, hint: object) -> bool:
     if isinstance(hint, types.UnionType):
         return any(_fits(value, choice) for choice in get_args(hint))
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return is_number(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
     return isinstance(value, hint) if isinstance(hint, type) else False

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal, TypeGuard
 
 from vsa_cli.core.corpus.split_names import split_called
+from vsa_cli.core.errors import DataError
 
 Kind = Literal[
     "malformed", "missing", "unreadable", "clash", "unsafe", "split", "unlisted", "identical", "wordless", "captionless"
@@ -21,6 +22,7 @@ NOTES = frozenset({"unlisted", "identical", "wordless", "captionless"})
 
 _MAX_ID = 2**63
 _LONGEST_SHOWN = 200
+_MOST_PROBLEMS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,13 @@ class Gathering:
         return kept
 
     def complain(self, kind: Kind, name: str, message: str) -> None:
-        """Note a problem."""
+        """Note a problem.
+
+        Raises:
+            DataError: there are so many that the file is of another kind, or made to fill the memory.
+        """
+        if len(self.problems) >= _MOST_PROBLEMS:
+            raise DataError(f"{printable(name)}: one of more than {_MOST_PROBLEMS} entries that make no sense")
         self.problems.append(Problem(kind, name, message))
 
     def add_image(

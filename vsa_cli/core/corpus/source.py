@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsa_cli.core.artifacts import reason
+from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.corpus.records import Gathering, relative_file
 from vsa_cli.core.corpus.split_names import split_called, split_in_name
 from vsa_cli.core.errors import DataError
@@ -57,6 +57,7 @@ def read_lines(path: Path, most: int = -1) -> list[str]:
         DataError: unreadable, or UTF-16.
     """
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             data = file.read(most)
     except OSError as error:

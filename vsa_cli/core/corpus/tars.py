@@ -91,8 +91,10 @@ class _Headers:
 
 def looks_like_tar(path: Path) -> bool:
     """Whether a file is called a tar or begins like one, packed or not."""
+    if not path.is_file():
+        return False
     if path.suffix in (".tar", ".tgz") or ".tar." in path.name:
-        return path.is_file()
+        return True
     try:
         with path.open("rb") as file:
             return file.read(512)[_MAGIC] == b"ustar"

@@ -8,7 +8,6 @@ photograph of that size, which need not be the size of the user's. Other keys ar
 from __future__ import annotations
 
 import gzip
-import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import reason
+from vsa_cli.core.artifacts import is_number, reason
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.json_lines import parse, read_lines
@@ -93,7 +92,7 @@ def _image(entry: Any, where: str) -> EntityImage:
 
 
 def _is_size(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return is_number(value) and value > 0
 
 
 def _boxes(value: Any, where: str) -> NDArray[np.float64]:

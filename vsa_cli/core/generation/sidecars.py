@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -44,7 +45,7 @@ class Sidecars:
         """
         if self._force or self._resume:
             return
-        there = [path for source in sources if (path := self._path(source)).exists()]
+        there = [path for source in sources if _is_there(path := self._path(source))]
         if there:
             more = f", as do {len(there) - 1} more sidecars" if len(there) > 1 else ""
             raise UsageError(f"{there[0]}: exists already{more}; --force replaces, --resume passes over what is there")
@@ -52,14 +53,14 @@ class Sidecars:
     def done(self, source: Source) -> bool:
         """Whether a photograph is to be passed over, for its sidecar was there before this run."""
         path = self._path(source)
-        return self._resume and path not in self._written and path.exists()
+        return self._resume and path not in self._written and _is_there(path)
 
     def refuse(self, source: Source) -> str | None:
         """Why a photograph may not be captioned, in one line, if it may not: its sidecar is there."""
         path = self._path(source)
         if path == source.file:
             return f"{source.path}: is named as its own sidecar"
-        if self._force or path in self._written or not path.exists():
+        if self._force or path in self._written or not _is_there(path):
             return None
         return f"{path}: exists already; --force replaces, --resume passes over what is there"
 
@@ -81,3 +82,7 @@ class Sidecars:
 
     def _path(self, source: Source) -> Path:
         return source.file.with_name(source.file.stem + self._suffix)
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  not Path.exists(), which raises on names that are too long

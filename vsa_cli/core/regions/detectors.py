@@ -110,7 +110,8 @@ class GivenBoxes:
 
 def _as_boxes(rows: object, where: str) -> Boxes:
     try:
-        boxes = np.array(rows, np.float32).reshape(-1, 4)
+        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused
+            boxes = np.array(rows, np.float32).reshape(-1, 4)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{where}: boxes must be lists of four numbers") from error
     if not np.isfinite(boxes).all() or not (boxes[:, :2] < boxes[:, 2:]).all():

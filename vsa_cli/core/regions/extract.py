@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, reason, write_text
+from vsa_cli.core.corpus.records import is_text
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 from vsa_cli.core.pictures import read_picture
@@ -121,7 +123,7 @@ def extract_regions(
             if not resumed or failures:  # what failed before may be readable again
                 done = {image.image_id: image for image in images}
                 absent = [photo for photo in shard if photo.image_id not in done]
-                described = dict(zip(absent, pool.map(extractor.describe, absent), strict=True))
+                described = dict(zip(absent, pool.map(partial(_describe, extractor), absent), strict=True))
                 write_shard(path, [done.get(photo.image_id) or described[photo] for photo in shard])
                 images, failures = read_shard(path)
             total += len(images)
@@ -130,6 +132,12 @@ def extract_regions(
         raise DataError("none of the photographs could be described")
     write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
     _clear(parts)
+
+
+def _describe(extractor: Extractor, photo: Photo) -> ImageRegions | str:
+    if not is_text(photo.image_id):
+        return f"{photo.path}: its name is not UTF-8, as names in regions.h5 must be; rename it"
+    return extractor.describe(photo)
 
 
 def part_folder(out: Path) -> Path:

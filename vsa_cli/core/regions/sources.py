@@ -36,7 +36,7 @@ def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Source]:
         names = listed if argument == "-" else [argument]
         for name in names:
             path = Path(name)
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112  not Path.is_dir(), which raises on names that are too long
                 yield from _folder(path)
             else:
                 yield Source(name, name, path)

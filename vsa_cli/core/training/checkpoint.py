@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from vsa_cli.core.artifacts import (
     atomic_path,
     dump_json,
     file_sha256,
+    is_number,
     is_plain,
     read_json,
     reason,
@@ -160,7 +160,7 @@ def read_training(folder: Path, state: State, plan: Mapping[str, Any]) -> None:
 def _epoch(entry: Mapping[str, Any]) -> Epoch:
     epoch = Epoch(**entry)
     whole = (type(epoch.number), type(epoch.items), type(epoch.best)) == (int, int, bool)
-    if not whole or not all(map(math.isfinite, (epoch.loss, epoch.seconds, *epoch.validation.values()))):
+    if not whole or not all(map(is_number, (epoch.loss, epoch.seconds, *epoch.validation.values()))):
         raise ValueError("an epoch of its history is none")
     return epoch
 

@@ -1,0 +1,209 @@
+"""Hostile and odd pictures. The merely odd must be captioned; what is broken is named, and costs only itself."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from tests.survival.cases import QUICK, Case, Shelf
+from tests.survival.material import REGIONS, Material
+
+FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "PPM": ".ppm"}
+EITHER = (0, 1)
+BOMB = 12_200
+"""A side whose square is just allowed."""
+
+PNGS = {
+    "RGBA": (6, 8, 4),
+    "grey": (0, 8, 1),
+    "16-bit grey": (0, 16, 1),
+    "palette": (3, 1, 1),
+    "grey, alpha": (4, 8, 2),
+}
+"""Kinds of PNG: its number, bits and channels."""
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (96, 64)) -> Image.Image:
+    """Noise over a gradient, so that no byte of a file is idle."""
+    rng = np.random.default_rng(3)
+    noise = rng.integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, kind: int, depth: int, channels: int, rows: int | None = None) -> bytes:
+    """A PNG of nothing but zeros, packed to a thousandth; `rows` fewer than it promises, if given."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width * depth * channels + 7) // 8)
+    data = b"".join(packer.compress(row) for _ in range(height if rows is None else rows)) + packer.flush()
+    palette = chunk(b"PLTE", bytes(6)) if kind == 3 else b""
+    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def cases(made: Material, shelf: Shelf) -> Iterator[Case]:
+    """Every picture, each given to `vsa caption` or `vsa extract-regions`."""
+    yield from _broken(made, shelf)
+    yield from _odd(made, shelf)
+    yield from _lies(made, shelf)
+    if shelf.largest:
+        yield from _bombs(made, shelf)
+
+
+def _caption(made: Material, name: str, path: Path, codes: tuple[int, ...], quick: bool = False) -> Case:
+    return Case("pictures", name, ("caption", path, "--model", made.gen, *QUICK), codes, quick=quick)
+
+
+def _extract(made: Material, name: str, path: Path, codes: tuple[int, ...]) -> Case:
+    words = ("extract-regions", path.parent, "-o", path.parent / "out" / "r.h5", *REGIONS[4:], *QUICK, "--quiet")
+    # a folder of one picture that fails: its own line, and that none is left
+    return Case("pictures", name, words, codes, lines=(1, 2))
+
+
+def _broken(made: Material, shelf: Shelf) -> Iterator[Case]:
+    rng = random.Random(5)
+    for kind, suffix in FORMATS.items():
+        whole = saved(picture(), kind)
+        for share in (0.02, 0.3, 0.6, 0.9, 0.99):
+            cut = whole[: max(1, int(len(whole) * share))]
+            # a few rows of a plain bitmap may be padding; what is cut off is never imagined
+            path = shelf.file(f"cut{suffix}", cut)
+            yield _caption(made, f"{kind} cut at {share:.0%}", path, (1,), quick=share == 0.6)
+        for number in range(8):
+            data = bytearray(whole)
+            for _ in range(1 + number * 3):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            path = shelf.file(f"damaged{suffix}", bytes(data))
+            make = _extract if number % 4 == 3 else _caption
+            yield make(made, f"{kind} with {1 + number * 3} bytes changed", path, EITHER)
+        head = shelf.file(f"head{suffix}", whole[:16] + bytes(64))
+        yield _caption(made, f"{kind} of a head and zeros", head, (1,))
+        other = shelf.file(f"other{'.png' if suffix != '.png' else '.jpg'}", whole)
+        yield _caption(made, f"{kind} under another's suffix", other, (0,), quick=kind == "GIF")
+        one = shelf.file(f"one{suffix}", saved(picture(size=(1, 1)), kind))
+        yield _caption(made, f"{kind} of one pixel", one, (0,), quick=kind == "JPEG")
+    for name, content in {
+        "nothing": b"",
+        "a zero": b"\0",
+        "zeros": bytes(100_000),
+        "text": b"not a picture\n" * 100,
+        "a ZIP": b"PK\x03\x04" + bytes(100),
+        "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\nshowpage\n",
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://localhost/x"/></svg>',
+        "PDF": b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>",
+        "an icon": saved(picture(size=(32, 32)), "ICO"),
+        "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
+        "Photoshop": b"8BPS\0\1" + bytes(200),
+    }.items():
+        yield _caption(made, f"{name} called .jpg", shelf.file("x.jpg", content), (1,), quick=name == "PostScript")
+        yield _extract(made, f"{name} called .png", shelf.file("x.png", content), (1,))
+
+
+def _odd(made: Material, shelf: Shelf) -> Iterator[Case]:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    deep = np.linspace(0, 65535, 96 * 64).astype(np.uint16).reshape(64, 96)
+    odd: dict[str, tuple[str, bytes]] = {
+        "1x20000": (".png", saved(picture(size=(1, 20_000)), "PNG")),
+        "20000x1": (".jpg", saved(picture(size=(20_000, 1)), "JPEG")),
+        "3x20000": (".webp", saved(picture(size=(3, 16_000)), "WEBP")),
+        "CMYK": (".jpg", saved(picture("CMYK"), "JPEG")),
+        "CMYK TIFF": (".tif", saved(picture("CMYK"), "TIFF")),
+        "YCbCr TIFF": (".tif", saved(picture("YCbCr"), "TIFF")),
+        "LAB TIFF": (".tif", saved(picture("LAB"), "TIFF")),
+        "grey": (".jpg", saved(picture("L"), "JPEG")),
+        "black and white": (".png", saved(picture("1"), "PNG")),
+        "16-bit grey": (".png", saved(Image.fromarray(deep), "PNG")),
+        "16-bit TIFF": (".tif", saved(Image.fromarray(deep), "TIFF")),
+        "32-bit TIFF": (".tif", saved(Image.fromarray(deep.astype(np.int32)), "TIFF")),
+        "float TIFF": (".tif", saved(Image.fromarray(deep.astype(np.float32)), "TIFF")),
+        "float TIFF of NaN": (".tif", saved(Image.fromarray(np.full((64, 96), np.nan, np.float32)), "TIFF")),
+        "float TIFF of infinity": (".tif", saved(Image.fromarray(np.full((64, 96), np.inf, np.float32)), "TIFF")),
+        "palette": (".png", saved(picture("P"), "PNG")),
+        "palette with a transparent colour": (".png", saved(picture("P"), "PNG", transparency=3)),
+        "palette with alphas": (".png", saved(picture("P"), "PNG", transparency=bytes(range(256)))),
+        "alpha": (".png", saved(picture("RGBA"), "PNG")),
+        "grey and alpha": (".png", saved(picture("LA"), "PNG")),
+        "transparent WebP": (".webp", saved(picture("RGBA"), "WEBP", lossless=True)),
+        "a junk profile": (".jpg", saved(picture(), "JPEG", icc_profile=b"junk" * 50)),
+        "a large profile": (".jpg", saved(picture(), "JPEG", icc_profile=srgb + bytes(3_000_000))),
+        "a CMYK's profile on RGB": (".png", saved(picture(), "PNG", icc_profile=srgb[:60])),
+        "junk EXIF": (".jpg", saved(picture(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + bytes(40))),
+        "progressive": (".jpg", saved(picture(), "JPEG", progressive=True)),
+        "an animated GIF": (".gif", saved(picture(), "GIF", save_all=True, append_images=[picture("L")] * 3)),
+        "an animated WebP": (".webp", saved(picture(), "WEBP", save_all=True, append_images=[picture()] * 3)),
+        "an animated PNG": (".png", saved(picture(), "PNG", save_all=True, append_images=[picture()] * 3)),
+        "a TIFF of pages": (".tif", saved(picture(), "TIFF", save_all=True, append_images=[picture("L")] * 3)),
+        "a packed TIFF": (".tif", saved(picture(), "TIFF", compression="tiff_lzw")),
+        "bytes after the end": (".jpg", saved(picture(), "JPEG") + bytes(10_000)),
+    }
+    for orientation in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        odd[f"EXIF orientation {orientation}"] = (".jpg", saved(picture(), "JPEG", exif=exif.tobytes()))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    odd["a TIFF on its side"] = (".tif", saved(picture(), "TIFF", exif=exif.tobytes()))
+    for name, (suffix, content) in odd.items():
+        quick = name in ("CMYK", "1x20000", "float TIFF of NaN", "junk EXIF")
+        yield _caption(made, name, shelf.file(f"odd{suffix}", content), (0,), quick=quick)
+        if name in ("1x20000", "20000x1", "CMYK", "16-bit grey", "alpha", "a TIFF on its side"):
+            yield _extract(made, name, shelf.file(f"odd{suffix}", content), (0,))
+
+
+def _lies(made: Material, shelf: Shelf) -> Iterator[Case]:
+    """Little that claims to be much."""
+    for name, (kind, depth, channels) in PNGS.items():
+        data = png(60_000, 60_000, kind, depth, channels, rows=100)
+        yield _caption(made, f"3600 million pixels, {name}", shelf.file("b.png", data), (1,), quick=name == "grey")
+    lying = bytearray(saved(picture(), "JPEG"))
+    place = lying.index(b"\xff\xc0")
+    lying[place + 5 : place + 9] = b"\xff\xff\xff\xff"
+    yield _caption(made, "a JPEG that claims 65535x65535", shelf.file("l.jpg", bytes(lying)), (1,))
+    tall = bytearray(saved(picture(), "GIF"))
+    tall[6:10] = b"\xff\xff\xff\xff"
+    yield _caption(made, "a GIF that claims 65535x65535", shelf.file("l.gif", bytes(tall)), (1,))
+    text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(200_000_000)))
+    whole = saved(picture(), "PNG")
+    bloated = whole[:33] + text + whole[33:]
+    yield _caption(made, "a PNG whose text unpacks to 200 MB", shelf.file("t.png", bloated), EITHER)
+    loop = bytearray(saved(picture(), "TIFF"))
+    start = struct.unpack("<I", loop[4:8])[0]
+    entries = struct.unpack("<H", loop[start : start + 2])[0]
+    loop[start + 2 + 12 * entries : start + 6 + 12 * entries] = struct.pack("<I", start)
+    yield _caption(made, "a TIFF whose directory leads to itself", shelf.file("l.tif", bytes(loop)), (0,))
+
+
+def _bombs(made: Material, shelf: Shelf) -> Iterator[Case]:
+    """The largest that is read, packed as small as may be."""
+    for name, (kind, depth, channels) in PNGS.items():
+        data = png(BOMB, BOMB, kind, depth, channels)
+        yield _caption(made, f"the largest that is read, {name}, of {len(data)} bytes", shelf.file("b.png", data), (0,))
+    several = shelf.place()
+    for number in range(4):
+        (several / f"{number}.png").write_bytes(png(BOMB, BOMB, 6, 8, 4))
+    words = ("caption", several, "--model", made.gen, "--threads", 4)
+    yield Case("pictures", "four of the largest at once", words, (0,))
+    for kind, suffix in (("JPEG", ".jpg"), ("WEBP", ".webp"), ("GIF", ".gif"), ("TIFF", ".tif"), ("BMP", ".bmp")):
+        size = (BOMB, BOMB) if kind not in ("WEBP", "BMP") else (8000, 8000)
+        options: dict[str, Any] = {"TIFF": {"compression": "tiff_adobe_deflate"}, "JPEG": {"progressive": True}}.get(
+            kind, {}
+        )
+        data = saved(Image.new("RGB" if kind != "GIF" else "P", size), kind, **options)
+        yield _caption(made, f"{size[0]}x{size[1]} {kind} of {len(data)} bytes", shelf.file(f"b{suffix}", data), (0,))
