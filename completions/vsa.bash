@@ -1,10 +1,256 @@
-_vsa_completion() {
-    local IFS=$'
-'
-    COMPREPLY=( $( env COMP_WORDS="${COMP_WORDS[*]}" \
-                   COMP_CWORD=$COMP_CWORD \
-                   _VSA_COMPLETE=complete_bash $1 ) )
-    return 0
+# bash completion for vsa
+
+_vsa_is() {
+  case $1 in
+    (corpus) case $2 in (*.json|*.JSON) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-corpus ;; (*) false ;; esac ;;
+    (snippets) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-snippets ;; (*) false ;; esac ;;
+    (regions) case $2 in (*.h5|*.H5|*.hdf5|*.HDF5) true ;; (*) false ;; esac ;;
+    (lines) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa- ;; (*) false ;; esac ;;
+    (photo) case $2 in (*.avif|*.AVIF|*.bmp|*.BMP|*.gif|*.GIF|*.heic|*.HEIC|*.heif|*.HEIF|*.jpe|*.JPE|*.jpeg|*.JPEG|*.jpg|*.JPG|*.png|*.PNG|*.ppm|*.PPM|*.tif|*.TIF|*.tiff|*.TIFF|*.webp|*.WEBP) true ;; (*) false ;; esac ;;
+    (sentences) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.csv|*.CSV|*.tsv|*.TSV|*.txt|*.TXT|*.token|*.TOKEN|*.tar|*.TAR|*.gz|*.GZ) true ;; (*) false ;; esac ;;
+    (results) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.csv|*.CSV|*.tsv|*.TSV) true ;; (*) false ;; esac ;;
+    (boxes) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.gz|*.GZ) true ;; (*) false ;; esac ;;
+    (features) case $2 in (*.tsv|*.TSV|*.npy|*.NPY) true ;; (*) false ;; esac ;;
+    (weights) case $2 in (*.pth|*.PTH|*.pt|*.PT) true ;; (*) false ;; esac ;;
+    (vectors) case $2 in (*.txt|*.TXT|*.bin|*.BIN|*.vec|*.VEC|*.gz|*.GZ) true ;; (*) false ;; esac ;;
+    (text) case $2 in (*.txt|*.TXT) true ;; (*) false ;; esac ;;
+    (generator) head -c 400 -- "$2/config.json" 2>/dev/null | grep -q vsa-generator ;;
+    (embedding) head -c 400 -- "$2/config.json" 2>/dev/null | grep -q vsa-embedding ;;
+    (model) head -c 400 -- "$2/config.json" 2>/dev/null | grep -q vsa- ;;
+    (folder) [ -d "$2" ] ;;
+    (*) true ;;
+  esac
 }
 
-complete -o default -F _vsa_completion vsa
+_vsa_value() {
+  case "$1 $2" in
+    "prep --images") _vsa_files folder ;;
+    "prep -o"|"prep --output") _vsa_files file ;;
+    "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder csv sidecar webdataset ;;
+    "prep --splits") _vsa_files text ;;
+    "prep --split") _vsa_words train tune val test all ;;
+    "prep --tune") : ;;
+    "prep --val") : ;;
+    "prep --test") : ;;
+    "prep --min-count") : ;;
+    "prep --unknown") _vsa_words drop unk ;;
+    "prep --restval") _vsa_words train drop ;;
+    "prep --report") _vsa_files file ;;
+    "prep --seed") : ;;
+    "prep --threads") : ;;
+    "extract-regions -o"|"extract-regions --output") _vsa_files file ;;
+    "extract-regions --split") _vsa_words train tune val test all ;;
+    "extract-regions --images") _vsa_files folder ;;
+    "extract-regions --detector") _vsa_words selective-search fasterrcnn boxes grid ;;
+    "extract-regions --top") : ;;
+    "extract-regions --boxes") _vsa_files boxes ;;
+    "extract-regions --detector-weights") _vsa_files weights ;;
+    "extract-regions --cnn") _vsa_words efficientnet_lite2 efficientnet_lite0 alexnet vgg16 ;;
+    "extract-regions --cnn-weights") _vsa_files weights ;;
+    "extract-regions --describe") _vsa_words crop roi ;;
+    "extract-regions --side") : ;;
+    "extract-regions --photo-side") : ;;
+    "extract-regions --device") _vsa_words auto cpu cuda mps ;;
+    "extract-regions --threads") : ;;
+    "extract-regions --seed") : ;;
+    "train-embed -o"|"train-embed --output") _vsa_files file ;;
+    "train-embed --preset") _vsa_words paper best ;;
+    "train-embed --split") _vsa_words train tune val test all ;;
+    "train-embed --validate") _vsa_words auto train tune val test none ;;
+    "train-embed --encoder") _vsa_words brnn gru ;;
+    "train-embed --loss") _vsa_words hinge contrastive ;;
+    "train-embed --size") : ;;
+    "train-embed --hidden-size") : ;;
+    "train-embed --whole-weight") : ;;
+    "train-embed --dropout") : ;;
+    "train-embed --word-dropout") : ;;
+    "train-embed --temperature") : ;;
+    "train-embed --learning-rate") : ;;
+    "train-embed --weight-decay") : ;;
+    "train-embed --batch-size") : ;;
+    "train-embed --epochs") : ;;
+    "train-embed --patience") : ;;
+    "train-embed --word-vectors") _vsa_files vectors ;;
+    "train-embed --sweep-rates") : ;;
+    "train-embed --sweep-decays") : ;;
+    "train-embed --device") _vsa_words auto cpu cuda mps ;;
+    "train-embed --threads") : ;;
+    "train-embed --seed") : ;;
+    "align -m"|"align --model") _vsa_files -m embedding ;;
+    "align -o"|"align --output") _vsa_files file ;;
+    "align --split") _vsa_words train tune val test all ;;
+    "align --beta") : ;;
+    "align --evidence") _vsa_words contained own ;;
+    "align --scores") _vsa_files file ;;
+    "align --words") _vsa_files file ;;
+    "align --html") _vsa_files folder ;;
+    "align --html-limit") : ;;
+    "align --cnn-weights") _vsa_files weights ;;
+    "align --cache-dir") _vsa_files folder ;;
+    "align --device") _vsa_words auto cpu cuda mps ;;
+    "align --threads") : ;;
+    "train-gen -o"|"train-gen --output") _vsa_files file ;;
+    "train-gen --split") _vsa_words train tune val test all ;;
+    "train-gen --validate") _vsa_words auto train tune val test none ;;
+    "train-gen --snippets") _vsa_files snippets ;;
+    "train-gen --self-critical") _vsa_files -m generator ;;
+    "train-gen --preset") _vsa_words paper best ;;
+    "train-gen --cell") _vsa_words rnn gru lstm ;;
+    "train-gen --attention") : ;;
+    "train-gen --word-size") : ;;
+    "train-gen --hidden-size") : ;;
+    "train-gen --dropout") : ;;
+    "train-gen --label-smoothing") : ;;
+    "train-gen --learning-rate") : ;;
+    "train-gen --batch-size") : ;;
+    "train-gen --epochs") : ;;
+    "train-gen --patience") : ;;
+    "train-gen --device") _vsa_words auto cpu cuda mps ;;
+    "train-gen --threads") : ;;
+    "train-gen --seed") : ;;
+    "caption -m"|"caption --model") _vsa_files -m generator ;;
+    "caption --baseline") _vsa_words nearest-neighbour ;;
+    "caption --corpus") _vsa_files corpus ;;
+    "caption --regions-file") _vsa_files regions ;;
+    "caption --split") _vsa_words train tune val test all ;;
+    "caption --min-logprob") : ;;
+    "caption --top-regions") : ;;
+    "caption --beam") : ;;
+    "caption --nbest") : ;;
+    "caption --length-norm") : ;;
+    "caption --groups") : ;;
+    "caption --diversity") : ;;
+    "caption --no-repeat-ngram") : ;;
+    "caption --min-len") : ;;
+    "caption --max-len"|"caption --max-length") : ;;
+    "caption --avoid") : ;;
+    "caption --require") : ;;
+    "caption --temperature") : ;;
+    "caption --top-k") : ;;
+    "caption --top-p") : ;;
+    "caption --format") _vsa_words text json jsonl coco csv html ;;
+    "caption -o"|"caption --output") _vsa_files file ;;
+    "caption --annotate") _vsa_files folder ;;
+    "caption --sidecar") _vsa_words .txt ;;
+    "caption --cnn-weights") _vsa_files weights ;;
+    "caption --cache-dir") _vsa_files folder ;;
+    "caption --batch-size") : ;;
+    "caption --device") _vsa_words auto cpu cuda mps ;;
+    "caption --threads") : ;;
+    "caption --seed") : ;;
+    "retrieve -m"|"retrieve --model") _vsa_files -m embedding ;;
+    "retrieve --image") _vsa_files photo ;;
+    "retrieve --sentences") _vsa_files text ;;
+    "retrieve --corpus") _vsa_files corpus ;;
+    "retrieve --regions-file") _vsa_files regions ;;
+    "retrieve --split") _vsa_words train tune val test all ;;
+    "retrieve --folds") : ;;
+    "retrieve --top") : ;;
+    "retrieve --format") _vsa_words text json jsonl html ;;
+    "retrieve -o"|"retrieve --output") _vsa_files file ;;
+    "retrieve --cnn-weights") _vsa_files weights ;;
+    "retrieve --cache-dir") _vsa_files folder ;;
+    "retrieve --device") _vsa_words auto cpu cuda mps ;;
+    "retrieve --threads") : ;;
+    "evaluate --references") _vsa_files sentences ;;
+    "evaluate --split") _vsa_words train tune val test all ;;
+    "evaluate --metric") _vsa_words BLEU METEOR ROUGE-L CIDEr ;;
+    "evaluate --boxes") _vsa_files boxes ;;
+    "evaluate --folds") : ;;
+    "evaluate --per-image") _vsa_files file ;;
+    "evaluate --fail-under") : ;;
+    "evaluate --compare") _vsa_files results ;;
+    "evaluate --baseline") _vsa_files results ;;
+    "evaluate --document-frequencies") _vsa_files file ;;
+    "evaluate --samples") : ;;
+    "evaluate --seed") : ;;
+    "convert -o"|"convert --output") _vsa_files file ;;
+    "convert --split") _vsa_words train tune val test all ;;
+    "convert --cnn") _vsa_words efficientnet_lite2 efficientnet_lite0 alexnet vgg16 ;;
+    "pack -o"|"pack --output") _vsa_files file ;;
+    "doctor --cache-dir") _vsa_files folder ;;
+    *) return 1 ;;
+  esac
+  return 0
+}
+
+# Files of some kinds, and folders to go on into; with -m model folders alone, where there are any.
+_vsa_files() {
+  local path kind only found=() folders=()
+  [[ $1 == -m ]] && only=1 && shift
+  cur=${cur//\\/}
+  while IFS= read -r path; do
+    for kind in "$@"; do
+      _vsa_is "$kind" "$path" && found+=("$path") && continue 2
+    done
+    [[ -d $path ]] && folders+=("$path")
+  done < <(compgen -f -- "${cur/#\~\//$HOME/}")
+  [[ $only && ${#found[@]} -gt 0 ]] && folders=()
+  COMPREPLY=("${found[@]}" "${folders[@]}")
+  compopt -o filenames 2>/dev/null
+}
+
+_vsa_words() {
+  COMPREPLY=($(compgen -W "$*" -- "$cur"))
+}
+
+_vsa() {
+  local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    _vsa_words prep extract-regions train-embed align train-gen caption retrieve evaluate info convert pack doctor --version --show-completion --help
+    return
+  fi
+  if [[ $cur == = ]]; then
+    cur=
+  elif [[ $before == = ]]; then
+    before=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  _vsa_value "$command" "$before" && return
+  if [[ $cur == -* ]]; then
+    case $command in
+      prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --min-count --unknown --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
+      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-embed) _vsa_words -o --output --preset --split --validate --keep-last --encoder --loss --size --hidden-size --whole-weight --dropout --word-dropout --temperature --learning-rate --weight-decay --batch-size --epochs --patience --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      align) _vsa_words -m --model -o --output --split --beta --evidence --scores --words --html --html-limit --json --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      train-gen) _vsa_words -o --output --split --validate --keep-last --snippets --self-critical --preset --cell --attention --word-size --hidden-size --dropout --label-smoothing --learning-rate --batch-size --epochs --patience --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      caption) _vsa_words -m --model --baseline --corpus --regions-file --split --regions --min-logprob --top-regions --beam --nbest --length-norm --groups --diversity --no-repeat-ngram --min-len --max-len --max-length --avoid --require --sample --temperature --top-k --top-p --format --json -o --output --annotate --sidecar -0 --null --cnn-weights --cache-dir --no-cache --batch-size --device --threads --seed -f --force --resume -q --quiet -h --help ;;
+      retrieve) _vsa_words -m --model --image --sentences --corpus --regions-file --split --folds --top --explain --format --json -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      evaluate) _vsa_words --references --split --metric --boxes --folds --per-image --fail-under --compare --baseline --document-frequencies --strict --samples --seed -f --force -q --quiet --json -h --help ;;
+      info) _vsa_words --json -h --help ;;
+      convert) _vsa_words -o --output --split --cnn -f --force -q --quiet --json -h --help ;;
+      pack) _vsa_words -o --output -f --force -q --quiet -h --help ;;
+      doctor) _vsa_words --cache-dir --json -h --help ;;
+    esac
+    return
+  fi
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    if [[ ${COMP_WORDS[i + 1]} == = ]]; then
+      ((i += 2))
+    elif _vsa_value "$command" "${COMP_WORDS[i]}"; then
+      ((i++))
+    elif [[ ${COMP_WORDS[i]} != -* ]]; then
+      ((at++))
+    fi
+  done
+  COMPREPLY=()
+  case "$command $at" in
+    "prep "*) _vsa_files sentences ;;
+    "extract-regions "0) _vsa_files corpus folder ;;
+    "train-embed "0) _vsa_files corpus ;;
+    "train-embed "1) _vsa_files regions ;;
+    "align "*) _vsa_files photo embedding corpus regions ;;
+    "train-gen "0) _vsa_files corpus ;;
+    "train-gen "1) _vsa_files regions ;;
+    "caption "*) _vsa_files photo folder ;;
+    "retrieve "0) : ;;
+    "retrieve "*) _vsa_files photo folder ;;
+    "evaluate "0) _vsa_files results ;;
+    "info "0) _vsa_files model corpus regions lines ;;
+    "convert "0) _vsa_files regions features ;;
+    "convert "1) _vsa_files corpus ;;
+    "pack "0) _vsa_files -m model ;;
+  esac
+}
+
+complete -F _vsa vsa

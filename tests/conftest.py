@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from tests.drawn import write_corpus
 from vsa_cli.app import app
+from vsa_cli.core.learning.pack import pack_model
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,15 @@ def embed(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], 
 
 SMALL_EMBED = ("--size", 64, "--hidden-size", 48, "--batch-size", 24, "--patience", 50, "--learning-rate", 3e-3)
 """Options of an alignment model that learns the drawn corpus in seconds."""
+
+
+@pytest.fixture
+def bundled(
+    tmp_path_factory: pytest.TempPathFactory, drawn: Drawn, embed: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The drawn corpus's models in the place of those that are installed with the package."""
+    folder = tmp_path_factory.mktemp("bundled")
+    for name, model in (("gen", drawn.model), ("embed", embed)):
+        pack_model(model, folder / name)
+    monkeypatch.setattr("vsa_cli.core.learning.pack.BUNDLE", folder)
+    return folder

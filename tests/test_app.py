@@ -124,3 +124,15 @@ def test_help_is_fast() -> None:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))
     assert time.perf_counter() - started < 1.0  # the benchmark holds the real budget; this catches an import of torch
+
+
+@pytest.mark.parametrize("command", ["caption", "align"])
+def test_a_first_answer_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path, command: str) -> None:
+    arguments = [command, str(drawn.photos / "000.png"), "--model", str(drawn.model if command == "caption" else embed)]
+    code = (
+        "import atexit, sys; from vsa_cli.app import main; "
+        "atexit.register(lambda: print({'torch._dynamo', 'sympy', 'torchvision'} & set(sys.modules))); "
+        f"sys.argv = {['vsa', *arguments, *(['a red circle'] if command == 'align' else [])]!r}; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()", "each costs a first answer a second or more"

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {
-    "errors", "config", "stored", "json_lines", "artifacts", "pictures", "device", "metrics", "recurrence", "training",
+    "errors", "config", "stored", "json_lines", "artifacts", "formats", "pictures", "drawing",
+    "device", "metrics", "recurrence", "training",
 }  # fmt: skip
 """Rooms and files of core that every room may use, and that use only one another."""
 
@@ -26,12 +27,14 @@ ROOMS = {
     "alignment": GROUND | {"corpus", "regions", "learning", "embedding", "pages"},
     "generation": GROUND | {"corpus", "regions", "learning", "pages"},
     "evaluation": GROUND | {"corpus"},
+    "doctor": GROUND | {"regions", "learning", "embedding", "generation"},
     "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""
 
 DOORS = {
-    "PIL": {"core/pictures.py"},
+    "PIL": {"core/pictures.py", "core/drawing.py"},
+    "pillow_heif": {"core/pictures.py"},
     "h5py": {"core/regions/store.py"},
     "cv2": {"core/regions/selective_search.py"},
     "safetensors": {"core/training/checkpoint.py"},
@@ -39,7 +42,8 @@ DOORS = {
     "pycocoevalcap": {"core/metrics/captioning.py"},
     "rich": {"console.py"},
 }
-"""Outside library: the modules that may import it. torchvision is three: classifiers, RoIAlign, detectors."""
+"""Outside library: the modules that may import it. Pillow reads and draws; torchvision is three: classifiers, RoIAlign,
+detectors."""
 
 STREET = {"app.py", "console.py", "options.py", "reference.py"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from tests.test_readme import check_options
 from vsa_cli.app import app
+from vsa_cli.examples import ENVIRONMENT, EXAMPLES
 from vsa_cli.reference import COMPLETIONS, reference_files
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +46,46 @@ def test_man_pages_render_without_warnings(files: dict[str, str]) -> None:
             done = subprocess.run(["man", "--warnings", "-l", str(ROOT / name)], capture_output=True, text=True)
             assert done.returncode == 0
             assert done.stderr == ""
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="no mandoc on this machine")
+def test_mandoc_finds_nothing_to_say_of_man_pages(files: dict[str, str]) -> None:
+    pages = sorted(str(ROOT / name) for name in files if name.endswith(".1"))
+    done = subprocess.run(["mandoc", "-Tlint", "-Wall", *pages], capture_output=True, text=True, check=False)
+    # that the vsa(1) of another installation is not found is no fault of a page
+    told = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    assert told == []
+
+
+def test_man_pages_have_their_sections(files: dict[str, str]) -> None:
+    expected = [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "OPTIONS",
+        "EXAMPLES",
+        "EXIT_STATUS",
+        "ENVIRONMENT",
+        "FILES",
+        "SEE_ALSO",
+    ]
+    for name, text in files.items():
+        if name.endswith(".1"):
+            found = [line[4:].replace(" ", "_") for line in text.splitlines() if line.startswith(".SH ")]
+            assert [section for section in found if section in expected] == expected, name
+
+
+def test_variables_of_the_environment_are_all_told() -> None:
+    root = typer.main.get_command(app)
+    told = {p.envvar for c in root.commands.values() for p in c.params if p.envvar}  # type: ignore[attr-defined]
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "vsa_cli" / "core").rglob("*.py"))
+    told |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", code))
+    assert told <= set(ENVIRONMENT)
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for _, line in lines])
+def test_an_example_has_options_that_are_there(line: str) -> None:
+    check_options(line[line.index("vsa ") :])
 
 
 @pytest.mark.parametrize("shell", sorted(COMPLETIONS))

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import typer.main
@@ -20,6 +20,7 @@ from vsa_cli import __version__
 from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.convert import convert
+from vsa_cli.commands.doctor import doctor
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
 from vsa_cli.commands.info import info
@@ -29,6 +30,8 @@ from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import VsaError, one_line
+
+Shell = Literal["bash", "zsh", "fish"]
 
 EXIT_CODES = {
     0: "done (also when the reader of a pipe has left)",
@@ -86,6 +89,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # by scripts of our own, which know our files and start no Python
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -96,12 +100,29 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
+def _show_completion(shell: Shell | None) -> None:
+    if shell is not None:
+        from vsa_cli.reference import completion
+
+        typer.echo(completion(shell), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def vsa(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
+    show_completion: Annotated[
+        Shell | None,
+        typer.Option(
+            callback=_show_completion,
+            is_eager=True,
+            metavar="SHELL",
+            help="Print the completion script for bash, zsh or fish, and exit.",
+        ),
+    ] = None,
 ) -> None:
     """Look at photographs and sentences together.
 
@@ -123,6 +144,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "convert": convert,
     "pack": pack,
+    "doctor": doctor,
 }
 """Every command, in pipeline order."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +41,11 @@ class Console:
         if not self._quiet:
             typer.echo(line, err=True)
 
+    def suggest(self, *command: str | Path) -> None:
+        """A command to go on with, to a person at a terminal."""
+        if sys.stderr.isatty():
+            self.say(f"next: vsa {shlex.join(map(str, command))}")
+
     def warn(self, line: str) -> None:
         """One line that must be seen even when quiet: an input failed, a result is doubtful."""
         typer.echo(f"vsa: {one_line(line)}", err=True)
@@ -48,7 +54,7 @@ class Console:
     def progress(
         self, label: str, total: int | None, unit: str, done: int = 0, *, printing: bool = False
     ) -> Iterator[Bar]:
-        """A bar on a terminal, nothing elsewhere.
+        """A bar with rate and time left on a terminal that can redraw a line, nothing elsewhere.
 
         Args:
             label: what is being done.
@@ -57,7 +63,8 @@ class Console:
             done: units that an earlier run has done.
             printing: whether data are printed meanwhile; on one terminal with them there is no bar.
         """
-        if self._quiet or not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
+        still = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+        if self._quiet or still or (printing and sys.stdout.isatty()):
             yield Bar(None, None)
             return
         from rich.console import Console as RichConsole
@@ -128,9 +135,9 @@ def name_some(names: Iterable[str], limit: int = 5) -> str:
 
 
 def report_extraction(
-    console: Console, records: Iterable[Extracted], *, total: int, output: Path, as_json: bool
+    console: Console, records: Iterable[Extracted], *, source: Path, total: int, output: Path, as_json: bool
 ) -> None:
-    """Draw an extraction's progress and name what failed.
+    """Draw an extraction's progress and name what failed; `source` is what the photographs came from.
 
     Raises:
         typer.Exit: with 3, when a photograph failed.
@@ -147,6 +154,8 @@ def report_extraction(
     console.say(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
     if as_json:
         print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
+    if source.is_file():
+        console.suggest("train-gen", source, output)
     if failed:
         raise typer.Exit(3)
 
@@ -201,6 +210,9 @@ def report_captions(console: Console, captioned: Iterable[Captioned], delivery: 
     with console.progress("caption", delivery.expected, "photographs", printing=delivery.prints) as bar:
         for line in delivery.lines(watched()):
             print_data(line)
+    if delivery.fills is not None:
+        known = f", {delivery.passed_over:,} were captioned before" if delivery.passed_over else ""
+        console.say(f"{delivery.fills}: {tally['done']:,} photographs captioned, {tally['failed']:,} failed{known}")
     if tally["failed"] or delivery.lost:
         raise typer.Exit(3 if tally["done"] or delivery.passed_over else 1)
 

@@ -20,10 +20,11 @@ import torch
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.formats import find_pictures
 from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioner import Captioner
 from vsa_cli.core.generation.streams import caption_photos, look_at_all, look_at_whole
-from vsa_cli.core.pictures import find_pictures, read_picture
+from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions.looking import extractor_for
 from vsa_cli.core.regions.sources import Source
 

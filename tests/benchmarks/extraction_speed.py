@@ -19,7 +19,8 @@ import torch
 
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.pictures import find_pictures, read_picture
+from vsa_cli.core.formats import find_pictures
+from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions.extract import extract_regions
 from vsa_cli.core.regions.plan import Files, plan_extraction
 from vsa_cli.core.regions.selective_search import propose

@@ -271,7 +271,6 @@ def test_a_word_that_the_model_does_not_know_is_told_with_words_near_it(vsa: Run
         (("x.jpg", "--length-norm", "nan"), 2, "--length-norm"),
         (("x.jpg", "--require", "two words"), 2, "one word at a time"),
         (("x.jpg", "--format", "xml"), 2, "--format"),
-        (("x.jpg",), 4, "--model"),
         (("x.jpg", "--model", "nowhere"), 1, "nowhere"),
     ],
 )

@@ -35,13 +35,40 @@ def test_descendants_name_their_parents(vsa: Run, drawn: Drawn) -> None:
     assert model["trained_on"]["split"] == "train"
 
 
+def test_lines_tell_who_they_are_and_how_many(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    snippets, scores, rankings = (tmp_path / f"{name}.jsonl" for name in ("snippets", "scores", "rankings"))
+    align = ("align", embed, drawn.corpus, drawn.regions, "--split", "val", "-o", snippets, "--scores", scores)
+    assert vsa(*align).exit_code == 0
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "val")
+    assert vsa("retrieve", *split, "--model", embed, "-o", rankings).exit_code == 0
+    corpus, model = (json.loads(vsa("info", path, "--json").stdout) for path in (drawn.corpus, embed))
+    for path, name in ((snippets, "vsa-snippets"), (scores, "vsa-alignments"), (rankings, "vsa-rankings")):
+        facts = json.loads(vsa("info", path, "--json").stdout)
+        assert facts["format"] == name
+        assert facts["lines"] == len(path.read_text().splitlines()) - 1
+        assert facts["parents"]["corpus"]["sha256"] == corpus["sha256"]
+    assert model["bytes"] == sum(path.stat().st_size for path in embed.iterdir())
+
+
 def test_for_people_it_is_a_line_a_fact(vsa: Run, drawn: Drawn) -> None:
     result = vsa("info", drawn.corpus)
     assert "format: vsa-corpus" in result.stdout.splitlines()
     assert "splits: train 40, val 8" in result.stdout.splitlines()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8 a photograph", b"{", b"[]", b'{"format": 3}', b"\x89HDF junk"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xd8 a photograph",
+        b"{",
+        b"[]",
+        b'{"format": 3}',
+        b'{"format": "vsa-rankings"}',
+        b'{"format": "vsa-snippets", "version": 99}',
+        b"\x89HDF junk",
+    ],
+)
 def test_what_is_no_artifact_is_refused_in_a_line(vsa: Run, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     for path in (tmp_path / "x", tmp_path / "missing", tmp_path):

@@ -234,3 +234,8 @@ def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
 def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--epochs", 2, "--device", "cuda")
     assert result.exit_code == 0, result.output
+
+
+def test_a_model_may_be_read_by_whoever_may_read_its_configuration(drawn: Drawn) -> None:
+    configuration, *others = sorted(drawn.model.iterdir())
+    assert {path.stat().st_mode for path in others} == {configuration.stat().st_mode}

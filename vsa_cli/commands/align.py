@@ -182,6 +182,8 @@ def _align_corpus(
         console.say(
             f"{asked.html / 'index.html'}: {done.shown} photographs, {done.unreadable} of which can no longer be read"
         )
+    if split in ("train", "all"):
+        console.suggest("train-gen", corpus, regions, "--snippets", output)
     if done.unreadable:
         raise typer.Exit(3)
 

@@ -42,7 +42,10 @@ def extract_regions(
         Describe, typer.Option(help="Pool boxes from one map (roi), or warp each to the CNN's input (crop).")
     ] = RegionConfig.describe,
     side: Annotated[
-        int, typer.Option(min=0, max=2048, metavar="PX", help="The CNN's input; 0 takes the CNN's own.")
+        int,
+        typer.Option(
+            min=0, max=2048, metavar="PX", help="The CNN's input; 0 takes 320 for roi, and for crop the CNN's own."
+        ),
     ] = RegionConfig.side,
     photo_side: Annotated[
         int,
@@ -91,4 +94,4 @@ def extract_regions(
     records = extract_regions(
         plan.photos, plan.extractor, plan.envelope, output, workers=workers, size=plan.recipe.descriptor_size
     )
-    report_extraction(console, records, total=len(plan.photos), output=output, as_json=json)
+    report_extraction(console, records, source=source, total=len(plan.photos), output=output, as_json=json)

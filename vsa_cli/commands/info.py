@@ -12,7 +12,10 @@ from vsa_cli import options
 
 def info(
     artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", help="A corpus.json, a regions.h5 or a model directory.")
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT", help="A corpus.json, a regions.h5, a model directory, or lines that vsa has written."
+        ),
     ],
     json: options.Json = False,
 ) -> None:

@@ -118,6 +118,8 @@ def prep(
     if json:
         print_data(dump_json(prepared.summary()))
     console.say(f"{'would write' if dry_run else 'wrote'} {output}: {_describe(prepared)}")
+    if not dry_run:
+        console.suggest("extract-regions", output)
     if prepared.failures:
         raise typer.Exit(3)
 

@@ -162,6 +162,7 @@ def train_embed(
     else:
         records = train_embedding(read, store, request, given)
         report_training(console, records, output=output, unit="pairs", as_json=json)
+    console.suggest("align", "photo.jpg", "what it shows", "--model", output)
 
 
 def _refuse(wrong: bool, message: str) -> None:

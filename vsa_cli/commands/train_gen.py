@@ -137,3 +137,4 @@ def train_gen(
         unit="words" if start is None else "sentences",
         as_json=json,
     )
+    console.suggest("caption", "photo.jpg", "--model", output)

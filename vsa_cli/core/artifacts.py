@@ -33,6 +33,21 @@ COCO's 123,287 images and their sentences are a quarter of the one and two third
 _DEEPEST = 16
 """Lists and objects within one another in an envelope."""
 
+_MAKERS = {
+    "vsa-corpus": "vsa prep",
+    "vsa-regions": "vsa extract-regions",
+    "vsa-embedding": "vsa train-embed",
+    "vsa-snippets": "vsa align",
+    "vsa-alignments": "vsa align --scores",
+    "vsa-generator": "vsa train-gen",
+    "vsa-rankings": "vsa retrieve --corpus",
+}
+
+
+def remedy(format_name: str) -> str:
+    """What to do where an artifact is not there, or is not what it should be: the end of a message."""
+    return f"; `{_MAKERS[format_name]}` makes one" if format_name in _MAKERS else ""
+
 
 @dataclass(frozen=True)
 class Envelope:
@@ -66,9 +81,9 @@ class Envelope:
             ArtifactError: not an envelope, another format, or a newer version.
         """
         if not isinstance(data, dict) or not isinstance(data.get("format"), str):
-            raise ArtifactError(f"{where}: not a vsa artifact (expected {expected})")
+            raise ArtifactError(f"{where}: not a vsa artifact (expected {expected}){remedy(expected)}")
         if data["format"] != expected:
-            raise ArtifactError(f"{where}: is {data['format']}, but {expected} is needed here")
+            raise ArtifactError(f"{where}: is {data['format']}, but {expected} is needed here{remedy(expected)}")
         found = data.get("version")
         if not isinstance(found, int) or not 1 <= found <= version:
             raise ArtifactError(f"{where}: {expected} version {found}; this vsa reads up to {version}")
@@ -102,6 +117,16 @@ def is_plain(value: object, depth: int = 0) -> bool:
         return math.isfinite(value)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth < _DEEPEST and all(is_plain(one, depth + 1) for one in inner)
+
+
+def require_there(path: Path, format_name: str) -> None:
+    """See that there is something where an artifact should be.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file{remedy(format_name)}")
 
 
 def parent(format_name: str, sha256: str) -> dict[str, str]:

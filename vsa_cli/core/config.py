@@ -60,7 +60,7 @@ class RegionConfig:
         cnn: the network that describes them.
         describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared map.
         side: the CNN's input: shorter side of the photograph (`roi`, and the whole image), side of a
-            crop (`crop`), in pixels; 0 takes the CNN's own.
+            crop (`crop`), in pixels; 0 takes 320, or for crops the CNN's own.
         photo_side: larger photographs are first reduced to this shorter side, in pixels, so that they
             look like the training photographs; 0 takes the corpus's median at extraction.
     """
@@ -134,7 +134,9 @@ class EmbedTraining:
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "paper": (EmbedConfig(), EmbedTraining()),
     "best": (
-        EmbedConfig(encoder="gru", similarity="cosine", whole_weight=0.5, dropout=0.3, word_dropout=0.1),
+        EmbedConfig(
+            "gru", hidden_size=400, size=768, similarity="cosine", whole_weight=0.5, dropout=0.3, word_dropout=0.1
+        ),
         EmbedTraining(
             loss="contrastive", optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, batch_size=200, epochs=12
         ),
@@ -164,8 +166,7 @@ class GeneratorConfig:
         cell: `rnn` is the paper's: h_t = ReLU(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v).
         word_size: length of a word vector x_t.
         hidden_size: "512 neurons".
-        dropout: on every non-recurrent layer: the word vectors, the image's descriptor, and the states
-            on their way to the softmax.
+        dropout: on every non-recurrent layer: word vectors, the image's descriptor, states before the softmax.
         attention: heads that look at all regions before every word (a GRU's); 0 is the paper's, which sees the
             whole image, once.
         image_dropout: of the numbers of an image's descriptors, with attention.
@@ -215,7 +216,7 @@ class GeneratorTraining:
 GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTraining]] = {
     "paper": (GeneratorConfig(), GeneratorTraining()),
     "best": (
-        GeneratorConfig(cell="gru", attention=8, length_norm=0.7),
+        GeneratorConfig(cell="gru", word_size=256, attention=8, length_norm=0.7),
         GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
     ),
 }

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from vsa_cli.core.artifacts import Envelope, file_sha256, reason
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.json_lines import parse, read_lines
 from vsa_cli.core.training.checkpoint import model_format
+
+_LINES = {"vsa-snippets": 1, "vsa-alignments": 1, "vsa-rankings": 1, "vsa-sweep": 1}
+"""Formats that are JSON Lines with the envelope as their first, and the newest version of each."""
+_FORMAT = re.compile(rb'"format": ?"(vsa-[a-z-]+)"')
+_HEAD = 512  # bytes
 
 
 def describe_artifact(path: Path) -> dict[str, Any]:
-    """Facts of a `corpus.json`, a `regions.h5`, an `embed/` or a `gen/`.
+    """Facts of any artifact: a `corpus.json`, a `regions.h5`, a model directory, or lines such as `snippets.jsonl`.
 
     Raises:
         DataError: it is not there.
@@ -21,12 +29,26 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
-        head = file.read(64)
+        head = file.read(_HEAD)
     if head.startswith(b"\x89HDF"):
         return _regions(path)
+    named = _FORMAT.search(head)
+    if named is not None and (format_name := named.group(1).decode()) in _LINES:
+        return _lines(path, format_name)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _corpus(path)
-    raise ArtifactError(f"{path}: not a vsa artifact (a corpus.json, a regions.h5 or a model directory)")
+    raise ArtifactError(f"{path}: not a vsa artifact (a corpus.json, a regions.h5, a model directory, or lines of one)")
+
+
+def _lines(path: Path, format_name: str) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            lines = read_lines(file, str(path))
+            _, first = next(lines, ("", b""))
+            envelope = Envelope.from_dict(parse(first), str(path), format_name, _LINES[format_name])
+            return {**envelope.to_dict(), "lines": sum(1 for _ in lines), "sha256": file_sha256(path)}
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def _corpus(path: Path) -> dict[str, Any]:
@@ -76,6 +98,7 @@ def _model(path: Path) -> dict[str, Any]:
         **trained.envelope.to_dict(),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.recipe.to_dict(),
         **trained.facts,
         "sha256": trained.sha256,

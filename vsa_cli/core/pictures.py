@@ -1,4 +1,4 @@
-"""Photographs from files to arrays: the only door to Pillow.
+"""Photographs from files to arrays: the door to Pillow, and to pillow-heif where it is installed.
 
 Whatever the file is (greyscale, palette, CMYK, 16-bit, transparent, animated, turned by EXIF), what comes out
 is upright RGB in 8 bits; what cannot be read is refused in one line. Knows no CNN and no boxes.
@@ -6,32 +6,31 @@ is upright RGB in 8 bits; what cannot be read is refused in one line. Knows no C
 
 from __future__ import annotations
 
+import importlib.util
 import io
-import math
-import os
 import struct
 import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.formats import AVIF, HEIC, format_of
 
 Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
 MAX_PIXELS = 150_000_000
 """Pixels of the largest picture that is decoded (600 MB, and as much again as RGB), and of all that are at once."""
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""What counts as a photograph when a directory is searched, in lower case."""
-
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_READ = "vsa reads JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, AVIF and HEIC"
 _ORIENTATION = 0x0112
 _STRIP = 8_000_000  # pixels
 _TURN = Image.Transpose
@@ -57,24 +56,6 @@ class Picture:
     height: int
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Every photograph below `folder`, sorted by path; links to directories are not followed.
-
-    Raises:
-        DataError: the folder cannot be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: {reason(error)}") from error
-
-    return sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    )
-
-
 def read_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of the upright picture, from the file's header alone.
 
@@ -94,7 +75,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """Decode a photograph, upright, in RGB.
 
     Args:
-        path: a file in one of the formats that `SUFFIXES` names, whatever its own suffix.
+        path: a file in one of the formats that `formats.SUFFIXES` names, whatever its own suffix.
         short_side: reduce a picture whose shorter side is longer than this, antialiased; never enlarge.
 
     Raises:
@@ -149,78 +130,6 @@ def encode_jpeg(rgb: NDArray[np.uint8], longest: int, *, sharp: bool = False) ->
     return buffer.getvalue()
 
 
-_FINE = 4  # times a text's size it is lettered at
-
-Colour = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels; right and bottom are just outside."""
-
-
-class Drawing:
-    """A sheet of `width` by `height` pixels with a photograph in it, to draw and to letter on.
-
-    `face` is the typeface's file; where this Pillow cannot read it, its own serves.
-    """
-
-    def __init__(self, width: int, height: int, colour: Colour, face: bytes) -> None:
-        self._image = Image.new("RGB", (width, height), colour)
-        self._pen = ImageDraw.Draw(self._image, "RGBA")
-        self._face = face
-        self._fonts: dict[tuple[int, int], ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}
-
-    @property
-    def rgb(self) -> NDArray[np.uint8]:
-        """(height, width, 3) uint8."""
-        return np.asarray(self._image, dtype=np.uint8)
-
-    def paste(self, rgb: NDArray[np.uint8], place: tuple[int, int, int, int]) -> None:
-        """A picture, resampled to fill a rectangle of whole pixels."""
-        size = (place[2] - place[0], place[3] - place[1])
-        self._image.paste(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS), place)
-
-    def fill(self, place: Rectangle, colour: Colour, opacity: float = 1.0) -> None:
-        """A rectangle."""
-        left, top, right, bottom = (round(side) for side in place)
-        if left < right and top < bottom:
-            self._pen.rectangle((left, top, right - 1, bottom - 1), fill=(*colour, round(255 * opacity)))
-
-    def frame(self, place: Rectangle, colour: Colour, thickness: int, opacity: float = 1.0) -> None:
-        """The outline of a rectangle, inside it."""
-        left, top, right, bottom = place
-        across, down = min(thickness, right - left), min(thickness, bottom - top)
-        self.fill((left, top, right, top + down), colour, opacity)
-        self.fill((left, bottom - down, right, bottom), colour, opacity)
-        self.fill((left, top + down, left + across, bottom - down), colour, opacity)
-        self.fill((right - across, top + down, right, bottom - down), colour, opacity)
-
-    def measure(self, text: str, size: int, weight: int = 400) -> float:
-        """How wide a text is, in pixels."""
-        return float(self._font(size, weight).getlength(text)) / _FINE
-
-    def write(self, x: float, baseline: float, text: str, size: int, colour: Colour, weight: int = 400) -> None:
-        """A line of text, from its left end on its baseline."""
-        # lettered large and reduced, for at its own size letters would stand on whole pixels, unevenly
-        font, high, deep = self._font(size, weight), 2 * size, size
-        width = math.ceil(self.measure(text, size, weight)) + 2 * size
-        large = Image.new("L", (_FINE * width, _FINE * (high + deep)), 0)
-        ImageDraw.Draw(large).text((_FINE * size, _FINE * high), text, fill=255, font=font, anchor="ls")
-        mask = large.resize((width, high + deep), Image.Resampling.BOX)
-        self._image.paste(colour, (round(x) - size, round(baseline) - high), mask)
-
-    def _font(self, size: int, weight: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-        if (size, weight) not in self._fonts:
-            self._fonts[size, weight] = self._load(_FINE * size, weight)
-        return self._fonts[size, weight]
-
-    def _load(self, size: int, weight: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-        try:
-            font = ImageFont.truetype(io.BytesIO(self._face), size)
-            font.set_variation_by_axes([weight])
-        except (OSError, NotImplementedError):  # a FreeType that knows no WOFF2, or no variable faces
-            return ImageFont.load_default(size)
-        return font
-
-
 # What Pillow's decoders raise on damaged files; anything else is a defect of ours and must surface.
 _BROKEN = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, KeyError, IndexError, TypeError,
@@ -248,12 +157,40 @@ def _room_for(image: Image.Image) -> Iterator[None]:
 
 def _open(path: Path) -> Image.Image:
     refuse_special(path)
-    image = Image.open(path, formats=_FORMATS)
+    image = Image.open(path, formats=_formats_for(format_of(path)))
     pixels = image.size[0] * image.size[1]
     if pixels > MAX_PIXELS:
         image.close()
         raise ValueError(f"{image.size[0]}x{image.size[1]} pixels; at most {MAX_PIXELS // 10**6} million are read")
     return image
+
+
+def _formats_for(found: str | None) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file may have, given what its beginning says.
+
+    Raises:
+        ValueError: no reader here knows it.
+    """
+    if found is None:
+        return _FORMATS
+    if found == HEIC and can_read_heic():
+        return ("HEIF",)
+    if found == AVIF and features.check("avif"):
+        return ("AVIF",)
+    raise ValueError(
+        "HEIC is read with pillow-heif; `pip install pillow-heif`" if found == HEIC else f"{found} is not read; {_READ}"
+    )
+
+
+@cache
+def can_read_heic() -> bool:
+    """Whether HEIC, which telephones write, can be read here."""
+    if importlib.util.find_spec("pillow_heif") is None:
+        return False
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return True
 
 
 def _settle_tiff(image: Image.Image) -> None:
@@ -295,5 +232,5 @@ def _grey(image: Image.Image) -> NDArray[np.float32]:
 
 def _say(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a format that vsa reads (JPEG, PNG, WebP, GIF, TIFF, BMP, PPM)"
+        return f"not a picture; {_READ}"
     return "not enough memory to decode it" if isinstance(error, MemoryError) else reason(error)

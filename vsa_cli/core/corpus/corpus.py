@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, write_text
+from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, require_there, write_text
 from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.records import is_id, is_text, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS
@@ -148,6 +148,7 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
         DataError: missing, unreadable, or no JSON.
         ArtifactError: another format or version, or damaged.
     """
+    require_there(path, FORMAT)
     data, where = read_json(path), str(path)
     envelope = Envelope.from_dict(data, where, FORMAT, VERSION)
     from_dict(PrepConfig, envelope.config, where)

@@ -13,7 +13,7 @@ from vsa_cli.core.artifacts import file_sha256, reason
 from vsa_cli.core.corpus.records import Record
 from vsa_cli.core.corpus.source import Source, lines_of
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import find_pictures
+from vsa_cli.core.formats import find_pictures
 
 SUFFIX = ".txt"
 LONGEST_TEXT = 1 << 16

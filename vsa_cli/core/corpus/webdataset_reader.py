@@ -15,8 +15,8 @@ from vsa_cli.core.corpus.sidecar_reader import add_text
 from vsa_cli.core.corpus.source import Source
 from vsa_cli.core.corpus.tars import DamagedTarError, walk
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.formats import SUFFIXES
 from vsa_cli.core.json_lines import parse
-from vsa_cli.core.pictures import SUFFIXES
 
 _LONGEST = 1 << 20
 """Bytes of a sample's text or JSON; img2dataset's JSON holds EXIF and is long."""

@@ -50,7 +50,8 @@ class Brnn(nn.Module):
         hidden = config.hidden_size
         self.W_e = nn.Linear(config.word_size, hidden)
         # W_f and W_b, of the two directions; half the identity remembers, and cannot explode
-        self.W_fb = nn.Parameter(torch.eye(hidden).mul(0.5).expand(2, -1, -1).clone())
+        half = torch.zeros(hidden, hidden).fill_diagonal_(0.5)
+        self.W_fb = nn.Parameter(half.expand(2, -1, -1).clone())
         self.b_fb = nn.Parameter(torch.zeros(2, 1, hidden))
         self.W_d = nn.Linear(hidden, config.size)
         self.dropout = nn.Dropout(config.dropout)

@@ -48,7 +48,7 @@ class PaperCell(RecurrentCell):
         self.W_hh = nn.Linear(hidden, hidden, bias=False)
         with torch.no_grad():
             # Half the identity: a ReLU network that starts by remembering, and cannot explode.
-            self.W_hh.weight.copy_(torch.eye(hidden) * 0.5)
+            self.W_hh.weight.zero_().fill_diagonal_(0.5)
 
     def start(self, image: Tensor) -> State:
         """See `RecurrentCell`."""

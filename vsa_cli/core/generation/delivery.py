@@ -14,7 +14,7 @@ from vsa_cli.core.generation.formats import format_captions
 from vsa_cli.core.generation.ledger import Ledger
 from vsa_cli.core.generation.show import CaptionPlates
 from vsa_cli.core.generation.sidecars import Sidecars
-from vsa_cli.core.pages.publish import Pages, is_folder, refuse_output
+from vsa_cli.core.pages.publish import Pages, is_folder, refuse_many, refuse_output
 from vsa_cli.core.regions.sources import Source, expand
 
 
@@ -94,7 +94,7 @@ class Delivery:
         """The photographs to caption: those named, and, for `-`, those in `listed`, without those that are done.
 
         Raises:
-            UsageError: some of those named must not be captioned.
+            UsageError: some of those named must not be captioned, or one page cannot hold so many.
             DataError: a folder cannot be listed, or has no photograph in it.
         """
         named = [argument for argument in arguments if argument != "-"]
@@ -107,7 +107,16 @@ class Delivery:
             return left
         sources = list(left)
         self.expected = len(sources)
+        if self._outputs.kind == "html":
+            refuse_many(self._outputs.output, self.expected)
         return iter(sources)
+
+    @property
+    def fills(self) -> str | None:
+        """What the captions go to instead of stdout, or are written beside, as a name; None where they are printed."""
+        if self._outputs.output is not None:
+            return str(self._outputs.output)
+        return f"*{self._outputs.sidecar}" if self._outputs.sidecar is not None else None
 
     @property
     def prints(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from vsa_cli.core.artifacts import Envelope, reason
+from vsa_cli.core.artifacts import Envelope, reason, require_there
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError
@@ -39,6 +39,7 @@ def read_fragments(path: Path, corpus: Corpus, regions: RegionStore) -> list[Fra
         DataError: the file cannot be read.
         ArtifactError: it is damaged, of another kind, or made from another corpus or other regions.
     """
+    require_there(path, FORMAT)
     try:
         with path.open("rb") as file:
             lines = read_lines(file, str(path))

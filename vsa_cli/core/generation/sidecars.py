@@ -10,8 +10,8 @@ from pathlib import Path
 
 from vsa_cli.core.artifacts import write_text
 from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.formats import SUFFIXES
 from vsa_cli.core.generation.captioned import Captioned
-from vsa_cli.core.pictures import SUFFIXES
 from vsa_cli.core.regions.sources import Source
 
 _SUFFIX = re.compile(r"\.\w[\w.-]*")

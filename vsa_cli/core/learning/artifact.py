@@ -12,14 +12,14 @@ A model directory (see `training.checkpoint`). Its `config.json`::
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vsa_cli.core.artifacts import Envelope, file_sha256
 from vsa_cli.core.corpus.vocabulary import Vocabulary
@@ -100,11 +100,22 @@ def read_trained(
     vocabulary = Vocabulary.from_dict(contents.pop("vocabulary", None), where)
     recipe = Recipe.from_dict(contents.pop("regions", None), where)
     try:
-        with torch.device("meta"), warnings.catch_warnings():  # nothing is allocated by what a configuration claims
-            warnings.simplefilter("ignore")  # that it has no units is told by the weights
+        with torch.device("meta"), _Undrawn():  # nothing is allocated by what a configuration claims
             model = build(config, recipe.descriptor_size, vocabulary.size)
         model.load_state_dict(weights, assign=True)
     except (RuntimeError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{where}: its weights do not fit its configuration") from error
     sha256 = file_sha256(folder / WEIGHTS)
     return Trained(model.to(device).eval(), vocabulary, recipe, envelope, contents, sha256)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves first weights undrawn: read ones replace them, and to draw them imports torch's compiler (a second)."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call `function`, unless it fills a tensor with first weights."""
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **(kwargs or {}))

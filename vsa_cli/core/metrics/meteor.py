@@ -159,6 +159,18 @@ def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np
     return quotient
 
 
+def java_version() -> str | None:
+    """What the Java runtime on the PATH says it is; None without one that runs."""
+    java = shutil.which("java")
+    if java is None:
+        return None
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.partition("\n")[0].strip() or "a version that it does not tell"
+
+
 def _find_jar() -> Path | None:
     # Found without being imported: the package's only door is elsewhere.
     spec = importlib.util.find_spec("pycocoevalcap")

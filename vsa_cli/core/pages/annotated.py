@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from vsa_cli.core.drawing import Colour, Drawing
 from vsa_cli.core.pages.labels import Label, Rectangle, place, wrap
 from vsa_cli.core.pages.photos import read_photo
 from vsa_cli.core.pages.plates import Line, Plate
 from vsa_cli.core.pages.sheet import look
-from vsa_cli.core.pictures import Colour, Drawing, encode_jpeg
+from vsa_cli.core.pictures import encode_jpeg
 
 _SMALL, _LARGE = 1200, 2000  # pixels of a photograph's longer side: at least, to be lettered; and at most
 _NARROWEST = 600  # pixels of a sheet, so that a sentence fits below a tall photograph

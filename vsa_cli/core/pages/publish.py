@@ -32,10 +32,19 @@ def refuse_output(output: Path | None, photographs: int, *, force: bool) -> None
     if output is not None and is_folder(output):
         refuse_folder(output, force=force)
         return
-    if photographs > MOST:
-        raise UsageError(f"{photographs} photographs are asked for, and one file holds {MOST}; -o DIR takes any number")
+    refuse_many(output, photographs)
     if output is not None:
         refuse_existing(output, force=force)
+
+
+def refuse_many(output: Path | None, photographs: int) -> None:
+    """Refuse more photographs than one file can hold.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    if photographs > MOST and not is_folder(output):
+        raise UsageError(f"{photographs} photographs are asked for, and one file holds {MOST}; -o DIR takes any number")
 
 
 class Pages:

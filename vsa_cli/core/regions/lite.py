@@ -127,8 +127,8 @@ def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[Lit
     Raises:
         ArtifactError: a tensor is absent or has the wrong shape.
     """
-    body = LiteBody(SCALES[name])
-    classifier = nn.Linear(CHANNELS, CLASSES)
+    with torch.device("meta"):  # first weights would be drawn in vain
+        body, classifier = LiteBody(SCALES[name]), nn.Linear(CHANNELS, CLASSES)
     try:
         with torch.no_grad():
             _fold(body.stem, weights, "_conv_stem", "_bn0")
@@ -140,7 +140,7 @@ def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[Lit
                 _fold(block.depthwise, weights, prefix + "_depthwise_conv", prefix + "_bn1")
                 _fold(block.project, weights, prefix + "_project_conv", prefix + "_bn2")
             _fold(body.head, weights, "_conv_head", "_bn1")
-            classifier.load_state_dict({"weight": weights["_fc.weight"], "bias": weights["_fc.bias"]})
+            classifier.load_state_dict({"weight": weights["_fc.weight"], "bias": weights["_fc.bias"]}, assign=True)
     except (KeyError, RuntimeError) as error:
         raise ArtifactError(f"{where}: not the weights of {name} ({error})".splitlines()[0]) from error
     return body, classifier
@@ -152,6 +152,5 @@ def _fold(conv: nn.Conv2d, weights: Mapping[str, Tensor], conv_name: str, norm_n
         weights[f"{norm_name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
     gain = gamma / torch.sqrt(variance + _EPSILON)
-    conv.weight.copy_(weights[f"{conv_name}.weight"] * gain[:, None, None, None])
-    assert conv.bias is not None
-    conv.bias.copy_(beta - mean * gain)
+    folded = {"weight": weights[f"{conv_name}.weight"] * gain[:, None, None, None], "bias": beta - mean * gain}
+    conv.load_state_dict(folded, assign=True)

@@ -28,7 +28,8 @@ def describer_for(recipe: Recipe, weights: Path | None, device: torch.device) ->
         MissingError: the CNN's weights are not here.
         ArtifactError: the weights here are not those the model was trained with.
     """
-    cnn = load_cnn(recipe.config.cnn, weights)
+    with one_thread_each(torch.device("cpu")):  # many small products: where a core is busy, its thread holds up each
+        cnn = load_cnn(recipe.config.cnn, weights)
     if cnn.sha256 != recipe.cnn_sha256:
         raise ArtifactError(f"{recipe.config.cnn}: these weights are not the ones that the model was trained with")
     return Describer(cnn, recipe.config.side, recipe.config.describe, device)

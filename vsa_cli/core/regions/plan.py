@@ -12,7 +12,8 @@ from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, read_corpus
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import find_pictures, read_size
+from vsa_cli.core.formats import find_pictures
+from vsa_cli.core.pictures import read_size
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import build_detector
@@ -20,6 +21,7 @@ from vsa_cli.core.regions.extract import Extractor, Photo
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.store import FORMAT, VERSION
 
+_MAP_SIDE = 320  # pixels: small regions want a finer map than the CNN was trained with; words find theirs better
 _SAMPLE = 1000  # headers read to learn how large a folder's photographs are
 
 
@@ -74,7 +76,8 @@ def plan_extraction(
         sides = [min(image.width, image.height) for image in corpus.images]
         parents = _corpus_parent(corpus)
     cnn = load_cnn(config.cnn, files.cnn_weights)
-    side = STRIDE * max(1, round((config.side or cnn.side) / STRIDE))
+    own = cnn.side if config.describe == "crop" else _MAP_SIDE
+    side = STRIDE * max(1, round((config.side or own) / STRIDE))
     settled = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
     describer = Describer(cnn, side, settled.describe, device)
     detector = build_detector(settled, describer, files.boxes, files.detector_weights)

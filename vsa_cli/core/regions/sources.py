@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import find_pictures
+from vsa_cli.core.formats import find_pictures
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 

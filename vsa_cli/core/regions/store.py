@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason
+from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason, remedy, require_there
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.regions.sink import sink
 
@@ -144,10 +144,11 @@ class RegionStore:
             ArtifactError: it is not a whole `vsa-regions` file of a version read here.
         """
         self.path = path
+        require_there(path, FORMAT)
         try:
             self._file = h5py.File(path, "r", locking=False)
         except OSError as error:
-            raise DataError(f"{path}: cannot be read as HDF5 ({reason(error)})") from error
+            raise DataError(f"{path}: cannot be read as HDF5 ({reason(error)}){remedy(FORMAT)}") from error
         try:
             self._read_head()
         except (KeyError, OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:

@@ -34,6 +34,7 @@ from vsa_cli.core.artifacts import (
     read_json,
     reason,
     refuse_special,
+    remedy,
     write_text,
 )
 from vsa_cli.core.errors import ArtifactError, DataError
@@ -70,7 +71,7 @@ def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dic
         ArtifactError: a file is damaged, of another kind, or the two do not belong together.
     """
     if not (folder / _CONFIG).is_file():
-        raise DataError(f"{folder}: not a model directory (no {_CONFIG} in it)")
+        raise DataError(f"{folder}: not a model directory (no {_CONFIG} in it){remedy(expected)}")
     contents = read_json(folder / _CONFIG)
     if not isinstance(contents, dict):
         raise ArtifactError(f"{folder / _CONFIG}: not a vsa artifact")
@@ -187,7 +188,10 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         with atomic_path(path) as part:
+            part.touch()  # with the permissions of the user's other files: safetensors' are for their owner alone
+            mode = part.stat().st_mode
             save_file(kept, part, metadata)
+            part.chmod(mode)
     except SafetensorError as error:  # what an OSError is elsewhere: the disk is full
         raise DataError(f"{path}: cannot write: {reason(error)}") from error
 

@@ -1,0 +1,70 @@
+"""`vsa doctor`: what is here is found, what is not is named with a remedy, and the exit code says which."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.conftest import Drawn
+from vsa_cli.core.learning import pack
+from vsa_cli.core.metrics.meteor import java_version
+
+Run = Callable[..., Result]
+
+
+def examined(vsa: Run, *arguments: object) -> tuple[Result, dict[str, dict[str, Any]]]:
+    result = vsa("doctor", "--json", *arguments)
+    told = json.loads(result.stdout)
+    assert told["ok"] == (result.exit_code == 0)
+    return result, {finding["name"]: finding for finding in told["findings"]}
+
+
+def test_a_whole_installation_is_well(vsa: Run, bundled: Path, drawn: Drawn, tmp_path: Path) -> None:
+    assert vsa("caption", drawn.photos / "000.png", "--regions", "--cache-dir", tmp_path).exit_code == 0
+    result, found = examined(vsa, "--cache-dir", tmp_path)
+    assert result.exit_code == 0
+    assert found["torch"]["found"] == importlib.metadata.version("torch")
+    assert found["weights of efficientnet_lite2"]["state"] == "ok"
+    assert "of 40 photographs" in found["bundled gen"]["found"]
+    assert "1 photographs" in found["cache"]["found"]
+    assert float(found["speed"]["found"].split()[0]) > 0
+    assert found["java"]["state"] == ("absent" if java_version() is None else "ok")
+
+
+def test_what_is_missing_has_a_remedy_and_exit_code_4(
+    vsa: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "BUNDLE", tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result, found = examined(vsa)
+    assert result.exit_code == 4
+    assert {name for name, finding in found.items() if finding["state"] == "missing"} == {
+        "bundled gen",
+        "bundled embed",
+    }
+    assert "--model DIR" in found["bundled gen"]["remedy"]
+    assert found["weights of vgg16"]["state"] == found["java"]["state"] == "absent"
+    assert "METEOR" in found["java"]["found"]
+    assert "speed" not in found
+    lines = vsa("doctor").stdout.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith("!")] == ["! bundled gen", "! bundled embed"]
+
+
+def test_a_damaged_model_is_missing(vsa: Run, bundled: Path) -> None:
+    weights = bundled / "gen" / "model.safetensors"
+    whole = weights.read_bytes()
+    try:
+        weights.write_bytes(whole[: len(whole) // 2])
+        result, found = examined(vsa)
+    finally:
+        weights.write_bytes(whole)
+    assert result.exit_code == 4
+    assert "cannot be read" in found["bundled gen"]["remedy"]
+    assert found["bundled embed"]["state"] == "ok"

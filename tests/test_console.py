@@ -1,0 +1,125 @@
+"""What is said and where: progress to a person at a terminal, plain lines to everybody else, data on stdout alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Drawn
+
+pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+FORCING = ({"GITHUB_ACTIONS": "true"}, {"FORCE_COLOR": "1"}, {"PY_COLORS": "1"}, {"CLICOLOR_FORCE": "1"})
+BARE = {
+    name: value for name, value in os.environ.items() if "COLOR" not in name and name not in ("GITHUB_ACTIONS", "CI")
+}
+PLAIN = {**BARE, "TERM": "xterm-256color"}
+
+
+def on_a_terminal(arguments: list[object], **environment: str) -> tuple[int, bytes]:
+    """Run `vsa` with its stderr on a terminal: the exit code, and what the terminal was sent."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "vsa_cli", *map(str, arguments)]
+    environment = {**PLAIN, **environment}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        sent = b""
+        try:
+            while block := os.read(ours, 1 << 16):
+                sent += block
+        except OSError:  # the other end has closed
+            pass
+        finally:
+            os.close(ours)
+        return process.wait(60), sent
+
+
+def captioning(drawn: Drawn, output: Path, *options: object) -> list[object]:
+    return [
+        "caption", drawn.photos, "--model", drawn.model, "--format", "jsonl", "-o", output, "--batch-size", 8,
+        "--no-cache", *options,
+    ]  # fmt: skip
+
+
+def test_a_terminal_sees_a_rate_and_the_time_left(drawn: Drawn, tmp_path: Path) -> None:
+    code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"))
+    assert code == 0
+    assert re.search(rb"\d+\.\d photographs/s", sent)
+    assert re.search(rb"0:00:\d\d", sent)
+    assert COLOUR.search(sent)
+    assert sent.rstrip().endswith(b"c.jsonl: 48 photographs captioned, 0 failed")
+
+
+def test_no_color_is_heard(drawn: Drawn, tmp_path: Path) -> None:
+    code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"), NO_COLOR="1")
+    assert code == 0
+    assert b"photographs/s" in sent
+    assert not COLOUR.search(sent)
+
+
+@pytest.mark.parametrize(("options", "environment"), [(("--quiet",), {}), ((), {"TERM": "dumb"})])
+def test_nothing_moves_where_nothing_should(
+    drawn: Drawn, tmp_path: Path, options: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl", *options), **environment)
+    assert code == 0
+    assert b"\x1b" not in sent
+    assert sent.count(b"\n") == (0 if options else 1)
+
+
+@pytest.mark.parametrize("environment", FORCING, ids=lambda environment: next(iter(environment)))
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0), (["caption", "--help"], 0), (["captoin"], 2), (["caption", "--bem", "3"], 2),
+        (["caption", "nothing.jpg", "--model", "nowhere"], 1), ([], 2),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_pipe_gets_no_escapes_whatever_the_environment_asks(
+    arguments: list[str], code: int, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "vsa_cli", *arguments]
+    done = subprocess.run(command, capture_output=True, env={**PLAIN, **environment}, check=False)
+    assert done.returncode == code
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_a_captioning_on_a_builder_is_clean(drawn: Drawn, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vsa_cli", *map(str, captioning(drawn, tmp_path / "c.jsonl"))]
+    environment = {**PLAIN, "GITHUB_ACTIONS": "true", "CI": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == ""
+    assert done.stderr == f"{tmp_path / 'c.jsonl'}: 48 photographs captioned, 0 failed\n"
+
+
+def test_a_person_is_told_what_comes_next(drawn: Drawn, tmp_path: Path) -> None:
+    output = tmp_path / "my corpus.json"
+    arguments = ["prep", drawn.captions, "--images", drawn.photos, "-o", output]
+    code, sent = on_a_terminal(arguments)
+    assert code == 0
+    assert sent.decode().splitlines()[-1] == f"next: vsa extract-regions '{output}'"
+    assert on_a_terminal([*arguments, "--force", "--quiet"]) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "maker"),
+    [
+        (["extract-regions", "none.json"], "`vsa prep`"),
+        (["train-gen", "none.json", "none.h5"], "`vsa prep`"),
+        (["caption", "a.jpg", "--model", "none"], "`vsa train-gen`"),
+        (["retrieve", "a dog", "a.jpg", "--model", "none"], "`vsa train-embed`"),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_makes_it(tmp_path: Path, arguments: list[str], maker: str) -> None:
+    command = [sys.executable, "-m", "vsa_cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{maker} makes one" in done.stderr

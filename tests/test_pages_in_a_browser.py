@@ -1,0 +1,203 @@
+"""The pages that commands make, clicked through in a real browser: album, regions, search, alignment.
+
+Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or one that VSA_CHROMIUM names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.conftest import Drawn
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
+CHROMIUM = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine, and VSA_CHROMIUM names none")
+
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+UNLOADED = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+CONTRAST = """() => {
+  const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const light = (colour) => {
+    probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map(v => v / 255)
+      .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const ground = light(getComputedStyle(document.documentElement).backgroundColor);
+  const ratio = (e) => { const ink = light(getComputedStyle(e).color);
+    return (Math.max(ink, ground) + .05) / (Math.min(ink, ground) + .05); };
+  const texts = document.querySelectorAll('h1, .facts, .reading, .name, .line p, .w, .unknown, .score, nav *');
+  return Math.min(...[...texts].map(ratio));
+}"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Pages that commands have made."""
+
+    album: Path
+    alone: Path
+    regions: Path
+    found: Path
+    aligned: Path
+    captions: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], drawn: Drawn, embed: Path) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    many = folder / "many"  # more than a page of an album holds
+    shutil.copytree(drawn.photos, many)
+    for path in sorted(drawn.photos.iterdir())[:12]:
+        shutil.copy(path, many / f"again-{path.name}")
+    some = folder / "some"
+    some.mkdir()
+    for path in sorted(drawn.photos.iterdir())[:5]:
+        shutil.copy(path, some)
+    pages = Made(
+        folder / "album", folder / "album.html", folder / "regions.html", folder / "found.html", folder / "out", {}
+    )
+    speak, search = ("--model", drawn.model), ("--model", embed)
+    all_boxes = ("--regions", "--min-logprob", -20)
+    photo = some / "001.png"
+    for command in (
+        ("caption", many, *speak, "--format", "html", "-o", pages.album),
+        ("caption", some, *speak, "--format", "html", "-o", pages.alone),
+        ("caption", some, *speak, *all_boxes, "--nbest", 2, "--format", "html", "-o", pages.regions),
+        ("retrieve", "a red circle", some, *search, "--explain", "--format", "html", "-o", pages.found),
+        ("align", photo, "A red circle, or a zebra.", "the green triangle", *search, "--html", pages.aligned),
+    ):  # fmt: skip
+        result = vsa(*command)
+        assert result.exit_code == 0, result.output
+    for line in vsa("caption", some, *speak).stdout.splitlines():
+        name, _, caption = line.partition("\t")
+        pages.captions[Path(name).name] = caption
+    return pages
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # CI runs as root
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page in a fresh window; in the end nothing may have gone wrong in any of them."""
+    windows: list[Any] = []
+    troubles: list[str] = []
+
+    def open_page(path: Path, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Any:
+        window = chromium.new_context(viewport=size, color_scheme=scheme, has_touch=True, reduced_motion="reduce")
+        windows.append(window)
+        page = window.new_page()
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "request", lambda asked: None if asked.url.startswith(("file:", "data:")) else troubles.append(asked.url)
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for window in windows:
+        window.close()
+    assert troubles == []
+
+
+def named(made: Made) -> dict[str, Path]:
+    return {
+        "album": made.album / "index.html", "alone": made.alone, "regions": made.regions, "found": made.found,
+        "aligned": made.aligned / "index.html",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["album", "alone", "regions", "found", "aligned"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_every_page_fits_and_can_be_read(
+    made: Made, look: Callable[..., Any], name: str, scheme: str, size: dict[str, int]
+) -> None:
+    page = look(named(made)[name], size, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    assert page.locator("h1").count() == 1
+    assert page.locator("main img:not([alt]), main img[alt='']").count() == 0
+    assert page.evaluate(CONTRAST) >= 4.5, "WCAG AA"
+
+
+def test_an_album_is_gone_through_page_by_page(made: Made, look: Callable[..., Any]) -> None:
+    page = look(made.album / "index.html")
+    assert page.locator("article").count() == 50
+    assert page.evaluate(UNLOADED) > 0, "what is far below is not loaded before anyone looks"
+    page.get_by_role("navigation", name="Pages, again").get_by_role("link", name="Next").click()
+    assert page.url.endswith("page-2.html")
+    assert page.locator("article").count() == 10
+    page.locator("article").last.scroll_into_view_if_needed()
+    page.wait_for_function(f"{UNLOADED} === 0")
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Previous").click()
+    assert page.url.endswith("index.html")
+
+
+def test_captions_are_what_a_screen_reader_says_of_photographs(made: Made, look: Callable[..., Any]) -> None:
+    page = look(made.alone)
+    assert page.evaluate(UNLOADED) == 0
+    for name, caption in made.captions.items():
+        article = page.get_by_role("article", name=name)
+        assert article.get_by_role("img").get_attribute("alt") == caption
+        assert article.get_by_role("listitem").inner_text() == caption
+
+
+def test_the_keyboard_goes_straight_to_the_photographs(made: Made, look: Callable[..., Any]) -> None:
+    page = look(made.album / "index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the photographs"
+    assert page.locator(".skip").bounding_box()["x"] >= 0, "it shows itself"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "photographs"
+
+
+@pytest.mark.parametrize("name", ["regions", "found", "aligned"])
+def test_words_and_boxes_answer_to_mouse_touch_and_keys(made: Made, look: Callable[..., Any], name: str) -> None:
+    page = look(named(made)[name])
+    plate = page.locator("article:has(.w)").first
+    plate.scroll_into_view_if_needed()
+    word = plate.locator(".w").last
+    box = word.get_attribute("data-b")
+    shown = "all => all.filter(b => +getComputedStyle(b.querySelector('.edge')).opacity > .5).map(b => b.dataset.b)"
+    for act in (word.hover, word.tap, lambda: word.focus() or page.keyboard.press("Enter")):
+        page.mouse.move(0, 0)
+        act()
+        assert plate.locator(".box").evaluate_all(shown) == [box]
+        assert word.inner_text() in plate.locator(".pairing").inner_text()
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    assert len(plate.locator(".box").evaluate_all(shown)) == plate.locator(".box").count()
+
+
+def test_a_search_stands_in_order(made: Made, look: Callable[..., Any]) -> None:
+    page = look(made.found)
+    assert page.locator("h1").inner_text() == "a red circle"
+    assert page.locator(".rank").all_inner_texts() == ["1", "2", "3", "4", "5"]
+    scores = [float(text.replace("−", "-")) for text in page.locator("figcaption .score").all_inner_texts()]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_an_alignment_shows_words_as_they_were_written(made: Made, look: Callable[..., Any]) -> None:
+    page = look(made.aligned / "index.html")
+    said = page.locator(".line p").evaluate_all(
+        "all => all.map(p => { const c = p.cloneNode(true); c.querySelectorAll('sup').forEach(s => s.remove());"
+        " return c.textContent; })"
+    )
+    assert said == ["A red circle, or a zebra.", "the green triangle"]
+    assert page.locator(".unknown", has_text="zebra").get_attribute("title") == "not a word that the model knows"

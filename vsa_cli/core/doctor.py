@@ -1,0 +1,194 @@
+"""What this machine has of what `vsa` needs, and how fast it is with it. Knows every room, so none imports this."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from vsa_cli import __version__
+from vsa_cli.core.config import DecodingConfig
+from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.embedding.artifact import read_embedding
+from vsa_cli.core.errors import MissingError, VsaError
+from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.captioning import Request, captions
+from vsa_cli.core.learning.pack import Bundled, bundled_model
+from vsa_cli.core.metrics.meteor import java_version
+from vsa_cli.core.pictures import can_read_heic, encode_jpeg
+from vsa_cli.core.regions.cache import cache_folder
+from vsa_cli.core.regions.cnn import find_weights
+from vsa_cli.core.regions.lite import SCALES
+from vsa_cli.core.regions.sources import expand
+
+State = Literal["ok", "absent", "missing"]
+"""`absent` is what something optional is, `missing` what captioning cannot do without."""
+
+_PACKAGES = ("torch", "torchvision", "opencv-contrib-python-headless", "h5py", "safetensors", "pillow", "numpy")
+_OTHER_CNNS = ("alexnet", "vgg16")
+_TRIAL, _BATCH = 24, 8  # photographs drawn, and worded at once
+_TRIAL_SIZE = (375, 500)  # height and width in pixels, as Flickr has them
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        name: what it is.
+        state: whether it is here.
+        found: what there is, or what its absence costs.
+        remedy: what to do about it, where something can be.
+    """
+
+    name: str
+    state: State
+    found: str
+    remedy: str | None = None
+
+
+def examine(cache: Path | None = None) -> Iterator[Finding]:
+    """Look at everything, the slowest last; `cache` is where photographs seen before are kept, if not as usual."""
+    yield Finding("vsa", "ok", f"{__version__}, on Python {platform.python_version()}, {platform.platform(terse=True)}")
+    yield from map(_package, _PACKAGES)
+    yield _processor()
+    yield _gpu()
+    yield _java()
+    yield _heic()
+    for name in (*SCALES, *_OTHER_CNNS):
+        yield _cnn(name)
+    bundled = [_model("gen"), _model("embed")]
+    yield from bundled
+    yield _cache(cache or cache_folder())
+    if bundled[0].state == "ok":
+        yield _speed()
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "missing", "not installed", f"pip install {name}")
+
+
+def _processor() -> Finding:
+    cpu = torch.device("cpu")
+    extra = ", multiplies bfloat16 in hardware" if has_fast_bfloat16(cpu) else ""
+    return Finding("processor", "ok", f"{_cores()} cores, {torch.get_num_threads()} threads{extra}; {_memory()}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> str:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE")
+        total, free = (size * os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not a POSIX system, or one that does not tell
+        return "memory unknown"
+    return f"{total / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB of it unused"
+
+
+def _gpu() -> Finding:
+    if torch.cuda.is_available():
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        return Finding("gpu", "ok", f"CUDA {torch.version.cuda}: {names}")
+    if torch.backends.mps.is_available():
+        return Finding("gpu", "ok", "Apple (--device mps)")
+    build = f"torch is a CUDA {torch.version.cuda} build" if torch.version.cuda else "torch is a build without CUDA"
+    return Finding("gpu", "absent", f"none; {build}; everything runs on the processor")
+
+
+def _java() -> Finding:
+    version = java_version()
+    if version is None:
+        return Finding("java", "absent", "vsa evaluate leaves METEOR out", "install a Java runtime to have METEOR")
+    return Finding("java", "ok", f"{version}; vsa evaluate has METEOR")
+
+
+def _heic() -> Finding:
+    if can_read_heic():
+        return Finding("heic", "ok", "the photographs of telephones are read")
+    return Finding("heic", "absent", "HEIC, which telephones write, is not read", "pip install pillow-heif")
+
+
+def _cnn(name: str) -> Finding:
+    label = f"weights of {name}"
+    try:
+        path = find_weights(name)
+    except MissingError as error:
+        return Finding(label, "absent" if name in _OTHER_CNNS else "missing", "not here", str(error))
+    return Finding(label, "ok", f"{path.stat().st_size / 1e6:.0f} MB")
+
+
+def _model(name: Bundled) -> Finding:
+    label = f"bundled {name}"
+    try:
+        folder, cpu = bundled_model(name), torch.device("cpu")
+        trained = read_generator(folder, cpu) if name == "gen" else read_embedding(folder, cpu)
+    except VsaError as error:
+        return Finding(label, "missing", "not here, or damaged", str(error))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    learnt = trained.facts.get("trained_on", {})
+    known = f"{trained.vocabulary.size - 1} words, of {learnt.get('images', '?')} photographs"
+    return Finding(label, "ok", f"{size / 1e6:.1f} MB; knows {known}; looks through {trained.recipe.config.cnn}")
+
+
+def _cache(folder: Path) -> Finding:
+    sizes = [path.stat().st_size for path in folder.glob("regions/*/*/*.npz")]
+    kept = f"{len(sizes):,} photographs, {sum(sizes) / 1e6:.1f} MB"
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        return Finding("cache", "absent", f"{folder} cannot be written", "name another with --cache-dir, or VSA_HOME")
+    return Finding("cache", "ok", f"{folder}: {kept}; {shutil.disk_usage(place).free / 1e9:.1f} GB free there")
+
+
+def _speed() -> Finding:
+    """Caption drawn photographs as `vsa caption DIR` would, and tell how long that took and what it needed."""
+    height, width = _TRIAL_SIZE
+    draw = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(_TRIAL):
+            blocks = draw.integers(0, 256, (height // 25, width // 25, 3), dtype=np.uint8)
+            rgb = np.repeat(np.repeat(blocks, 25, axis=0), 25, axis=1)
+            Path(name, f"{number}.jpg").write_bytes(encode_jpeg(rgb, width))
+        request = Request(
+            sources=expand([name], ()), refuse=lambda source: None, model=None, baseline=None, corpus=None,
+            regions_file=None, split="", decoding=DecodingConfig(), regions=None, cnn_weights=None, cache=None,
+            device=torch.device("cpu"), batch=_BATCH, workers=_cores(), seed=0,
+        )  # fmt: skip
+        try:
+            captioned = captions(request)
+            next(captioned)  # with it come those of its batch, and what is done once
+            started = time.perf_counter()
+            done = sum(1 for _ in captioned) - (_BATCH - 1)
+            seconds = time.perf_counter() - started
+        except VsaError as error:
+            return Finding("speed", "missing", "the trial failed", str(error))
+    pace = (
+        f"{done / seconds:.1f} photographs captioned a second, a thousand in {1000 * seconds / done / 60:.1f} minutes"
+    )
+    return Finding("speed", "ok", f"{pace}{_peak()}")
+
+
+def _peak() -> str:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return f", in {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB of memory"
