@@ -77,6 +77,17 @@ def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
     assert done.stderr == ""
 
 
+def test_a_path_that_no_room_foresaw_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for words in (
+        ("caption", drawn.photos, "--model", drawn.model, "-o"),
+        ("prep", drawn.captions, "--images", "x", "-o"),
+    ):
+        result = vsa(*words, tmp_path / ("n" * 300))
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+        assert "File name too long" in result.stderr
+
+
 def test_a_stdout_without_room_is_one_line(drawn: Drawn) -> None:
     for words in (["info", drawn.corpus], ["caption", drawn.photos / "000.png", "--model", drawn.model]):
         with Path("/dev/full").open("w") as full:

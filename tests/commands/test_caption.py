@@ -303,3 +303,13 @@ def test_regions_of_another_cnn_are_refused(vsa: Run, drawn: Drawn, tmp_path: Pa
 def test_cuda_says_what_the_cpu_says(vsa: Run, drawn: Drawn) -> None:
     options = ("caption", drawn.photos, "--model", drawn.model)
     assert vsa(*options, "--device", "cuda").stdout == vsa(*options, "--device", "cpu").stdout
+
+
+def test_a_name_too_long_costs_its_photograph_alone(
+    vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], drawn: Drawn
+) -> None:
+    listed = f"{drawn.photos}/000.png\n{drawn.photos}/{'n' * 300}.png\n".encode()
+    result = vsa_process("caption", "-", "--model", drawn.model, input=listed)
+    assert result.returncode == 3
+    assert b"File name too long" in result.stderr
+    assert result.stdout.count(b"\n") == 1

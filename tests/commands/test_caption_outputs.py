@@ -309,3 +309,12 @@ def test_wrong_usage_is_told_in_a_line(vsa: Run, drawn: Drawn, options: tuple[st
     result = vsa("caption", *options, "--model", drawn.model)
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
+
+
+def test_a_sidecar_whose_name_is_too_long_costs_its_photograph_alone(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for name in ("a.png", "n" * 250 + ".png"):
+        (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
+    result = vsa("caption", tmp_path, "--model", drawn.model, "--sidecar", ".caption", "--resume")
+    assert result.exit_code == 3
+    assert "File name too long" in result.stderr
+    assert (tmp_path / "a.caption").exists()

@@ -21,6 +21,7 @@ from vsa_cli.core.artifacts import (
     atomic_path,
     dump_json,
     file_sha256,
+    is_number,
     read_json,
     refuse_existing,
     write_text,
@@ -182,3 +183,9 @@ def test_messages_are_one_printable_line_of_bounded_length() -> None:
     assert str(DataError("a\nb\x1b[2Jc\udcff")) == "a\\nb\\x1b[2Jc\\udcff"
     assert len(str(DataError("x" * 10_000))) == 2000
     assert str(DataError("plain: é 犬")) == "plain: é 犬"
+
+
+@pytest.mark.parametrize(("value", "fits"), [(1, True), (-0.5, True), (True, False), ("1", False), (10**400, False)])
+def test_a_number_is_what_a_float_can_hold(value: object, fits: bool) -> None:
+    assert is_number(value) == fits
+    assert not is_number(float("nan"))

@@ -211,7 +211,7 @@ def share(nursery: Nursery, made: Material, scratch: Path) -> bool:
     return all(agree) and not broken and largest <= SMALL + 3 * 256 * ENTRY
 
 
-SMALL, ENTRY = 4 * 2**20, 2**14
+SMALL, ENTRY = 2**20, 2**13
 """Bytes of the small cache; more than an entry has. Each writer looks at the whole only every 256 entries."""
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsa_cli.core.corpus import records
 from vsa_cli.core.corpus.records import Gathering, Problem, is_id, is_text, relative_file
+from vsa_cli.core.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,12 @@ def test_a_sentence_id_that_differs_is_named_and_the_first_kept() -> None:
     gathering.add_sentence(record, None, "line 6")
     assert record.sentences == {"a#0": "one"}
     assert [problem.kind for problem in gathering.problems] == ["clash", "wordless", "malformed"]
+
+
+def test_problems_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_MOST_PROBLEMS", 3)
+    gathering = Gathering()
+    for _ in range(3):
+        gathering.complain("malformed", "a.json", "no object")
+    with pytest.raises(DataError, match="one of more than 3 entries"):
+        gathering.complain("malformed", "a.json", "no object")

@@ -249,3 +249,14 @@ def test_a_continued_run_tries_again_what_failed(vsa: Run, drawn: Drawn, tmp_pat
     result = vsa("extract-regions", folder, "-o", out, *options, "--resume")
     assert result.exit_code == 0, result.output
     assert RegionStore(out).ids == ["000.png", "001.png"]
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_the_rest_is_done(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", os.fsdecode(b"caf\xe9.png")):
+        (folder / name).write_bytes((drawn.photos / "000.png").read_bytes())
+    result = vsa("extract-regions", folder, "-o", tmp_path / "r.h5", "--detector", "grid", *CHEAP)
+    assert result.exit_code == 3
+    assert "its name is not UTF-8" in result.stderr
+    assert RegionStore(tmp_path / "r.h5").ids == ["a.png"]
