@@ -167,7 +167,7 @@ def test_the_second_look_comes_from_the_cache(
         (("a dog",), 2, "photographs"),
         (("--image", "x.jpg"), 2, "--sentences"),
         (("--corpus", "c.json"), 2, "--regions-file"),
-        (("a dog", "x.jpg"), 4, "--model"),
+        (("a dog", "x.jpg"), 1, "x.jpg"),
     ],
 )
 def test_wrong_usage_is_told_in_a_line(

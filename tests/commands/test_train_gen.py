@@ -106,7 +106,7 @@ def test_fragments_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippet
 def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert train(vsa, drawn, tmp_path / "start", "--epochs", 3).exit_code == 0
     command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", tmp_path / "start")
-    options = ("--epochs", 14, "--patience", 14, "--learning-rate", 3e-4, "--batch-size", 4, "--json")
+    options = ("--epochs", 24, "--patience", 24, "--learning-rate", 5e-4, "--batch-size", 4, "--json")
     result = vsa(*command, *options)
     assert result.exit_code == 0, result.output
     epochs = json.loads(result.stdout)["epochs"]

@@ -137,15 +137,15 @@ def test_the_contrastive_loss_is_two_cross_entropies_without_siblings() -> None:
     assert float(contrastive_loss(S, torch.tensor(image), 0.5)) == pytest.approx(expected)
 
 
-def test_raw_scores_start_below_the_margin_whatever_the_cnn() -> None:
+def test_raw_products_start_at_one_size_whatever_the_cnn() -> None:
     torch.manual_seed(0)
     model = Embedding(EmbedConfig(word_size=50, hidden_size=64, size=128), D, V)
     descriptors = torch.rand(200, D) * torch.logspace(-3, 3, D) + 50
     model.start_from_data(descriptors, pack(SENTENCES))
     with torch.no_grad():
         v, s = model.encode_regions(descriptors), model.encode_words(pack(SENTENCES)).words
-    assert float(v.square().sum(1).mean()) == pytest.approx(0.3**2, rel=0.02)
-    assert float(s.square().sum(1).mean()) == pytest.approx(1.0, rel=0.3)
+    assert float(v.square().sum(1).mean()) == pytest.approx(2.0**2, rel=0.02)
+    assert float(s.square().sum(1).mean()) == pytest.approx(3.0**2, rel=0.3)
     assert (s > 0).any(0).float().mean() > 0.95  # no unit starts silent
     torch.testing.assert_close(v.mean(0), torch.zeros(128), atol=1e-3, rtol=0)
 
