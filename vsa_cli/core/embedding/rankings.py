@@ -10,23 +10,26 @@ images for a sentence. Ranks are pessimistic on ties. A sentence with no known w
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, parent
+from vsa_cli.core.artifacts import Envelope, parent, reason
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.batches import Pairs, read_pairs
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.search import score_pairs
+from vsa_cli.core.embedding.search import score_strips
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
 
 FORMAT, VERSION = "vsa-rankings", 1
+_ROWS = 500  # sentences ranked at once
 
 
 def rank_split(
@@ -66,20 +69,70 @@ def rank_split(
 
 
 def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
-    scores = score_pairs(model, pairs)
+    """The lines of one gallery; of its scores a strip of images is in memory at once, the rest in a temporary file."""
     image = pairs.image.numpy()
     names = [f"{pairs.image_ids[row]}/{name}" for row, name in zip(image, pairs.sentence_ids, strict=True)]
     images, sentences = len(pairs.image_ids), len(names)
-    for row, key in enumerate(pairs.image_ids):
-        mine = image == row
-        rank = int(best_ranks(scores[:, row][None], mine[None])[0]) if mine.any() else max(1, sentences)
-        yield {"direction": "i2t", "query_id": key, "best_rank": rank, "top": _top(scores[:, row], names, top)}
-    for number, rank in enumerate(best_ranks(scores, image).tolist()):
-        found = _top(scores[number], pairs.image_ids, top)
-        yield {"direction": "t2i", "query_id": names[number], "best_rank": rank, "top": found}
+    with _Spilled(sentences) as spilled:
+        for columns, strip in score_strips(model, pairs):
+            for row in columns:
+                mine, scores = image == row, strip[:, row - columns.start]
+                rank = int(best_ranks(scores[None], mine[None])[0]) if mine.any() else max(1, sentences)
+                found = _top(scores, names, top)
+                yield {"direction": "i2t", "query_id": pairs.image_ids[row], "best_rank": rank, "top": found}
+            spilled.add(strip)
+        for start in range(0, sentences, _ROWS):
+            block = spilled.rows(start, min(start + _ROWS, sentences))
+            ranks = best_ranks(block, image[start : start + _ROWS]).tolist()
+            for number, rank in enumerate(ranks):
+                found = _top(block[number], pairs.image_ids, top)
+                yield {"direction": "t2i", "query_id": names[start + number], "best_rank": rank, "top": found}
     for row, name in pairs.wordless:
         query = f"{pairs.image_ids[row]}/{name}"
         yield {"direction": "t2i", "query_id": query, "best_rank": images, "top": []}
+
+
+class _Spilled:
+    """Scores written strip by strip, each of some images for all sentences, and read sentence by sentence."""
+
+    def __init__(self, sentences: int) -> None:
+        self._sentences = sentences
+        self._widths: list[int] = []
+
+    def __enter__(self) -> _Spilled:
+        with _told():
+            self._file = tempfile.TemporaryFile()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, strip: NDArray[np.float32]) -> None:
+        """Keep (M, images) scores."""
+        with _told():
+            self._file.write(strip.data)
+        self._widths.append(strip.shape[1])
+
+    def rows(self, start: int, end: int) -> NDArray[np.float32]:
+        """(end - start, K): all scores of these sentences."""
+        parts, first = [], 0
+        for width in self._widths:
+            part = np.empty((end - start, width), np.float32)
+            with _told():
+                self._file.seek((first + start * width) * part.itemsize)
+                if self._file.readinto(part.data.cast("B")) != part.nbytes:
+                    raise OSError("the scores kept there are cut short")
+            parts.append(part)
+            first += self._sentences * width
+        return np.concatenate(parts, axis=1)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"scores in a temporary file: {reason(error)}; TMPDIR names where it lies") from error
 
 
 def _top(scores: NDArray[np.float32], names: list[str] | tuple[str, ...], top: int) -> list[list[object]]:

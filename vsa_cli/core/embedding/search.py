@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.embedding.sentences import Packed, pack
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
 
-_IMAGES = 2000  # images whose regions are embedded, once, and compared with all sentences
+_IMAGES = 1000  # images whose regions are embedded, once, and compared with all sentences
 _SENTENCES = 500  # embedded, and compared with these images, at once
 _PART = 100  # images embedded at once
 
@@ -75,20 +76,25 @@ def _accurate(scores: Tensor) -> Tensor:
     return scores.float() if scores.dtype == torch.bfloat16 else scores
 
 
-@torch.inference_mode()
 def score_pairs(model: Embedding, pairs: Pairs) -> NDArray[np.float32]:
     """(M, K): every sentence of a split for every image of it."""
+    return np.concatenate([scores for _, scores in score_strips(model, pairs)], axis=1)
+
+
+def score_strips(model: Embedding, pairs: Pairs) -> Iterator[tuple[range, NDArray[np.float32]]]:
+    """Some images at a time, and every sentence's scores for them, (M, images): memory for one such strip."""
     device = model.W_m.weight.device
     sentences, images = len(pairs.sentences), len(pairs.regions)
-    result = np.empty((sentences, images), np.float32)
-    with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        for first in range(0, images, _IMAGES):
-            shown = _encode_block(model, pairs.regions[first : first + _IMAGES])
+    for first in range(0, images, _IMAGES):
+        columns = range(first, min(first + _IMAGES, images))
+        strip = np.empty((sentences, len(columns)), np.float32)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+            shown = _encode_block(model, pairs.regions[first : columns.stop])
             for start in range(0, sentences, _SENTENCES):
                 rows = slice(start, start + _SENTENCES)
                 said = _encode_said(model, pack(pairs.sentences[rows]).to(device))
-                result[rows, first : first + _IMAGES] = _compare(model, said, shown).cpu().numpy()
-    return result
+                strip[rows] = _compare(model, said, shown).cpu().numpy()
+        yield columns, strip
 
 
 def _encode_block(model: Embedding, regions: Tensor) -> _Shown:
