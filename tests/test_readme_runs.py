@@ -76,6 +76,8 @@ def _write_flickr8k(place: Path, drawn: Drawn) -> None:
     for name in list(sentences)[:3]:
         shutil.copy(photos / name, place / "photos")
     shutil.copy(photos / "001.jpg", place / "photo.jpg")
+    (place / "tests" / "pictures").mkdir(parents=True)
+    shutil.copy(photos / "002.jpg", place / "tests" / "pictures" / "astronaut.jpg")
 
 
 def _write_others(place: Path) -> None:

@@ -94,6 +94,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
                 scale = short_side / min(width, height)
                 size = (max(1, round(width * scale)), max(1, round(height * scale)))
                 flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+            image.close()  # its pixels go before another picture takes their room
     except _BROKEN as error:
         raise DataError(f"{path}: {_say(error)}") from error
     if orientation in _TRANSPOSE:
