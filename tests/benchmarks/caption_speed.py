@@ -43,7 +43,7 @@ def main() -> None:
     trained = read_generator(arguments.model, cpu)
     extractor = extractor_for(trained.recipe, None, cpu)
     describer, side, regions = extractor.describer, trained.recipe.config.photo_side, trained.model.looks_at_regions
-    look = look_at_all(extractor) if regions else look_at_whole(describer, side)
+    look = look_at_all(extractor, None) if regions else look_at_whole(describer, side)
     paths = find_pictures(arguments.photos)[: arguments.count]
     sources = [Source(str(path), path.name, path) for path in paths]
 

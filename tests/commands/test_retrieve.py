@@ -202,12 +202,21 @@ def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_pat
     assert again.descriptors.tolist() == newest.descriptors.tolist()
 
 
-def test_sentences_without_a_known_word_are_refused(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
-    (tmp_path / "s.txt").write_text("zeppelin\nairship\n")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("zeppelin\nairship\n", "s.txt: no sentence with a word that the model knows"),
+        ("red " * 2501 + "\n", "s.txt: a sentence of 10004 letters, a line each; at most 10000 are read"),
+    ],
+)
+def test_sentences_that_cannot_be_ranked_are_refused(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "s.txt").write_text(text)
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed)
     result = vsa("retrieve", *options)
     assert result.exit_code == 1
-    assert "s.txt: no sentence with a word that the model knows" in result.stderr
+    assert words in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -26,6 +26,7 @@ class Case:
         arguments: of the command that reads it.
         codes: exit codes that are right.
         lines: lines of errors, at least and at most, where the code is not 0.
+        notes: lines at most where it is 0: what was left out, counted and named.
         stdin: of the command.
         cwd: where it runs.
         also: places that it may touch beside the case's own folder.
@@ -37,6 +38,7 @@ class Case:
     arguments: tuple[object, ...]
     codes: tuple[int, ...] = (1,)
     lines: tuple[int, int] = (1, 1)
+    notes: int = 0
     stdin: bytes = b""
     cwd: Path | None = None
     also: tuple[Path, ...] = ()
@@ -114,7 +116,7 @@ def judge(case: Case, finished: Finished, trap: Trap, touched: Sequence[tuple[st
         faults.append(f"exit code {finished.code}, not {case.codes}: {said[-400:]}")
     if any(word in said for word in ("Traceback", "Exception ignored", "Warning", "core dumped")):
         faults.append(f"a traceback or a warning: {said[-600:]}")
-    low, high = case.lines if finished.code else (0, 0)
+    low, high = case.lines if finished.code else (0, case.notes)
     if not low <= len(finished.lines) <= high:
         faults.append(f"{len(finished.lines)} lines on stderr, not {low} to {high}: {said[:400]!r}")
     if any(not (character.isprintable() or character == "\n") for character in said):

@@ -24,7 +24,7 @@ def cases(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
 
 
 def _case(name: str, *words: object, codes: tuple[int, ...] = (1,), quick: bool = False, **more: Any) -> Case:
-    return Case("scores", name, words, codes, lines=(1, 5), quick=quick, **more)
+    return Case("scores", name, words, codes, lines=(1, 5), notes=2, quick=quick, **more)
 
 
 def _score(made: Material, path: Path) -> tuple[object, ...]:

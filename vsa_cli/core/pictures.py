@@ -25,6 +25,8 @@ from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.formats import AVIF, HEIC, format_of
 
+# Blocks so large that malloc maps each for itself: threads then give a large picture's memory back.
+Image.core.set_block_size(1 << 26)  # type: ignore[attr-defined]
 Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
 MAX_PIXELS = 150_000_000
 """Pixels of the largest picture that is decoded (600 MB, and as much again as RGB), and of all that are at once."""

@@ -31,7 +31,7 @@ from vsa_cli.core.regions.looking import extractor_for, look_at
 from vsa_cli.core.regions.sources import expand, show_path
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
-_MAX_SENTENCES = 1_000_000
+_MAX_SENTENCES, _MAX_LETTERS = 1_000_000, 10_000
 
 
 @dataclass
@@ -155,6 +155,8 @@ def sentences_for(
         raise DataError(f"{sentences}: {reason(error)}") from error
     if len(texts) > _MAX_SENTENCES:
         raise DataError(f"{sentences}: {len(texts)} sentences; at most {_MAX_SENTENCES} are ranked at once")
+    if (longest := max(map(len, texts), default=0)) > _MAX_LETTERS:
+        raise DataError(f"{sentences}: a sentence of {longest} letters, a line each; at most {_MAX_LETTERS} are read")
     ((path, regions),) = looking.at(trained, [Photo(str(image), image, None)])
     scores = search_sentences(trained, regions, [tokenize(text) for text in texts])
     best = [int(i) for i in np.argsort(-scores, kind="stable")[:top] if np.isfinite(scores[i])]
