@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding import score, search
 from vsa_cli.core.embedding.batches import Pairs
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.score import word_scores
+from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, word_scores
 from vsa_cli.core.embedding.search import combined_scores, score_pairs
 from vsa_cli.core.embedding.sentences import pack
 
@@ -90,3 +92,17 @@ def test_a_split_in_blocks_scores_as_it_does_at_once(monkeypatch: pytest.MonkeyP
     with torch.no_grad():
         expected = combined_scores(model, pack(sentences), regions.float())
     torch.testing.assert_close(torch.from_numpy(score_pairs(model, pairs)), expected)
+
+
+@pytest.mark.parametrize("loss", [contrastive_loss, ranking_loss])
+def test_gradients_are_the_same_whichever_thread_is_first(loss: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    S, image = torch.randn(300, 200, generator=torch.Generator().manual_seed(0)), torch.arange(300) % 200
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = [
+            torch.autograd.grad(loss(x, image, 0.5), x)[0] for x in (S.clone().requires_grad_() for _ in range(20))
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(gradient.equal(found[0]) for gradient in found)

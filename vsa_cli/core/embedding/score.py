@@ -115,7 +115,7 @@ def ranking_loss(S: Tensor, image: Tensor, margin: float) -> Tensor:
     other_images = (S - own + margin).clamp(min=0)
     other_images = other_images.scatter(1, image[:, None], 0.0)
     # for pair l and its image: every sentence m of another image
-    other_sentences = (S[:, image] - own.T + margin).clamp(min=0)  # (m, l)
+    other_sentences = (S.index_select(1, image) - own.T + margin).clamp(min=0)  # (m, l)
     alien = image[:, None] != image[None, :]
     return other_images.sum() + (other_sentences * alien).sum()
 
@@ -131,6 +131,8 @@ def contrastive_loss(S: Tensor, image: Tensor, temperature: float) -> Tensor:
     logits = S / temperature
     to_image = F.cross_entropy(logits, image)
     siblings = (image[:, None] == image[None, :]) & ~torch.eye(len(image), dtype=torch.bool, device=S.device)
-    columns = logits[:, image].masked_fill(siblings, -torch.inf)  # (m, l): sentence m for the image of pair l
+    columns = logits.index_select(1, image).masked_fill(
+        siblings, -torch.inf
+    )  # (m, l): sentence m for the image of pair l
     to_sentence = F.cross_entropy(columns.T, torch.arange(len(image), device=S.device))
     return to_image + to_sentence

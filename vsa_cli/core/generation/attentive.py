@@ -81,7 +81,7 @@ class AttentiveGenerator(SentenceModel):
 
         def step(words: Tensor, state: State) -> tuple[Tensor, State]:
             h, image = state
-            gates = self.W_x(self.words(words)) + image_gates[image]
+            gates = self.W_x(self.words(words)) + image_gates.index_select(0, image)
             h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]
             return F.log_softmax(self._say(h, seen, image), -1), (h, image)
 
@@ -91,8 +91,11 @@ class AttentiveGenerator(SentenceModel):
         """See `SentenceModel`."""
         seen = self._see(batch.descriptors)
         image = torch.cat([batch.image[:rows] for rows in batch.batch_sizes])  # (N,) of every step
-        gates = self.W_x(self.dropout(self.words(batch.inputs))) + self.W_i(self.dropout(seen.whole))[image]
-        start = torch.tanh(self.W_0(seen.whole))[batch.image]
+        image_gates = self.W_i(self.dropout(seen.whole)).index_select(
+            0, image
+        )  # [image] would add up gradients in any order
+        gates = self.W_x(self.dropout(self.words(batch.inputs))) + image_gates
+        start = torch.tanh(self.W_0(seen.whole)).index_select(0, batch.image)
         h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
         return self._say(h, seen, image)
 
@@ -112,8 +115,9 @@ class AttentiveGenerator(SentenceModel):
     def _say(self, h: Tensor, seen: _Seen, image: Tensor) -> Tensor:
         """(N, V) logits from (N, H) states of rows whose images are `image` (N,)."""
         query = self.query(h).view(len(h), self.config.attention, 1, -1)
-        affinity = (query @ seen.keys[image].mT) / query.shape[-1] ** 0.5 + seen.blind[image]  # (N, heads, 1, R)
-        looked = (torch.softmax(affinity, -1).to(query.dtype) @ seen.contents[image]).flatten(1)
+        keys, contents, blind = (part.index_select(0, image) for part in (seen.keys, seen.contents, seen.blind))
+        affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + blind  # (N, heads, 1, R)
+        looked = (torch.softmax(affinity, -1).to(query.dtype) @ contents).flatten(1)
         mixed = h + torch.tanh(self.W_c(self.dropout(torch.cat([h, looked], -1))))
         scores: Tensor = self.W_o(self.dropout(mixed))
         return scores

@@ -144,7 +144,7 @@ class Generator(SentenceModel):
     def logits(self, batch: Batch) -> Tensor:
         """See `SentenceModel`."""
         x = self.dropout(self.words(batch.inputs))
-        state = tuple(part[batch.image] for part in self.start(batch.descriptors))
+        state = tuple(part.index_select(0, batch.image) for part in self.start(batch.descriptors))
         h = self.dropout(self.cell.run(x, batch.batch_sizes, state))
         scores: Tensor = self.W_oh(h)
         return scores
