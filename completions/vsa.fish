@@ -301,7 +301,7 @@ complete -c vsa -n '__vsa_in retrieve' -l regions-file -x -a '(__vsa_files regio
 complete -c vsa -n '__vsa_in retrieve' -l split -x -a 'train tune val test all' -d 'With --corpus: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in retrieve' -l folds -x -d 'With --corpus: divide the split, and search each part.'
 complete -c vsa -n '__vsa_in retrieve' -l top -x -d 'How many to list.'
-complete -c vsa -n '__vsa_in retrieve' -l explain -d 'Tell which box each word found; for json, jsonl and html.'
+complete -c vsa -n '__vsa_in retrieve' -l explain -d 'Tell which box each word found.'
 complete -c vsa -n '__vsa_in retrieve' -l format -x -a 'text json jsonl html' -d 'Of the output; text by default.'
 complete -c vsa -n '__vsa_in retrieve' -l json -d 'The same as --format json.'
 complete -c vsa -n '__vsa_in retrieve' -s o -l output -x -a '(__vsa_files file)' -d 'Write there instead of to stdout; html fills a DIR.'

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -115,6 +116,19 @@ def embed(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], 
 
 SMALL_EMBED = ("--size", 64, "--hidden-size", 48, "--batch-size", 24, "--patience", 50, "--learning-rate", 3e-3)
 """Options of an alignment model that learns the drawn corpus in seconds."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium: this machine's, or the one that VSA_CHROMIUM names."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
+    program = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine, and VSA_CHROMIUM names none")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=program, args=["--no-sandbox"])  # CI runs as root
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

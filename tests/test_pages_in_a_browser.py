@@ -5,7 +5,6 @@ Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,10 +15,6 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
-
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
-CHROMIUM = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine, and VSA_CHROMIUM names none")
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 UNLOADED = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
@@ -81,14 +76,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], d
         name, _, caption = line.partition("\t")
         pages.captions[Path(name).name] = caption
     return pages
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # CI runs as root
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

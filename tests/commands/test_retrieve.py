@@ -55,6 +55,21 @@ def test_an_explanation_names_a_box_for_each_known_word(vsa: Run, drawn: Drawn, 
     assert all(0 <= word["box"][0] < word["box"][2] <= 128 for word in record["words"])
 
 
+def test_an_explanation_in_text_stands_below_its_photograph(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    search = ("retrieve", "a red zeppelin", drawn.photos, "--model", embed, "--top", 2, "--explain")
+    records = json.loads(vsa(*search, "--json").stdout)
+    lines = vsa(*search).stdout.splitlines()
+    found = [line.split("\t") for line in lines if not line.startswith("\t")]
+    assert [path for _, path in found] == [record["path"] for record in records]
+    told = [line.split("\t")[1:] for line in lines if line.startswith("\t")]
+    assert told == [
+        [word["word"], " ".join(map(str, word["box"])), f"{word['score']:.4f}"]
+        for record in records
+        for word in record["words"]
+    ]
+    assert lines[1].startswith("\ta\t"), "the first photograph's words before the second photograph"
+
+
 def test_a_photograph_finds_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("a red circle on a white ground\nzeppelin\n\nthere is one blue square\n")
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--json")
@@ -191,9 +206,8 @@ def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_pat
     cache = RegionCache(tmp_path / "cache", recipe, max_bytes=60_000)
     for image_id in store.ids:
         cache.put(store[image_id])
-        cache._trim()
-    kept = list((tmp_path / "cache").rglob("*.npz"))
-    assert 0 < sum(path.stat().st_size for path in kept) <= 60_000
+        kept = list((tmp_path / "cache").rglob("*.npz"))
+        assert 0 < sum(path.stat().st_size for path in kept) <= 60_000
     kept[0].write_bytes(b"damage")
     assert cache.get(kept[0].stem) is None
     newest = store[store.ids[-1]]
@@ -297,7 +311,6 @@ def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_
         whole = True
         for one in some * 3:
             cache.put(one)
-            cache._trim()
             seen = cache.get(one.sha256)
             whole = whole and (seen is None or np.array_equal(seen.descriptors, one.descriptors))
         return whole

@@ -209,11 +209,11 @@ def share(nursery: Nursery, made: Material, scratch: Path) -> bool:
         broken += sum(RegionCache(scratch / "small", recipe).get(path.stem) is None for path in entries)
     sizes = f"at most {largest / 2**20:.1f} MiB kept, of {SMALL / 2**20:.0f} allowed"
     print(f"cache: 18 writers, 6 of them killed: {broken} faults; {sizes}")
-    return all(agree) and not broken and largest <= SMALL + 3 * 256 * ENTRY
+    return all(agree) and not broken and largest <= SMALL + 3 * 2 * ENTRY
 
 
 SMALL, ENTRY = 2**20, 2**13
-"""Bytes of the small cache; more than an entry has. Each writer looks at the whole only every 256 entries."""
+"""Bytes of the small cache; more than an entry has. Unseen by the others, each writes a hundredth more, or an entry."""
 
 
 def _search(nursery: Nursery, made: Material, *more: object) -> Running:

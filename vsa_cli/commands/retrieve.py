@@ -41,9 +41,7 @@ def retrieve(
         int, typer.Option(min=1, max=1000, metavar="K", help="With --corpus: divide the split, and search each part.")
     ] = 1,
     top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="How many to list.")] = 10,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Tell which box each word found; for json, jsonl and html.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Tell which box each word found.")] = False,
     format: Annotated[RankFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[

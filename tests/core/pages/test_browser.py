@@ -5,8 +5,6 @@ Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +14,6 @@ from PIL import Image
 from vsa_cli.core.pages.leaf import leaf
 from vsa_cli.core.pages.plates import Front, Line, Plate, Word
 from vsa_cli.core.pages.publish import Pages
-
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
-CHROMIUM = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine, and VSA_CHROMIUM names none")
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LINES = (
@@ -34,14 +28,6 @@ def plates(tmp_path_factory: pytest.TempPathFactory) -> list[Plate]:
     photo = tmp_path_factory.mktemp("photos") / "a.png"
     Image.new("RGB", (400, 300), "#7a8b6c").save(photo)
     return [Plate("a.png", photo, 400, 300, ((20, 30, 200, 250), (120, 100, 390, 290)), LINES)] * 2
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # CI runs as root
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["folder", "file"])

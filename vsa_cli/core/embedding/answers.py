@@ -1,7 +1,8 @@
 """Answers to `vsa retrieve`: records, the lines that they make, and the plates that pages show.
 
 A record of `json` and `jsonl`: `{"rank": int from 1, "path" or "sentence": str, "score": float}`, with `"words":
-[{"word", "box", "score"}]` where an explanation was asked for; `box` in pixels of the upright original.
+[{"word", "box", "score"}]` where an explanation was asked for; `box` in pixels of the upright original. Text is a
+line a record, score and name, and below it, behind a tab, a line a word: word, box and score.
 """
 
 from __future__ import annotations
@@ -100,7 +101,10 @@ class Answer:
         elif kind == "jsonl":
             yield from map(dump_json, self.records)
         else:
-            yield from (f"{record['score']:.4f}\t{show_path(str(record[self.name]))}" for record in self.records)
+            for record in self.records:
+                yield f"{record['score']:.4f}\t{show_path(str(record[self.name]))}"
+                for told in record.get("words", ()):
+                    yield f"\t{told['word']}\t{' '.join(map(str, told['box']))}\t{told['score']:.4f}"
 
 
 def rankings(

@@ -24,6 +24,7 @@ MAX_BYTES = 2 * 1024**3
 """What the photographs of one way of describing may take on the disk."""
 
 _TRIMMED = 0.9  # of MAX_BYTES, once it was passed
+_UNSEEN = 0.01  # of MAX_BYTES, written by one process before it looks what others have written
 _UNFINISHED = ".new"
 _ABANDONED = 3600.0  # seconds after which what is unfinished has nobody who will finish it
 
@@ -43,7 +44,7 @@ class RegionCache:
         digest = hashlib.sha256(dump_json(recipe.to_dict()).encode()).hexdigest()
         self._folder = folder / "regions" / digest[:16]
         self._size, self._max_bytes = recipe.descriptor_size, max_bytes
-        self._written = 0
+        self._room = 0  # bytes before the next look at the whole; threads may miscount by an entry
 
     def get(self, sha256: str) -> ImageRegions | None:
         """The regions of a photograph's file, if they are here and whole."""
@@ -64,17 +65,18 @@ class RegionCache:
         own = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}{_UNFINISHED}")
         try:
             write_shard(own, [regions])
+            self._room -= own.stat().st_size
             own.replace(path)
         except (DataError, OSError):
             return
-        self._written += 1
-        if self._written % 256 == 1:
-            self._trim()
+        if self._room < 0:
+            self._room = min(self._trim(), int(_UNSEEN * self._max_bytes))
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / f"{sha256}.npz"
 
-    def _trim(self) -> None:
+    def _trim(self) -> int:
+        """Let the photographs unused for longest go, if there are too many bytes; how many more may come."""
         entries = []
         for path in self._folder.glob("*/*"):
             try:
@@ -87,10 +89,11 @@ class RegionCache:
                 continue  # another process was quicker
         total = sum(size for _, size, _ in entries)
         if total <= self._max_bytes:
-            return
+            return self._max_bytes - total
         for _, size, path in sorted(entries):
+            if total <= _TRIMMED * self._max_bytes:
+                break
             with suppress(OSError):  # another process was quicker, or it is not ours to remove
                 path.unlink(missing_ok=True)
             total -= size
-            if total <= _TRIMMED * self._max_bytes:
-                return
+        return self._max_bytes - total
