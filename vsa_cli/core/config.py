@@ -108,7 +108,7 @@ class EmbedTraining:
         temperature: by which scores are divided in the softmax.
         optimizer: `sgd` with `momentum` (the paper), or `adam` with decoupled weight decay.
         learning_rate: at the start; half a cosine takes it to zero over `epochs`.
-        weight_decay: cross-validated, as the learning rate is; beside the hinges' sum over a batch it must be large.
+        weight_decay: cross-validated, as the learning rate is; it draws W_e, which starts large, to zero as well.
         momentum: of SGD.
         batch_size: image-sentence pairs a step.
         clip: gradients are clipped elementwise to [-clip, clip].
@@ -121,12 +121,12 @@ class EmbedTraining:
     margin: float = 1.0
     temperature: float = 0.05
     optimizer: Optimizer = "sgd"
-    learning_rate: float = 1e-5
-    weight_decay: float = 10.0
+    learning_rate: float = 2e-5
+    weight_decay: float = 1e-5
     momentum: float = 0.9
     batch_size: int = 100
     clip: float = 5.0
-    epochs: int = 20
+    epochs: int = 9
     patience: int = 5
     tune_words: bool = True
 

@@ -144,10 +144,26 @@ def test_raw_products_start_at_one_size_whatever_the_cnn() -> None:
     model.start_from_data(descriptors, pack(SENTENCES))
     with torch.no_grad():
         v, s = model.encode_regions(descriptors), model.encode_words(pack(SENTENCES)).words
-    assert float(v.square().sum(1).mean()) == pytest.approx(2.0**2, rel=0.02)
-    assert float(s.square().sum(1).mean()) == pytest.approx(3.0**2, rel=0.3)
+    assert float(v.square().sum(1).mean()) == pytest.approx(1.4**2, rel=0.02)
+    assert float(s.square().sum(1).mean()) == pytest.approx(2.0**2, rel=0.3)
     assert (s > 0).any(0).float().mean() > 0.95  # no unit starts silent
     torch.testing.assert_close(v.mean(0), torch.zeros(128), atol=1e-3, rtol=0)
+
+
+def test_word_vectors_start_short_and_what_they_are_mapped_to_at_one_size_however_long_they_were() -> None:
+    torch.manual_seed(0)
+    model = Embedding(EmbedConfig(word_size=50, hidden_size=64, size=128), D, V)
+    with torch.no_grad():
+        model.W_w.weight.mul_(5.6)  # as long as GloVe's
+    directions = F.normalize(model.W_w.weight.detach().clone(), dim=1)
+    model.start_from_data(torch.rand(200, D), pack(SENTENCES))
+    with torch.no_grad():
+        x = model.W_w(pack(SENTENCES).words)
+        e = model.encoder.W_e(x)  # type: ignore[union-attr,operator]
+        length = model.W_w.weight.square().sum(1).mean().sqrt()
+    assert float(length) == pytest.approx(0.1, rel=1e-4)
+    torch.testing.assert_close(F.normalize(model.W_w.weight.detach(), dim=1), directions)
+    assert float(e.square().sum(1).mean()) == pytest.approx(2.0**2, rel=0.3)
 
 
 @pytest.mark.parametrize("encoder", ["brnn", "gru"])

@@ -24,7 +24,9 @@ from vsa_cli.core.learning.standard import mean_and_scale
 from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
 
 _FLAT = 1e-6  # a number that varies less says nothing
-_REGION_LENGTH, _WORD_LENGTH = 2.0, 3.0  # of v_i and s_t when raw products begin to be trained
+# Lengths, root mean square, with which raw products begin to be trained: of x_t, of e_t and s_t before their ReLUs
+# would halve them, and of v_i.
+_VECTOR_LENGTH, _ENTRY_LENGTH, _WORD_LENGTH, _REGION_LENGTH = 0.1, 2.0, 2.0, 1.4
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Brnn(nn.Module):
         self.W_d = nn.Linear(hidden, config.size)
         self.dropout = nn.Dropout(config.dropout)
 
+    def start(self, W_w: nn.Embedding, packed: Packed) -> None:
+        """Make word vectors short and W_e large, such that e_t starts at one length (see `start_from_data`)."""
+        W_w.weight.mul_(_VECTOR_LENGTH / W_w.weight.square().sum(1).mean().sqrt().clamp(min=_FLAT))
+        _level(self.W_e, W_w(packed.words), _ENTRY_LENGTH)
+
     def forward(self, x: Tensor, packed: Packed) -> Encoded:
         """(N, W) word vectors to vectors of words in their sentences."""
         e = self.dropout(F.relu(self.W_e(x)))
@@ -80,6 +87,9 @@ class GatedEncoder(nn.Module):
         self.W_d = nn.Linear(hidden, config.size)
         self.W_o = nn.Linear(config.word_size, config.size, bias=False)
         self.dropout = nn.Dropout(config.dropout)
+
+    def start(self, W_w: nn.Embedding, packed: Packed) -> None:
+        """Leave all as it was drawn: gates bound what they pass on."""
 
     def forward(self, x: Tensor, packed: Packed) -> Encoded:
         """(N, W) word vectors to vectors of words in their sentences."""
@@ -111,7 +121,7 @@ class Embedding(nn.Module):
         self.config = config
         self.W_m = nn.Linear(descriptor_size, config.size)
         self.W_w = nn.Embedding(vocabulary_size, config.word_size)
-        self.encoder: nn.Module = Brnn(config) if config.encoder == "brnn" else GatedEncoder(config)
+        self.encoder: Brnn | GatedEncoder = Brnn(config) if config.encoder == "brnn" else GatedEncoder(config)
         self.dropout = nn.Dropout(config.dropout)
         self.scale: Tensor
         self.shift: Tensor
@@ -129,13 +139,15 @@ class Embedding(nn.Module):
         At a naive initialisation raw scores start in the hundreds, the first steps push all s_t towards zero, and
         the ReLUs that fall silent there never speak again. So descriptors are standardised by the mean and the
         spread of each number over training regions (kept with the model; W_m and b_m could hold both). Where raw
-        products are compared, every row of W_m and W_d is also scaled, and its bias set, such that each number of
-        v_i, and of s_t before its ReLU, starts with mean 0 and one spread: vectors of length 2 and 3, whose
-        scores differ by about the margin. All units then speak, and none dominates.
+        products are compared, they are brought to length 1 as well, and every row of W_e, W_d and W_m is scaled, and
+        its bias set, such that each number of e_t and s_t before their ReLUs, and of v_i, starts with mean 0 and one
+        spread. All units then speak, and none dominates.
 
-        How far a step goes is then the same for all weights, as the paper clips gradients element by element: at a
-        rate of 3e-5 and a momentum of 0.9 about 1e-3 at most. Weights must be large beside that. So descriptors are
-        brought to length 1 as well: of length sqrt(D) they need a W_m of some 1e-4, which the first steps overwrite.
+        How the lengths are shared out between the layers decides how fast each learns. SGD has one rate for all,
+        and a gradient clipped element by element moves each weight about as far, large or small: a layer learns as
+        fast as its weights are small. Left as usually drawn, W_e and W_f, whose gradients sum over all words, are
+        thrown about while W_w, of which a batch sees a few rows, stands still. So the vectors x_t are made short and
+        W_e large. It is the same function, and an epoch comes as far as Adam does.
 
         Args:
             descriptors: (S, D) of training regions.
@@ -148,6 +160,7 @@ class Embedding(nn.Module):
         if self.config.similarity == "dot":
             self.scale.div_(len(scale) ** 0.5)
             _level(self.W_m, (descriptors - self.shift) * self.scale, _REGION_LENGTH)
+            self.encoder.start(self.W_w, packed)
             context = self.encode_words(packed).context
             _level(self.encoder.W_d, context, _WORD_LENGTH * 2**0.5)  # half of it falls to the ReLU
 
