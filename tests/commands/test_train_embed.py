@@ -102,6 +102,20 @@ def test_what_another_run_was_asked_for_is_named(vsa: Run, drawn: Drawn, tmp_pat
     assert "was begun with another dropout, epochs; --force starts anew" in result.stderr
 
 
+@pytest.mark.parametrize("options", [("--keep-last", ""), ("", "--keep-last")], ids=["begun", "resumed"])
+def test_a_run_keeps_the_weights_that_it_was_begun_to_keep(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, str]
+) -> None:
+    begun, resumed = ([option] if option else [] for option in options)
+    out = tmp_path / "embed"
+    assert train(vsa, drawn, out, "--epochs", 2, *begun).exit_code == 0
+    before = (out / "model.safetensors").read_bytes()
+    result = train(vsa, drawn, out, "--epochs", 2, *resumed, "--resume")
+    assert result.exit_code == 1
+    assert "was begun with another keep_last; --force starts anew" in result.stderr
+    assert (out / "model.safetensors").read_bytes() == before
+
+
 @pytest.fixture
 def glove(tmp_path: Path) -> Path:
     path = tmp_path / "glove.txt"
