@@ -44,7 +44,10 @@ def align(
         str | None, typer.Option("--split", metavar="SPLIT", help="Of a corpus: whose sentences; train by default.")
     ] = None,
     beta: Annotated[
-        float, typer.Option(min=0, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone.")
+        float,
+        typer.Option(
+            min=0, max=1e6, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone."
+        ),
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence, typer.Option(help="A region speaks for itself (own, the paper), or with those inside its box.")
