@@ -333,6 +333,10 @@ def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Pat
         (captions, "--references", references, "--split", "val"),
         ("--compare", captions, captions, "--references", references, "--per-image", tmp_path / "x"),
         ("--compare", captions, captions, "--references", references, "--baseline", tmp_path / "x"),
+        (
+            captions, "--references", references, *NO_JAVA, "--per-image", tmp_path / "x",
+            "--document-frequencies", tmp_path / "x",
+        ),
     )  # fmt: skip
     for options in wrong:
         result = vsa("evaluate", *options)

@@ -24,6 +24,7 @@ from vsa_cli.core.artifacts import (
     is_number,
     read_json,
     refuse_existing,
+    refuse_shared,
     write_text,
 )
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
@@ -143,6 +144,32 @@ def test_existing_outputs_are_refused(tmp_path: Path) -> None:
         refuse_existing(tmp_path, force=False)
     with pytest.raises(UsageError, match="choose one"):
         refuse_existing(tmp_path, force=True, resume=True)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("file/a.json", "file/deep/a.json"):
+        with pytest.raises(DataError, match=r"cannot write: .*file is no folder"):
+            refuse_existing(tmp_path / name, force=False)
+    refuse_existing(Path("/"), force=True)
+    for name in ("pipe", "null"):
+        with pytest.raises(DataError, match="is a pipe or a device"):
+            refuse_existing(tmp_path / name, force=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(DataError, match="may not be written in"):
+        refuse_existing(tmp_path / "new" / "a.json", force=False)
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("a")
+    refuse_shared(tmp_path / "a", None, None, tmp_path / "b")
+    for other in (tmp_path / "a", tmp_path / "c" / ".." / "a", tmp_path / "link"):
+        with pytest.raises(UsageError, match="two outputs"):
+            refuse_shared(tmp_path / "a", None, other)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
+from vsa_cli.core.artifacts import refuse_existing, refuse_shared
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.errors import UsageError
 
@@ -158,6 +158,7 @@ def _align_corpus(
         raise UsageError("--html-limit goes with --html")
     output = asked.output or Path("snippets.jsonl")
     files = [path for path in (output, scores, words) if path is not None]
+    refuse_shared(*files)
     for path in files:
         refuse_existing(path, force=asked.force)
     if asked.html is not None:
