@@ -65,8 +65,12 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     assert weights(whole) == weights(broken)
 
 
-def test_one_image_has_nothing_to_be_told_from(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("image,caption\n000.png,a red circle\n000.png,one circle\n")
+@pytest.mark.parametrize("others", ["", "001.png,?\n002.png,!\n"], ids=["alone", "the others without a word"])
+@pytest.mark.parametrize("sentences", ["000.png,a red circle\n000.png,one circle\n", "000.png,circle\n"])
+def test_one_image_has_nothing_to_be_told_from(
+    vsa: Run, drawn: Drawn, tmp_path: Path, sentences: str, others: str
+) -> None:
+    (tmp_path / "c.csv").write_text(f"image,caption\n{sentences}{others}")
     corpus, regions = tmp_path / "corpus.json", tmp_path / "r.h5"
     assert vsa("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", corpus, "--min-count", 1).exit_code == 0
     assert vsa("extract-regions", corpus, "-o", regions, "--detector", "grid", "--top", 0, "--side", 64).exit_code == 0
