@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing, refuse_shared
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing, refuse_shared
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.model import Embedding

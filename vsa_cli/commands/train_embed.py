@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from vsa_cli.console import Console

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 
 
 def train_gen(

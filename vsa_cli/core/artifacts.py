@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from vsa_cli import __version__
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+from vsa_cli.core.errors import ArtifactError, DataError
 
 MAX_JSON_BYTES, MAX_JSON_VALUES = 512 * 1024**2, 2**24
 """A JSON document that is larger, or may hold more values, is refused before it fills the memory.
@@ -269,35 +269,3 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     with atomic_path(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape") as file:
         for line in lines:
             file.write(line + "\n")
-
-
-def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:
-    """Refuse, before any work is done, an output that may not or cannot be written.
-
-    Raises:
-        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are.
-        DataError: it is a pipe or a device, which a file would replace, or lies where nothing can be written.
-    """
-    if force and resume:
-        raise UsageError("--force starts anew and --resume continues: choose one")
-    if path.exists() and not force and not resume:
-        raise UsageError(f"{path}: exists already; --force replaces it")
-    if path.exists():
-        refuse_special(path)
-    place = next((folder for folder in path.absolute().parents if folder.exists()), path)
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        raise DataError(f"{path}: cannot write: {place} is no folder, or may not be written in")
-
-
-def refuse_shared(*outputs: Path | None) -> None:
-    """Refuse outputs of one run that are one file, for the later would replace the earlier.
-
-    Raises:
-        UsageError: two of those that are given are.
-    """
-    seen: set[str] = set()
-    for path in outputs:
-        if path is not None:
-            if (real := os.path.realpath(path)) in seen:
-                raise UsageError(f"{path}: is named for two outputs; give each its own file")
-            seen.add(real)

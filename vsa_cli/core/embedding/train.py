@@ -86,7 +86,7 @@ def train_embedding(
     """
     vocabulary = vocabulary_of(corpus)
     train = read_pairs(corpus, regions, request.split, vocabulary)
-    if len(train.image.unique()) < 2:
+    if len(torch.unique(train.image)) < 2:
         raise DataError(f"split {request.split}: one image has sentences, and no other to be told from")
     held_out = read_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     torch.manual_seed(request.seed)
