@@ -170,6 +170,18 @@ def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn,
     assert "best: learning rate 0.003, weight decay " in result.stderr
 
 
+def test_a_sweep_goes_on_whatever_its_word_vectors_are_called(
+    vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path
+) -> None:
+    vectors = glove.rename(tmp_path / "a\u2028line\x85or three.txt")
+    options = ("--epochs", 1, "--sweep", "--sweep-decays", "0,1", "--sweep-rates", "1e-3", "--word-vectors", vectors)
+    command = ("train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "e", "--size", 8, "--hidden-size", 8)
+    assert vsa(*command, *options).exit_code == 0
+    result = vsa(*command, *options, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "nothing left to do" in result.stderr
+
+
 def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = vsa(
         "train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "e", "--sweep", "--dry-run", "--epochs", 9
