@@ -271,9 +271,14 @@ def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, ref
     one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
     assert result_of(vsa("evaluate", one, *command))["CIDEr"] > 1
     assert result_of(vsa("evaluate", one, "--references", references, *NO_JAVA, "--json"))["CIDEr"] == 0
-    for damage in ({"images": 0}, {"counts": {"a": 7}}, {"counts": []}, {"format": "vsa-corpus"}, {"images": True}):
+    for damage in (
+        {"images": 0}, {"images": 10**400}, {"images": True}, {"counts": {"a": 7}}, {"counts": []},
+        {"format": "vsa-corpus"},
+    ):  # fmt: skip
         dump(saved, {**json.loads(saved.read_text()), **damage})
-        assert vsa("evaluate", captions, *command).exit_code == 1
+        refused = vsa("evaluate", captions, *command)
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith(f"vsa: {saved}: ")
         saved.unlink()
         vsa("evaluate", captions, *command)
 
