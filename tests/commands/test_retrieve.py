@@ -184,6 +184,10 @@ def test_the_second_look_comes_from_the_cache(
         (("a dog",), 2, "photographs"),
         (("--image", "x.jpg"), 2, "--sentences"),
         (("--corpus", "c.json"), 2, "--regions-file"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--json"), 2, "--json goes with photographs"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--explain"), 2, "--explain goes with photographs"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--format", "text"), 2, "--format text goes with"),
+        (("a dog", "x.jpg", "--folds", "2"), 2, "--folds goes with --corpus"),
         (("a dog", "x.jpg"), 1, "x.jpg"),
     ],
 )
