@@ -190,6 +190,14 @@ def test_what_does_not_fit_is_told_in_a_line_and_nothing_is_written(
         assert not list(tmp_path.iterdir())
 
 
+def test_a_page_is_not_the_file_of_the_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.html"
+    result = vsa("align", drawn.photos / "000.png", "red circle", "--model", embed, "-o", out, "--html", out)
+    assert result.exit_code == 2
+    assert "two outputs" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("option", ["--scores", "--words"])
 def test_one_file_is_not_two_outputs(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, option: str) -> None:
     out = tmp_path / "s.jsonl"

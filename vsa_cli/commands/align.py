@@ -122,6 +122,7 @@ class _Asked:
 def _align_photograph(
     asked: _Asked, photo: Path, said: Sequence[str], cnn_weights: Path | None, cache: Path | None, *, as_json: bool
 ) -> None:
+    refuse_shared(asked.output, asked.html)
     if asked.output is not None:
         refuse_existing(asked.output, force=asked.force)
     if asked.html is not None:
