@@ -54,11 +54,11 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def vsa() -> Callable[..., Result]:
-    """Run `vsa` in this process: `vsa("prep", path, ...)`."""
+    """Run `vsa` in this process: `vsa("prep", path, ...)`. What it does not foresee fails the test: no exit code."""
     runner = CliRunner()
 
     def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
-        return runner.invoke(app, [str(argument) for argument in arguments], input=stdin)
+        return runner.invoke(app, [str(argument) for argument in arguments], input=stdin, catch_exceptions=False)
 
     return run
 

@@ -67,6 +67,29 @@ def test_a_device_that_is_not_there_is_refused(vsa: Run, drawn: Drawn, device: s
     assert device in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("train-embed", "--temperature", "inf"),
+        ("train-embed", "--learning-rate", "inf"),
+        ("train-embed", "--weight-decay", "inf"),
+        ("train-embed", "--batch-size", 10**20),
+        ("train-embed", "--seed", 10**13),  # times a million and some, it is more than torch takes
+        ("train-gen", "--learning-rate", "inf"),
+        ("train-gen", "--batch-size", 10**20),
+        ("align", "--beta", "inf"),
+        ("align", "--threads", 100_000),
+    ],
+)
+def test_a_number_beyond_all_use_is_wrong_usage(
+    vsa: Run, drawn: Drawn, tmp_path: Path, command: str, option: str, value: object
+) -> None:
+    result = vsa(command, drawn.corpus, drawn.regions, "-o", tmp_path / "out", option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
     command = f"{sys.executable} -m vsa_cli caption {drawn.photos} --batch-size 1 --model {drawn.model} | head -1"
     shell = ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"]

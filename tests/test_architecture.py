@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {
-    "errors", "config", "stored", "json_lines", "artifacts", "formats", "pictures", "drawing",
+    "errors", "config", "stored", "json_lines", "artifacts", "outputs", "formats", "pictures", "drawing",
     "device", "metrics", "recurrence", "training",
 }  # fmt: skip
 """Rooms and files of core that every room may use, and that use only one another."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Drawn
+from vsa_cli.console import Bar, Console, report_training
+from vsa_cli.core.training.loop import Epoch, Step
 
 pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
 
@@ -54,6 +59,23 @@ def test_a_terminal_sees_a_rate_and_the_time_left(drawn: Drawn, tmp_path: Path) 
     assert re.search(rb"0:00:\d\d", sent)
     assert COLOUR.search(sent)
     assert sent.rstrip().endswith(b"c.jsonl: 48 photographs captioned, 0 failed")
+
+
+def test_a_training_that_goes_on_shows_the_epoch_that_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[tuple[str, int | None]] = []
+
+    @contextmanager
+    def progress(self: Console, label: str, total: int | None, unit: str) -> Iterator[Bar]:
+        shown.append((label, total))
+        yield Bar(None, None)
+
+    monkeypatch.setattr(Console, "progress", progress)
+    records = [record for n in (7, 8) for record in (Step(n, 1, 5, 2.0), Epoch(n, 2.0, {}, True, 1.0, 5))]
+    report_training(Console(quiet=False), records, output=tmp_path, unit="words", as_json=True)
+    assert shown == [("epoch 7", 5), ("epoch 8", 5)]
+    assert [epoch["number"] for epoch in json.loads(capsys.readouterr().out)["epochs"]] == [7, 8]
 
 
 def test_no_color_is_heard(drawn: Drawn, tmp_path: Path) -> None:

@@ -170,8 +170,8 @@ def report_training(
     stream = iter(records)
     first = next(stream, None)
     while first is not None:
-        steps = first.steps if isinstance(first, Step) else 1
-        with console.progress(f"epoch {len(history) + 1}", steps, "steps") as bar:
+        number, steps = (first.epoch, first.steps) if isinstance(first, Step) else (first.number, 1)
+        with console.progress(f"epoch {number}", steps, "steps") as bar:
             for record in itertools.chain([first], stream):
                 if isinstance(record, Epoch):
                     history.append(record)

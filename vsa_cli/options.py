@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="Processor: auto, cpu, cuda, cuda:N or mps.")]
-Threads = Annotated[int, typer.Option("--threads", min=0, metavar="N", help="Threads to use; 0 takes every core.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Where randomness starts.")]
+Threads = Annotated[
+    int, typer.Option("--threads", min=0, max=1024, metavar="N", help="Threads to use; 0 takes every core.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help="Where randomness starts.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]

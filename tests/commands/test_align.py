@@ -190,6 +190,23 @@ def test_what_does_not_fit_is_told_in_a_line_and_nothing_is_written(
         assert not list(tmp_path.iterdir())
 
 
+def test_a_page_is_not_the_file_of_the_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.html"
+    result = vsa("align", drawn.photos / "000.png", "red circle", "--model", embed, "-o", out, "--html", out)
+    assert result.exit_code == 2
+    assert "two outputs" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--scores", "--words"])
+def test_one_file_is_not_two_outputs(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, option: str) -> None:
+    out = tmp_path / "s.jsonl"
+    result = vsa("align", embed, drawn.corpus, drawn.regions, "-o", out, option, out)
+    assert result.exit_code == 2
+    assert "two outputs" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_corpus_of_other_words_has_no_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("image,caption,split\n000.png,dogs run,val\n001.png,one dog,train\n")
     made = ("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", tmp_path / "c.json", "--min-count", 1)

@@ -271,9 +271,14 @@ def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, ref
     one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
     assert result_of(vsa("evaluate", one, *command))["CIDEr"] > 1
     assert result_of(vsa("evaluate", one, "--references", references, *NO_JAVA, "--json"))["CIDEr"] == 0
-    for damage in ({"images": 0}, {"counts": {"a": 7}}, {"counts": []}, {"format": "vsa-corpus"}, {"images": True}):
+    for damage in (
+        {"images": 0}, {"images": 10**400}, {"images": True}, {"counts": {"a": 7}}, {"counts": []},
+        {"format": "vsa-corpus"},
+    ):  # fmt: skip
         dump(saved, {**json.loads(saved.read_text()), **damage})
-        assert vsa("evaluate", captions, *command).exit_code == 1
+        refused = vsa("evaluate", captions, *command)
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith(f"vsa: {saved}: ")
         saved.unlink()
         vsa("evaluate", captions, *command)
 
@@ -333,6 +338,10 @@ def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Pat
         (captions, "--references", references, "--split", "val"),
         ("--compare", captions, captions, "--references", references, "--per-image", tmp_path / "x"),
         ("--compare", captions, captions, "--references", references, "--baseline", tmp_path / "x"),
+        (
+            captions, "--references", references, *NO_JAVA, "--per-image", tmp_path / "x",
+            "--document-frequencies", tmp_path / "x",
+        ),
     )  # fmt: skip
     for options in wrong:
         result = vsa("evaluate", *options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -182,6 +184,10 @@ def test_the_second_look_comes_from_the_cache(
         (("a dog",), 2, "photographs"),
         (("--image", "x.jpg"), 2, "--sentences"),
         (("--corpus", "c.json"), 2, "--regions-file"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--json"), 2, "--json goes with photographs"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--explain"), 2, "--explain goes with photographs"),
+        (("--corpus", "c.json", "--regions-file", "r.h5", "--format", "text"), 2, "--format text goes with"),
+        (("a dog", "x.jpg", "--folds", "2"), 2, "--folds goes with --corpus"),
         (("a dog", "x.jpg"), 1, "x.jpg"),
     ],
 )
@@ -195,9 +201,9 @@ def test_wrong_usage_is_told_in_a_line(
 
 
 def test_a_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
-    result = vsa("retrieve", "zeppelin", drawn.photos, "--model", embed)
+    result = vsa("retrieve", "zeppelin", drawn.folder / "not looked at", "--model", embed)
     assert result.exit_code == 1
-    assert "zeppelin" in result.stderr
+    assert result.stderr == "vsa: the model knows no word of 'zeppelin'\n"
 
 
 def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_path: Path) -> None:
@@ -220,7 +226,7 @@ def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_pat
     ("text", "words"),
     [
         ("zeppelin\nairship\n", "s.txt: no sentence with a word that the model knows"),
-        ("red " * 2501 + "\n", "s.txt: a sentence of 10004 letters, a line each; at most 10000 are read"),
+        ("red " * 2501 + "\n", "s.txt, line 1: a sentence of 10004 letters; at most 10000 are read"),
     ],
 )
 def test_sentences_that_cannot_be_ranked_are_refused(
@@ -232,6 +238,28 @@ def test_sentences_that_cannot_be_ranked_are_refused(
     assert result.exit_code == 1
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_sentences_may_come_through_a_pipe_and_end_at_line_ends_alone(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = "\ufeffa red\u2028circle\r\n\n the square\x0cis blue"
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(said.encode()), daemon=True)
+    writer.start()
+    options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "pipe", "--model", embed, "--json")
+    result = vsa("retrieve", *options)
+    writer.join()
+    assert result.exit_code == 0, result.output
+    found = {record["sentence"] for record in json.loads(result.stdout)}
+    assert found == {"a red\u2028circle", " the square\x0cis blue"}
+
+
+def test_sentences_without_end_are_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    options = ("--image", drawn.photos / "000.png", "--sentences", "/dev/zero", "--model", embed)
+    result = vsa("retrieve", *options)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("vsa: /dev/zero, line 1: longer than ")
 
 
 def corpus_of(vsa: Run, drawn: Drawn, folder: Path, rows: str, top: int, side: int = 96) -> tuple[object, ...]:

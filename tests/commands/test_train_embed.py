@@ -65,8 +65,12 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     assert weights(whole) == weights(broken)
 
 
-def test_one_image_has_nothing_to_be_told_from(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("image,caption\n000.png,a red circle\n000.png,one circle\n")
+@pytest.mark.parametrize("others", ["", "001.png,?\n002.png,!\n"], ids=["alone", "the others without a word"])
+@pytest.mark.parametrize("sentences", ["000.png,a red circle\n000.png,one circle\n", "000.png,circle\n"])
+def test_one_image_has_nothing_to_be_told_from(
+    vsa: Run, drawn: Drawn, tmp_path: Path, sentences: str, others: str
+) -> None:
+    (tmp_path / "c.csv").write_text(f"image,caption\n{sentences}{others}")
     corpus, regions = tmp_path / "corpus.json", tmp_path / "r.h5"
     assert vsa("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", corpus, "--min-count", 1).exit_code == 0
     assert vsa("extract-regions", corpus, "-o", regions, "--detector", "grid", "--top", 0, "--side", 64).exit_code == 0
@@ -100,6 +104,20 @@ def test_what_another_run_was_asked_for_is_named(vsa: Run, drawn: Drawn, tmp_pat
     result = train(vsa, drawn, out, "--epochs", 2, "--dropout", 0.2, "--resume")
     assert result.exit_code == 1
     assert "was begun with another dropout, epochs; --force starts anew" in result.stderr
+
+
+@pytest.mark.parametrize("options", [("--keep-last", ""), ("", "--keep-last")], ids=["begun", "resumed"])
+def test_a_run_keeps_the_weights_that_it_was_begun_to_keep(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, str]
+) -> None:
+    begun, resumed = ([option] if option else [] for option in options)
+    out = tmp_path / "embed"
+    assert train(vsa, drawn, out, "--epochs", 2, *begun).exit_code == 0
+    before = (out / "model.safetensors").read_bytes()
+    result = train(vsa, drawn, out, "--epochs", 2, *resumed, "--resume")
+    assert result.exit_code == 1
+    assert "was begun with another keep_last; --force starts anew" in result.stderr
+    assert (out / "model.safetensors").read_bytes() == before
 
 
 @pytest.fixture
@@ -150,6 +168,18 @@ def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn,
     assert not (out / "sweep").exists()
     assert result.stderr.count("  lost: the loss is nan") == 3
     assert "best: learning rate 0.003, weight decay " in result.stderr
+
+
+def test_a_sweep_goes_on_whatever_its_word_vectors_are_called(
+    vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path
+) -> None:
+    vectors = glove.rename(tmp_path / "a\u2028line\x85or three.txt")
+    options = ("--epochs", 1, "--sweep", "--sweep-decays", "0,1", "--sweep-rates", "1e-3", "--word-vectors", vectors)
+    command = ("train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "e", "--size", 8, "--hidden-size", 8)
+    assert vsa(*command, *options).exit_code == 0
+    result = vsa(*command, *options, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "nothing left to do" in result.stderr
 
 
 def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from typer.testing import Result
 
 from tests.conftest import SMALL, Drawn
@@ -126,6 +128,32 @@ def test_self_critical_training_keeps_the_shape_of_its_start(vsa: Run, drawn: Dr
     assert "the shape of GEN" in result.stderr
 
 
+def test_one_image_of_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("image,caption\n000.png,a red circle\n")
+    corpus, regions, out = tmp_path / "c.json", tmp_path / "r.h5", tmp_path / "gen"
+    assert vsa("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", corpus, "--min-count", 1).exit_code == 0
+    assert vsa("extract-regions", corpus, "-o", regions, "--detector", "grid", "--top", 0, "--side", 64).exit_code == 0
+    small = ("--hidden-size", 32, "--word-size", 16, "--epochs", 30, "--learning-rate", 1e-2)
+    result = vsa("train-gen", corpus, regions, "-o", out, "--preset", "best", *small)
+    assert result.exit_code == 0, result.output
+    said = vsa("caption", "--model", out, "--corpus", corpus, "--regions-file", regions, "--split", "train")
+    assert said.stdout == "000.png\ta red circle\n"
+
+
+@pytest.mark.parametrize("without", ["train", "val"])
+def test_the_metric_wants_sentences(vsa: Run, drawn: Drawn, tmp_path: Path, without: str) -> None:
+    corpus = json.loads(drawn.corpus.read_text())
+    for image in corpus["images"]:
+        image["sentences"] = [] if image["split"] == without else image["sentences"]
+    (tmp_path / "c.json").write_text(json.dumps(corpus))
+    result = vsa(
+        "train-gen", tmp_path / "c.json", drawn.regions, "-o", tmp_path / "gen", "--self-critical", drawn.model
+    )
+    assert result.exit_code == 1
+    assert f"split {without}: no image with a sentence" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_model_is_self_contained(drawn: Drawn) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
     assert config["envelope"]["format"] == "vsa-generator"
@@ -215,13 +243,18 @@ def test_a_damaged_model_is_refused_in_a_line(vsa: Run, drawn: Drawn, tmp_path: 
         assert result.stderr.count("\n") == 1
 
 
-def test_a_config_that_claims_a_huge_model_is_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("field", "size"), [("hidden_size", 2**30), ("hidden_size", 0), ("word_size", 0)])
+def test_a_config_that_claims_what_its_weights_are_not_is_refused(
+    vsa: Run, drawn: Drawn, tmp_path: Path, field: str, size: int
+) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
-    config["envelope"]["config"]["model"]["hidden_size"] = 2**30
+    config["envelope"]["config"]["model"][field] = size
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "model.safetensors").write_bytes((drawn.model / "model.safetensors").read_bytes())
+    digest = hashlib.sha256((tmp_path / "config.json").read_bytes()).hexdigest()
+    save_file(load_file(drawn.model / "model.safetensors"), tmp_path / "model.safetensors", {"config_sha256": digest})
     result = vsa("caption", drawn.photos / "000.png", "--model", tmp_path)
     assert result.exit_code == 1
+    assert result.stderr == f"vsa: {tmp_path}: its weights do not fit its configuration\n"
 
 
 def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

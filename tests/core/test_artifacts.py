@@ -23,10 +23,9 @@ from vsa_cli.core.artifacts import (
     file_sha256,
     is_number,
     read_json,
-    refuse_existing,
     write_text,
 )
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+from vsa_cli.core.errors import ArtifactError, DataError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -133,16 +132,6 @@ def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="cannot write"):
         write_text(tmp_path / "folder", "x")
-
-
-def test_existing_outputs_are_refused(tmp_path: Path) -> None:
-    refuse_existing(tmp_path / "new", force=False)
-    refuse_existing(tmp_path, force=True)
-    refuse_existing(tmp_path, force=False, resume=True)
-    with pytest.raises(UsageError, match="--force replaces"):
-        refuse_existing(tmp_path, force=False)
-    with pytest.raises(UsageError, match="choose one"):
-        refuse_existing(tmp_path, force=True, resume=True)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")])

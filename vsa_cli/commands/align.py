@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing, refuse_shared
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.model import Embedding
@@ -44,7 +44,10 @@ def align(
         str | None, typer.Option("--split", metavar="SPLIT", help="Of a corpus: whose sentences; train by default.")
     ] = None,
     beta: Annotated[
-        float, typer.Option(min=0, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone.")
+        float,
+        typer.Option(
+            min=0, max=1e6, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone."
+        ),
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence, typer.Option(help="A region speaks for itself (own, the paper), or with those inside its box.")
@@ -119,6 +122,7 @@ class _Asked:
 def _align_photograph(
     asked: _Asked, photo: Path, said: Sequence[str], cnn_weights: Path | None, cache: Path | None, *, as_json: bool
 ) -> None:
+    refuse_shared(asked.output, asked.html)
     if asked.output is not None:
         refuse_existing(asked.output, force=asked.force)
     if asked.html is not None:
@@ -155,6 +159,7 @@ def _align_corpus(
         raise UsageError("--html-limit goes with --html")
     output = asked.output or Path("snippets.jsonl")
     files = [path for path in (output, scores, words) if path is not None]
+    refuse_shared(*files)
     for path in files:
         refuse_existing(path, force=asked.force)
     if asked.html is not None:

@@ -104,7 +104,7 @@ def evaluate(
 
     Example: vsa evaluate captions.json --references corpus.json --split val --fail-under CIDEr=0.40
     """
-    from vsa_cli.core.artifacts import dump_json, refuse_existing
+    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.errors import UsageError
     from vsa_cli.core.evaluation.compare import against_baseline, doubts_about, read_baseline
     from vsa_cli.core.evaluation.compare import compare as compare_both
@@ -112,11 +112,13 @@ def evaluate(
     from vsa_cli.core.evaluation.evaluate import evaluate as evaluate_file
     from vsa_cli.core.evaluation.table import comparison_table, evaluation_table
     from vsa_cli.core.evaluation.thresholds import missed, read_thresholds
+    from vsa_cli.core.outputs import refuse_existing, refuse_shared
 
     if (file is None) == (compare is None):
         raise UsageError("name one FILE to score, or two with --compare OLD NEW")
     if compare is not None and (per_image or baseline):
         raise UsageError(f"{'--per-image' if per_image else '--baseline'} and --compare contradict each other")
+    refuse_shared(per_image, document_frequencies)
     if per_image is not None:
         refuse_existing(per_image, force=force)
     console, thresholds = Console(quiet=quiet), read_thresholds(fail_under or ())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
+from vsa_cli.core.outputs import refuse_existing
 
 
 def pack(

@@ -86,10 +86,11 @@ def prep(
 
     Example: vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json
     """
-    from vsa_cli.core.artifacts import dump_json, refuse_existing
+    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.corpus.corpus import write_corpus
     from vsa_cli.core.corpus.prepare import prepare, write_report
     from vsa_cli.core.corpus.tars import looks_like_tar
+    from vsa_cli.core.outputs import refuse_existing
 
     for path in (output, report):
         if path is not None:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 
 
 def retrieve(
@@ -65,7 +65,7 @@ def retrieve(
 
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
-    kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json)
+    kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json, explain, folds)
     if kind == "html":
         from vsa_cli.core.pages.publish import refuse_output
 
@@ -113,6 +113,8 @@ def _settle_usage(
     regions_file: Path | None,
     kind: RankFormat | None,
     json: bool,
+    explain: bool,
+    folds: int,
 ) -> RankFormat:
     """The output's format, once the options agree with one another.
 
@@ -128,8 +130,11 @@ def _settle_usage(
         raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
     if photos and "-" in photos and sys.stdin.isatty():
         raise UsageError("- reads file names from a pipe, and stdin is a terminal")
-    if corpus is not None and kind == "html":
-        raise UsageError("--format html shows photographs found; a split's ranks are for vsa evaluate")
+    if corpus is not None and (json or explain or kind not in (None, "jsonl")):
+        astray = "--json" if json else "--explain" if explain else f"--format {kind}"
+        raise UsageError(f"{astray} goes with photographs; a split's ranks are JSON Lines, for vsa evaluate")
+    if corpus is None and folds != 1:
+        raise UsageError("--folds goes with --corpus and --regions-file")
     if json and kind not in (None, "json"):
         raise UsageError(f"--json and --format {kind} contradict each other")
     return "json" if json else kind or "text"

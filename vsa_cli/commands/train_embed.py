@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from vsa_cli.console import Console
@@ -57,13 +57,16 @@ def train_embed(
         float | None, typer.Option(min=0, max=0.95, metavar="P", help="Share of words hidden in training.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=1e-4, metavar="T", help="Of the contrastive loss; the preset's by default.")
+        float | None,
+        typer.Option(min=1e-4, max=1e6, metavar="T", help="Of the contrastive loss; the preset's by default."),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="At the start; half a cosine takes it to zero.")
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(min=0, metavar="RATE", help="The preset's by default.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, metavar="N", help="Pairs a step.")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="The preset's by default.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, max=1_000_000, metavar="N", help="Pairs a step.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
     patience: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without better recalls.")

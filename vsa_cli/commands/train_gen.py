@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 
 
 def train_gen(
@@ -58,9 +58,9 @@ def train_gen(
         float | None, typer.Option(min=0, max=0.9, metavar="P", help="Share of a target spread over all words.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="At the start; half a cosine takes it to zero.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="Sentences a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, metavar="N", help="Sentences a step.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
     patience: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without a better perplexity.")

@@ -13,8 +13,8 @@ The rooms, in the order in which data walks through them::
         evaluation/                      how good it is: captions, rankings, alignments
         inspect                          what any of these files says of itself
 
-The ground floor serves every room and knows none: `errors`, `config`, `stored`, `json_lines`, `artifacts`, `pictures`,
-`device`, `metrics`, `recurrence`, `training`.
+The ground floor serves every room and knows none: `errors`, `config`, `stored`, `json_lines`, `artifacts`, `outputs`,
+`pictures`, `device`, `metrics`, `recurrence`, `training`.
 
 A module imports from its own room, from rooms upstream of it, and from the ground floor.
 

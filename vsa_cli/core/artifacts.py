@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from vsa_cli import __version__
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+from vsa_cli.core.errors import ArtifactError, DataError
 
 MAX_JSON_BYTES, MAX_JSON_VALUES = 512 * 1024**2, 2**24
 """A JSON document that is larger, or may hold more values, is refused before it fills the memory.
@@ -269,15 +269,3 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     with atomic_path(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape") as file:
         for line in lines:
             file.write(line + "\n")
-
-
-def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:
-    """Refuse to overwrite an output that nobody said may be overwritten or continued.
-
-    Raises:
-        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are.
-    """
-    if force and resume:
-        raise UsageError("--force starts anew and --resume continues: choose one")
-    if path.exists() and not force and not resume:
-        raise UsageError(f"{path}: exists already; --force replaces it")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from vsa_cli.core.errors import MissingError, UsageError
+
+_NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -20,9 +23,10 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+    named = _NAME.fullmatch(name)
+    if named is None:
         raise UsageError(f"--device {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
+    kind, index = named["kind"] or "cuda", named["index"]
     if kind == "cuda" and not torch.cuda.is_available():
         raise MissingError(f"--device {name}: no CUDA device here; use --device cpu")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():

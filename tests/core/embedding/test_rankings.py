@@ -40,7 +40,7 @@ def test_ranks_and_answers_are_those_of_all_scores(model: Embedding, pairs: Pair
     assert [line["direction"] for line in lines] == ["i2t"] * 7 + ["t2i"] * 10
     for row, line in enumerate(lines[:7]):
         mine = image == row
-        better = (scores[~mine, row] >= scores[mine, row].max()).sum() + 1 if mine.any() else 9
+        better = (scores[~mine, row] >= scores[mine, row].max()).sum() + 1 if mine.any() else 10
         assert line["best_rank"] == better
         order = np.argsort(-scores[:, row], kind="stable")[:3]
         assert [answer[0] for answer in line["top"]] == [f"{'abcdefg'[image[i]]}/s{i}" for i in order]
@@ -49,6 +49,19 @@ def test_ranks_and_answers_are_those_of_all_scores(model: Embedding, pairs: Pair
         assert line["best_rank"] == (scores[number] >= own).sum()
         assert [answer[0] for answer in line["top"]] == ["abcdefg"[i] for i in np.argsort(-scores[number])[:3]]
     assert lines[16] == {"direction": "t2i", "query_id": "g/mute", "best_rank": 7, "top": []}
+
+
+def test_measured_in_training_they_are_the_same_and_no_silent_image_is_a_hit(model: Embedding, pairs: Pairs) -> None:
+    scores, image = search.score_pairs(model, pairs), pairs.image.numpy()
+    measured = search.recall_both_ways(scores, image, len(pairs.wordless))
+    ranks = {"i2t": [], "t2i": []}
+    for line in rankings._rank(model, pairs, top=1):
+        ranks[line["direction"]].append(line["best_rank"])
+    for way, of in ranks.items():
+        assert measured[f"{way}_meanr"] == pytest.approx(np.mean(of))
+        assert measured[f"{way}_R@10"] == 100.0 * np.mean(np.array(of) <= 10)
+    few = search.recall_both_ways(np.eye(2, dtype=np.float32)[:1], np.array([0]))  # of two images one has no sentence
+    assert few["i2t_R@1"] == 50.0
 
 
 def test_a_full_disk_is_a_line(model: Embedding, pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,17 @@ def boxes(path: Path, entries: list[Any]) -> Path:
 def evaluate(tmp_path: Path, lines: list[Any], entries: list[Any] | None = None, samples: int = 200) -> Evaluation:
     entities = read_entities(boxes(tmp_path / "e.jsonl.gz", [ENTITIES] if entries is None else entries))
     return evaluate_alignments(open_document(write(tmp_path / "a.jsonl", lines)), entities, samples=samples)
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["gzip", "plain"])
+def test_boxes_may_come_through_a_pipe(tmp_path: Path, packed: bool) -> None:
+    data = boxes(tmp_path / "e.jsonl.gz", [ENTITIES]).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    whole = data if packed else gzip.decompress(data)
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(whole), daemon=True)
+    writer.start()
+    assert list(read_entities(tmp_path / "pipe")) == ["1.jpg"]
+    writer.join()
 
 
 def test_phrases_are_joined_by_words_and_boxes_scaled(tmp_path: Path) -> None:

@@ -146,6 +146,18 @@ def test_a_lying_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[h
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_descriptors_that_are_no_numbers_are_damage(tmp_path: Path, value: float) -> None:
+    write(tmp_path / "r.h5", [image("a", 2), image("b", 3)])
+    with h5py.File(tmp_path / "r.h5", "a") as file:
+        file["descriptors"][2, 1] = value  # of b's whole image
+    store = RegionStore(tmp_path / "r.h5")
+    assert len(store["a"].boxes) == 2
+    for read in (lambda: store["b"], lambda: store.padded(["a", "b"]), lambda: store.whole_images(["b"])):
+        with pytest.raises(ArtifactError, match="not all are finite numbers"):
+            read()
+
+
 @pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + b"\x00" * 100])
 def test_what_is_no_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "r.h5"

@@ -19,11 +19,12 @@ from vsa_cli.core.artifacts import dump_json, reason
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.embedding.gallery import Hit, search_images, search_sentences
+from vsa_cli.core.embedding.gallery import Hit, known_query, search_images, search_sentences
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.rankings import rank_split
 from vsa_cli.core.embedding.show import found_front, found_plate, said_front, said_plate
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.json_lines import read_lines
 from vsa_cli.core.learning.artifact import Trained
 from vsa_cli.core.pages.plates import Front, Plate
 from vsa_cli.core.regions.cache import RegionCache
@@ -129,10 +130,12 @@ def images_for(
     Raises:
         DataError: the model knows no word of the sentence, or no photograph can be read.
     """
+    tokens = tokenize(query)
+    known_query(trained, tokens)  # or no photograph need be looked at
     sources = list(expand(places, listed))
     gallery = looking.at(trained, [Photo(source.path, source.file, None) for source in sources])
     source_of, seen = {source.path: source for source in sources}, dict(gallery)
-    hits = search_images(trained, tokenize(query), gallery, top)
+    hits = search_images(trained, tokens, gallery, top)
     plates = [
         found_plate(rank, query, hit, source_of[hit.path], seen[hit.path], explain=explain)
         for rank, hit in enumerate(hits, 1)
@@ -153,14 +156,7 @@ def sentences_for(
     Raises:
         DataError: the photograph or the file cannot be read, or the file has no sentence with a known word.
     """
-    try:
-        texts = [line for line in sentences.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{sentences}: {reason(error)}") from error
-    if len(texts) > _MAX_SENTENCES:
-        raise DataError(f"{sentences}: {len(texts)} sentences; at most {_MAX_SENTENCES} are ranked at once")
-    if (longest := max(map(len, texts), default=0)) > _MAX_LETTERS:
-        raise DataError(f"{sentences}: a sentence of {longest} letters, a line each; at most {_MAX_LETTERS} are read")
+    texts = _read_sentences(sentences)
     ((path, regions),) = looking.at(trained, [Photo(str(image), image, None)])
     scores = search_sentences(trained, regions, [tokenize(text) for text in texts])
     best = [int(i) for i in np.argsort(-scores, kind="stable")[:top] if np.isfinite(scores[i])]
@@ -180,6 +176,23 @@ def sentences_for(
         said_front(len(said), len(texts), explain=explain),
         (said_plate(said, image, regions),),
     )
+
+
+def _read_sentences(path: Path) -> list[str]:
+    """The lines of a text file that say something; a pipe will do, and no file is taken into memory unseen."""
+    texts: list[str] = []
+    try:
+        with path.open("rb") as file:
+            for where, line in read_lines(file, str(path)):
+                text = line.decode("utf-8-sig").rstrip("\r\n")
+                if len(text) > _MAX_LETTERS:
+                    raise DataError(f"{where}: a sentence of {len(text)} letters; at most {_MAX_LETTERS} are read")
+                if len(texts) == _MAX_SENTENCES:
+                    raise DataError(f"{where}: at most {_MAX_SENTENCES} sentences are ranked at once")
+                texts.append(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {reason(error)}") from error
+    return texts
 
 
 def _record(rank: int, name: str, what: str, score: float, explained: Hit | None) -> dict[str, Any]:

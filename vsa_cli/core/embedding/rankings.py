@@ -5,7 +5,8 @@ After the envelope (`vsa-rankings`) a line for each query::
     {"direction": "i2t" | "t2i", "query_id", "best_rank": int from 1, "top": [[id, score], ...]}
 
 and `"fold": int` where the split was divided. i2t ranks sentences for an image, by the best of its own; t2i ranks
-images for a sentence. Ranks are pessimistic on ties. A sentence with no known word ranks last, and is never found.
+images for a sentence. Ranks are pessimistic on ties. A sentence with no known word ranks last, and is never found: an
+image that has no other is ranked behind all that can be found.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
         for columns, strip in score_strips(model, pairs):
             for row in columns:
                 mine, scores = image == row, strip[:, row - columns.start]
-                rank = int(best_ranks(scores[None], mine[None])[0]) if mine.any() else max(1, sentences)
+                rank = int(best_ranks(scores[None], mine[None])[0]) if mine.any() else sentences + 1
                 found = _top(scores, names, top)
                 yield {"direction": "i2t", "query_id": pairs.image_ids[row], "best_rank": rank, "top": found}
             spilled.add(strip)

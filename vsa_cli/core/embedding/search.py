@@ -110,7 +110,7 @@ def recall_both_ways(scores: NDArray[np.float32], image: NDArray[np.int64], word
 
     Args:
         scores: (M, K) sentence by image.
-        image: (M,) the image of each sentence; an image of which no sentence is left ranks last.
+        image: (M,) the image of each sentence; an image of which no sentence is left ranks behind them all.
         wordless: sentences that were left with no word: ranked last.
     """
     sentences, images = scores.shape
@@ -119,7 +119,7 @@ def recall_both_ways(scores: NDArray[np.float32], image: NDArray[np.int64], word
     described = np.isin(np.arange(images), image)
     mask = image[None, :] == np.arange(images)[described][:, None]
     annotation = best_ranks(scores.T[described], mask)
-    annotation = np.concatenate([annotation, np.full(int((~described).sum()), sentences)])
+    annotation = np.concatenate([annotation, np.full(int((~described).sum()), sentences + 1)])
     i2t, t2i = rank_statistics(annotation), rank_statistics(search)
     rsum = sum(value for found in (i2t, t2i) for name, value in found.items() if name.startswith("R@"))
     return {f"i2t_{n}": v for n, v in i2t.items()} | {f"t2i_{n}": v for n, v in t2i.items()} | {"rsum": rsum}

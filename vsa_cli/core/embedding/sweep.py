@@ -12,14 +12,13 @@ The winner is what a training with its rate and decay alone makes: the sweep lea
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import MAX_JSON_BYTES, Envelope, dump_json, reason, write_lines
+from vsa_cli.core.artifacts import Envelope, dump_json, reason, write_lines
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.halving import (
@@ -34,6 +33,7 @@ from vsa_cli.core.embedding.halving import (
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.json_lines import parse, read_lines
 from vsa_cli.core.learning.run import Request, envelope_of, settings_of
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.training.checkpoint import has_training
@@ -141,15 +141,16 @@ def _write(table: Path, envelope: Envelope, trials: Sequence[Trial]) -> None:
 
 def _read(table: Path, expected: Envelope) -> list[Trial]:
     try:
-        size = table.stat().st_size
-        if size > MAX_JSON_BYTES:
-            raise DataError(f"{table}: {size} bytes of JSON; at most {MAX_JSON_BYTES} are read")
-        lines = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+        with table.open("rb") as file:
+            lines = read_lines(file, str(table))
+            _, first = next(lines, ("", b""))
+            _require_same(Envelope.from_dict(parse(first), str(table), FORMAT, VERSION), expected, table)
+            return [Trial.from_dict(parse(line), where) for where, line in lines]
     except OSError as error:
         raise DataError(f"{table}: {reason(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{table}: not JSON Lines ({reason(error)})") from error
-    found = Envelope.from_dict(lines[0] if lines else None, str(table), FORMAT, VERSION)
+
+
+def _require_same(found: Envelope, expected: Envelope, table: Path) -> None:
     try:
         theirs, mine = settings_of(found), settings_of(expected)
     except (KeyError, TypeError, ValueError) as error:
@@ -157,7 +158,6 @@ def _read(table: Path, expected: Envelope) -> list[Trial]:
     differing = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
     if differing:
         raise ArtifactError(f"{table}: was begun with another {', '.join(differing)}; --force starts anew")
-    return [Trial.from_dict(line, f"{table}, line {number}") for number, line in enumerate(lines[1:], start=2)]
 
 
 def _remove_trials(out: Path) -> None:

@@ -86,8 +86,8 @@ def train_embedding(
     """
     vocabulary = vocabulary_of(corpus)
     train = read_pairs(corpus, regions, request.split, vocabulary)
-    if len(train.image_ids) < 2:
-        raise DataError(f"split {request.split}: one image has no other to be told from")
+    if len(torch.unique(train.image)) < 2:
+        raise DataError(f"split {request.split}: one image has sentences, and no other to be told from")
     held_out = read_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     torch.manual_seed(request.seed)
     model = Embedding(request.model, regions.descriptor_size, vocabulary.size)

@@ -70,8 +70,7 @@ def read_entities(path: Path) -> dict[str, EntityImage]:
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+            zipped = raw.peek(2).startswith(b"\x1f\x8b")  # a pipe cannot be read twice
             with gzip.open(raw) if zipped else raw as file:
                 yield from read_lines(file, str(path))
     except (OSError, EOFError, zlib.error) as error:

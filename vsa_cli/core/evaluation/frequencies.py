@@ -39,7 +39,7 @@ def read_frequencies(path: Path) -> DocumentFrequencies:
     data, where = read_json(path), str(path)
     Envelope.from_dict(data, where, FORMAT, VERSION)
     images, counts = data.get("images"), data.get("counts")
-    if type(images) is not int or images < 1 or not isinstance(counts, dict):
+    if type(images) is not int or not 1 <= images < 2**53 or not isinstance(counts, dict):
         raise ArtifactError(f"{where}: damaged (images or counts)")
     if not all(type(count) is int and 0 < count <= images for count in counts.values()):
         raise ArtifactError(f"{where}: damaged (a count is not between 1 and {images})")

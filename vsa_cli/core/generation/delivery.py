@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsa_cli.core.artifacts import refuse_existing, write_lines
+from vsa_cli.core.artifacts import write_lines
 from vsa_cli.core.config import CaptionFormat
 from vsa_cli.core.generation.captioned import Captioned
 from vsa_cli.core.generation.copies import AnnotatedCopies
@@ -14,6 +14,7 @@ from vsa_cli.core.generation.formats import format_captions
 from vsa_cli.core.generation.ledger import Ledger
 from vsa_cli.core.generation.show import CaptionPlates
 from vsa_cli.core.generation.sidecars import Sidecars
+from vsa_cli.core.outputs import refuse_existing
 from vsa_cli.core.pages.publish import Pages, is_folder, refuse_many, refuse_output
 from vsa_cli.core.regions.sources import Source, expand
 

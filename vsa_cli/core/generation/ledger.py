@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import reason, refuse_existing, write_lines
+from vsa_cli.core.artifacts import reason, write_lines
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
 from vsa_cli.core.json_lines import parse, read_lines
+from vsa_cli.core.outputs import refuse_existing
 
 
 class Ledger:

@@ -19,6 +19,7 @@ from vsa_cli.core.config import DecodingConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.batches import Pairs, pack
 from vsa_cli.core.generation.beam_search import beam_search
 from vsa_cli.core.generation.constraints import Avoid, Rule
@@ -49,8 +50,11 @@ def described_images(corpus: Corpus, regions: RegionStore, split: str, *, all_re
 
     Raises:
         ArtifactError: the regions lack an image of the split.
+        DataError: none of its images has a sentence.
     """
     images = [image for image in corpus.split(split) if image.sentences]
+    if not images:
+        raise DataError(f"split {split}: no image with a sentence")
     keys = [image.key for image in images]
     tokenizer = Tokenizer()
     references = tuple(tuple(tokenizer.tokenize([s.raw for s in image.sentences])) for image in images)

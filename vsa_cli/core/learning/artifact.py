@@ -103,7 +103,7 @@ def read_trained(
         with torch.device("meta"), _Undrawn():  # nothing is allocated by what a configuration claims
             model = build(config, recipe.descriptor_size, vocabulary.size)
         model.load_state_dict(weights, assign=True)
-    except (RuntimeError, ValueError, OverflowError) as error:
+    except (RuntimeError, ValueError, ArithmeticError) as error:
         raise ArtifactError(f"{where}: its weights do not fit its configuration") from error
     sha256 = file_sha256(folder / WEIGHTS)
     return Trained(model.to(device).eval(), vocabulary, recipe, envelope, contents, sha256)

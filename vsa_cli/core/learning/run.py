@@ -97,7 +97,12 @@ def run_training(
     settings = request.training
     envelope = envelope_of(format_name, corpus, regions, request, sources)
     recipe = Recipe.of(regions.envelope, str(regions.path))
-    asked = {**settings_of(envelope), "split": request.split, "validate": request.validate}
+    asked = {
+        **settings_of(envelope),
+        "split": request.split,
+        "validate": request.validate,
+        "keep_last": request.keep_last,  # which weights the state holds as those to keep
+    }
     state = State(task.model, optimizer)
     trained_on = {"split": request.split, "images": len(corpus.split(request.split)), "sentences": sentences}
 

@@ -12,9 +12,9 @@ def mean_and_scale(descriptors: Tensor) -> tuple[Tensor, Tensor]:
     double precision, so that neither depends on how many threads share a sum.
 
     Args:
-        descriptors: (S, D), S at least 2.
+        descriptors: (S, D), S at least 1, of which nothing varies.
     """
     exact = descriptors.double()
-    spread = exact.std(0)
+    spread = exact.std(0, correction=min(1, len(exact) - 1))
     least = max(1e-6, 0.01 * float(spread.mean()))
     return exact.mean(0), spread.clamp(min=least).reciprocal()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from vsa_cli.core.artifacts import refuse_existing
 from vsa_cli.core.errors import UsageError
+from vsa_cli.core.outputs import refuse_existing
 from vsa_cli.core.pages.album import album, refuse_folder
 from vsa_cli.core.pages.leaf import MOST, leaf
 from vsa_cli.core.pages.plates import Front, Plate

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vsa_cli.core.artifacts import file_sha256, parent, refuse_existing
+from vsa_cli.core.artifacts import file_sha256, parent
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.errors import ArtifactError, DataError, UsageError
+from vsa_cli.core.outputs import refuse_existing
 from vsa_cli.core.regions.bottom_up import read_bottom_up, write_bottom_up
 from vsa_cli.core.regions.foreign import Converted, import_regions
 from vsa_cli.core.regions.scan import Precomputed, find_precomputed, read_precomputed, write_precomputed

@@ -291,6 +291,8 @@ class RegionStore:
             data: NDArray[np.float16] = self._descriptors[rows]
         except OSError as error:
             raise ArtifactError(f"{self.path}: damaged descriptors ({reason(error)})") from error
+        if not np.isfinite(data).all():  # or scores would be no numbers, which JSON does not hold
+            raise ArtifactError(f"{self.path}: damaged descriptors (not all are finite numbers); extract them anew")
         return data
 
     def close(self) -> None:

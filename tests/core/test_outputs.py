@@ -1,0 +1,47 @@
+"""Outputs that may not, or cannot, be written are refused before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.outputs import refuse_existing, refuse_shared
+
+
+def test_existing_outputs_are_refused(tmp_path: Path) -> None:
+    refuse_existing(tmp_path / "new", force=False)
+    refuse_existing(tmp_path, force=True)
+    refuse_existing(tmp_path, force=False, resume=True)
+    with pytest.raises(UsageError, match="--force replaces"):
+        refuse_existing(tmp_path, force=False)
+    with pytest.raises(UsageError, match="choose one"):
+        refuse_existing(tmp_path, force=True, resume=True)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("file/a.json", "file/deep/a.json"):
+        with pytest.raises(DataError, match=r"cannot write: .*file is no folder"):
+            refuse_existing(tmp_path / name, force=False)
+    refuse_existing(Path("/"), force=True)
+    for name in ("pipe", "null"):
+        with pytest.raises(DataError, match="is a pipe or a device"):
+            refuse_existing(tmp_path / name, force=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(DataError, match="may not be written in"):
+        refuse_existing(tmp_path / "new" / "a.json", force=False)
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("a")
+    refuse_shared(tmp_path / "a", None, None, tmp_path / "b")
+    for other in (tmp_path / "a", tmp_path / "c" / ".." / "a", tmp_path / "link"):
+        with pytest.raises(UsageError, match="two outputs"):
+            refuse_shared(tmp_path / "a", None, other)

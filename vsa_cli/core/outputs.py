@@ -1,0 +1,41 @@
+"""Which outputs may be written, told before any work is done. Knows nothing of what they will hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vsa_cli.core.artifacts import refuse_special
+from vsa_cli.core.errors import DataError, UsageError
+
+
+def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:
+    """Refuse, before any work is done, an output that may not or cannot be written.
+
+    Raises:
+        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are.
+        DataError: it is a pipe or a device, which a file would replace, or lies where nothing can be written.
+    """
+    if force and resume:
+        raise UsageError("--force starts anew and --resume continues: choose one")
+    if path.exists() and not force and not resume:
+        raise UsageError(f"{path}: exists already; --force replaces it")
+    if path.exists():
+        refuse_special(path)
+    place = next((folder for folder in path.absolute().parents if folder.exists()), path)
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise DataError(f"{path}: cannot write: {place} is no folder, or may not be written in")
+
+
+def refuse_shared(*outputs: Path | None) -> None:
+    """Refuse outputs of one run that are one file, for the later would replace the earlier.
+
+    Raises:
+        UsageError: two of those that are given are.
+    """
+    seen: set[str] = set()
+    for path in outputs:
+        if path is not None:
+            if (real := os.path.realpath(path)) in seen:
+                raise UsageError(f"{path}: is named for two outputs; give each its own file")
+            seen.add(real)
