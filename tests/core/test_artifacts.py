@@ -135,14 +135,29 @@ def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         write_text(tmp_path / "folder", "x")
 
 
-def test_existing_outputs_are_refused(tmp_path: Path) -> None:
-    refuse_existing(tmp_path / "new", force=False)
-    refuse_existing(tmp_path, force=True)
-    refuse_existing(tmp_path, force=False, resume=True)
+@pytest.mark.parametrize("folder", [True, False])
+def test_existing_outputs_are_refused(tmp_path: Path, folder: bool) -> None:
+    there = tmp_path if folder else tmp_path / "a.json"
+    (tmp_path / "a.json").touch()
+    refuse_existing(tmp_path / "new", force=False, folder=folder)
+    refuse_existing(there, force=True, folder=folder)
+    refuse_existing(there, force=False, resume=True, folder=folder)
     with pytest.raises(UsageError, match="--force replaces"):
-        refuse_existing(tmp_path, force=False)
+        refuse_existing(there, force=False, folder=folder)
     with pytest.raises(UsageError, match="choose one"):
-        refuse_existing(tmp_path, force=True, resume=True)
+        refuse_existing(there, force=True, resume=True, folder=folder)
+
+
+def test_outputs_of_another_kind_are_refused_even_with_force(tmp_path: Path) -> None:
+    (tmp_path / "a.json").touch()
+    os.mkfifo(tmp_path / "pipe")
+    for force, resume in ((True, False), (False, True), (False, False)):
+        with pytest.raises(UsageError, match="is a folder; name a file"):
+            refuse_existing(tmp_path, force=force, resume=resume)
+        with pytest.raises(UsageError, match="is a file; name a folder"):
+            refuse_existing(tmp_path / "a.json", force=force, resume=resume, folder=True)
+        with pytest.raises(UsageError, match="is a pipe or a device"):
+            refuse_existing(tmp_path / "pipe", force=force, resume=resume)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")])

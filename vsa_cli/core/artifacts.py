@@ -271,13 +271,25 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
             file.write(line + "\n")
 
 
-def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:
-    """Refuse to overwrite an output that nobody said may be overwritten or continued.
+def refuse_existing(path: Path, *, force: bool, resume: bool = False, folder: bool = False) -> None:
+    """Refuse to overwrite an output that nobody said may be overwritten or continued, or that never may be.
+
+    Args:
+        path: of the output, which is a file, or, where `folder`, a folder.
+        force: it may be overwritten.
+        resume: it may be continued.
+        folder: see `path`.
 
     Raises:
-        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are.
+        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are; or it is of another kind.
     """
     if force and resume:
         raise UsageError("--force starts anew and --resume continues: choose one")
-    if path.exists() and not force and not resume:
+    if not path.exists():
+        return
+    if path.is_dir() != folder:
+        raise UsageError(f"{path}: is a file; name a folder" if folder else f"{path}: is a folder; name a file in it")
+    if not folder and not path.is_file():
+        raise UsageError(f"{path}: is a pipe or a device, whose place a file would take; name a file")
+    if not force and not resume:
         raise UsageError(f"{path}: exists already; --force replaces it")
