@@ -233,6 +233,19 @@ def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_finished_run_tells_its_result_again(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "r.h5"
+    folder.mkdir()
+    (folder / "000.png").write_bytes((drawn.photos / "000.png").read_bytes())
+    (folder / "001.png").write_bytes(b"no picture")
+    command = ("extract-regions", folder, "-o", out, "--detector", "grid", *CHEAP, "--resume", "--json")
+    first, again = vsa(*command), vsa(*command)
+    assert (first.exit_code, again.exit_code) == (3, 0)
+    told, once_more = json.loads(first.stdout), json.loads(again.stdout)
+    assert told == {"output": str(out), "images": 1, "failed": 1, "seconds": told["seconds"]}
+    assert once_more == told | {"seconds": 0.0}
+
+
 def test_a_continued_run_tries_again_what_failed(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "r.h5"
     folder.mkdir()
