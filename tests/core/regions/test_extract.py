@@ -246,6 +246,22 @@ def test_a_finished_run_tells_its_result_again(vsa: Run, drawn: Drawn, tmp_path:
     assert once_more == told | {"seconds": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--boxes", "mine.json"), "--boxes goes with --detector boxes"),
+        (("--detector", "grid", "--detector-weights", "w.pth"), "--detector-weights goes with --detector fasterrcnn"),
+        (("--split", "val"), "go with a corpus.json"),
+        (("--images", "elsewhere"), "go with a corpus.json"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *CHEAP, *options)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
 def test_a_continued_run_tries_again_what_failed(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "r.h5"
     folder.mkdir()
