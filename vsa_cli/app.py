@@ -95,6 +95,10 @@ class VsaCommand(TyperCommand):
         with _told():
             return super().make_context(*args, **extra)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the name in the usage: arguments as they are called, which tells what may be left out."""
+        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if p.param_type_name == "argument")]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Show the help where it is asked for; otherwise parse."""
         if asks_for_help(args):
