@@ -233,6 +233,17 @@ def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_photographs_that_have_moved_are_told_once_and_leave_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    result = vsa("extract-regions", drawn.corpus, "-o", tmp_path / "r.h5", "--images", moved, *CHEAP)
+    assert result.exit_code == 1
+    assert result.stderr == f"vsa: {moved}: no such folder of photographs; --images DIR says where they are now\n"
+    moved.mkdir()
+    result = vsa("extract-regions", drawn.corpus, "-o", tmp_path / "r.h5", "--images", moved, *CHEAP)
+    assert (result.exit_code, result.stderr.count("No such file")) == (1, 48)
+    assert list(tmp_path.iterdir()) == [moved]
+
+
 def test_a_finished_run_tells_its_result_again(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "r.h5"
     folder.mkdir()

@@ -129,6 +129,7 @@ def extract_regions(
             total += len(images)
             yield Extracted(len(shard), failures, resumed)
     if total == 0:
+        _clear(parts)  # there is nothing to go on with
         raise DataError("none of the photographs could be described")
     write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
     _clear(parts)

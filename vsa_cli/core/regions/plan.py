@@ -74,6 +74,8 @@ def plan_extraction(
         photos, sides, parents = _from_folder(source)
     else:
         corpus = read_corpus(source, files.images)
+        if not corpus.root.is_dir():
+            raise DataError(f"{corpus.root}: no such folder of photographs; --images DIR says where they are now")
         photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split)]
         sides = [min(image.width, image.height) for image in corpus.images]
         parents = _corpus_parent(corpus)
