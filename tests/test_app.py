@@ -119,6 +119,32 @@ def test_a_stdout_without_room_is_one_line(drawn: Drawn) -> None:
         assert (done.returncode, done.stderr) == (1, "vsa: stdout: cannot write: No space left on device\n")
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "--show-completion zsh", "caption --help"])
+def test_a_help_that_nobody_takes_ends_as_data_do(words: str) -> None:
+    command = f"{sys.executable} -m vsa_cli {words}"
+    shell = ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}; {command} > /dev/full; echo $?"]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("0\n1\n", "vsa: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "says"),
+    [("<&-", 0, ""), ("2>&-", 0, ""), (">&-", 1, "vsa: stdout: cannot write: Bad file descriptor\n")],
+)
+def test_a_stream_that_the_shell_closed_costs_only_itself(drawn: Drawn, closed: str, code: int, says: str) -> None:
+    command = f"{sys.executable} -m vsa_cli caption {drawn.photos / '000.png'} --model {drawn.model} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (code, says)
+    assert bool(done.stdout) == (code == 0)
+
+
+def test_a_list_on_a_closed_stdin_is_one_line(drawn: Drawn) -> None:
+    command = f"{sys.executable} -m vsa_cli caption - --model {drawn.model} <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "vsa: stdin: cannot read: Bad file descriptor\n"
+
+
 def test_names_that_are_not_utf8_come_out_with_their_bytes_in_any_locale(drawn: Drawn, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())

@@ -28,7 +28,7 @@ ROOMS = {
     "generation": GROUND | {"corpus", "regions", "learning", "pages"},
     "evaluation": GROUND | {"corpus"},
     "doctor": GROUND | {"regions", "learning", "embedding", "generation"},
-    "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation"},
+    "inspect": GROUND | {"corpus", "regions", "learning", "embedding", "generation", "evaluation"},
 }
 """Room of core: what else of core it may import. This table is the architecture."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from tests.test_readme import check_options
 from vsa_cli.app import app
@@ -37,6 +38,18 @@ def test_every_command_has_a_summary_and_an_example() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
         assert f"Example: vsa {name} " in " ".join(command.help.split())
+
+
+def test_usage_and_man_page_say_what_may_be_left_out_and_what_may_not(files: dict[str, str]) -> None:
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        operands = [p for p in command.params if p.param_type_name == "argument"]
+        for one in operands:
+            assert one.metavar.startswith("[") != one.required, f"{name} {one.metavar}"
+            assert ("..." in one.metavar) == (one.nargs == -1), f"{name} {one.metavar}"
+        help_text = CliRunner().invoke(app, [name, "--help"]).stdout
+        assert help_text.splitlines()[0].endswith(" ".join([f" {name} [OPTIONS]", *(one.metavar for one in operands)]))
+        needed = [p for p in command.params if p.param_type_name == "option" and p.required]
+        assert " ".join(files[f"man/vsa-{name}.1"].split()).count("Must be given.") == len(needed)
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="no man on this machine")

@@ -6,9 +6,11 @@ Nothing heavy is imported on the way to `--help`: each command imports core insi
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Annotated, Any, Literal
 
@@ -29,6 +31,8 @@ from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
+from vsa_cli.console import drop_stdout
+from vsa_cli.core.artifacts import reason
 from vsa_cli.core.errors import VsaError, one_line
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -45,31 +49,55 @@ EXIT_CODES = {
 """What the process's exit codes mean; the man pages print this."""
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """The boundary between core and shell: what is raised within becomes what a shell expects.
+
+    Raises:
+        typer.Exit: after one line on stderr, or none where the reader of a pipe has left.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except VsaError as error:
+        typer.echo(f"vsa: {error}", err=True)
+        raise typer.Exit(error.exit_code) from error
+    except BrokenPipeError as error:
+        drop_stdout()  # the reader has all it wanted (`| head -1`)
+        raise typer.Exit(0) from error
+    except OSError as error:  # a name too long, a folder that may not be entered: nowhere else foreseen
+        what = reason(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        if error.filename is None:
+            drop_stdout()  # a help that a full disk does not take; what is left of it would fail again at exit
+        typer.echo(f"vsa: {one_line(what)}", err=True)
+        raise typer.Exit(1) from error
+
+
 class VsaGroup(TyperGroup):
-    """The boundary between core and shell: a `VsaError` becomes one line and its exit code."""
+    """The front desk: parsing already may print, of `--version` and the like, so it is within the boundary too."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse."""
+        with _told():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; turn what it raises into what a shell expects."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except VsaError as error:
-            typer.echo(f"vsa: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
-        except BrokenPipeError as error:
-            from vsa_cli.console import drop_stdout
-
-            drop_stdout()  # the reader has all it wanted (`| head -1`)
-            raise typer.Exit(0) from error
-        except OSError as error:  # a name too long, a folder that may not be entered: nowhere else foreseen
-            what = f"{error.filename}: {error.strerror}" if error.filename is not None else error
-            typer.echo(f"vsa: {one_line(str(what))}", err=True)
-            raise typer.Exit(1) from error
-        return result
+        """Run a command."""
+        with _told():
+            return super().invoke(ctx)
 
 
 class VsaCommand(TyperCommand):
     """A command whose help is shown before arguments are parsed: parsing imports much that help does not need."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse; `main` may have come here without the group."""
+        with _told():
+            return super().make_context(*args, **extra)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the name in the usage: arguments as they are called, which tells what may be left out."""
+        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if p.param_type_name == "argument")]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Show the help where it is asked for; otherwise parse."""
@@ -152,8 +180,25 @@ for _name, _function in COMMANDS.items():
     app.command(_name, cls=VsaCommand)(_function)
 
 
+def _keep_streams() -> None:
+    """Put something in the place of a standard stream that a shell has closed, or the next file opened takes it.
+
+    Reading a list from such a stdin fails, and so does printing to such a stdout; talk goes nowhere.
+    """
+    for number, (name, flags, mode) in enumerate(
+        (("stdin", os.O_WRONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w"))
+    ):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, flags)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def main() -> None:
     """Run `vsa` as a process."""
+    _keep_streams()
     # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
     warnings.filterwarnings("ignore", module=r"PIL\b")
     # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.

@@ -153,11 +153,16 @@ def report_extraction(
     seconds = time.perf_counter() - started
     console.say(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
     if as_json:
-        print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
+        print_extraction(output, described, failed, seconds)
     if source.is_file():
         console.suggest("train-gen", source, output)
     if failed:
         raise typer.Exit(3)
+
+
+def print_extraction(output: Path, described: int, failed: int, seconds: float) -> None:
+    """An extraction's result as one JSON object: what is in the file, what is not, and how long that took."""
+    print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
 
 
 def report_training(

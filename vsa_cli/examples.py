@@ -8,7 +8,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json"),
         ("With the last 1,000 train photographs set aside, to choose by:",
          "vsa prep Flickr8k.token.txt --images Flicker8k_Dataset --tune 1000 -o corpus_tune.json"),
-        ("Photographs of one's own, each with a text file beside it, a tenth of them held out:",
+        ("Photographs of one's own, each with a text file beside it, a hundred of them held out:",
          "vsa prep photos/ --images photos/ --val 100 -o corpus.json"),
     ),
     "extract-regions": (

@@ -102,6 +102,8 @@ def _value(parameter: Any) -> str:
 
 def _explain(parameter: Any) -> str:
     text: str = parameter.help or ""
+    if parameter.required:
+        text += " Must be given."
     default = parameter.default
     if not parameter.is_flag and default is not None and default != () and not callable(default):
         text += f" Default: {default}."

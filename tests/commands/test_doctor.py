@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from vsa_cli.core.doctor import examine
 from vsa_cli.core.learning import pack
 from vsa_cli.core.metrics.meteor import java_version
 
@@ -55,6 +56,22 @@ def test_what_is_missing_has_a_remedy_and_exit_code_4(
     assert "speed" not in found
     lines = vsa("doctor").stdout.splitlines()
     assert [line.split(":")[0] for line in lines if line.startswith("!")] == ["! bundled gen", "! bundled embed"]
+
+
+def test_a_cache_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        finding = next(found for found in examine(folder) if found.name == "cache")
+        assert (finding.state, finding.remedy) == ("absent", "name another with --cache-dir, or VSA_HOME")
+
+
+def test_entries_that_a_run_trims_meanwhile_are_not_counted(tmp_path: Path) -> None:
+    shelf = tmp_path / "regions" / "kind" / "00"
+    shelf.mkdir(parents=True)
+    (shelf / "there.npz").write_bytes(bytes(10**6))
+    (shelf / "gone.npz").symlink_to(shelf / "trimmed")
+    finding = next(found for found in examine(tmp_path) if found.name == "cache")
+    assert (finding.state, "1 photographs, 1.0 MB" in finding.found) == ("ok", True)
 
 
 def test_a_damaged_model_is_missing(vsa: Run, bundled: Path) -> None:

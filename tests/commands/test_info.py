@@ -10,6 +10,8 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from vsa_cli.core.evaluation.frequencies import write_frequencies
+from vsa_cli.core.metrics.captioning import DocumentFrequencies
 
 Run = Callable[..., Result]
 
@@ -48,6 +50,22 @@ def test_lines_tell_who_they_are_and_how_many(vsa: Run, drawn: Drawn, embed: Pat
         assert facts["lines"] == len(path.read_text().splitlines()) - 1
         assert facts["parents"]["corpus"]["sha256"] == corpus["sha256"]
     assert model["bytes"] == sum(path.stat().st_size for path in embed.iterdir())
+
+
+def test_document_frequencies_tell_what_was_counted(vsa: Run, tmp_path: Path) -> None:
+    path = tmp_path / "frequencies.json"
+    write_frequencies(path, DocumentFrequencies(3, {("a", "dog"): 2, ("dog",): 3}), {})
+    facts = json.loads(vsa("info", path, "--json").stdout)
+    assert (facts["format"], facts["images"], facts["ngrams"]) == ("vsa-document-frequencies", 3, 2)
+
+
+def test_captions_are_not_taken_for_a_damaged_corpus(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for form in ("jsonl", "json", "coco", "csv"):
+        path = tmp_path / f"captions.{form}"
+        assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", form, "-o", path).exit_code == 0
+        result = vsa("info", path)
+        assert result.exit_code == 1
+        assert f"{path.name}: not a vsa artifact" in result.stderr
 
 
 def test_for_people_it_is_a_line_a_fact(vsa: Run, drawn: Drawn) -> None:

@@ -11,14 +11,26 @@ from vsa_cli.core.errors import DataError, UsageError
 from vsa_cli.core.outputs import refuse_existing, refuse_shared
 
 
-def test_existing_outputs_are_refused(tmp_path: Path) -> None:
-    refuse_existing(tmp_path / "new", force=False)
-    refuse_existing(tmp_path, force=True)
-    refuse_existing(tmp_path, force=False, resume=True)
+@pytest.mark.parametrize("folder", [False, True])
+def test_existing_outputs_are_refused(tmp_path: Path, folder: bool) -> None:
+    there = tmp_path if folder else tmp_path / "a.json"
+    (tmp_path / "a.json").touch()
+    refuse_existing(tmp_path / "new", force=False, folder=folder)
+    refuse_existing(there, force=True, folder=folder)
+    refuse_existing(there, force=False, resume=True, folder=folder)
     with pytest.raises(UsageError, match="--force replaces"):
-        refuse_existing(tmp_path, force=False)
+        refuse_existing(there, force=False, folder=folder)
     with pytest.raises(UsageError, match="choose one"):
-        refuse_existing(tmp_path, force=True, resume=True)
+        refuse_existing(there, force=True, resume=True, folder=folder)
+
+
+def test_outputs_of_another_kind_are_refused_even_with_force(tmp_path: Path) -> None:
+    (tmp_path / "a.json").touch()
+    for force, resume in ((True, False), (False, True), (False, False)):
+        with pytest.raises(UsageError, match="is a folder; name a file"):
+            refuse_existing(tmp_path, force=force, resume=resume)
+        with pytest.raises(UsageError, match="is a file; name a folder"):
+            refuse_existing(tmp_path / "a.json", force=force, resume=resume, folder=True)
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
@@ -30,7 +42,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     for name in ("file/a.json", "file/deep/a.json"):
         with pytest.raises(DataError, match=r"cannot write: .*file is no folder"):
             refuse_existing(tmp_path / name, force=False)
-    refuse_existing(Path("/"), force=True)
+    refuse_existing(Path("/"), force=True, folder=True)
     for name in ("pipe", "null"):
         with pytest.raises(DataError, match="is a pipe or a device"):
             refuse_existing(tmp_path / name, force=True)

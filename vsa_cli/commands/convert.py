@@ -17,7 +17,7 @@ def convert(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A .tsv or a folder; or a regions.h5.")],
     corpus: Annotated[
         Path | None,
-        typer.Argument(metavar="CORPUS", help="The corpus.json of the photographs; only h5 to .tsv goes without."),
+        typer.Argument(metavar="[CORPUS]", help="The corpus.json of the photographs; only h5 to .tsv goes without."),
     ] = None,
     split: Annotated[
         str, typer.Option("--split", metavar="SPLIT", help="Only this split: train, tune, val, test or all.")

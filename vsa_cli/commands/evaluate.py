@@ -21,7 +21,9 @@ MISSED = 5
 def evaluate(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Captions, rankings or alignments (- for standard input); it tells which."),
+        typer.Argument(
+            metavar="[FILE]", help="Captions, rankings or alignments (- for standard input); it tells which."
+        ),
     ] = None,
     references: Annotated[
         Path | None,

@@ -75,7 +75,7 @@ def extract_regions(
     refuse_existing(output, force=force, resume=resume)
     import os
 
-    from vsa_cli.console import Console, report_extraction
+    from vsa_cli.console import Console, print_extraction, report_extraction
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
     from vsa_cli.core.regions.plan import Files, plan_extraction
@@ -87,8 +87,11 @@ def extract_regions(
     if dry_run:
         console.say(f"would describe {len(plan.photos)} photographs in shards of {SHARD} as {plan.recipe.to_dict()}")
         return
-    if not prepare_output(output, plan.envelope, force=force, resume=resume):
+    finished = prepare_output(output, plan.envelope, force=force, resume=resume)
+    if finished is not None:
         console.say(f"{output}: nothing left to do")
+        if json:
+            print_extraction(output, finished, len(plan.photos) - finished, seconds=0.0)
         return
     workers = threads or os.cpu_count() or 1
     records = extract_regions(

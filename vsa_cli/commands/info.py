@@ -14,7 +14,8 @@ def info(
     artifact: Annotated[
         Path,
         typer.Argument(
-            metavar="ARTIFACT", help="A corpus.json, a regions.h5, a model directory, or lines that vsa has written."
+            metavar="ARTIFACT",
+            help="A corpus.json, a regions.h5, a model directory; snippets, scores, rankings, document frequencies.",
         ),
     ],
     json: options.Json = False,

@@ -21,7 +21,7 @@ def pack(
 
     Example: vsa pack gen/ -o gen16/
     """
-    refuse_existing(output, force=force)
+    refuse_existing(output, force=force, folder=True)
     from vsa_cli.console import Console
     from vsa_cli.core.learning.pack import pack_model
 

@@ -113,7 +113,7 @@ def train_embed(
     _refuse(bool(rates) and learning_rate is not None, "--learning-rate and --sweep-rates: choose one")
     _refuse(bool(decays) and weight_decay is not None, "--weight-decay and --sweep-decays: choose one")
     _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
-    refuse_existing(output, force=force, resume=resume)
+    refuse_existing(output, force=force, resume=resume, folder=True)
     from vsa_cli.console import Console, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split

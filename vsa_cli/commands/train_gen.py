@@ -82,7 +82,7 @@ def train_gen(
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
-    refuse_existing(output, force=force, resume=resume)
+    refuse_existing(output, force=force, resume=resume, folder=True)
     from vsa_cli.console import Console, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -147,12 +148,15 @@ def _model(name: Bundled) -> Finding:
 
 
 def _cache(folder: Path) -> Finding:
-    sizes = [path.stat().st_size for path in folder.glob("regions/*/*/*.npz")]
+    sizes = []
+    for path in folder.glob("regions/*/*/*.npz"):
+        with suppress(OSError):  # a run that trims the cache was quicker
+            sizes.append(path.stat().st_size)
     kept = f"{len(sizes):,} photographs, {sum(sizes) / 1e6:.1f} MB"
     place = folder
     while not place.exists():
         place = place.parent
-    if not os.access(place, os.W_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK):
         return Finding("cache", "absent", f"{folder} cannot be written", "name another with --cache-dir, or VSA_HOME")
     return Finding("cache", "ok", f"{folder}: {kept}; {shutil.disk_usage(place).free / 1e9:.1f} GB free there")
 

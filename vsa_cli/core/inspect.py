@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, file_sha256, reason
+from vsa_cli.core.artifacts import Envelope, file_sha256, read_json, reason
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.json_lines import parse, read_lines
 from vsa_cli.core.training.checkpoint import model_format
@@ -18,7 +19,7 @@ _HEAD = 512  # bytes
 
 
 def describe_artifact(path: Path) -> dict[str, Any]:
-    """Facts of any artifact: a `corpus.json`, a `regions.h5`, a model directory, or lines such as `snippets.jsonl`.
+    """Facts of any artifact: a `corpus.json`, a `regions.h5`, a model directory, lines such as `snippets.jsonl` ...
 
     Raises:
         DataError: it is not there.
@@ -33,11 +34,13 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     if head.startswith(b"\x89HDF"):
         return _regions(path)
     named = _FORMAT.search(head)
-    if named is not None and (format_name := named.group(1).decode()) in _LINES:
+    format_name = named.group(1).decode() if named is not None else ""
+    if format_name in _LINES:
         return _lines(path, format_name)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return _corpus(path)
-    raise ArtifactError(f"{path}: not a vsa artifact (a corpus.json, a regions.h5, a model directory, or lines of one)")
+    if format_name in _DOCUMENTS:
+        return _DOCUMENTS[format_name](path)
+    wanted = "a corpus.json, a regions.h5, a model directory, or a file that begins with an envelope"
+    raise ArtifactError(f"{path}: not a vsa artifact ({wanted})")
 
 
 def _lines(path: Path, format_name: str) -> dict[str, Any]:
@@ -63,6 +66,26 @@ def _corpus(path: Path) -> dict[str, Any]:
         "vocabulary_size": corpus.vocabulary.size if corpus.vocabulary else None,
         "sha256": corpus.sha256,
     }
+
+
+def _frequencies(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.evaluation.frequencies import FORMAT, VERSION, read_frequencies
+
+    frequencies = read_frequencies(path)
+    envelope = Envelope.from_dict(read_json(path), str(path), FORMAT, VERSION)
+    return {
+        **envelope.to_dict(),
+        "images": frequencies.images,
+        "ngrams": len(frequencies.counts),
+        "sha256": file_sha256(path),
+    }
+
+
+_DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "vsa-corpus": _corpus,
+    "vsa-document-frequencies": _frequencies,
+}
+"""Formats that are one JSON object."""
 
 
 def _regions(path: Path) -> dict[str, Any]:

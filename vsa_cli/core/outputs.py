@@ -9,19 +9,29 @@ from vsa_cli.core.artifacts import refuse_special
 from vsa_cli.core.errors import DataError, UsageError
 
 
-def refuse_existing(path: Path, *, force: bool, resume: bool = False) -> None:
+def refuse_existing(path: Path, *, force: bool, resume: bool = False, folder: bool = False) -> None:
     """Refuse, before any work is done, an output that may not or cannot be written.
 
+    Args:
+        path: of the output, which is a file, or, where `folder`, a folder.
+        force: it may be overwritten.
+        resume: it may be continued.
+        folder: see `path`.
+
     Raises:
-        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are.
+        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are; or it is of another kind.
         DataError: it is a pipe or a device, which a file would replace, or lies where nothing can be written.
     """
     if force and resume:
         raise UsageError("--force starts anew and --resume continues: choose one")
-    if path.exists() and not force and not resume:
-        raise UsageError(f"{path}: exists already; --force replaces it")
     if path.exists():
         refuse_special(path)
+        if path.is_dir() != folder:
+            raise UsageError(
+                f"{path}: is a file; name a folder" if folder else f"{path}: is a folder; name a file in it"
+            )
+        if not force and not resume:
+            raise UsageError(f"{path}: exists already; --force replaces it")
     place = next((folder for folder in path.absolute().parents if folder.exists()), path)
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise DataError(f"{path}: cannot write: {place} is no folder, or may not be written in")

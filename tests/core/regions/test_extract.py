@@ -233,6 +233,46 @@ def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_photographs_that_have_moved_are_told_once_and_leave_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    result = vsa("extract-regions", drawn.corpus, "-o", tmp_path / "r.h5", "--images", moved, *CHEAP)
+    assert result.exit_code == 1
+    assert result.stderr == f"vsa: {moved}: no such folder of photographs; --images DIR says where they are now\n"
+    moved.mkdir()
+    result = vsa("extract-regions", drawn.corpus, "-o", tmp_path / "r.h5", "--images", moved, *CHEAP)
+    assert (result.exit_code, result.stderr.count("No such file")) == (1, 48)
+    assert list(tmp_path.iterdir()) == [moved]
+
+
+def test_a_finished_run_tells_its_result_again(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "r.h5"
+    folder.mkdir()
+    (folder / "000.png").write_bytes((drawn.photos / "000.png").read_bytes())
+    (folder / "001.png").write_bytes(b"no picture")
+    command = ("extract-regions", folder, "-o", out, "--detector", "grid", *CHEAP, "--resume", "--json")
+    first, again = vsa(*command), vsa(*command)
+    assert (first.exit_code, again.exit_code) == (3, 0)
+    told, once_more = json.loads(first.stdout), json.loads(again.stdout)
+    assert told == {"output": str(out), "images": 1, "failed": 1, "seconds": told["seconds"]}
+    assert once_more == told | {"seconds": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--boxes", "mine.json"), "--boxes goes with --detector boxes"),
+        (("--detector", "grid", "--detector-weights", "w.pth"), "--detector-weights goes with --detector fasterrcnn"),
+        (("--split", "val"), "go with a corpus.json"),
+        (("--images", "elsewhere"), "go with a corpus.json"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *CHEAP, *options)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
 def test_a_continued_run_tries_again_what_failed(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "r.h5"
     folder.mkdir()

@@ -101,13 +101,17 @@ def caption_photos(
     upcoming = iter(sources)
     with one_thread_each(device), ThreadPoolExecutor(workers) as pool:
         looking: deque[list[tuple[Source, Future[ImageRegions | str]]]] = deque()
-        while True:
-            while len(looking) < 2 and (group := list(islice(upcoming, batch))):
-                looking.append([(source, pool.submit(look, source)) for source in group])
-            if not looking:
-                return
-            seen = [(source, future.result()) for source, future in looking.popleft()]
-            yield from _word(speaker, regions, seen)
+        try:
+            while True:
+                while len(looking) < 2 and (group := list(islice(upcoming, batch))):
+                    looking.append([(source, pool.submit(look, source)) for source in group])
+                if not looking:
+                    return
+                seen = [(source, future.result()) for source, future in looking.popleft()]
+                yield from _word(speaker, regions, seen)
+        finally:
+            # After Ctrl-C, or where the reader has left, nobody waits for photographs that no thread has begun.
+            pool.shutdown(cancel_futures=True)
 
 
 def caption_split(

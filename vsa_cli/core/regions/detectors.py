@@ -162,10 +162,13 @@ def build_detector(
         weights: for `fasterrcnn`.
 
     Raises:
-        UsageError: a file that the detector needs was not named.
+        UsageError: a file that the detector needs was not named, or one that it does not.
         MissingError: no weights.
         DataError: the boxes file is wrong.
     """
+    for name, option, file in (("boxes", "--boxes", boxes_file), ("fasterrcnn", "--detector-weights", weights)):
+        if file is not None and config.detector != name:
+            raise UsageError(f"{option} goes with --detector {name}, not with {config.detector}")
     if config.detector == "selective-search":
         return SelectiveSearch(config.top, describer)
     if config.detector == "grid":

@@ -129,6 +129,7 @@ def extract_regions(
             total += len(images)
             yield Extracted(len(shard), failures, resumed)
     if total == 0:
+        _clear(parts)  # there is nothing to go on with
         raise DataError("none of the photographs could be described")
     write_regions(out, envelope, (read_shard(path)[0] for path in paths), size)
     _clear(parts)
@@ -145,7 +146,7 @@ def part_folder(out: Path) -> Path:
     return out.with_name(out.name + ".part")
 
 
-def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) -> bool:
+def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) -> int | None:
     """See what an earlier run left, and clear it away where it may be.
 
     Args:
@@ -155,7 +156,7 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
         resume: go on with what is here.
 
     Returns:
-        Whether anything is left to do.
+        How many photographs a finished `out` describes; None where there is something left to do.
 
     Raises:
         UsageError: an unfinished run is here, and neither `force` nor `resume` says what becomes of it.
@@ -167,13 +168,13 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
             raise UsageError(f"{parts}: an unfinished run; --resume goes on with it, --force starts anew")
         _clear(parts)
     if not (resume and out.exists()) or parts.exists():
-        return True
+        return None
     store = RegionStore(out)
-    finished = store.envelope
+    finished, described = store.envelope, len(store)
     store.close()
     if finished != envelope:
         raise ArtifactError(f"{out}: was made with other options or photographs; --force starts anew")
-    return False
+    return described
 
 
 def _clear(parts: Path) -> None:

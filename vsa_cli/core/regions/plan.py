@@ -11,7 +11,7 @@ import torch
 from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, read_corpus
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, UsageError
 from vsa_cli.core.formats import find_pictures
 from vsa_cli.core.pictures import read_size
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
@@ -69,9 +69,13 @@ def plan_extraction(
         VsaError: an input is missing or wrong, or weights are not here.
     """
     if source.is_dir():
+        if split != "all" or files.images is not None:
+            raise UsageError(f"{source}: is a folder; --split and --images go with a corpus.json")
         photos, sides, parents = _from_folder(source)
     else:
         corpus = read_corpus(source, files.images)
+        if not corpus.root.is_dir():
+            raise DataError(f"{corpus.root}: no such folder of photographs; --images DIR says where they are now")
         photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split)]
         sides = [min(image.width, image.height) for image in corpus.images]
         parents = _corpus_parent(corpus)

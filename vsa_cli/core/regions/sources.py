@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from vsa_cli.core.artifacts import reason
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.formats import find_pictures
 
@@ -56,13 +57,23 @@ def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
     Args:
         stream: such as stdin, in bytes: names need not be UTF-8.
         separator: a newline, or NUL.
+
+    Raises:
+        DataError: the stream cannot be read.
     """
     pending = b""
-    while block := os.read(stream.fileno(), 1 << 16):
+    while block := _next_block(stream):
         *names, pending = (pending + block).split(separator)
         yield from (os.fsdecode(name) for name in names if name)
     if pending:
         yield os.fsdecode(pending)
+
+
+def _next_block(stream: BinaryIO) -> bytes:
+    try:
+        return os.read(stream.fileno(), 1 << 16)
+    except OSError as error:
+        raise DataError(f"stdin: cannot read: {reason(error)}") from error
 
 
 def show_path(path: str) -> str:
