@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,28 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("file/a.json", "file/deep/a.json"):
-        with pytest.raises(DataError, match=r"cannot write: .*file is no folder"):
+        with pytest.raises(DataError, match=r"cannot write: .*file: Not a directory"):
             refuse_existing(tmp_path / name, force=False)
     refuse_existing(Path("/"), force=True, folder=True)
     for name in ("pipe", "null"):
         with pytest.raises(DataError, match="is a pipe or a device"):
             refuse_existing(tmp_path / name, force=True)
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(DataError, match="may not be written in"):
+    (tmp_path / "old").touch()
+    before = sorted(tmp_path.iterdir())
+    refuse_existing(tmp_path / "old", force=True)
+    refuse_existing(tmp_path / "new" / "a.json", force=False)
+    assert sorted(tmp_path.iterdir()) == before
+
+    def refuse(dir: Path) -> None:
+        raise OSError(30, f"Read-only file system, {dir.name}")
+
+    (tmp_path / "mounted").mkdir()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(DataError, match=f"cannot write: .*Read-only file system, {tmp_path.name}"):
         refuse_existing(tmp_path / "new" / "a.json", force=False)
+    with pytest.raises(DataError, match="file system, mounted"):  # not its parent
+        refuse_existing(tmp_path / "mounted", force=True, folder=True)
 
 
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vsa_cli.core.artifacts import refuse_special
+from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError, UsageError
 
 
@@ -22,6 +22,8 @@ def refuse_existing(path: Path, *, force: bool, resume: bool = False, folder: bo
         UsageError: `path` exists, and neither `force` nor `resume` is set, or both are; or it is of another kind.
         DataError: it is a pipe or a device, which a file would replace, or lies where nothing can be written.
     """
+    import tempfile  # not on the way to a help
+
     if force and resume:
         raise UsageError("--force starts anew and --resume continues: choose one")
     if path.exists():
@@ -32,9 +34,12 @@ def refuse_existing(path: Path, *, force: bool, resume: bool = False, folder: bo
             )
         if not force and not resume:
             raise UsageError(f"{path}: exists already; --force replaces it")
-    place = next((folder for folder in path.absolute().parents if folder.exists()), path)
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        raise DataError(f"{path}: cannot write: {place} is no folder, or may not be written in")
+    place = path if path.is_dir() else next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):  # it has no name, and leaves nothing
+            pass
+    except OSError as error:
+        raise DataError(f"{path}: cannot write: {place}: {reason(error)}") from error
 
 
 def refuse_shared(*outputs: Path | None) -> None:
