@@ -65,7 +65,7 @@ def test_an_explanation_in_text_stands_below_its_photograph(vsa: Run, drawn: Dra
     assert [path for _, path in found] == [record["path"] for record in records]
     told = [line.split("\t")[1:] for line in lines if line.startswith("\t")]
     assert told == [
-        [word["word"], " ".join(map(str, word["box"])), f"{word['score']:.4f}"]
+        [word["word"], " ".join(f"{edge:.0f}" for edge in word["box"]), f"{word['score']:.4f}"]
         for record in records
         for word in record["words"]
     ]

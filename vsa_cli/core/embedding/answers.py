@@ -2,7 +2,7 @@
 
 A record of `json` and `jsonl`: `{"rank": int from 1, "path" or "sentence": str, "score": float}`, with `"words":
 [{"word", "box", "score"}]` where an explanation was asked for; `box` in pixels of the upright original. Text is a
-line a record, score and name, and below it, behind a tab, a line a word: word, box and score.
+line a record, score and name, and below it, behind a tab, a line a word: word, box to the pixel, score.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class Answer:
             for record in self.records:
                 yield f"{record['score']:.4f}\t{show_path(str(record[self.name]))}"
                 for told in record.get("words", ()):
-                    yield f"\t{told['word']}\t{' '.join(map(str, told['box']))}\t{told['score']:.4f}"
+                    box = " ".join(f"{edge:.0f}" for edge in told["box"])
+                    yield f"\t{told['word']}\t{box}\t{told['score']:.4f}"
 
 
 def rankings(
