@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision import models
 
 from vsa_cli.core.errors import ArtifactError, MissingError, UsageError
 from vsa_cli.core.pictures import resize
-from vsa_cli.core.regions.cnn import Cnn, load_cnn, read_weights
+from vsa_cli.core.regions.cnn import Cnn, find_weights, load_cnn, read_weights
 from vsa_cli.core.regions.lite import SCALES, Block, SameConv
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, CUP = 281, 282, 285, 967, 968
@@ -139,6 +145,83 @@ def test_a_damaged_weight_file_is_refused(damage: bytes, tmp_path: Path) -> None
     path.write_bytes(damage)
     with pytest.raises(ArtifactError, match=r"weights\.pth"):
         read_weights(path)
+
+
+@functools.cache
+def _sound(older: bool) -> bytes:
+    buffer = io.BytesIO()
+    tensors = {"a.weight": torch.ones(3, 4), "b": torch.arange(5), "c": torch.ones(2).half()}
+    torch.save(tensors, buffer, _use_new_zipfile_serialization=not older)
+    return buffer.getvalue()
+
+
+@given(
+    older=st.booleans(), hits=st.lists(st.tuples(st.integers(0, 900), st.binary(max_size=4)), min_size=1, max_size=9)
+)
+@settings(max_examples=400, deadline=None)
+def test_a_mutant_of_a_weight_file_is_read_or_refused(
+    older: bool, hits: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = bytearray(_sound(older))
+    for place, put in hits:
+        data[place : place + max(1, len(put))] = put
+    path = tmp_path_factory.getbasetemp() / "mutant.pth"
+    path.write_bytes(data)
+    with contextlib.suppress(ArtifactError):
+        assert all(isinstance(value, torch.Tensor) for value in read_weights(path).values())
+
+
+def test_a_weight_file_that_unfolds_in_memory_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(100_000)}, tmp_path / "sound.pth")
+    with zipfile.ZipFile(tmp_path / "sound.pth") as sound, zipfile.ZipFile(tmp_path / "w.pth", "w") as packed:
+        for record in sound.namelist():
+            packed.writestr(record, sound.read(record), zipfile.ZIP_DEFLATED)
+    assert read_weights(tmp_path / "sound.pth")["a"].shape == (100_000,)
+    with pytest.raises(ArtifactError, match=r"w\.pth: .* unfold to 4"):
+        read_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    "hollow",
+    [torch.zeros(1).expand(10**12), torch.empty(4, device="meta"), torch.eye(3).to_sparse()],
+    ids=["repeated", "meta", "sparse"],
+)
+def test_tensors_without_all_their_numbers_are_refused(hollow: torch.Tensor, tmp_path: Path) -> None:
+    torch.save({"a": hollow}, tmp_path / "w.pth")
+    with pytest.raises(ArtifactError, match=r"w\.pth: "):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_shapes_are_compared_before_anything_is_multiplied(tmp_path: Path) -> None:
+    name = "efficientnet_lite2"
+    weights = read_weights(find_weights(name))
+    weights["_conv_stem.weight"] = torch.zeros(1, 1, 1, 10**6)
+    for part in ("weight", "bias", "running_mean", "running_var"):
+        weights[f"_bn0.{part}"] = torch.zeros(10**6)  # a product of 4 TB
+    torch.save(weights, tmp_path / "w.pth")
+    with pytest.raises(ArtifactError, match="_conv_stem: another shape"):
+        load_cnn(name, tmp_path / "w.pth")
+
+
+def test_half_precision_weights_describe_as_the_single_ones_do(tmp_path: Path) -> None:
+    name = "efficientnet_lite2"
+    single = read_weights(find_weights(name))
+    half = {key: value.half() if value.is_floating_point() else value for key, value in single.items()}
+    torch.save(half, tmp_path / "w.pth")
+    rgb = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        one, other = load_cnn(name).maps(rgb), load_cnn(name, tmp_path / "w.pth").maps(rgb)
+    assert other.dtype == torch.float32
+    torch.testing.assert_close(one.mean((2, 3)), other.mean((2, 3)), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("key", ["bn1.running_mean", "conv1.weight"])
+def test_whole_numbers_are_no_weights(key: str, tmp_path: Path) -> None:
+    weights = models.resnet18().state_dict()
+    weights[key] = weights[key].long()
+    torch.save(weights, tmp_path / "w.pth")
+    with pytest.raises(ArtifactError, match="whole numbers where others belong"):
+        load_cnn("resnet18", tmp_path / "w.pth")
 
 
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ A classifier is cut in three: `body` (pixels to a map), `neck` (a pooled map to 
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import torch
@@ -119,21 +119,48 @@ def find_weights(name: str) -> Path:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a CNN's weight file: the one place where a `.pth` is opened, as tensors alone.
 
+    Returns:
+        Tensors on the CPU by their names; float32 where they are of any floating type.
+
     Raises:
         MissingError: no such file.
-        ArtifactError: not a file of tensors by name.
+        ArtifactError: not a file of tensors by name, or one larger in memory than on the disk.
     """
     if not path.is_file():
         raise MissingError(f"{path}: no such weight file")
     try:
+        _refuse_unfolding(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that it then refuses
             weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle is a program gone astray: it fails by an index, a type, an assertion
         raise ArtifactError(f"{path}: not a weight file that can be read safely ({_first_line(error)})") from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ArtifactError(f"{path}: not a dictionary of tensors")
-    return weights
+    if not all(map(_is_plain, weights.values())):
+        raise ArtifactError(f"{path}: holds tensors without all their numbers")
+    return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+
+
+def _refuse_unfolding(path: Path) -> None:
+    """Refuse an archive whose records are packed, or overlap, and would fill the memory; torch writes neither.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # of the older form, which packs nothing
+    with zipfile.ZipFile(path) as archive:
+        unfolded = sum(record.file_size for record in archive.infolist())
+    if unfolded > path.stat().st_size:
+        raise ValueError(f"{path.stat().st_size} bytes that unfold to {unfolded}")
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether a tensor's numbers lie in memory, each of its own: none is repeated, left out, or still to be made."""
+    if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _first_line(error: BaseException) -> str:
@@ -164,6 +191,9 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
         network = builder(weights=None)
     body, pool, neck, classifier = _cut(name, network)
     tensors = read_weights(path)
+    types = {key: value.dtype for key, value in network.state_dict().items()}
+    if any(value.dtype != types.get(key, value.dtype) for key, value in tensors.items()):
+        raise ArtifactError(f"{path}: not the weights of {name}: whole numbers where others belong")
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:

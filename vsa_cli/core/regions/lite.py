@@ -151,6 +151,9 @@ def _fold(conv: nn.Conv2d, weights: Mapping[str, Tensor], conv_name: str, norm_n
     gamma, beta, mean, variance = (
         weights[f"{norm_name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
+    kernel = weights[f"{conv_name}.weight"]
+    if kernel.shape != conv.weight.shape or any(v.shape != kernel.shape[:1] for v in (gamma, beta, mean, variance)):
+        raise RuntimeError(f"{conv_name}: another shape")  # before products of hostile shapes fill the memory
     gain = gamma / torch.sqrt(variance + _EPSILON)
-    folded = {"weight": weights[f"{conv_name}.weight"] * gain[:, None, None, None], "bias": beta - mean * gain}
+    folded = {"weight": kernel * gain[:, None, None, None], "bias": beta - mean * gain}
     conv.load_state_dict(folded, assign=True)
