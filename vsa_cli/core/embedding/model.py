@@ -147,7 +147,7 @@ class Embedding(nn.Module):
         and a gradient clipped element by element moves each weight about as far, large or small: a layer learns as
         fast as its weights are small. Left as usually drawn, W_e and W_f, whose gradients sum over all words, are
         thrown about while W_w, of which a batch sees a few rows, stands still. So the vectors x_t are made short and
-        W_e large. It is the same function, and an epoch comes as far as Adam does.
+        W_e large: the same function, of which an epoch learns more than one of Adam does from the usual start.
 
         Args:
             descriptors: (S, D) of training regions.

@@ -131,8 +131,7 @@ def contrastive_loss(S: Tensor, image: Tensor, temperature: float) -> Tensor:
     logits = S / temperature
     to_image = F.cross_entropy(logits, image)
     siblings = (image[:, None] == image[None, :]) & ~torch.eye(len(image), dtype=torch.bool, device=S.device)
-    columns = logits.index_select(1, image).masked_fill(
-        siblings, -torch.inf
-    )  # (m, l): sentence m for the image of pair l
+    # (m, l): sentence m for the image of pair l
+    columns = logits.index_select(1, image).masked_fill(siblings, -torch.inf)
     to_sentence = F.cross_entropy(columns.T, torch.arange(len(image), device=S.device))
     return to_image + to_sentence

@@ -91,9 +91,8 @@ class AttentiveGenerator(SentenceModel):
         """See `SentenceModel`."""
         seen = self._see(batch.descriptors)
         image = torch.cat([batch.image[:rows] for rows in batch.batch_sizes])  # (N,) of every step
-        image_gates = self.W_i(self.dropout(seen.whole)).index_select(
-            0, image
-        )  # [image] would add up gradients in any order
+        # not [image], which would add up gradients in any order
+        image_gates = self.W_i(self.dropout(seen.whole)).index_select(0, image)
         gates = self.W_x(self.dropout(self.words(batch.inputs))) + image_gates
         start = torch.tanh(self.W_0(seen.whole)).index_select(0, batch.image)
         h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
