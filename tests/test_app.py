@@ -15,6 +15,7 @@ import typer.main
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from tests.processes import running
 from vsa_cli import __version__
 from vsa_cli.app import app
 
@@ -158,8 +159,8 @@ def test_names_that_are_not_utf8_come_out_with_their_bytes_in_any_locale(drawn: 
 
 def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "gen"
-    command = [sys.executable, "-m", "vsa_cli", "train-gen", str(drawn.corpus), str(drawn.regions), "-o", str(out)]
-    with subprocess.Popen([*command, "--epochs", "5000"], stderr=subprocess.PIPE, text=True) as process:
+    command = ("train-gen", drawn.corpus, drawn.regions, "-o", out, "--epochs", 5000)
+    with running(*command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("epoch")
         process.send_signal(signal.SIGINT)

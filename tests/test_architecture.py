@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {
     "errors", "config", "stored", "json_lines", "artifacts", "outputs", "formats", "pictures", "drawing",
-    "device", "metrics", "recurrence", "training",
+    "device", "workers", "metrics", "recurrence", "training",
 }  # fmt: skip
 """Rooms and files of core that every room may use, and that use only one another."""
 
@@ -41,9 +41,10 @@ DOORS = {
     "torchvision": {"core/regions/cnn.py", "core/regions/describe.py", "core/regions/detectors.py"},
     "pycocoevalcap": {"core/metrics/captioning.py"},
     "rich": {"console.py"},
+    "concurrent": {"core/workers.py"},
 }
-"""Outside library: the modules that may import it. Pillow reads and draws; torchvision is three: classifiers, RoIAlign,
-detectors."""
+"""Library: the modules that may import it. Pillow reads and draws; torchvision is three: classifiers, RoIAlign,
+detectors; threads of Python's own hang after Ctrl-C."""
 
 STREET = {"app.py", "console.py", "options.py", "reference.py"}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Drawn
+from tests.processes import running
 from vsa_cli.console import Bar, Console, report_training
 from vsa_cli.core.training.loop import Epoch, Step
 
@@ -30,9 +31,8 @@ PLAIN = {**BARE, "TERM": "xterm-256color"}
 def on_a_terminal(arguments: list[object], **environment: str) -> tuple[int, bytes]:
     """Run `vsa` with its stderr on a terminal: the exit code, and what the terminal was sent."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "vsa_cli", *map(str, arguments)]
     environment = {**PLAIN, **environment}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
+    with running(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
         os.close(theirs)
         sent = b""
         try:

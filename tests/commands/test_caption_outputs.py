@@ -8,7 +8,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.page_reader import read_page, with_class
+from tests.processes import running, wait_until
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.captioner import Captioner
 from vsa_cli.core.generation.neighbours import by_consensus
@@ -236,13 +236,11 @@ def test_a_list_that_names_one_with_a_sidecar_goes_on_with_the_others(
 def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out, whole = tmp_path / "c.jsonl", tmp_path / "whole.jsonl"
     options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--batch-size", "1")
-    command = [sys.executable, "-m", "vsa_cli", *options, "--threads", "1", "-o", str(out)]
     part = tmp_path / "c.jsonl.part"
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        while not (part.exists() and part.read_bytes().count(b"\n") >= 2):
-            assert process.poll() is None
+    with running(*options, "--threads", "1", "-o", out, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: part.exists() and part.read_bytes().count(b"\n") >= 2, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     done = part.read_bytes().count(b"\n")
     assert 2 <= done < 48
     assert not out.exists()

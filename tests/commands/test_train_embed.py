@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from safetensors import safe_open
 from typer.testing import Result
 
 from tests.conftest import SMALL_EMBED, Drawn
+from tests.processes import running, wait_until
 
 Run = Callable[..., Result]
 
@@ -54,13 +51,9 @@ def test_the_paper_preset_is_the_papers(vsa: Run, drawn: Drawn, tmp_path: Path) 
 def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, "--epochs", "8").exit_code == 0
-    command = [sys.executable, "-m", "vsa_cli", "train-embed", drawn.corpus, drawn.regions, "-o", broken]
-    process = subprocess.Popen([*map(str, (*command, *SMALL_EMBED, "--epochs", 8, "-q"))])
-    while not (broken / "training.safetensors").exists():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = ("train-embed", drawn.corpus, drawn.regions, "-o", broken, *SMALL_EMBED, "--epochs", 8, "-q")
+    with running(*command) as process:
+        wait_until((broken / "training.safetensors").exists, process)
     assert train(vsa, drawn, broken, "--epochs", "8", "--resume").exit_code == 0
     assert weights(whole) == weights(broken)
 

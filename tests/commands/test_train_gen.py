@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import Result
 
 from tests.conftest import SMALL, Drawn
+from tests.processes import running, wait_until
 
 Run = Callable[..., Result]
 
@@ -177,13 +174,8 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     options = ("--preset", preset, "--epochs", "12", "--patience", "12")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, *options).exit_code == 0
-    command = [sys.executable, "-m", "vsa_cli", "train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL]
-    process = subprocess.Popen([*map(str, command), *options, "-q"])
-    while not (broken / "training.safetensors").exists():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with running("train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL, *options, "-q") as process:
+        wait_until((broken / "training.safetensors").exists, process)
     assert train(vsa, drawn, broken, *options, "--resume").exit_code == 0
     assert weights(whole) == weights(broken)
     again = train(vsa, drawn, broken, *options, "--resume")

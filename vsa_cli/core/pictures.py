@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError, features
 from vsa_cli.core.artifacts import reason, refuse_special
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.formats import AVIF, HEIC, format_of
+from vsa_cli.core.workers import uninterrupted
 
 # Blocks so large that malloc maps each for itself: threads then give a large picture's memory back.
 Image.core.set_block_size(1 << 26)  # type: ignore[attr-defined]
@@ -145,17 +146,21 @@ _CHANGED = threading.Condition()
 
 @contextmanager
 def _room_for(image: Image.Image) -> Iterator[None]:
-    """Wait until the pictures of all threads, this one's among them, have no more than MAX_PIXELS together."""
+    """Wait until the pictures of all threads, this one's among them, have no more than MAX_PIXELS together.
+
+    Ctrl-C comes after the picture: room that nobody gives back would stop the other threads.
+    """
     pixels = image.width * image.height
-    with _CHANGED:
-        _CHANGED.wait_for(lambda: not _TAKEN or sum(_TAKEN) + pixels <= MAX_PIXELS)
-        _TAKEN.append(pixels)
-    try:
-        yield
-    finally:
+    with uninterrupted():
         with _CHANGED:
-            _TAKEN.remove(pixels)
-            _CHANGED.notify_all()
+            _CHANGED.wait_for(lambda: not _TAKEN or sum(_TAKEN) + pixels <= MAX_PIXELS)
+            _TAKEN.append(pixels)
+        try:
+            yield
+        finally:
+            with _CHANGED:
+                _TAKEN.remove(pixels)
+                _CHANGED.notify_all()
 
 
 def _open(path: Path) -> Image.Image:

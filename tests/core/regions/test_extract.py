@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +13,7 @@ import torch
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from tests.processes import running, wait_until
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.cnn import load_cnn
@@ -205,13 +202,8 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(vsa: Run, drawn: 
     options = ("--detector", "selective-search", "--top", "3", *map(str, CHEAP))
     assert vsa("extract-regions", folder, "-o", whole, *options).exit_code == 0
 
-    command = [sys.executable, "-m", "vsa_cli", "extract-regions", str(folder), "-o", str(broken), *options, "-q"]
-    process = subprocess.Popen(command, start_new_session=True)
-    while not list(part_folder(broken).glob("*.npz")):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with running("extract-regions", folder, "-o", broken, *options, "-q") as process:
+        wait_until(lambda: list(part_folder(broken).glob("*.npz")), process)
     assert not broken.exists()
     refused = vsa("extract-regions", folder, "-o", broken, *options)
     assert (refused.exit_code, "--resume" in refused.stderr) == (2, True)

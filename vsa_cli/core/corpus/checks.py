@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from vsa_cli.core.artifacts import file_sha256
@@ -18,6 +16,7 @@ from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.pictures import read_picture
+from vsa_cli.core.workers import Workers
 
 Found = Image | Problem
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]
@@ -63,20 +62,10 @@ def check_images(
             return Problem("clash", record.key, f"{times[file]} images name the file {file}")
         return _look_at(record, root, file)
 
-    with _pool(threads) as pool:
-        found = list(watch(pool.map(check, records, files), len(records)))
+    with Workers(threads or os.cpu_count() or 1) as workers:
+        found = list(watch(workers.map(check, records, files), len(records)))
     images = [one for one in found if isinstance(one, Image)]
     return images, [one for one in found if isinstance(one, Problem)] + note_twins(images)
-
-
-@contextmanager
-def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1)
-    try:
-        yield pool
-    finally:
-        # After Ctrl-C nobody waits for the photographs that no thread has begun.
-        pool.shutdown(cancel_futures=True)
 
 
 def _find(record: Record, root: Path) -> str | None:

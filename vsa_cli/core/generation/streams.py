@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from vsa_cli.core.regions.extract import Extractor, Photo
 from vsa_cli.core.regions.looking import remembering
 from vsa_cli.core.regions.sources import Source
 from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad
+from vsa_cli.core.workers import Job, Workers
 
 
 class Speaker(Protocol):
@@ -99,19 +99,15 @@ def caption_photos(
         regions: says captions of boxes, if asked.
     """
     upcoming = iter(sources)
-    with one_thread_each(device), ThreadPoolExecutor(workers) as pool:
-        looking: deque[list[tuple[Source, Future[ImageRegions | str]]]] = deque()
-        try:
-            while True:
-                while len(looking) < 2 and (group := list(islice(upcoming, batch))):
-                    looking.append([(source, pool.submit(look, source)) for source in group])
-                if not looking:
-                    return
-                seen = [(source, future.result()) for source, future in looking.popleft()]
-                yield from _word(speaker, regions, seen)
-        finally:
-            # After Ctrl-C, or where the reader has left, nobody waits for photographs that no thread has begun.
-            pool.shutdown(cancel_futures=True)
+    with one_thread_each(device), Workers(workers) as threads:
+        looking: deque[list[tuple[Source, Job[ImageRegions | str]]]] = deque()
+        while True:
+            while len(looking) < 2 and (group := list(islice(upcoming, batch))):
+                looking.append([(source, threads.begin(look, source)) for source in group])
+            if not looking:
+                return
+            seen = [(source, job.result()) for source, job in looking.popleft()]
+            yield from _word(speaker, regions, seen)
 
 
 def caption_split(

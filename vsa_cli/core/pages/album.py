@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from vsa_cli.core.pages.markup import plate as markup
 from vsa_cli.core.pages.photos import small_photo
 from vsa_cli.core.pages.plates import Front, Plate
 from vsa_cli.core.pages.weights import Weights
+from vsa_cli.core.workers import Workers
 
 PER_PAGE = 50
 _LONGEST = 1000  # pixels of a copy's longer side: sharp at the width of a page on most screens
@@ -105,8 +105,8 @@ class Album:
 
     def _write_body(self) -> None:
         first = self.photographs + 1
-        with ThreadPoolExecutor(self._workers) as pool:
-            sources = list(pool.map(self._copy, range(first, first + len(self._waiting)), self._waiting))
+        with Workers(self._workers) as workers:
+            sources = list(workers.map(self._copy, range(first, first + len(self._waiting)), self._waiting))
         shown: list[str] = []
         for number, (plate, source) in enumerate(zip(self._waiting, sources, strict=True), first):
             if isinstance(source, DataError):

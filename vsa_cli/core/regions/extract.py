@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import Detector
 from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.workers import Workers
 
 SHARD = 64
 """Photographs a shard: what a death can cost, and what is in memory at once."""
@@ -116,14 +116,14 @@ def extract_regions(
     shards = [photos[i : i + SHARD] for i in range(0, len(photos), SHARD)]
     paths = [parts / f"{number:06d}.npz" for number in range(len(shards))]
     total = 0
-    with one_thread_each(extractor.describer.device), ThreadPoolExecutor(workers) as pool:
+    with one_thread_each(extractor.describer.device), Workers(workers) as threads:
         for shard, path in zip(shards, paths, strict=True):
             resumed = path.exists()
             images, failures = read_shard(path) if resumed else ([], ())
             if not resumed or failures:  # what failed before may be readable again
                 done = {image.image_id: image for image in images}
                 absent = [photo for photo in shard if photo.image_id not in done]
-                described = dict(zip(absent, pool.map(partial(_describe, extractor), absent), strict=True))
+                described = dict(zip(absent, threads.map(partial(_describe, extractor), absent), strict=True))
                 write_shard(path, [done.get(photo.image_id) or described[photo] for photo in shard])
                 images, failures = read_shard(path)
             total += len(images)

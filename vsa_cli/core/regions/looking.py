@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from vsa_cli.core.regions.detectors import build_detector
 from vsa_cli.core.regions.extract import Extractor, Photo
 from vsa_cli.core.regions.recipe import Recipe
 from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.workers import Workers
 
 
 def describer_for(recipe: Recipe, weights: Path | None, device: torch.device) -> Describer:
@@ -85,5 +85,5 @@ def look_at(
         workers: photographs in work at once.
     """
     listed = list(photos)
-    with one_thread_each(extractor.describer.device), ThreadPoolExecutor(workers) as pool:
-        yield from zip(listed, pool.map(remembering(extractor, cache), listed), strict=True)
+    with one_thread_each(extractor.describer.device), Workers(workers) as threads:
+        yield from zip(listed, threads.map(remembering(extractor, cache), listed), strict=True)

@@ -1,0 +1,117 @@
+"""Threads that work for the main one: order, errors, and Ctrl-C at the worst moments."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.drawn import write_corpus
+from vsa_cli.core import pictures
+from vsa_cli.core.workers import Workers, uninterrupted
+
+STRUCK = """
+import itertools, signal, sys, threading, time
+from vsa_cli.core.workers import Workers
+
+enter, touches, main = threading.Condition.__enter__, itertools.count(), threading.get_ident()
+
+def strike(condition):
+    taken = enter(condition)
+    if threading.get_ident() == main and next(touches) == moment:
+        signal.raise_signal(signal.SIGINT)
+    return taken
+
+threading.Condition.__enter__ = strike
+for moment in itertools.count():
+    touches = itertools.count()
+    try:
+        with Workers(2) as workers:
+            assert list(workers.map(lambda number: time.sleep(0.001) or number, range(6))) == list(range(6))
+    except KeyboardInterrupt:
+        continue
+    print(moment)
+    break
+"""
+"""Ctrl-C right after the main thread has taken a lock of the pool: the first one, the second, and so on to the last."""
+
+
+def test_an_interrupt_never_leaves_a_worker_waiting() -> None:
+    done = subprocess.run([sys.executable, "-c", STRUCK], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr == ""
+    assert int(done.stdout) >= 12, "each job is begun and asked for its result under a lock"
+
+
+def test_an_interrupt_comes_when_the_block_ends() -> None:
+    reached = []
+
+    def work() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.01)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_who_ignores_interrupts_goes_on_ignoring_them() -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def test_results_come_in_order_and_an_error_drops_what_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.02 if number % 2 else 0.04)
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    results: list[int] = []
+    with pytest.raises(ValueError, match="3"), Workers(2) as workers:
+        results.extend(workers.map(work, range(100)))
+    assert results == [0, 1, 2]
+    assert len(begun) < 20
+
+
+@pytest.mark.parametrize("moment", [0, 1], ids=["room is taken", "room is given back"])
+def test_an_interrupt_while_a_photograph_is_read_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    write_corpus(tmp_path)
+    photo = min((tmp_path / "photos").glob("*.png"))
+    enter, main, touches = threading.Condition.__enter__, threading.get_ident(), itertools.count()
+
+    def strike(condition: threading.Condition) -> bool:
+        taken = enter(condition)
+        if condition is pictures._CHANGED and threading.get_ident() == main and next(touches) == moment:
+            signal.raise_signal(signal.SIGINT)
+        return taken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Condition, "__enter__", strike)
+        with pytest.raises(KeyboardInterrupt):
+            pictures.read_picture(photo)
+    assert pictures._TAKEN == []
+    seen: list[int] = []
+    reader = threading.Thread(target=lambda: seen.append(pictures.read_picture(photo).width), daemon=True)
+    reader.start()
+    reader.join(30)
+    assert len(seen) == 1, "the lock is still taken"
