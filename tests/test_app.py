@@ -170,6 +170,34 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: P
     assert not [path for path in out.iterdir() if path.name.endswith(".part")]
 
 
+STRUCK = """
+import signal, sys
+import typer.main
+from vsa_cli import app
+from vsa_cli.core import inspect
+
+def strike(*_):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        if {made_of_it!r}:
+            raise ValueError from None
+        raise
+
+{where} = strike
+sys.argv = ["vsa", "info", "corpus.json"]
+app.main()
+"""
+
+
+@pytest.mark.parametrize("made_of_it", [False, True], ids=["itself", "another error made of it"])
+@pytest.mark.parametrize("where", ["inspect.describe_artifact", "typer.main.get_command"])
+def test_an_interrupt_ends_with_130_wherever_it_strikes(where: str, made_of_it: bool) -> None:
+    code = STRUCK.format(where=where, made_of_it=made_of_it)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_help_is_fast() -> None:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))

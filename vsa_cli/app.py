@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -196,6 +198,19 @@ def _keep_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode))
 
 
+def _note_interrupts() -> list[int]:
+    """Raise KeyboardInterrupt on Ctrl-C, as Python does where nobody ignores it; the list grows with each."""
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    return came
+
+
 def main() -> None:
     """Run `vsa` as a process."""
     _keep_streams()
@@ -204,8 +219,16 @@ def main() -> None:
     # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
-        # straight to the command, past the group's own options, whose parsing would double the time of a help
-        group: Any = typer.main.get_command(app)
-        group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
-    app(prog_name="vsa")
+    came = _note_interrupts()
+    try:
+        if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
+            # straight to the command, past the group's own options, whose parsing would double the time of a help
+            group: Any = typer.main.get_command(app)
+            group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
+        app(prog_name="vsa")
+    except BaseException as end:
+        # Typer answers KeyboardInterrupt so as well, once it is ready; and libraries may have made another error of it
+        done = isinstance(end, SystemExit) and not end.code
+        if came and not done:
+            sys.exit(130)
+        raise

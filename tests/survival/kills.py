@@ -1,6 +1,7 @@
 """Kills long commands with SIGKILL at random moments, continues them, and compares with a run that nobody touched.
 
     python -m tests.survival.kills --times 30
+    python -m tests.survival.kills --times 100 --interrupt
 
 Each command is killed so many times, at moments drawn evenly over its run: as a process group; in every third round by
 a signal to one worker thread alone (vsa's workers are threads, so this takes the process with it: there is nothing that
@@ -47,11 +48,14 @@ class Rounds:
         reference: the folder with what an uninterrupted run made.
         seconds: that it took.
         cold: that it took as a new interpreter.
+        interrupt: by Ctrl-C.
     """
 
-    def __init__(self, nursery: Nursery, job: Job, reference: Path, seconds: float, cold: float, seed: int) -> None:
+    def __init__(
+        self, nursery: Nursery, job: Job, reference: Path, seconds: float, cold: float, seed: int, *, interrupt: bool
+    ) -> None:
         self._nursery, self._job, self._reference = nursery, job, reference / job.output
-        self._seconds, self._cold = seconds, cold
+        self._seconds, self._cold, self._interrupt = seconds, cold, interrupt
         self._random = random.Random(f"{seed} {job.name}")
         self.tally = Tally()
 
@@ -90,12 +94,18 @@ class Rounds:
         if finished is not None:
             tally.missed += 1
             return finished
-        tally.by_worker += by_worker and running.kill_worker()
-        running.kill()
-        ended = running.wait()
-        if ended.code != -9:
+        if self._interrupt:
+            running.interrupt()
+        else:
+            tally.by_worker += by_worker and running.kill_worker()
+            running.kill()
+        ended = running.wait(60)
+        if ended.code == 0:
             tally.missed += 1
             return ended
+        said = ended.stderr.decode("utf-8", "replace")
+        if ended.code != (130 if self._interrupt else -9) or "Traceback" in said:
+            self._require(f"round {tally.rounds}", [f"ended with {ended.code}: {said[-600:]}"])
         tally.kills += 1
         tally.cold += cold
         tally.left_nothing += not any(folder.iterdir())
@@ -105,7 +115,16 @@ class Rounds:
         self.tally.faults += [f"{self._job.name}, {where}: {fault}" for fault in faults]
 
 
-def kill_often(nursery: Nursery, job: Job, scratch: Path, times: int, seed: int = 0, *, cold: bool = True) -> Tally:
+def kill_often(
+    nursery: Nursery,
+    job: Job,
+    scratch: Path,
+    times: int,
+    seed: int = 0,
+    *,
+    cold: bool = True,
+    interrupt: bool = False,
+) -> Tally:
     """Kill a command `times` times; what happened.
 
     Args:
@@ -115,6 +134,7 @@ def kill_often(nursery: Nursery, job: Job, scratch: Path, times: int, seed: int 
         times: kills.
         seed: of the moments.
         cold: whether some rounds start a new interpreter.
+        interrupt: by Ctrl-C.
     """
     started = time.monotonic()
     reference = scratch / "reference"
@@ -125,11 +145,12 @@ def kill_often(nursery: Nursery, job: Job, scratch: Path, times: int, seed: int 
     warm = scratch / "again"
     warm.mkdir()
     again = nursery.run(*job.command(warm), cold=cold)
-    rounds = Rounds(nursery, job, reference, done.seconds, again.seconds, seed)
+    rounds = Rounds(nursery, job, reference, done.seconds, again.seconds, seed, interrupt=interrupt)
     rounds._require("a second uninterrupted run", [*job.comparison(warm / job.output, reference / job.output)])
     while rounds.tally.kills < times and rounds.tally.rounds < 10 * times:
         number = rounds.tally.rounds
-        rounds.run(scratch / f"{number:04d}", cold=cold and number % 10 == 9, by_worker=number % 3 == 2)
+        fresh = cold and number % 10 == 9 and not interrupt
+        rounds.run(scratch / f"{number:04d}", cold=fresh, by_worker=number % 3 == 2)
     rounds.tally.seconds = time.monotonic() - started
     return rounds.tally
 
@@ -140,6 +161,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--copies", type=int, default=6, help="of the 24 drawn pictures")
     parser.add_argument("--only", help="one command")
+    parser.add_argument("--interrupt", action="store_true", help="by Ctrl-C instead")
     arguments = parser.parse_args()
     from tests.survival.scarcity import check_all
 
@@ -149,11 +171,12 @@ def main() -> None:
         wanted = [job for job in jobs(made) if arguments.only in (None, job.name)]
         print(f"{'command':16} kills worker cold rounds too late faults      s")
         for job in wanted:
-            tally = kill_often(nursery, job, Path(scratch) / job.name, arguments.times, arguments.seed)
+            place = Path(scratch) / job.name
+            tally = kill_often(nursery, job, place, arguments.times, arguments.seed, interrupt=arguments.interrupt)
             faults += tally.faults
             numbers = f"{tally.kills:5} {tally.by_worker:6} {tally.cold:4} {tally.rounds:6} {tally.missed:8}"
             print(f"{job.name:16} {numbers} {len(tally.faults):6} {tally.seconds:6.0f}", flush=True)
-        if arguments.only is None:
+        if arguments.only is None and not arguments.interrupt:
             faults += check_all(nursery, made, Path(scratch) / "scarcity")
     for fault in faults:
         print(fault)

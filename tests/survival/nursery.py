@@ -59,6 +59,12 @@ class Running:
         """End the whole group at once, with no chance to tidy up."""
         os.killpg(self.pid, signal.SIGKILL)
 
+    def interrupt(self) -> None:
+        """Ctrl-C; not before it is `vsa`, in a fork of the nursery."""
+        while not self.watched:
+            time.sleep(0.002)
+        os.kill(self.pid, signal.SIGINT)
+
     def kill_worker(self) -> bool:
         """End the youngest thread alone; whether there was one beside the main thread."""
         threads = sorted(int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir())
