@@ -293,6 +293,7 @@ def test_the_neighbours_sentence_is_said(vsa: Run, drawn: Drawn, tmp_path: Path)
         (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--regions"), "model"),
         (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--beam", 3), "--nbest"),
         (("--corpus", "c", "--regions-file", "r", "--sidecar", ".txt"), "photographs"),
+        (("x.jpg", "--split", "train"), "--split"),
         (("x.jpg", "--sidecar", "txt"), "with its dot"),
         (("x.jpg", "--sidecar", "./txt"), "with its dot"),
         (("x.jpg", "--sidecar", ".PNG"), "photograph's suffix"),

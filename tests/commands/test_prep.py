@@ -110,6 +110,13 @@ def test_force_replaces_and_leaves_no_parts(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["captions.csv", "corpus.json", "photos"]
 
 
+def test_the_report_does_not_go_where_the_corpus_goes(folder: Path) -> None:
+    result = prep(folder, "--report", str(folder / "photos" / ".." / "corpus.json"))
+    assert result.exit_code == 2
+    assert "named for two outputs" in result.stderr
+    assert not (folder / "corpus.json").exists()
+
+
 def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
     spoil(folder)
     (folder / "corpus.json").write_text("mine")

@@ -120,9 +120,11 @@ def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_pa
 
 
 def test_self_critical_training_keeps_the_shape_of_its_start(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    result = train(vsa, drawn, tmp_path / "gen", "--self-critical", drawn.model)
-    assert result.exit_code == 2
-    assert "the shape of GEN" in result.stderr
+    for options in ((), ("--preset", "best")):
+        command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", drawn.model)
+        result = vsa(*command, *(options or SMALL))
+        assert result.exit_code == 2
+        assert "the shape of GEN" in result.stderr
 
 
 def test_one_image_of_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.config import MOST_LENGTH_NORM, Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.errors import UsageError
 from vsa_cli.core.generation.decoding import settle
 from vsa_cli.core.generation.usage import Usage, check_usage
@@ -36,7 +36,10 @@ def caption(
         typer.Option(metavar="FILE", help="Caption a split of this corpus instead of photographs."),
     ] = None,
     regions_file: Annotated[Path | None, typer.Option(metavar="FILE", help="With --corpus: its regions.h5.")] = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all.")] = "val",
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all; val by default."),
+    ] = None,
     regions: Annotated[
         bool, typer.Option("--regions", help="Caption regions of each photograph as well, with their boxes.")
     ] = False,
@@ -56,7 +59,10 @@ def caption(
     length_norm: Annotated[
         float | None,
         typer.Option(
-            min=0, max=10, metavar="ALPHA", help="Compare captions by log p / length^ALPHA; the model's by default."
+            min=0,
+            max=MOST_LENGTH_NORM,
+            metavar="ALPHA",
+            help="Compare captions by log p / length^ALPHA; the model's by default.",
         ),
     ] = DecodingConfig.length_norm,
     groups: Annotated[
@@ -157,6 +163,7 @@ def caption(
         photos=bool(photos),
         corpus=corpus is not None,
         regions_file=regions_file is not None,
+        split=split is not None,
         baseline=baseline,
         decoding=decoding,
         regions=regions,
@@ -201,7 +208,7 @@ def caption(
         baseline=baseline,
         corpus=corpus,
         regions_file=regions_file,
-        split=split,
+        split=split or "val",
         decoding=decoding,
         regions=RegionCaptionConfig(**kept) if regions else None,
         cnn_weights=cnn_weights,

@@ -90,8 +90,9 @@ def prep(
     from vsa_cli.core.corpus.corpus import write_corpus
     from vsa_cli.core.corpus.prepare import prepare, write_report
     from vsa_cli.core.corpus.tars import looks_like_tar
-    from vsa_cli.core.outputs import refuse_existing
+    from vsa_cli.core.outputs import refuse_existing, refuse_shared
 
+    refuse_shared(output, report)
     for path in (output, report):
         if path is not None:
             refuse_existing(path, force=force or dry_run)

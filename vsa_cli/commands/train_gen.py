@@ -40,8 +40,9 @@ def train_gen(
         typer.Option(metavar="GEN", help="Go on from this generator, raising the CIDEr of what it says."),
     ] = None,
     preset: Annotated[
-        GeneratorPreset, typer.Option(help="The paper's model to the letter, or the strongest known here.")
-    ] = "best",
+        GeneratorPreset | None,
+        typer.Option(help="The paper's model to the letter, or the strongest known here, which is the default."),
+    ] = None,
     cell: Annotated[Cell | None, typer.Option(help="The paper's ReLU network (rnn), or a gated one.")] = None,
     attention: Annotated[
         int | None,
@@ -96,10 +97,10 @@ def train_gen(
     read = read_corpus(corpus)
     processor = resolve_device(device)
     start = read_generator(self_critical, processor) if self_critical is not None else None
-    model, training = GENERATOR_PRESETS[preset]
+    model, training = GENERATOR_PRESETS[preset or "best"]
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None:
-        if shape or label_smoothing is not None or snippets is not None:
+        if preset or shape or label_smoothing is not None or snippets is not None:
             raise UsageError("--self-critical takes the shape of GEN, and learns from whole photographs")
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:

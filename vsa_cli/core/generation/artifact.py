@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.config import MOST_LENGTH_NORM, GeneratorConfig
+from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.model import Generator, SentenceModel
 from vsa_cli.core.learning.artifact import Trained, read_trained
@@ -21,5 +22,13 @@ def build_generator(config: GeneratorConfig, descriptor_size: int, vocabulary_si
 
 
 def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]:
-    """Read `gen/`. Raises what `read_trained` does."""
-    return read_trained(folder, device, FORMAT, GeneratorConfig, build_generator)
+    """Read `gen/`.
+
+    Raises:
+        ArtifactError: no search can compare captions by its length normalisation; and what `read_trained` raises.
+    """
+    trained = read_trained(folder, device, FORMAT, GeneratorConfig, build_generator)
+    power = trained.model.config.length_norm
+    if not 0 <= power <= MOST_LENGTH_NORM:
+        raise ArtifactError(f"{folder}: length_norm={power} does not fit GeneratorConfig")
+    return trained

@@ -15,6 +15,7 @@ class Usage:
     photos: bool
     corpus: bool
     regions_file: bool
+    split: bool
     baseline: Baseline | None
     decoding: DecodingConfig
     regions: bool
@@ -38,6 +39,8 @@ def check_usage(asked: Usage) -> None:
         _check_baseline(asked)
     elif asked.photos == asked.corpus:
         raise UsageError("name photographs (files, folders, - for a list), or a --corpus with its --regions-file")
+    if asked.split and asked.photos:
+        raise UsageError("--split chooses what to caption of a --corpus; with photographs there is nothing to choose")
     if asked.region_options and not asked.regions:
         raise UsageError("--min-logprob and --top-regions go with --regions")
     if asked.regions and asked.kind == "coco" and not asked.annotate:
