@@ -45,6 +45,16 @@ def test_a_killed_command_goes_on_to_what_an_uninterrupted_one_makes(
     assert tally.kills >= 1
 
 
+@pytest.mark.parametrize("name", JOBS)
+def test_an_interrupted_command_says_so_and_goes_on(
+    name: str, nursery: Nursery, made: Material, tmp_path: Path
+) -> None:
+    (job,) = (job for job in jobs(made, epochs=4) if job.name == name)
+    tally = kill_often(nursery, job, tmp_path / "interrupts", times=3, cold=False, interrupt=True)
+    assert tally.faults == []
+    assert tally.kills >= 1
+
+
 @pytest.mark.parametrize("name", ["extract-regions", "train-gen", "caption"])
 def test_a_full_disk_costs_nothing_that_was_done(name: str, nursery: Nursery, made: Material, tmp_path: Path) -> None:
     (job,) = (job for job in jobs(made, epochs=2) if job.name == name)
