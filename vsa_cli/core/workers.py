@@ -23,19 +23,24 @@ P = ParamSpec("P")
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C off until the block ends, and let it act then. It only ever acts in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def uninterrupted() -> Iterator[list[int]]:
+    """Hold Ctrl-C off until the block ends, and let it act then. It only ever acts in the main thread.
+
+    Yields:
+        A list that is empty until it comes, for long blocks to end early by.
+    """
     came: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):  # `nohup` ignores it
+        yield came
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
 
-    usual = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
-        yield
+        yield came
     finally:
         signal.signal(signal.SIGINT, usual)
         if came:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.sink import Sink
 from vsa_cli.core.regions.store import FORMAT, ImageRegions, RegionStore, write_regions
 
 D = 6
@@ -205,6 +208,27 @@ def test_a_shard_that_unpacks_to_more_than_it_is_stays_packed(tmp_path: Path) ->
     np.savez_compressed(tmp_path / "0.npz", about=about, boxes0=np.zeros(10_000_000))
     with pytest.raises(ArtifactError, match="claims more than it holds"):
         read_shard(tmp_path / "0.npz")
+
+
+@pytest.mark.parametrize("write_number", [0, 1, 2, 5, 10, 20])
+def test_an_interrupt_at_any_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_number: int
+) -> None:
+    usual, writes = Sink.write, itertools.count()
+
+    def strike(sink: Sink, data: bytes) -> int:
+        if next(writes) == write_number:
+            signal.raise_signal(signal.SIGINT)
+        return usual(sink, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sink, "write", strike)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "r.h5", [image(str(number), 3) for number in range(20)])
+    assert next(writes) > write_number
+    assert not list(tmp_path.iterdir())
+    write(tmp_path / "r.h5", [image("a", 3)])
+    assert RegionStore(tmp_path / "r.h5").ids == ["a"]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason, remedy, require_there
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.regions.sink import sink
+from vsa_cli.core.workers import uninterrupted
 
 FORMAT, VERSION = "vsa-regions", 1
 _CHUNK_ROWS = 512
@@ -75,7 +76,12 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
         DataError: the file cannot be written.
     """
     digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
-    with atomic_path(path) as part_path, sink(part_path) as out, h5py.File(out, "w", libver="latest") as file:
+    with (
+        atomic_path(path) as part_path,
+        uninterrupted() as came,  # HDF5 crashes on the KeyboardInterrupt of a write to the sink
+        sink(part_path) as out,
+        h5py.File(out, "w", libver="latest") as file,
+    ):
         text = h5py.string_dtype("utf-8")
         columns = {
             "descriptors": _column(file, "descriptors", (size,), "f2"),
@@ -87,6 +93,8 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
         }
         offsets = [0]
         for images in parts:
+            if came:
+                raise KeyboardInterrupt
             if not images:
                 continue
             _append(columns["descriptors"], np.concatenate([image.descriptors for image in images]))
