@@ -35,7 +35,7 @@ ROOMS = {
 DOORS = {
     "PIL": {"core/pictures.py", "core/drawing.py"},
     "pillow_heif": {"core/pictures.py"},
-    "h5py": {"core/regions/store.py"},
+    "h5py": {"core/regions/store.py", "core/regions/writer.py"},
     "cv2": {"core/regions/selective_search.py"},
     "safetensors": {"core/training/checkpoint.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/describe.py", "core/regions/detectors.py"},

@@ -39,7 +39,8 @@ from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.pictures import read_picture
 from vsa_cli.core.regions.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.writer import write_regions
 
 
 @dataclass(frozen=True)

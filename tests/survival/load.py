@@ -33,7 +33,8 @@ from vsa_cli.core.corpus.corpus import Image as Photograph
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.recipe import Recipe
-from vsa_cli.core.regions.store import FORMAT, VERSION, ImageRegions, write_regions
+from vsa_cli.core.regions.store import FORMAT, VERSION, ImageRegions
+from vsa_cli.core.regions.writer import write_regions
 
 WARM_UP = 0.1
 """Share of a run after which memory is measured: by then all that is loaded once is loaded."""

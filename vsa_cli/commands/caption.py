@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.config import MOST_LENGTH_NORM, Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.errors import UsageError
-from vsa_cli.core.generation.decoding import settle
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, settle
 from vsa_cli.core.generation.usage import Usage, check_usage
 
 

@@ -247,10 +247,6 @@ class AlignConfig:
     size_cost: float = 0.4
 
 
-MOST_LENGTH_NORM = 10.0
-"""The largest power of a caption's length by which captions can be compared."""
-
-
 @dataclass(frozen=True)
 class DecodingConfig:
     """How a sentence is drawn from the generator (paper, section 4.2: beam of 7).

@@ -16,7 +16,8 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.regions.foreign import Converted, Foreign
 from vsa_cli.core.regions.scan import find_precomputed, read_precomputed, write_precomputed
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.writer import write_regions
 
 CORPUS = corpus(
     image("a", "A dog.", "Two dogs!", split="val"),

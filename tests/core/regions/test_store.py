@@ -20,7 +20,8 @@ from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.sink import Sink
-from vsa_cli.core.regions.store import FORMAT, ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import FORMAT, ImageRegions, RegionStore
+from vsa_cli.core.regions.writer import write_regions
 
 D = 6
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from vsa_cli.core.config import MOST_LENGTH_NORM, GeneratorConfig
+from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM
 from vsa_cli.core.generation.model import Generator, SentenceModel
 from vsa_cli.core.learning.artifact import Trained, read_trained
 

@@ -15,6 +15,9 @@ from vsa_cli.core.errors import UsageError
 MOST_REQUIRED = 5
 """Words that may be required at once: the search keeps a beam for each subset of them."""
 
+MOST_LENGTH_NORM = 10.0
+"""The largest power of a caption's length by which captions can be compared."""
+
 _PLAIN = DecodingConfig()
 
 

@@ -24,7 +24,8 @@ from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import Detector
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.writer import write_regions
 from vsa_cli.core.workers import Workers
 
 SHARD = 64

@@ -22,7 +22,8 @@ from vsa_cli.core.corpus.splits import by_every_name
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.recipe import Recipe
-from vsa_cli.core.regions.store import FORMAT, VERSION, ImageRegions, write_regions
+from vsa_cli.core.regions.store import FORMAT, VERSION, ImageRegions
+from vsa_cli.core.regions.writer import write_regions
 
 MOST_REGIONS, LARGEST_DESCRIPTOR = 10_000, 1 << 16
 """Of one image, and numbers of one region; a file that claims more is not believed."""

@@ -1,4 +1,4 @@
-"""`regions.h5`: boxes and descriptors of many photographs. The only door to h5py.
+"""`regions.h5`: boxes and descriptors of many photographs.
 
 With N images and S regions in all (an image's regions lie together, region 0 being the whole image)::
 
@@ -17,9 +17,8 @@ Datasets are chunked, so that a split is read without the rest. Knows no detecto
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +26,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, atomic_path, dump_json, reason, remedy, require_there
+from vsa_cli.core.artifacts import Envelope, reason, remedy, require_there
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.regions.sink import sink
-from vsa_cli.core.workers import uninterrupted
 
 FORMAT, VERSION = "vsa-regions", 1
-_CHUNK_ROWS = 512
+CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
 
 
@@ -58,68 +55,6 @@ class ImageRegions:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     descriptors: NDArray[np.float16]
-
-
-def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[ImageRegions]], size: int) -> int:
-    """Write `regions.h5` part by part, in memory bounded by one part.
-
-    Args:
-        path: the file; replaced in one step when all is written.
-        envelope: with a RegionConfig.
-        parts: images in the order in which they are kept.
-        size: D.
-
-    Returns:
-        How many images were written.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
-    with (
-        atomic_path(path) as part_path,
-        uninterrupted() as came,  # HDF5 crashes on the KeyboardInterrupt of a write to the sink
-        sink(part_path) as out,
-        h5py.File(out, "w", libver="latest") as file,
-    ):
-        text = h5py.string_dtype("utf-8")
-        columns = {
-            "descriptors": _column(file, "descriptors", (size,), "f2"),
-            "boxes": _column(file, "boxes", (4,), "f4"),
-            "scores": _column(file, "scores", (), "f4"),
-            "ids": _column(file, "ids", (), text),
-            "sizes": _column(file, "sizes", (2,), "i4"),
-            "hashes": _column(file, "hashes", (), text),
-        }
-        offsets = [0]
-        for images in parts:
-            if came:
-                raise KeyboardInterrupt
-            if not images:
-                continue
-            _append(columns["descriptors"], np.concatenate([image.descriptors for image in images]))
-            _append(columns["boxes"], np.concatenate([image.boxes for image in images]))
-            _append(columns["scores"], np.concatenate([image.scores for image in images]))
-            _append(columns["ids"], [image.image_id for image in images])
-            _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
-            _append(columns["hashes"], [image.sha256 for image in images])
-            for image in images:
-                offsets.append(offsets[-1] + len(image.boxes))
-                digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
-        file.create_dataset("offsets", data=np.array(offsets, "i8"))
-        file.attrs["envelope"] = dump_json(envelope.to_dict())
-        file.attrs["sha256"] = digest.hexdigest()
-    return len(offsets) - 1
-
-
-def _column(file: h5py.File, name: str, shape: tuple[int, ...], dtype: object) -> h5py.Dataset:
-    return file.create_dataset(name, (0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=(_CHUNK_ROWS, *shape))
-
-
-def _append(column: h5py.Dataset, rows: object) -> None:
-    start = len(column)
-    column.resize(start + len(rows), axis=0)  # type: ignore[arg-type]
-    column[start:] = rows
 
 
 def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
@@ -263,7 +198,7 @@ class RegionStore:
         result = np.empty((len(starts), self.descriptor_size), np.float16)
         # HDF5 reads whole chunks: walk the file once, block by block, instead of row by row.
         order = np.argsort(starts, kind="stable")
-        block = 64 * _CHUNK_ROWS
+        block = 64 * CHUNK_ROWS
         position = 0
         while position < len(order):
             base = int(starts[order[position]]) // block * block
