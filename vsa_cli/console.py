@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from vsa_cli.core.generation.captioned import Captioned
     from vsa_cli.core.generation.delivery import Delivery
+    from vsa_cli.core.learning.run import Request
     from vsa_cli.core.regions.extract import Extracted
     from vsa_cli.core.training.loop import Epoch, Step
 
@@ -163,6 +164,15 @@ def report_extraction(
 def print_extraction(output: Path, described: int, failed: int, seconds: float) -> None:
     """An extraction's result as one JSON object: what is in the file, what is not, and how long that took."""
     print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
+
+
+def report_request(console: Console, request: Request[Any, Any], *, as_json: bool, **more: object) -> None:
+    """What a training would do, for --dry-run; `more` goes into the JSON object."""
+    model, training, split, chosen_on = request.model, request.training, request.split, request.validate
+    console.say(f"would train {model} by {training} on {split}, choosing on {chosen_on}, into {request.out}")
+    if as_json:
+        settings = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(training)}
+        print_data(dump_json({"output": str(request.out), "split": split, "validate": chosen_on, **settings, **more}))
 
 
 def report_training(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def report_plan(console: Console, plan: SweepPlan) -> None:
-    """What a sweep would do, and how many epochs that is."""
+    """What a sweep would do, and how many epochs that is, for --dry-run."""
     for name in ("learning_rate", "weight_decay"):
         values = sorted({getattr(setting, name) for setting in plan.settings})
         console.say(f"{name.replace('_', ' ')}: {', '.join(f'{value:g}' for value in values)}")

@@ -171,6 +171,18 @@ def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.Monk
     assert "-o DIR" in result.stderr
 
 
+def test_pages_among_the_photographs_are_not_captioned_again(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
+    page = ("--format", "html", "-o", tmp_path / "album", "--force")
+    for _ in range(2):
+        result = vsa("caption", tmp_path, "--model", drawn.model, *page)
+        assert result.exit_code == 0
+        assert "2 photographs captioned" in result.stderr
+    named = vsa("caption", tmp_path / "album", "--model", drawn.model)
+    assert len(named.stdout.splitlines()) == 2, "unless they are named"
+
+
 def test_copies_are_annotated_and_lie_as_the_photographs_do(
     vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path
 ) -> None:

@@ -177,9 +177,20 @@ def test_a_sweep_goes_on_whatever_its_word_vectors_are_called(
 
 def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = vsa(
-        "train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "e", "--sweep", "--dry-run", "--epochs", 9
+        "train-embed",
+        drawn.corpus,
+        drawn.regions,
+        "-o",
+        tmp_path / "e",
+        "--sweep",
+        "--dry-run",
+        "--epochs",
+        9,
+        "--json",
     )
     assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert (said["training"]["epochs"], len(said["sweep"]["settings"]), said["validate"]) == (9, 12, "val")
     assert "rung 1: 12 trials of 2 epochs\nrung 2: 4 trials of 6 epochs\n" in result.stderr
     assert result.stderr.endswith("then the best for 9 epochs: 57 epochs in all\n")
     assert not (tmp_path / "e").exists()

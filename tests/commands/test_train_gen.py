@@ -252,8 +252,10 @@ def test_a_config_that_claims_what_its_weights_are_not_is_refused(
 
 
 def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    result = train(vsa, drawn, tmp_path / "gen", "--dry-run")
+    result = train(vsa, drawn, tmp_path / "gen", "--dry-run", "--json")
     assert result.exit_code == 0
+    said = json.loads(result.stdout)
+    assert (said["output"], said["split"], said["model"]["hidden_size"]) == (str(tmp_path / "gen"), "train", 96)
     assert not list(tmp_path.iterdir())
 
 

@@ -128,8 +128,9 @@ def caption(
     """Caption photographs.
 
     Prints PATH, a tab and the caption for each photograph, or the caption alone for a single one. A photograph
-    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. Log-probabilities are
-    always the model's own, END's included, whatever the search compares captions by.
+    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. Pages that vsa wrote
+    among photographs are passed over. Log-probabilities are always the model's own, END's included, whatever the
+    search compares captions by.
 
     --regions captions boxes as well, and keeps the sure ones that differ. --format html makes a page that any
     browser opens: one file, or, with -o and a name that does not end in .html, a folder. --resume passes over

@@ -75,7 +75,8 @@ def extract_regions(
     refuse_existing(output, force=force, resume=resume)
     import os
 
-    from vsa_cli.console import Console, print_extraction, report_extraction
+    from vsa_cli.console import Console, print_data, print_extraction, report_extraction
+    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
     from vsa_cli.core.regions.plan import Files, plan_extraction
@@ -85,7 +86,10 @@ def extract_regions(
     plan = plan_extraction(source, split, config, files, resolve_device(device), seed)
     console = Console(quiet=quiet)
     if dry_run:
-        console.say(f"would describe {len(plan.photos)} photographs in shards of {SHARD} as {plan.recipe.to_dict()}")
+        photographs, recipe = len(plan.photos), plan.recipe.to_dict()
+        console.say(f"would describe {photographs} photographs in shards of {SHARD} as {recipe}")
+        if json:
+            print_data(dump_json({"output": str(output), "photographs": photographs, "recipe": recipe}))
         return
     finished = prepare_output(output, plan.envelope, force=force, resume=resume)
     if finished is not None:

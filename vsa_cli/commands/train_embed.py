@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,7 +114,7 @@ def train_embed(
     _refuse(bool(decays) and weight_decay is not None, "--weight-decay and --sweep-decays: choose one")
     _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
     refuse_existing(output, force=force, resume=resume, folder=True)
-    from vsa_cli.console import Console, report_training
+    from vsa_cli.console import Console, report_request, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -154,7 +154,7 @@ def train_embed(
     keep = keep_last or held_out is None
     request = Request(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
     if dry_run:
-        console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
+        report_request(console, request, as_json=json, **({} if plan is None else {"sweep": asdict(plan)}))
         if plan is not None:
             report_plan(console, plan)
         return

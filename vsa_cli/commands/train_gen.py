@@ -84,7 +84,7 @@ def train_gen(
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
     refuse_existing(output, force=force, resume=resume, folder=True)
-    from vsa_cli.console import Console, report_training
+    from vsa_cli.console import Console, report_request, report_training
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -129,7 +129,7 @@ def train_gen(
     )
     console = Console(quiet=quiet)
     if dry_run:
-        console.say(f"would train {model} by {training} on {split}, choosing on {held_out}, into {output}")
+        report_request(console, request, as_json=json)
         return
     report_training(
         console,

@@ -24,6 +24,8 @@ RAW_SUFFIXES = frozenset(
      ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )  # fmt: skip
 HEIC, AVIF = "HEIC", "AVIF"
+PAGES = "vsa.css"
+"""The file that tells a folder of pages, whose photographs are copies."""
 
 _RAW, _VIDEO = "a camera's raw file", "a video"
 _HEAD = 512  # bytes
@@ -49,7 +51,9 @@ _COMPILED = [(name, re.compile(pattern.encode("latin-1"), re.S)) for name, patte
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Every photograph below `folder`, sorted by path; links to directories are not followed.
+    """Every photograph below `folder`, sorted by path.
+
+    Links to directories are not followed, and pages that `vsa` wrote somewhere below are passed over.
 
     Raises:
         DataError: the folder cannot be listed.
@@ -58,12 +62,13 @@ def find_pictures(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: {reason(error)}") from error
 
-    return sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    )
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        if PAGES in names and Path(parent) != folder:
+            folders.clear()
+        else:
+            found += (Path(parent) / name for name in names if Path(name).suffix.lower() in SUFFIXES)
+    return sorted(found)
 
 
 def format_of(path: Path) -> str | None:

@@ -219,8 +219,9 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(vsa: Run, drawn: 
 
 
 def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *CHEAP, "--dry-run")
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *CHEAP, "--dry-run", "--json")
     assert result.exit_code == 0
+    assert json.loads(result.stdout)["photographs"] == 48
     assert "48 photographs" in result.stderr
     assert not list(tmp_path.iterdir())
 

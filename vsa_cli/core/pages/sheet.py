@@ -9,13 +9,14 @@ from importlib.resources import files
 from string import Template
 
 from vsa_cli import __version__
+from vsa_cli.core.formats import PAGES
 from vsa_cli.core.pages.markup import escape
 from vsa_cli.core.pages.plates import Front
 
 GENERATOR = "vsa"
 """How a page says who made it; `album` replaces a folder only if its index says so."""
 
-STYLE, SCRIPT = "vsa.css", "vsa.js"
+STYLE, SCRIPT = PAGES, "vsa.js"
 _NEIGHBOURS = 2  # pages named on either side of the one shown, beside the first and the last
 
 
