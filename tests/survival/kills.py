@@ -9,6 +9,9 @@ could go on without its worker); in every tenth as a new interpreter rather than
 Half of the continued runs are killed again. After each kill, whatever stands under its final name must be whole; at the
 end, ids, captions, descriptors and weights must be those of the uninterrupted run, to the byte. Then come a full disk,
 a read-only one and an input that vanishes (`scarcity`). Ends in 1 where anything did not survive.
+
+With --interrupt it is Ctrl-C that comes, never to one thread alone, and never to a new interpreter, whose first moments
+are Python's own: within a minute the command must have ended with 130 and no traceback.
 """
 
 from __future__ import annotations
