@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -199,15 +200,27 @@ def _keep_streams() -> None:
 
 
 def _note_interrupts() -> list[int]:
-    """Raise KeyboardInterrupt on Ctrl-C, as Python does where nobody ignores it; the list grows with each."""
+    """Raise KeyboardInterrupt on Ctrl-C, as Python does where nobody ignores it; the list grows with each.
+
+    One that strikes in a destructor or a library's callback, where Python can only print and forget it, comes again.
+    """
     came: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         came.append(number)
         raise KeyboardInterrupt
 
+    def not_raised(what: sys.UnraisableHookArgs) -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(what)
+            return
+        later = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))  # wakes its sleep
+        later.daemon = True
+        later.start()
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = not_raised
     return came
 
 
