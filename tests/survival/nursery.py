@@ -61,7 +61,9 @@ class Running:
 
     def interrupt(self) -> None:
         """Ctrl-C; not before it is `vsa`, in a fork of the nursery."""
+        deadline = time.monotonic() + 60
         while not self.watched:
+            assert time.monotonic() < deadline, "it never began"
             time.sleep(0.002)
         os.kill(self.pid, signal.SIGINT)
 

@@ -134,7 +134,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # of pickles that it then refuses
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle is a program gone astray: it fails by an index, a type, an assertion
-        raise ArtifactError(f"{path}: not a weight file that can be read safely ({_first_line(error)})") from error
+        raise ArtifactError(f"{path}: not a weight file that can be read safely ({_first_sentence(error)})") from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ArtifactError(f"{path}: not a dictionary of tensors")
     if not all(map(_is_plain, weights.values())):
@@ -163,8 +163,9 @@ def _is_plain(value: Tensor) -> bool:
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
-def _first_line(error: BaseException) -> str:
-    return reason(error)[:160]
+def _first_sentence(error: BaseException) -> str:
+    # What torch says next is how to run the code in a file.
+    return reason(error).partition(". ")[0][:160]
 
 
 def _wheel_weights(name: str) -> Path:
