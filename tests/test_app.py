@@ -207,6 +207,16 @@ def test_an_interrupt_ends_with_130_wherever_it_strikes(where: str, strike: str)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_an_interrupt_after_the_end_changes_nothing() -> None:
+    code = (
+        "import signal, sys; from vsa_cli import app; sys.argv = ['vsa', '--version']\n"
+        "try: app.main()\n"
+        "finally: signal.raise_signal(signal.SIGINT)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"vsa {__version__}\n", "")
+
+
 def test_help_is_fast() -> None:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))

@@ -199,29 +199,30 @@ def _keep_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode))
 
 
-def _note_interrupts() -> list[int]:
-    """Raise KeyboardInterrupt on Ctrl-C, as Python does where nobody ignores it; the list grows with each.
+class _Interrupts:
+    """Ctrl-C raises KeyboardInterrupt, as it does in Python where nobody ignores it, until all is over.
 
     One that strikes in a destructor or a library's callback, where Python can only print and forget it, comes again.
     """
-    came: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.came = self.over = False
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._raise)
+            sys.unraisablehook = self._not_raised
 
-    def not_raised(what: sys.UnraisableHookArgs) -> None:
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        if not self.over:
+            raise KeyboardInterrupt
+
+    def _not_raised(self, what: sys.UnraisableHookArgs) -> None:
         if not issubclass(what.exc_type, KeyboardInterrupt):
             sys.__unraisablehook__(what)
             return
         later = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))  # wakes its sleep
         later.daemon = True
         later.start()
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-        sys.unraisablehook = not_raised
-    return came
 
 
 def main() -> None:
@@ -232,7 +233,7 @@ def main() -> None:
     # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    came = _note_interrupts()
+    interrupts = _Interrupts()
     try:
         if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
             # straight to the command, past the group's own options, whose parsing would double the time of a help
@@ -240,8 +241,9 @@ def main() -> None:
             group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
         app(prog_name="vsa")
     except BaseException as end:
+        interrupts.over = True  # by the first instruction here: what is done cannot be interrupted any more
         # Typer answers KeyboardInterrupt so as well, once it is ready; and libraries may have made another error of it
         done = isinstance(end, SystemExit) and not end.code
-        if came and not done:
+        if interrupts.came and not done:
             sys.exit(130)
         raise
