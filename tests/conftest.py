@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from tests.drawn import write_corpus
 from vsa_cli.app import app
-from vsa_cli.core.learning.pack import pack_model
+from vsa_cli.core.learning.model_dir import pack_model
 
 
 @dataclass(frozen=True)
@@ -148,5 +148,5 @@ def bundled(
     folder = tmp_path_factory.mktemp("bundled")
     for name, model in (("gen", drawn.model), ("embed", embed)):
         pack_model(model, folder / name)
-    monkeypatch.setattr("vsa_cli.core.learning.pack.BUNDLE", folder)
+    monkeypatch.setattr("vsa_cli.core.learning.model_dir.BUNDLE", folder)
     return folder

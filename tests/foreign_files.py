@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.io.envelope import Envelope
 
 WIDTH, HEIGHT = 100, 80
 

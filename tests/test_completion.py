@@ -17,9 +17,9 @@ import typer.main
 
 from tests.conftest import Drawn
 from vsa_cli.app import Shell, app
-from vsa_cli.completion import Value, commands_of
-from vsa_cli.completion.kinds import FILES, FOLDERS, HEAD, suffixes
-from vsa_cli.core import formats
+from vsa_cli.core.io import image_formats as formats
+from vsa_cli.reference.completion import Value, commands_of
+from vsa_cli.reference.completion.kinds import FILES, FOLDERS, HEAD, suffixes
 
 pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
 

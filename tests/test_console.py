@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import Drawn
 from tests.processes import running
-from vsa_cli.console import Bar, Console, report_training
-from vsa_cli.core.training.loop import Epoch, Step
+from vsa_cli.core.learning.loop import Epoch, Step
+from vsa_cli.output.console import Bar, Console, report_training
 
 pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
 

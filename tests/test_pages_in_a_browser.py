@@ -156,20 +156,20 @@ def test_the_keyboard_goes_straight_to_the_photographs(made: Made, look: Callabl
 @pytest.mark.parametrize("name", ["regions", "found", "aligned"])
 def test_words_and_boxes_answer_to_mouse_touch_and_keys(made: Made, look: Callable[..., Any], name: str) -> None:
     page = look(named(made)[name])
-    plate = page.locator("article:has(.w)").first
-    plate.scroll_into_view_if_needed()
-    word = plate.locator(".w").last
+    card = page.locator("article:has(.w)").first
+    card.scroll_into_view_if_needed()
+    word = card.locator(".w").last
     box = word.get_attribute("data-b")
     shown = "all => all.filter(b => +getComputedStyle(b.querySelector('.edge')).opacity > .5).map(b => b.dataset.b)"
     for act in (word.hover, word.tap, lambda: word.focus() or page.keyboard.press("Enter")):
         page.mouse.move(0, 0)
         act()
-        assert plate.locator(".box").evaluate_all(shown) == [box]
-        assert word.inner_text() in plate.locator(".pairing").inner_text()
+        assert card.locator(".box").evaluate_all(shown) == [box]
+        assert word.inner_text() in card.locator(".pairing").inner_text()
         page.keyboard.press("Escape")
         page.evaluate("document.activeElement.blur()")
     page.mouse.move(0, 0)
-    assert len(plate.locator(".box").evaluate_all(shown)) == plate.locator(".box").count()
+    assert len(card.locator(".box").evaluate_all(shown)) == card.locator(".box").count()
 
 
 def test_a_search_stands_in_order(made: Made, look: Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ from typer.testing import Result
 
 from tests.conftest import SMALL, SMALL_EMBED, Drawn
 from tests.test_readme import COMMANDS, LINES
-from vsa_cli.core.learning.pack import pack_model
+from vsa_cli.core.learning.model_dir import pack_model
 
 Run = Callable[..., Result]
 SAID = ("two dogs run in the snow", "a man in a red shirt climbs a rock")
@@ -106,7 +106,7 @@ def test_a_line_runs(line: str, folder: Path, vsa: Run, tmp_path: Path, monkeypa
     place = tmp_path / "here"
     shutil.copytree(folder, place)
     monkeypatch.chdir(place)
-    monkeypatch.setattr("vsa_cli.core.learning.pack.BUNDLE", place / "bundled")
+    monkeypatch.setattr("vsa_cli.core.learning.model_dir.BUNDLE", place / "bundled")
     _, name, *words = shlex.split(line.split(" #")[0])
     words += SHORT.get(name, ())
     if "--references" in words and "--metric" not in words:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from tests.test_readme import check_options
 from vsa_cli.app import app
-from vsa_cli.examples import ENVIRONMENT, EXAMPLES
-from vsa_cli.reference import COMPLETIONS, reference_files
+from vsa_cli.reference.__main__ import COMPLETIONS, reference_files
+from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vsa_cli.core.generation.beam_search import Hypothesis
-from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.generation.constraints import State, Step
 
 END, V = 0, 4
 START = V

@@ -34,9 +34,8 @@ from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
-from vsa_cli.console import drop_stdout
-from vsa_cli.core.artifacts import reason
-from vsa_cli.core.errors import VsaError, one_line
+from vsa_cli.core.errors import VsaError, one_line, reason
+from vsa_cli.output.console import drop_stdout
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -133,7 +132,7 @@ def _show_version(value: bool) -> None:
 
 def _show_completion(shell: Shell | None) -> None:
     if shell is not None:
-        from vsa_cli.reference import completion
+        from vsa_cli.reference.__main__ import completion
 
         typer.echo(completion(shell), nl=False)
         raise typer.Exit

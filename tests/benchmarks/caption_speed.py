@@ -20,13 +20,12 @@ import torch
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.formats import find_pictures
 from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.streams import caption_photos, look_at_all, look_at_whole
-from vsa_cli.core.pictures import read_picture
-from vsa_cli.core.regions.looking import extractor_for
-from vsa_cli.core.regions.sources import Source
+from vsa_cli.core.generation.pipeline import caption_photos, look_at_all, look_at_whole
+from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.regions.encoder import region_extractor_for
 
 
 def peak_mib() -> float:
@@ -41,15 +40,19 @@ def main() -> None:
     arguments = parser.parse_args()
     cores, cpu = os.cpu_count() or 1, torch.device("cpu")
     trained = read_generator(arguments.model, cpu)
-    extractor = extractor_for(trained.recipe, None, cpu)
-    describer, side, regions = extractor.describer, trained.recipe.config.photo_side, trained.model.looks_at_regions
-    look = look_at_all(extractor, None) if regions else look_at_whole(describer, side)
+    extractor = region_extractor_for(trained.feature_spec, None, cpu)
+    feature_extractor, side, regions = (
+        extractor.feature_extractor,
+        trained.feature_spec.config.photo_side,
+        trained.model.uses_regions,
+    )
+    look = look_at_all(extractor, None) if regions else look_at_whole(feature_extractor, side)
     paths = find_pictures(arguments.photos)[: arguments.count]
     sources = [Source(str(path), path.name, path) for path in paths]
 
     def forward(path: Path) -> None:
         picture = read_picture(path, side)
-        seen = describer.map(picture)
+        seen = feature_extractor.map(picture)
         if regions:
             extractor.detector.choose(path.name, picture, seen)
 

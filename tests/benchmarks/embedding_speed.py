@@ -29,12 +29,11 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EMBED_PRESETS, EmbedConfig, EmbedPreset
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.batches import Batch, Pairs, make_batch
+from vsa_cli.core.embedding.batches import Batch, Pairs, make_batch, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_pairs
-from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.embedding.train import EmbeddingTask, _optimizer
-from vsa_cli.core.training.loop import Plan, State, Step, fit
+from vsa_cli.core.learning.loop import Plan, State, Step, fit
 
 D, R, V, IMAGES, PER_IMAGE = 1280, 20, 2538, 4000, 5
 Work = Callable[[], object]
@@ -149,8 +148,8 @@ def vsepp(pairs: Pairs, size: int, *, bfloat16: bool) -> Work:
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             S = model(*next(data)).float()
         own = S.diagonal()
-        alien = ~torch.eye(len(S), dtype=torch.bool)
-        cost = ((S - own[:, None] + 0.2).clamp(min=0) * alien, (S - own[None] + 0.2).clamp(min=0) * alien)
+        is_negative = ~torch.eye(len(S), dtype=torch.bool)
+        cost = ((S - own[:, None] + 0.2).clamp(min=0) * is_negative, (S - own[None] + 0.2).clamp(min=0) * is_negative)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(cost[0].amax(1).sum() + cost[1].amax(0).sum())
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)

@@ -19,11 +19,11 @@ import torch
 
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.formats import find_pictures
-from vsa_cli.core.pictures import read_picture
+from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.regions.extract import extract_regions
 from vsa_cli.core.regions.plan import Files, plan_extraction
-from vsa_cli.core.regions.selective_search import propose
+from vsa_cli.core.regions.proposals import propose
 
 
 def main() -> None:
@@ -39,11 +39,11 @@ def main() -> None:
             (folder / path.name).symlink_to(path.resolve())
         plan = plan_extraction(folder, "all", RegionConfig(), Files(), cpu, 0)
         pictures = [read_picture(photo.path, plan.extractor.photo_side) for photo in plan.photos]
-        describer = plan.extractor.describer
+        feature_extractor = plan.extractor.feature_extractor
         with one_thread_each(cpu), ThreadPoolExecutor(cores) as threads:
-            list(threads.map(describer.map, pictures[:8]))
+            list(threads.map(feature_extractor.map, pictures[:8]))
             started = time.perf_counter()
-            list(threads.map(describer.map, pictures))
+            list(threads.map(feature_extractor.map, pictures))
             forward = time.perf_counter() - started
             images = [picture.rgb for picture in pictures]
             list(threads.map(propose, images[:8]))
@@ -52,7 +52,7 @@ def main() -> None:
             search = time.perf_counter() - started
         started = time.perf_counter()
         out = Path(scratch) / "regions.h5"
-        size = plan.recipe.descriptor_size
+        size = plan.feature_spec.descriptor_size
         for _ in extract_regions(plan.photos, plan.extractor, plan.envelope, out, workers=cores, size=size):
             pass
         seconds = time.perf_counter() - started

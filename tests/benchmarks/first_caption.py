@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
             "torch is imported": ["-c", "import torch"],
             "all modules are imported": [
                 "-c",
-                "import vsa_cli.app, vsa_cli.console, vsa_cli.core.generation.captioning, "
+                "import vsa_cli.app, vsa_cli.output.console, vsa_cli.core.generation.pipeline, "
                 "vsa_cli.core.generation.delivery, typer._adapters, cv2, vsa_cli.core.device",
             ],
             "vsa caption photo.jpg (12 megapixels)": ["-m", "vsa_cli", "caption", str(photo), "--no-cache", *model],

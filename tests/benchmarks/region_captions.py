@@ -28,17 +28,17 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import one_thread_each, resolve_device, set_threads
 from vsa_cli.core.evaluation.entities import EntityImage, read_entities
 from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.captioner import Captioner
 from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
-from vsa_cli.core.generation.neighbours import by_consensus
 from vsa_cli.core.generation.region_captions import RegionCaptioner
 from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
-from vsa_cli.core.regions.extract import Extractor, Photo
-from vsa_cli.core.regions.looking import describer_for
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.encoder import feature_extractor_for
+from vsa_cli.core.regions.extract import Photo, RegionExtractor
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
 Things = dict[tuple[float, ...], list[str]]
@@ -58,14 +58,16 @@ def things_of(entities: EntityImage, width: int, height: int) -> Things:
     return found
 
 
-def describe(corpus: Corpus, split: str, things: dict[str, Things], recipe: Recipe, threads: int) -> list[ImageRegions]:
+def describe(
+    corpus: Corpus, split: str, things: dict[str, Things], feature_spec: FeatureSpec, threads: int
+) -> list[ImageRegions]:
     """Each photograph that has boxes: the whole image, then its boxes."""
-    describer = describer_for(recipe, None, resolve_device("cpu"))
+    feature_extractor = feature_extractor_for(feature_spec, None, resolve_device("cpu"))
     boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
     detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
-    extractor = Extractor(describer, detector, recipe.config.photo_side)
+    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side)
     photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split) if image.key in boxes]
-    with one_thread_each(describer.device), ThreadPoolExecutor(threads) as pool:
+    with one_thread_each(feature_extractor.device), ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(extractor.describe, photos))
     lost = [why for why in found if isinstance(why, str)]
     if lost:
@@ -128,8 +130,8 @@ def main() -> None:
         for image in corpus.split(arguments.split)
         if image.file in entities and (found := things_of(entities[image.file], image.width, image.height))
     }
-    recipe = Recipe.of(store.envelope, str(arguments.regions))
-    images = describe(corpus, arguments.split, things, recipe, arguments.threads or 2)
+    feature_spec = FeatureSpec.of(store.envelope, str(arguments.regions))
+    images = describe(corpus, arguments.split, things, feature_spec, arguments.threads or 2)
     references = [phrases for image in images for phrases in things[image.image_id].values()]
     rows: dict[str, list[str]] = {str(m): said_by(m, images) for m in arguments.regions_model + arguments.images_model}
     rows["nearest neighbour"] = nearest(corpus, store, arguments.snippets, vocabulary_of(corpus), images)

@@ -17,8 +17,8 @@ from tests.page_reader import read_page, with_class
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.io.envelope import to_dict
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.stored import to_dict
 
 Run = Callable[..., Result]
 
@@ -83,14 +83,14 @@ def test_pages_show_what_the_snippets_say(vsa: Run, drawn: Drawn, embed: Path, t
     options = ("--split", "val", "-o", tmp_path / "snippets.jsonl", "--html", tmp_path / "album")
     result = vsa("align", embed, drawn.corpus, drawn.regions, *options)
     assert result.exit_code == 0, result.output
-    plates = read_page((tmp_path / "album" / "index.html").read_text())
+    cards = read_page((tmp_path / "album" / "index.html").read_text())
     _, *snippets = lines(tmp_path / "snippets.jsonl")
     images = read_corpus(drawn.corpus).split("val")
-    assert [name.text for name in with_class(plates, "name")] == [image.file for image in images]
+    assert [name.text for name in with_class(cards, "name")] == [image.file for image in images]
     written = [" ".join(sentence.raw.split()) for image in images for sentence in image.sentences]
-    numbers = [e.text for e in plates if e.tag == "sup"]
+    numbers = [e.text for e in cards if e.tag == "sup"]
     sentences = []
-    for line in with_class(plates, "line"):
+    for line in with_class(cards, "line"):
         text = line.text
         for run in [e for e in line.children[-1].children if "run" in e.classes]:
             text = text.replace(run.text, run.text.removesuffix(run.children[-1].text), 1)

@@ -12,7 +12,7 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.page_reader import read_page
-from vsa_cli.core.learning import pack
+from vsa_cli.core.learning import model_dir as pack
 
 Run = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("bundled")
@@ -67,7 +67,7 @@ def test_an_album(vsa: Run, place: Path) -> None:
 def test_an_album_that_one_file_cannot_hold_is_refused_before_any_work(
     vsa: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsa_cli.core.pages.publish.MOST", 2)
+    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 2)
     result = vsa("caption", "photos/", "--format", "html", "-o", "album.html", "--model", "nowhere")
     assert result.exit_code == 2, "before the model is looked for"
     assert "-o DIR" in result.stderr

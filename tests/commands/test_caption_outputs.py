@@ -20,8 +20,8 @@ from tests.conftest import Drawn
 from tests.page_reader import read_page, with_class
 from tests.processes import running, wait_until
 from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.neighbours import by_consensus
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -164,7 +164,7 @@ def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, d
 
 
 def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.core.pages.publish.MOST", 3)
+    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 3)
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
     result = vsa("caption", *options)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -263,7 +263,7 @@ def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tm
         looked.append(path.name)
         return read(path, side)
 
-    from vsa_cli.core.generation import streams
+    from vsa_cli.core.generation import pipeline as streams
 
     read = streams.read_picture
     with pytest.MonkeyPatch.context() as patch:

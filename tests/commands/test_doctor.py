@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from vsa_cli.core.doctor import examine
-from vsa_cli.core.learning import pack
+from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
 
 Run = Callable[..., Result]

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from vsa_cli.core.artifacts import Envelope
+from vsa_cli.core.io.envelope import Envelope
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -14,8 +14,9 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.foreign_pictures import NOT_READ, encoded, fill
-from vsa_cli.core import formats, pictures
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.io import image_formats as formats
+from vsa_cli.core.io import images as pictures
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]

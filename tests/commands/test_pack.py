@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from vsa_cli.core.artifacts import file_sha256
+from vsa_cli.core.io.files import file_sha256
 
 Run = Callable[..., Result]
 

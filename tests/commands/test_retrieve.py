@@ -16,7 +16,7 @@ from typer.testing import Result
 from tests.conftest import Drawn
 from tests.page_reader import read_page, with_class
 from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -208,8 +208,8 @@ def test_a_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: 
 
 def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_path: Path) -> None:
     store = RegionStore(drawn.regions)
-    recipe = Recipe.of(store.envelope, "regions.h5")
-    cache = RegionCache(tmp_path / "cache", recipe, max_bytes=60_000)
+    feature_spec = FeatureSpec.of(store.envelope, "regions.h5")
+    cache = RegionCache(tmp_path / "cache", feature_spec, max_bytes=60_000)
     for image_id in store.ids:
         cache.put(store[image_id])
         kept = list((tmp_path / "cache").rglob("*.npz"))
@@ -331,8 +331,8 @@ def test_a_query_without_a_word_says_so(vsa: Run, drawn: Drawn, embed: Path) -> 
 
 def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_path: Path) -> None:
     store = RegionStore(drawn.regions)
-    recipe = Recipe.of(store.envelope, "regions.h5")
-    caches = [RegionCache(tmp_path, recipe, max_bytes=60_000) for _ in range(4)]
+    feature_spec = FeatureSpec.of(store.envelope, "regions.h5")
+    caches = [RegionCache(tmp_path, feature_spec, max_bytes=60_000) for _ in range(4)]
     some = [store[image_id] for image_id in store.ids[:12]]
 
     def use(cache: RegionCache) -> bool:

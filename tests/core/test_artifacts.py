@@ -14,18 +14,10 @@ from hypothesis import strategies as st
 
 from vsa_cli import __version__
 from vsa_cli.core import artifacts
-from vsa_cli.core.artifacts import (
-    MAX_JSON_BYTES,
-    MAX_JSON_VALUES,
-    Envelope,
-    atomic_path,
-    dump_json,
-    file_sha256,
-    is_number,
-    read_json,
-    write_text,
-)
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.io.envelope import Envelope
+from vsa_cli.core.io.files import atomic_path, file_sha256, write_text
+from vsa_cli.core.io.json import MAX_JSON_BYTES, MAX_JSON_VALUES, dump_json, is_number, read_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

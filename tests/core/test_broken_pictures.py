@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vsa_cli.core import pictures
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import read_picture, read_size
+from vsa_cli.core.io import images as pictures
+from vsa_cli.core.io.images import read_picture, read_size
 
 
 def check_one_line(error: DataError) -> None:

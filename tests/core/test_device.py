@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from vsa_cli.core.device import resolve_device
-from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.errors import ConfigError, MissingError
 
 
 @pytest.mark.parametrize(
     "name", ["", "gpu", "cpu:", "cpu:1", "cpu:\u00b2", "CPU", "cuda:", "cuda:-1", "cuda:\u00b2", "cuda:99999", "mps:0"]
 )  # fmt: skip
 def test_what_names_no_device_is_wrong_usage(name: str) -> None:
-    with pytest.raises(UsageError, match="not a device"):
+    with pytest.raises(ConfigError, match="not a device"):
         resolve_device(name)
 
 

@@ -8,30 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from vsa_cli.core.errors import DataError, UsageError
-from vsa_cli.core.outputs import refuse_existing, refuse_shared
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.io.files import check_distinct, check_output
 
 
 @pytest.mark.parametrize("folder", [False, True])
 def test_existing_outputs_are_refused(tmp_path: Path, folder: bool) -> None:
     there = tmp_path if folder else tmp_path / "a.json"
     (tmp_path / "a.json").touch()
-    refuse_existing(tmp_path / "new", force=False, folder=folder)
-    refuse_existing(there, force=True, folder=folder)
-    refuse_existing(there, force=False, resume=True, folder=folder)
-    with pytest.raises(UsageError, match="--force replaces"):
-        refuse_existing(there, force=False, folder=folder)
-    with pytest.raises(UsageError, match="choose one"):
-        refuse_existing(there, force=True, resume=True, folder=folder)
+    check_output(tmp_path / "new", force=False, folder=folder)
+    check_output(there, force=True, folder=folder)
+    check_output(there, force=False, resume=True, folder=folder)
+    with pytest.raises(ConfigError, match="--force replaces"):
+        check_output(there, force=False, folder=folder)
+    with pytest.raises(ConfigError, match="choose one"):
+        check_output(there, force=True, resume=True, folder=folder)
 
 
 def test_outputs_of_another_kind_are_refused_even_with_force(tmp_path: Path) -> None:
     (tmp_path / "a.json").touch()
     for force, resume in ((True, False), (False, True), (False, False)):
-        with pytest.raises(UsageError, match="is a folder; name a file"):
-            refuse_existing(tmp_path, force=force, resume=resume)
-        with pytest.raises(UsageError, match="is a file; name a folder"):
-            refuse_existing(tmp_path / "a.json", force=force, resume=resume, folder=True)
+        with pytest.raises(ConfigError, match="is a folder; name a file"):
+            check_output(tmp_path, force=force, resume=resume)
+        with pytest.raises(ConfigError, match="is a file; name a folder"):
+            check_output(tmp_path / "a.json", force=force, resume=resume, folder=True)
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
@@ -42,15 +42,15 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("file/a.json", "file/deep/a.json"):
         with pytest.raises(DataError, match=r"cannot write: .*file: Not a directory"):
-            refuse_existing(tmp_path / name, force=False)
-    refuse_existing(Path("/"), force=True, folder=True)
+            check_output(tmp_path / name, force=False)
+    check_output(Path("/"), force=True, folder=True)
     for name in ("pipe", "null"):
         with pytest.raises(DataError, match="is a pipe or a device"):
-            refuse_existing(tmp_path / name, force=True)
+            check_output(tmp_path / name, force=True)
     (tmp_path / "old").touch()
     before = sorted(tmp_path.iterdir())
-    refuse_existing(tmp_path / "old", force=True)
-    refuse_existing(tmp_path / "new" / "a.json", force=False)
+    check_output(tmp_path / "old", force=True)
+    check_output(tmp_path / "new" / "a.json", force=False)
     assert sorted(tmp_path.iterdir()) == before
 
     def refuse(dir: Path) -> None:
@@ -60,14 +60,14 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(DataError, match=f"cannot write: .*Read-only file system, {tmp_path.name}"):
-        refuse_existing(tmp_path / "new" / "a.json", force=False)
+        check_output(tmp_path / "new" / "a.json", force=False)
     with pytest.raises(DataError, match="file system, mounted"):  # not its parent
-        refuse_existing(tmp_path / "mounted", force=True, folder=True)
+        check_output(tmp_path / "mounted", force=True, folder=True)
 
 
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("a")
-    refuse_shared(tmp_path / "a", None, None, tmp_path / "b")
+    check_distinct(tmp_path / "a", None, None, tmp_path / "b")
     for other in (tmp_path / "a", tmp_path / "c" / ".." / "a", tmp_path / "link"):
-        with pytest.raises(UsageError, match="two outputs"):
-            refuse_shared(tmp_path / "a", None, other)
+        with pytest.raises(ConfigError, match="two outputs"):
+            check_distinct(tmp_path / "a", None, other)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.formats import find_pictures
-from vsa_cli.core.pictures import read_picture, read_size, resize
+from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.images import read_picture, read_size, resize
 
 
 def gradient(width: int = 40, height: int = 24) -> Image.Image:

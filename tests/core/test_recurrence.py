@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from vsa_cli.core.embedding.sentences import pack
-from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
+from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
 
 SIZES = (3, 2, 2, 1)
 N = sum(SIZES)

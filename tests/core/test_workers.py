@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.drawn import write_corpus
-from vsa_cli.core import pictures
-from vsa_cli.core.workers import Workers, uninterrupted
+from vsa_cli.core.io import images as pictures
+from vsa_cli.core.io.threads import Workers, uninterrupted
 
 STRUCK = """
 import itertools, signal, sys, threading, time

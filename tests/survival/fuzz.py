@@ -28,19 +28,18 @@ from tests.survival.hostile_captions import entry, karpathy, table, tar_member, 
 from tests.survival.material import Material, make
 from tests.survival.nursery import Nursery
 from vsa_cli.core.corpus.corpus import read_corpus
-from vsa_cli.core.corpus.readers import read_captions
+from vsa_cli.core.corpus.readers.detect import read_captions
 from vsa_cli.core.embedding.vector_files import read_vectors
 from vsa_cli.core.errors import VsaError
-from vsa_cli.core.evaluation.document import open_document
 from vsa_cli.core.evaluation.entities import read_entities
 from vsa_cli.core.evaluation.hypotheses import read_hypotheses
+from vsa_cli.core.evaluation.inputs import open_document
 from vsa_cli.core.evaluation.references import read_references
 from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.pictures import read_picture
-from vsa_cli.core.regions.bottom_up import read_bottom_up
+from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard
-from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.regions.writer import write_regions
+from vsa_cli.core.regions.store import RegionStore, write_regions
 
 
 @dataclass(frozen=True)

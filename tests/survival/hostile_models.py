@@ -23,7 +23,7 @@ from tests.survival.hostile_artifacts import CODE, npz
 from tests.survival.hostile_captions import VALUES
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 
 
 class Bomb:
@@ -137,9 +137,9 @@ def _configs(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
 
 
 def _recipe(config: Any) -> dict[str, Any]:
-    recipe: dict[str, Any] = config["regions"]
-    inner = recipe.get("config")
-    return inner if isinstance(inner, dict) and "cnn" in inner else recipe
+    feature_spec: dict[str, Any] = config["regions"]
+    inner = feature_spec.get("config")
+    return inner if isinstance(inner, dict) and "cnn" in inner else feature_spec
 
 
 def _weights(made: Material, shelf: Shelf) -> Iterator[Case]:
@@ -285,7 +285,9 @@ def _cache(made: Material, shelf: Shelf) -> Iterator[Case]:
     photo = made.photos / "000.png"
     sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
     about = np.frombuffer(json.dumps({"images": [["x", sha256, 1, 1]], "failures": []}).encode(), np.uint8)
-    recipe = Recipe.from_dict(json.loads((made.embed / "config.json").read_bytes())["regions"], "config.json")
+    feature_spec = FeatureSpec.from_dict(
+        json.loads((made.embed / "config.json").read_bytes())["regions"], "config.json"
+    )
     entries = {
         "noise": bytes(range(256)),
         "nothing": b"",
@@ -299,7 +301,7 @@ def _cache(made: Material, shelf: Shelf) -> Iterator[Case]:
     }
     for name, content in entries.items():
         cache = shelf.place() / "cache"
-        place = RegionCache(cache, recipe)._path(sha256)
+        place = RegionCache(cache, feature_spec)._path(sha256)
         place.parent.mkdir(parents=True)
         place.write_bytes(content)
         words = ("retrieve", "a red circle", photo, "--model", made.embed, "--cache-dir", cache, *QUICK)

@@ -16,11 +16,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
-from vsa_cli.core.artifacts import read_json
 from vsa_cli.core.errors import VsaError
+from vsa_cli.core.io.json import read_json
+from vsa_cli.core.learning.checkpoint import read_model
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
-from vsa_cli.core.training.checkpoint import read_model
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,14 @@ from PIL import Image, ImageDraw
 
 from tests.survival.material import REGIONS, Material, make
 from tests.survival.nursery import Finished, Nursery, Running
-from vsa_cli.core.artifacts import Envelope, read_json
 from vsa_cli.core.corpus.corpus import Corpus, Sentence, write_corpus
 from vsa_cli.core.corpus.corpus import Image as Photograph
 from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.io.envelope import VERSIONS, Envelope
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.recipe import Recipe
-from vsa_cli.core.regions.store import FORMAT, VERSION, ImageRegions
-from vsa_cli.core.regions.writer import write_regions
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import ImageRegions, write_regions
 
 WARM_UP = 0.1
 """Share of a run after which memory is measured: by then all that is loaded once is loaded."""
@@ -160,7 +160,7 @@ def rank(nursery: Nursery, made: Material, scratch: Path, images: int, sentences
 def _gallery(made: Material, folder: Path, images: int, sentences: int) -> tuple[Path, Path]:
     """A corpus of one split and its regions, of descriptors that are noise; no photographs."""
     folder.mkdir()
-    recipe = Recipe.from_dict(read_json(made.embed / "config.json")["regions"], "config.json")
+    feature_spec = FeatureSpec.from_dict(read_json(made.embed / "config.json")["regions"], "config.json")
     words = read_json(made.embed / "config.json")["vocabulary"]["words"]
     rng = np.random.default_rng(0)
 
@@ -176,11 +176,11 @@ def _gallery(made: Material, folder: Path, images: int, sentences: int) -> tuple
     def parts() -> Iterator[list[ImageRegions]]:
         boxes = np.array([[0, 0, 128, 96], [0, 0, 64, 48], [64, 48, 128, 96], [32, 24, 96, 72]], np.float32)
         for one in photographs:
-            descriptors = rng.normal(size=(4, recipe.descriptor_size)).astype(np.float16)
+            descriptors = rng.normal(size=(4, feature_spec.descriptor_size)).astype(np.float16)
             yield [ImageRegions(one.key, one.sha256, 128, 96, boxes, np.ones(4, np.float32), descriptors)]
 
-    envelope = Envelope(FORMAT, VERSION, recipe.to_dict())
-    write_regions(folder / "regions.h5", envelope, parts(), recipe.descriptor_size)
+    envelope = Envelope("vsa-regions", VERSIONS["vsa-regions"], feature_spec.to_dict())
+    write_regions(folder / "regions.h5", envelope, parts(), feature_spec.descriptor_size)
     return folder / "corpus.json", folder / "regions.h5"
 
 
@@ -193,11 +193,11 @@ def share(nursery: Nursery, made: Material, scratch: Path) -> bool:
         together = [_search(nursery, made, *cache) for _ in range(2)]
         agree += [running.wait().stdout == alone for running in together]
     print(f"cache: {sum(agree)} of {len(agree)} searches, two at once, found what one without a cache finds")
-    recipe = Recipe.from_dict(read_json(made.embed / "config.json")["regions"], "config.json")
+    feature_spec = FeatureSpec.from_dict(read_json(made.embed / "config.json")["regions"], "config.json")
     spawn = multiprocessing.get_context("spawn")
     rng, broken, largest = random.Random(0), 0, 0
     for _ in range(6):
-        writers = [spawn.Process(target=_write, args=(scratch / "small", recipe, n)) for n in range(3)]
+        writers = [spawn.Process(target=_write, args=(scratch / "small", feature_spec, n)) for n in range(3)]
         for writer in writers:
             writer.start()
         time.sleep(rng.uniform(3, 6))
@@ -207,7 +207,7 @@ def share(nursery: Nursery, made: Material, scratch: Path) -> bool:
         broken += any(writer.exitcode for writer in writers[1:])
         entries = list((scratch / "small").rglob("*.npz"))
         largest = max(largest, sum(path.stat().st_size for path in entries))
-        broken += sum(RegionCache(scratch / "small", recipe).get(path.stem) is None for path in entries)
+        broken += sum(RegionCache(scratch / "small", feature_spec).get(path.stem) is None for path in entries)
     sizes = f"at most {largest / 2**20:.1f} MiB kept, of {SMALL / 2**20:.0f} allowed"
     print(f"cache: 18 writers, 6 of them killed: {broken} faults; {sizes}")
     return all(agree) and not broken and largest <= SMALL + 3 * 2 * ENTRY
@@ -222,14 +222,14 @@ def _search(nursery: Nursery, made: Material, *more: object) -> Running:
     return nursery.start(*words, *more)
 
 
-def _write(folder: Path, recipe: Recipe, number: int) -> None:
+def _write(folder: Path, feature_spec: FeatureSpec, number: int) -> None:
     """Put and get entries for some seconds; ends badly where one is not what was put."""
-    cache = RegionCache(folder, recipe, SMALL)
+    cache = RegionCache(folder, feature_spec, SMALL)
     rng = np.random.default_rng(number)
     until = time.monotonic() + 4
     while time.monotonic() < until:
         name = f"{rng.integers(2000):064x}"
-        value = np.full((2, recipe.descriptor_size), int(name, 16), np.float16)
+        value = np.full((2, feature_spec.descriptor_size), int(name, 16), np.float16)
         cache.put(ImageRegions("x", name, 9, 9, np.zeros((2, 4), np.float32), np.zeros(2, np.float32), value))
         found = cache.get(name)
         if found is not None and not np.array_equal(found.descriptors, value):

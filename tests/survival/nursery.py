@@ -26,10 +26,10 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).parent.parent.parent
 LOADED = (
-    "vsa_cli.app", "vsa_cli.core.corpus.prepare", "vsa_cli.core.regions.plan", "vsa_cli.core.generation.captioning",
-    "vsa_cli.core.generation.delivery", "vsa_cli.core.generation.train", "vsa_cli.core.embedding.answers",
-    "vsa_cli.core.embedding.sweep", "vsa_cli.core.alignment.write", "vsa_cli.core.evaluation.evaluate",
-    "vsa_cli.core.inspect", "vsa_cli.console", "torchvision.models.detection",
+    "vsa_cli.app", "vsa_cli.core.corpus.prepare", "vsa_cli.core.regions.plan", "vsa_cli.core.generation.pipeline",
+    "vsa_cli.output.caption_writer", "vsa_cli.core.generation.train", "vsa_cli.output.search_results",
+    "vsa_cli.core.embedding.sweep", "vsa_cli.output.alignments", "vsa_cli.core.evaluation.evaluate",
+    "vsa_cli.core.inspect", "vsa_cli.output.console", "torchvision.models.detection",
 )  # fmt: skip
 
 

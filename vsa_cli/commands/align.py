@@ -12,12 +12,12 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import AlignConfig, Evidence
-from vsa_cli.core.errors import UsageError
-from vsa_cli.core.outputs import refuse_existing, refuse_shared
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.io.files import check_distinct, check_output
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.model import Embedding
-    from vsa_cli.core.learning.artifact import Trained
+    from vsa_cli.core.learning.model_dir import Trained
 
 
 def align(
@@ -89,14 +89,14 @@ def align(
     of_corpus = {"--split": split, "--scores": scores, "--words": words, "--html-limit": html_limit}
     if Path(inputs[0]).suffix.lower() == ".json" or Path(inputs[0]).is_dir():
         if json:
-            raise UsageError("--json goes with a photograph; a corpus's snippets are JSON Lines")
+            raise ConfigError("--json goes with a photograph; a corpus's snippets are JSON Lines")
         _align_corpus(asked, inputs, split or "train", scores, words, html_limit)
         return
-    astray = [name for name, value in of_corpus.items() if value is not None]
-    if astray or len(inputs) < 2:
-        raise UsageError(
-            f"{astray[0]} goes with a corpus.json and its regions.h5"
-            if astray
+    misplaced = [name for name, value in of_corpus.items() if value is not None]
+    if misplaced or len(inputs) < 2:
+        raise ConfigError(
+            f"{misplaced[0]} goes with a corpus.json and its regions.h5"
+            if misplaced
             else "name a photograph and a sentence, or a corpus.json and its regions.h5"
         )
     from vsa_cli.core.regions.cache import cache_folder
@@ -122,24 +122,24 @@ class _Asked:
 def _align_photograph(
     asked: _Asked, photo: Path, said: Sequence[str], cnn_weights: Path | None, cache: Path | None, *, as_json: bool
 ) -> None:
-    refuse_shared(asked.output, asked.html)
+    check_distinct(asked.output, asked.html)
     if asked.output is not None:
-        refuse_existing(asked.output, force=asked.force)
+        check_output(asked.output, force=asked.force)
     if asked.html is not None:
-        from vsa_cli.core.pages.publish import refuse_output
+        from vsa_cli.output.html.document import refuse_output
 
         refuse_output(asked.html, 1, force=asked.force)
-    from vsa_cli.console import Console, report_lines
-    from vsa_cli.core.alignment.photograph import align_photograph, lines, page
-    from vsa_cli.core.embedding.answers import Looking
-    from vsa_cli.core.pages.publish import Pages, is_folder
+    from vsa_cli.output.console import Console, report_lines
+    from vsa_cli.output.html.document import Pages, is_folder
+    from vsa_cli.output.photograph_alignments import align_photograph, lines, page
+    from vsa_cli.output.search_results import Looking
 
     console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
     looking = Looking(cnn_weights, cache, workers, console.warn, console.looking)
     aligned = align_photograph(_model(asked), photo, said, looking, asked.config)
     if asked.html is not None:
-        front, plate = page(photo, aligned, asked.config)
-        pages = Pages(lambda: front, [plate], console.warn)
+        front, card = page(photo, aligned, asked.config)
+        pages = Pages(lambda: front, [card], console.warn)
         if is_folder(asked.html):
             pages.fill(asked.html, workers)
         else:
@@ -152,25 +152,25 @@ def _align_corpus(
 ) -> None:
     *named, corpus, regions = [Path(name) for name in inputs] if len(inputs) > 1 else (Path(), Path())
     if len(inputs) not in (2, 3) or corpus.is_dir():
-        raise UsageError("name a photograph and a sentence, or a corpus.json and its regions.h5")
+        raise ConfigError("name a photograph and a sentence, or a corpus.json and its regions.h5")
     if named and asked.model is not None:
-        raise UsageError(f"--model and {named[0]} are two models: name one")
+        raise ConfigError(f"--model and {named[0]} are two models: name one")
     if asked.html is None and html_limit is not None:
-        raise UsageError("--html-limit goes with --html")
+        raise ConfigError("--html-limit goes with --html")
     output = asked.output or Path("snippets.jsonl")
     files = [path for path in (output, scores, words) if path is not None]
-    refuse_shared(*files)
+    check_distinct(*files)
     for path in files:
-        refuse_existing(path, force=asked.force)
+        check_output(path, force=asked.force)
     if asked.html is not None:
-        from vsa_cli.core.pages.album import refuse_folder
+        from vsa_cli.output.html.gallery import refuse_folder
 
         refuse_folder(asked.html, *files, force=asked.force)
-    from vsa_cli.console import Console
-    from vsa_cli.core.alignment.show import Pages
-    from vsa_cli.core.alignment.write import write_alignments
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.output.alignments import write_alignments
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.html.from_alignments import Pages
 
     read, store = read_corpus(corpus), RegionStore(regions)
     trained = _model(replace(asked, model=named[0]) if named else asked)
@@ -182,7 +182,9 @@ def _align_corpus(
             trained, read, store, split, asked.config,
             snippets=output, scores=scores, words=words, pages=pages, watch=bar.advance,
         )  # fmt: skip
-    console.say(f"{output}: {done.snippets} snippets of {done.sentences} sentences; {done.wordless} had no known word")
+    console.say(
+        f"{output}: {done.snippets} snippets of {done.sentences} sentences; {done.out_of_vocabulary} had no known word"
+    )
     if asked.html is not None:
         console.say(
             f"{asked.html / 'index.html'}: {done.shown} photographs, {done.unreadable} of which can no longer be read"
@@ -195,8 +197,8 @@ def _align_corpus(
 
 def _model(asked: _Asked) -> Trained[Embedding]:
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.artifact import read_embedding
-    from vsa_cli.core.learning.pack import bundled_model
+    from vsa_cli.core.embedding.model import read_embedding
+    from vsa_cli.core.learning.model_dir import bundled_model
 
     set_threads(asked.threads)
     return read_embedding(asked.model or bundled_model("embed"), resolve_device(asked.device))

@@ -11,7 +11,7 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
-from vsa_cli.core.errors import UsageError
+from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, settle
 from vsa_cli.core.generation.usage import Usage, check_usage
 
@@ -176,12 +176,12 @@ def caption(
         resume=resume,
     )
     check_usage(usage)
-    from vsa_cli.console import Console, report_captions
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.generation.captioning import Request, captions
-    from vsa_cli.core.generation.delivery import Delivery, Outputs
+    from vsa_cli.core.generation.pipeline import Request, captions
+    from vsa_cli.core.io.sources import read_list
     from vsa_cli.core.regions.cache import cache_folder
-    from vsa_cli.core.regions.sources import read_list
+    from vsa_cli.output.caption_writer import Delivery, Outputs
+    from vsa_cli.output.console import Console, report_captions
 
     set_threads(threads)
     console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
@@ -229,7 +229,7 @@ def _settle_format(kind: CaptionFormat | None, json: bool, photos: list[str] | N
         UsageError: two are asked for, or a list is asked of a terminal.
     """
     if json and kind not in (None, "json"):
-        raise UsageError(f"--json and --format {kind} contradict each other")
+        raise ConfigError(f"--json and --format {kind} contradict each other")
     if photos and "-" in photos and sys.stdin.isatty():
-        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
+        raise ConfigError("- reads file names from a pipe, and stdin is a terminal")
     return "json" if json else kind or "text"

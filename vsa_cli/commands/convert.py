@@ -43,10 +43,10 @@ def convert(
 
     Example: vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up
     """
-    from vsa_cli.console import Console, print_data
-    from vsa_cli.core.artifacts import dump_json
-    from vsa_cli.core.regions.convert import Request, plan_conversion
-    from vsa_cli.core.regions.foreign import Converted
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.regions.interchange.convert import Request, plan_conversion
+    from vsa_cli.core.regions.interchange.imported import Converted
+    from vsa_cli.output.console import Console, print_data
 
     console = Console(quiet=quiet)
     conversion = plan_conversion(Request(source, corpus, output, split, cnn, force))
@@ -57,9 +57,9 @@ def convert(
         console.warn(failure)
     if made.failed > len(made.failures):
         console.warn(f"and {made.failed - len(made.failures)} more")
-    if made.strangers:
+    if made.unmatched:
         asked = "the corpus" if split == "all" else f"the corpus's split {split}"
-        console.say(f"note: {made.strangers} entries are of no photograph in {asked}: left out")
+        console.say(f"note: {made.unmatched} entries are of no photograph in {asked}: left out")
     for note in made.notes:
         console.say(f"note: {note}")
     if json:

@@ -18,9 +18,9 @@ def doctor(cache_dir: options.CacheDir = None, json: options.Json = False) -> No
     """
     from dataclasses import asdict
 
-    from vsa_cli.console import print_data
-    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.doctor import examine
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.output.console import print_data
 
     findings = []
     for finding in examine(cache_dir):

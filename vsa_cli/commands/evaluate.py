@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vsa_cli.console import Console, print_data
 from vsa_cli.options import Force, Json, Quiet, Seed
+from vsa_cli.output.console import Console, print_data
 
 if TYPE_CHECKING:
     from vsa_cli.core.evaluation.results import Evaluation
@@ -106,23 +106,22 @@ def evaluate(
 
     Example: vsa evaluate captions.json --references corpus.json --split val --fail-under CIDEr=0.40
     """
-    from vsa_cli.core.artifacts import dump_json
-    from vsa_cli.core.errors import UsageError
-    from vsa_cli.core.evaluation.compare import against_baseline, doubts_about, read_baseline
+    from vsa_cli.core.errors import ConfigError
+    from vsa_cli.core.evaluation.compare import against_baseline, doubts_about, missed, read_baseline, read_thresholds
     from vsa_cli.core.evaluation.compare import compare as compare_both
     from vsa_cli.core.evaluation.evaluate import Wanted
     from vsa_cli.core.evaluation.evaluate import evaluate as evaluate_file
-    from vsa_cli.core.evaluation.table import comparison_table, evaluation_table
-    from vsa_cli.core.evaluation.thresholds import missed, read_thresholds
-    from vsa_cli.core.outputs import refuse_existing, refuse_shared
+    from vsa_cli.core.io.files import check_distinct, check_output
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.output.tables import comparison_table, evaluation_table
 
     if (file is None) == (compare is None):
-        raise UsageError("name one FILE to score, or two with --compare OLD NEW")
+        raise ConfigError("name one FILE to score, or two with --compare OLD NEW")
     if compare is not None and (per_image or baseline):
-        raise UsageError(f"{'--per-image' if per_image else '--baseline'} and --compare contradict each other")
-    refuse_shared(per_image, document_frequencies)
+        raise ConfigError(f"{'--per-image' if per_image else '--baseline'} and --compare contradict each other")
+    check_distinct(per_image, document_frequencies)
     if per_image is not None:
-        refuse_existing(per_image, force=force)
+        check_output(per_image, force=force)
     console, thresholds = Console(quiet=quiet), read_thresholds(fail_under or ())
     before: Mapping[str, float] | None = read_baseline(baseline) if baseline is not None else None
     families = tuple(metric) if metric else None
@@ -158,6 +157,7 @@ def _tell(console: Console, evaluation: Evaluation) -> None:
 
 
 def _write_rows(path: Path, evaluation: Evaluation) -> None:
-    from vsa_cli.core.artifacts import dump_json, write_text
+    from vsa_cli.core.io.files import write_text
+    from vsa_cli.core.io.json import dump_json
 
     write_text(path, "".join(dump_json(row) + "\n" for row in evaluation.rows))

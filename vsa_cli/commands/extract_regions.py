@@ -9,7 +9,7 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import Describe, Detector, RegionConfig
-from vsa_cli.core.outputs import refuse_existing
+from vsa_cli.core.io.files import check_output
 
 
 def extract_regions(
@@ -72,24 +72,25 @@ def extract_regions(
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
-    refuse_existing(output, force=force, resume=resume)
+    check_output(output, force=force, resume=resume)
     import os
 
-    from vsa_cli.console import Console, print_data, print_extraction, report_extraction
-    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.device import resolve_device
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.regions.encoder import PhotoEncoder
     from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
     from vsa_cli.core.regions.plan import Files, plan_extraction
+    from vsa_cli.output.console import Console, print_data, print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = Files(images, cnn_weights, detector_weights, boxes)
     plan = plan_extraction(source, split, config, files, resolve_device(device), seed)
     console = Console(quiet=quiet)
     if dry_run:
-        photographs, recipe = len(plan.photos), plan.recipe.to_dict()
-        console.say(f"would describe {photographs} photographs in shards of {SHARD} as {recipe}")
+        photographs, feature_spec = len(plan.photos), plan.feature_spec.to_dict()
+        console.say(f"would describe {photographs} photographs in shards of {SHARD} as {feature_spec}")
         if json:
-            print_data(dump_json({"output": str(output), "photographs": photographs, "recipe": recipe}))
+            print_data(dump_json({"output": str(output), "photographs": photographs, "recipe": feature_spec}))
         return
     finished = prepare_output(output, plan.envelope, force=force, resume=resume)
     if finished is not None:
@@ -99,6 +100,11 @@ def extract_regions(
         return
     workers = threads or os.cpu_count() or 1
     records = extract_regions(
-        plan.photos, plan.extractor, plan.envelope, output, workers=workers, size=plan.recipe.descriptor_size
+        plan.photos,
+        PhotoEncoder(plan.extractor, None, workers),
+        plan.envelope,
+        output,
+        workers=workers,
+        size=plan.feature_spec.descriptor_size,
     )
     report_extraction(console, records, source=source, total=len(plan.photos), output=output, as_json=json)

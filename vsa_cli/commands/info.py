@@ -26,9 +26,9 @@ def info(
 
     Example: vsa info corpus.json --json
     """
-    from vsa_cli.console import print_data
-    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.inspect import describe_artifact
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.output.console import print_data
 
     facts = describe_artifact(artifact)
     lines = [dump_json(facts)] if json else [f"{name}: {_plain(value)}" for name, value in facts.items()]

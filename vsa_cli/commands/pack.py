@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.outputs import refuse_existing
+from vsa_cli.core.io.files import check_output
 
 
 def pack(
@@ -21,9 +21,9 @@ def pack(
 
     Example: vsa pack gen/ -o gen16/
     """
-    refuse_existing(output, force=force, folder=True)
-    from vsa_cli.console import Console
-    from vsa_cli.core.learning.pack import pack_model
+    check_output(output, force=force, folder=True)
+    from vsa_cli.core.learning.model_dir import pack_model
+    from vsa_cli.output.console import Console
 
     before, after = pack_model(model, output)
     Console(quiet=quiet).say(f"{output}: {after / 1e6:.1f} MB of weights, from {before / 1e6:.1f}")

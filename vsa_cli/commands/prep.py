@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from vsa_cli.console import Console, name_some, print_data
 from vsa_cli.core.config import CaptionFileFormat, PrepConfig, Restval, Unknown
 from vsa_cli.options import DryRun, Force, Json, Quiet, Seed, Threads
+from vsa_cli.output.console import Console, name_some, print_data
 
 if TYPE_CHECKING:
     from vsa_cli.core.corpus.prepare import Prepared
@@ -86,16 +86,16 @@ def prep(
 
     Example: vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json
     """
-    from vsa_cli.core.artifacts import dump_json
     from vsa_cli.core.corpus.corpus import write_corpus
     from vsa_cli.core.corpus.prepare import prepare, write_report
     from vsa_cli.core.corpus.tars import looks_like_tar
-    from vsa_cli.core.outputs import refuse_existing, refuse_shared
+    from vsa_cli.core.io.files import check_distinct, check_output
+    from vsa_cli.core.io.json import dump_json
 
-    refuse_shared(output, report)
+    check_distinct(output, report)
     for path in (output, report):
         if path is not None:
-            refuse_existing(path, force=force or dry_run)
+            check_output(path, force=force or dry_run)
     console = Console(quiet=quiet)
     config = PrepConfig(min_count, unknown, restval, tune, val, test)
     if (tars := sum(map(looks_like_tar, captions))) and not dry_run:

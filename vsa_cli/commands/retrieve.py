@@ -11,8 +11,8 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import RankFormat
-from vsa_cli.core.errors import UsageError
-from vsa_cli.core.outputs import refuse_existing
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.io.files import check_output
 
 
 def retrieve(
@@ -67,19 +67,19 @@ def retrieve(
     """
     kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json, explain, folds)
     if kind == "html":
-        from vsa_cli.core.pages.publish import refuse_output
+        from vsa_cli.output.html.document import refuse_output
 
         refuse_output(output, top if image is None else 1, force=force)
     elif output is not None:
-        refuse_existing(output, force=force)
-    from vsa_cli.console import Console, report_lines
+        check_output(output, force=force)
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.answers import Looking, images_for, rankings, sentences_for
-    from vsa_cli.core.embedding.artifact import read_embedding
-    from vsa_cli.core.learning.pack import bundled_model
-    from vsa_cli.core.pages.publish import Pages, is_folder
+    from vsa_cli.core.embedding.model import read_embedding
+    from vsa_cli.core.io.sources import read_list
+    from vsa_cli.core.learning.model_dir import bundled_model
     from vsa_cli.core.regions.cache import cache_folder
-    from vsa_cli.core.regions.sources import read_list
+    from vsa_cli.output.console import Console, report_lines
+    from vsa_cli.output.html.document import Pages, is_folder
+    from vsa_cli.output.search_results import Looking, images_for, rankings, sentences_for
 
     set_threads(threads)
     console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
@@ -95,7 +95,7 @@ def retrieve(
     else:
         listed = read_list(sys.stdin.buffer, b"\n")
         answer = images_for(trained, query or "", photos or [], listed, looking, top=top, explain=explain)
-    pages = Pages(lambda: answer.front, answer.plates, console.warn)
+    pages = Pages(lambda: answer.front, answer.cards, console.warn)
     if kind == "html" and output is not None and is_folder(output):
         pages.fill(output, workers)
     else:
@@ -122,19 +122,19 @@ def _settle_usage(
         UsageError: they do not.
     """
     if (corpus is None) != (regions_file is None):
-        raise UsageError("--corpus and --regions-file go together")
+        raise ConfigError("--corpus and --regions-file go together")
     if (image is None) != (sentences is None):
-        raise UsageError("--image and --sentences go together")
+        raise ConfigError("--image and --sentences go together")
     asked = sum((query is not None, image is not None, corpus is not None))
     if asked != 1 or (query is not None and not photos):
-        raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
+        raise ConfigError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
     if photos and "-" in photos and sys.stdin.isatty():
-        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
+        raise ConfigError("- reads file names from a pipe, and stdin is a terminal")
     if corpus is not None and (json or explain or kind not in (None, "jsonl")):
-        astray = "--json" if json else "--explain" if explain else f"--format {kind}"
-        raise UsageError(f"{astray} goes with photographs; a split's ranks are JSON Lines, for vsa evaluate")
+        misplaced = "--json" if json else "--explain" if explain else f"--format {kind}"
+        raise ConfigError(f"{misplaced} goes with photographs; a split's ranks are JSON Lines, for vsa evaluate")
     if corpus is None and folds != 1:
-        raise UsageError("--folds goes with --corpus and --regions-file")
+        raise ConfigError("--folds goes with --corpus and --regions-file")
     if json and kind not in (None, "json"):
-        raise UsageError(f"--json and --format {kind} contradict each other")
+        raise ConfigError(f"--json and --format {kind} contradict each other")
     return "json" if json else kind or "text"

@@ -11,12 +11,12 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
-from vsa_cli.core.errors import UsageError
-from vsa_cli.core.outputs import refuse_existing
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.io.files import check_output
 
 if TYPE_CHECKING:
-    from vsa_cli.console import Console
     from vsa_cli.core.embedding.word_vectors import WordVectors
+    from vsa_cli.output.console import Console
 
 
 def train_embed(
@@ -113,8 +113,7 @@ def train_embed(
     _refuse(bool(rates) and learning_rate is not None, "--learning-rate and --sweep-rates: choose one")
     _refuse(bool(decays) and weight_decay is not None, "--weight-decay and --sweep-decays: choose one")
     _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
-    refuse_existing(output, force=force, resume=resume, folder=True)
-    from vsa_cli.console import Console, report_request, report_training
+    check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -124,7 +123,8 @@ def train_embed(
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
     from vsa_cli.core.learning.run import Request, vocabulary_of
     from vsa_cli.core.regions.store import RegionStore
-    from vsa_cli.sweep_report import report_plan, report_sweep
+    from vsa_cli.output.console import Console, report_request, report_training
+    from vsa_cli.output.reports import report_plan, report_sweep
 
     set_threads(threads)
     read = read_corpus(corpus)
@@ -170,7 +170,7 @@ def train_embed(
 
 def _refuse(wrong: bool, message: str) -> None:
     if wrong:
-        raise UsageError(message)
+        raise ConfigError(message)
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...]:
@@ -180,7 +180,7 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
     try:
         numbers = tuple(map(float, text.split(",")))
     except ValueError as error:
-        raise UsageError(f"{option} {text}: not numbers with commas between them") from error
+        raise ConfigError(f"{option} {text}: not numbers with commas between them") from error
     _refuse(not all(0 <= number < inf for number in numbers), f"{option} {text}: a number is negative or not finite")
     return numbers
 

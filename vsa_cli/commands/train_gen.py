@@ -10,8 +10,8 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
-from vsa_cli.core.errors import UsageError
-from vsa_cli.core.outputs import refuse_existing
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.io.files import check_output
 
 
 def train_gen(
@@ -83,8 +83,7 @@ def train_gen(
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
-    refuse_existing(output, force=force, resume=resume, folder=True)
-    from vsa_cli.console import Console, report_request, report_training
+    check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -92,6 +91,7 @@ def train_gen(
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.learning.run import Request
     from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.output.console import Console, report_request, report_training
 
     set_threads(threads)
     read = read_corpus(corpus)
@@ -101,13 +101,13 @@ def train_gen(
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None:
         if preset or shape or label_smoothing is not None or snippets is not None:
-            raise UsageError("--self-critical takes the shape of GEN, and learns from whole photographs")
+            raise ConfigError("--self-critical takes the shape of GEN, and learns from whole photographs")
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:
         shape["attention"] = 0  # attention is a GRU's
     model = replace(model, **shape)
     if model.attention and (model.cell != "gru" or model.hidden_size % model.attention):
-        raise UsageError("--attention: it takes --cell gru, and a --hidden-size that its heads can share equally")
+        raise ConfigError("--attention: it takes --cell gru, and a --hidden-size that its heads can share equally")
     training = replace(
         training,
         **options.given(

@@ -243,8 +243,8 @@ class AlignConfig:
 
     beta: float = 1.0
     evidence: Evidence = "contained"
-    lift: float = 1.0
-    size_cost: float = 0.4
+    region_prior: float = 1.0
+    area_exponent: float = 0.4
 
 
 @dataclass(frozen=True)

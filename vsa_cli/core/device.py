@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from vsa_cli.core.errors import MissingError, UsageError
+from vsa_cli.core.errors import ConfigError, MissingError
 
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
@@ -25,7 +25,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = _NAME.fullmatch(name)
     if named is None:
-        raise UsageError(f"--device {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
+        raise ConfigError(f"--device {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
     kind, index = named["kind"] or "cuda", named["index"]
     if kind == "cuda" and not torch.cuda.is_available():
         raise MissingError(f"--device {name}: no CUDA device here; use --device cpu")

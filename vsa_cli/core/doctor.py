@@ -21,17 +21,17 @@ import torch
 from vsa_cli import __version__
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.artifact import read_embedding
+from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.errors import MissingError, VsaError
 from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.generation.captioning import Request, captions
-from vsa_cli.core.learning.pack import Bundled, bundled_model
+from vsa_cli.core.generation.pipeline import Request, captions
+from vsa_cli.core.io.images import can_read_heic, encode_jpeg
+from vsa_cli.core.io.sources import expand
+from vsa_cli.core.learning.model_dir import Bundled, bundled_model
 from vsa_cli.core.metrics.meteor import java_version
-from vsa_cli.core.pictures import can_read_heic, encode_jpeg
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.cnn import find_weights
-from vsa_cli.core.regions.lite import SCALES
-from vsa_cli.core.regions.sources import expand
+from vsa_cli.core.regions.efficientnet_lite import SCALES
 
 State = Literal["ok", "absent", "missing"]
 """`absent` is what something optional is, `missing` what captioning cannot do without."""
@@ -144,7 +144,7 @@ def _model(name: Bundled) -> Finding:
     size = sum(path.stat().st_size for path in folder.iterdir())
     learnt = trained.facts.get("trained_on", {})
     known = f"{trained.vocabulary.size - 1} words, of {learnt.get('images', '?')} photographs"
-    return Finding(label, "ok", f"{size / 1e6:.1f} MB; knows {known}; looks through {trained.recipe.config.cnn}")
+    return Finding(label, "ok", f"{size / 1e6:.1f} MB; knows {known}; looks through {trained.feature_spec.config.cnn}")
 
 
 def _cache(folder: Path) -> Finding:

@@ -7,13 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, file_sha256, read_json, reason
-from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.json_lines import parse, read_lines
-from vsa_cli.core.training.checkpoint import model_format
+from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.io.envelope import (
+    ALIGNMENTS,
+    CORPUS,
+    FREQUENCIES,
+    GENERATOR,
+    RANKINGS,
+    SNIPPETS,
+    SWEEP,
+    VERSIONS,
+    Envelope,
+)
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.json import parse, read_json, read_lines
+from vsa_cli.core.learning.checkpoint import model_format
 
-_LINES = {"vsa-snippets": 1, "vsa-alignments": 1, "vsa-rankings": 1, "vsa-sweep": 1}
-"""Formats that are JSON Lines with the envelope as their first, and the newest version of each."""
+_LINES = frozenset({SNIPPETS, ALIGNMENTS, RANKINGS, SWEEP})
+"""Formats that are JSON Lines with the envelope as their first line."""
 _FORMAT = re.compile(rb'"format": ?"(vsa-[a-z-]+)"')
 _HEAD = 512  # bytes
 
@@ -48,7 +59,7 @@ def _lines(path: Path, format_name: str) -> dict[str, Any]:
         with path.open("rb") as file:
             lines = read_lines(file, str(path))
             _, first = next(lines, ("", b""))
-            envelope = Envelope.from_dict(parse(first), str(path), format_name, _LINES[format_name])
+            envelope = Envelope.from_dict(parse(first), str(path), format_name, VERSIONS[format_name])
             return {**envelope.to_dict(), "lines": sum(1 for _ in lines), "sha256": file_sha256(path)}
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
@@ -69,10 +80,10 @@ def _corpus(path: Path) -> dict[str, Any]:
 
 
 def _frequencies(path: Path) -> dict[str, Any]:
-    from vsa_cli.core.evaluation.frequencies import FORMAT, VERSION, read_frequencies
+    from vsa_cli.core.evaluation.frequencies import read_frequencies
 
     frequencies = read_frequencies(path)
-    envelope = Envelope.from_dict(read_json(path), str(path), FORMAT, VERSION)
+    envelope = Envelope.from_dict(read_json(path), str(path), FREQUENCIES, VERSIONS[FREQUENCIES])
     return {
         **envelope.to_dict(),
         "images": frequencies.images,
@@ -82,8 +93,8 @@ def _frequencies(path: Path) -> dict[str, Any]:
 
 
 _DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "vsa-corpus": _corpus,
-    "vsa-document-frequencies": _frequencies,
+    CORPUS: _corpus,
+    FREQUENCIES: _frequencies,
 }
 """Formats that are one JSON object."""
 
@@ -106,14 +117,13 @@ def _regions(path: Path) -> dict[str, Any]:
 def _model(path: Path) -> dict[str, Any]:
     import torch
 
-    from vsa_cli.core.embedding.artifact import read_embedding
-    from vsa_cli.core.embedding.model import Embedding
-    from vsa_cli.core.generation.artifact import FORMAT, read_generator
+    from vsa_cli.core.embedding.model import Embedding, read_embedding
+    from vsa_cli.core.generation.artifact import read_generator
     from vsa_cli.core.generation.model import SentenceModel
-    from vsa_cli.core.learning.artifact import Trained
+    from vsa_cli.core.learning.model_dir import Trained
 
     cpu = torch.device("cpu")
-    is_generator = model_format(path) == FORMAT
+    is_generator = model_format(path) == GENERATOR
     trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
@@ -122,7 +132,7 @@ def _model(path: Path) -> dict[str, Any]:
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
-        "regions": trained.recipe.to_dict(),
+        "regions": trained.feature_spec.to_dict(),
         **trained.facts,
         "sha256": trained.sha256,
     }

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.config import PrepConfig
-from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image, Sentence, read_corpus, write_corpus
+from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence, read_corpus, write_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError, VsaError
-from vsa_cli.core.stored import to_dict
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, VsaError
+from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, to_dict
 
-ENVELOPE = Envelope(FORMAT, VERSION, to_dict(PrepConfig()), {"captions[0]": {"format": "csv", "sha256": "a" * 64}}, 7)
+ENVELOPE = Envelope(
+    CORPUS, VERSIONS[CORPUS], to_dict(PrepConfig()), {"captions[0]": {"format": "csv", "sha256": "a" * 64}}, 7
+)
 
 
 def tiny(root: Path) -> Corpus:
@@ -91,7 +92,7 @@ def test_splits_and_their_names(written: Path) -> None:
     assert corpus.split_sizes() == {"train": 1, "val": 1}
     with pytest.raises(DataError, match="train 1, val 1"):
         corpus.split("test")
-    with pytest.raises(UsageError, match="tune"):
+    with pytest.raises(ConfigError, match="tune"):
         corpus.split("trian")
 
 

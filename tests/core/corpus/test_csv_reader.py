@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.corpus.csv_reader import IMAGE_COLUMNS, SENTENCE_COLUMNS, find_header
-from vsa_cli.core.corpus.readers import Reading, read_captions
+from vsa_cli.core.corpus.readers.csv import IMAGE_COLUMNS, SENTENCE_COLUMNS, find_header
+from vsa_cli.core.corpus.readers.detect import Reading, read_captions
 
 
 def read(path: Path, content: str | bytes) -> Reading:

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.corpus import write_corpus
 from vsa_cli.core.corpus.prepare import Prepared, prepare
-from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.errors import ConfigError, DataError
 
 CONFIG = PrepConfig(min_count=1)
 
@@ -108,9 +108,9 @@ def test_the_same_input_gives_the_same_bytes(folder: Path) -> None:
 
 
 def test_wrong_requests_are_usage_errors(folder: Path) -> None:
-    with pytest.raises(UsageError, match="--split other"):
+    with pytest.raises(ConfigError, match="--split other"):
         run(folder, split="other")
-    with pytest.raises(UsageError, match="--tune 9"):
+    with pytest.raises(ConfigError, match="--tune 9"):
         run(folder, PrepConfig(tune=9))
     with pytest.raises(DataError, match="no such folder"):
         prepare([folder / "x.token.txt"], folder / "absent", CONFIG)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.corpus.readers import Reading, read_captions
-from vsa_cli.core.errors import DataError, UsageError, VsaError
+from vsa_cli.core.corpus.readers.detect import Reading, read_captions
+from vsa_cli.core.errors import ConfigError, DataError, VsaError
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -166,7 +166,7 @@ def test_missing_files_folders_and_unknown_formats_are_refused(tmp_path: Path) -
     for path in (tmp_path / "absent.json", tmp_path):
         with pytest.raises(DataError):
             read_captions([path], tmp_path)
-    with pytest.raises(UsageError, match="karpathy"):
+    with pytest.raises(ConfigError, match="karpathy"):
         read_captions([tmp_path], tmp_path, "other")  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vsa_cli.core.corpus.readers import Reading, read_captions
+from vsa_cli.core.corpus.readers.detect import Reading, read_captions
 from vsa_cli.core.errors import DataError
 
 

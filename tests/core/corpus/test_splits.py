@@ -11,7 +11,7 @@ from vsa_cli.core.corpus.corpus import Image
 from vsa_cli.core.corpus.records import Record
 from vsa_cli.core.corpus.split_names import split_called, split_in_name
 from vsa_cli.core.corpus.splits import SplitList, draw, lists_beside, named_lists, place, set_aside, settle
-from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.errors import ConfigError, DataError
 
 
 def images(count: int, split: str = "train") -> list[Image]:
@@ -54,7 +54,7 @@ def test_named_lists_tell_their_split_or_are_refused() -> None:
     assert [(one.split, one.path) for one in found] == [
         ("val", Path("a/devImages.txt")), ("test", Path("a/x=y.txt")), ("train", Path("a=b/train.txt"))
     ]  # fmt: skip
-    with pytest.raises(UsageError, match=r"train=names\.txt"):
+    with pytest.raises(ConfigError, match=r"train=names\.txt"):
         named_lists(["names.txt"])
 
 
@@ -138,7 +138,7 @@ def test_tune_takes_the_last_of_the_list() -> None:
 
 
 def test_what_cannot_be_taken_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="only 3 train images"):
+    with pytest.raises(ConfigError, match="only 3 train images"):
         set_aside(images(3), 3, dict.fromkeys("012", 0))
-    with pytest.raises(UsageError, match="already"):
+    with pytest.raises(ConfigError, match="already"):
         draw([*images(3), *images(1, "test")], "test", 1, 0)

@@ -16,7 +16,7 @@ from PIL import Image
 from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus import tars
 from vsa_cli.core.corpus.prepare import Prepared, prepare
-from vsa_cli.core.corpus.readers import Reading, read_captions
+from vsa_cli.core.corpus.readers.detect import Reading, read_captions
 from vsa_cli.core.errors import DataError, VsaError
 
 CONFIG = PrepConfig(min_count=1)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig
+from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Brnn, Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, sentence_scores, word_scores
 from vsa_cli.core.embedding.search import combined_scores
-from vsa_cli.core.embedding.sentences import pack
 
 V, D, W, HIDDEN, H = 9, 6, 4, 5, 7
 SENTENCES = ([3, 1, 4], [2], [5, 6, 7, 8, 1], [1, 1], [8, 2, 3])

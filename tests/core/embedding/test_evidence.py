@@ -6,15 +6,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vsa_cli.core.alignment.evidence import evidence_of
 from vsa_cli.core.config import AlignConfig
-from vsa_cli.core.embedding.evidence import evidence_of
 
 
-def gather(scores: np.ndarray, boxes: np.ndarray, *, lift: float, size_cost: float) -> np.ndarray:
-    return evidence_of(boxes, AlignConfig(lift=lift, size_cost=size_cost))(scores)
+def gather(scores: np.ndarray, boxes: np.ndarray, *, region_prior: float, area_exponent: float) -> np.ndarray:
+    return evidence_of(boxes, AlignConfig(region_prior=region_prior, area_exponent=area_exponent))(scores)
 
 
-def naive(scores: np.ndarray, boxes: np.ndarray, lift: float, size_cost: float) -> np.ndarray:
+def naive(scores: np.ndarray, boxes: np.ndarray, region_prior: float, area_exponent: float) -> np.ndarray:
     """The equation, word by word and box by box."""
     z = scores - scores.mean(1, keepdims=True)
     z = z / z.std()
@@ -27,8 +27,8 @@ def naive(scores: np.ndarray, boxes: np.ndarray, lift: float, size_cost: float) 
         for i, outer in enumerate(boxes):
             for j, inner in enumerate(boxes):
                 shared = np.concatenate([np.maximum(outer[:2], inner[:2]), np.minimum(outer[2:], inner[2:])])
-                out[t, i] += area(shared) / area(inner) * (z[t, j] + lift)
-            out[t, i] /= (area(outer) / area(boxes[0])) ** size_cost
+                out[t, i] += area(shared) / area(inner) * (z[t, j] + region_prior)
+            out[t, i] /= (area(outer) / area(boxes[0])) ** area_exponent
     return out
 
 
@@ -45,7 +45,7 @@ def draw(seed: int, words: int, regions: int) -> tuple[np.ndarray, np.ndarray]:
 def test_gathers_as_the_equation_says(seed: int, words: int, regions: int) -> None:
     scores, boxes = draw(seed, words, regions)
     np.testing.assert_allclose(
-        gather(scores, boxes, lift=0.7, size_cost=0.4), naive(scores, boxes, 0.7, 0.4), rtol=1e-4, atol=1e-4
+        gather(scores, boxes, region_prior=0.7, area_exponent=0.4), naive(scores, boxes, 0.7, 0.4), rtol=1e-4, atol=1e-4
     )
 
 
@@ -53,22 +53,24 @@ def test_whole_object_beats_its_best_part() -> None:
     boxes = np.array([[0, 0, 100, 100], [10, 10, 50, 50], [10, 10, 30, 30], [30, 30, 50, 50], [60, 60, 90, 90]])
     scores = np.array([[0.1, 0.3, 0.4, 0.3, -0.3]])
     assert scores.argmax() == 2
-    assert gather(scores, boxes, lift=0.0, size_cost=0.4).argmax() == 1
+    assert gather(scores, boxes, region_prior=0.0, area_exponent=0.4).argmax() == 1
 
 
 def test_scale_and_offset_of_scores_do_not_matter() -> None:
     scores, boxes = draw(3, 4, 6)
-    one = gather(scores, boxes, lift=1.0, size_cost=0.4)
-    np.testing.assert_allclose(one, gather(scores * 50 + 7, boxes, lift=1.0, size_cost=0.4), rtol=1e-4, atol=1e-4)
+    one = gather(scores, boxes, region_prior=1.0, area_exponent=0.4)
+    np.testing.assert_allclose(
+        one, gather(scores * 50 + 7, boxes, region_prior=1.0, area_exponent=0.4), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_flat_scores_and_empty_boxes_stay_finite() -> None:
     boxes = np.array([[0, 0, 10, 10], [4, 4, 4, 9]])
-    assert np.isfinite(gather(np.ones((2, 2)), boxes, lift=1.0, size_cost=0.4)).all()
+    assert np.isfinite(gather(np.ones((2, 2)), boxes, region_prior=1.0, area_exponent=0.4)).all()
 
 
 def test_single_region() -> None:
-    assert gather(np.ones((3, 1)), np.array([[0, 0, 5, 5]]), lift=1.0, size_cost=0.4).shape == (3, 1)
+    assert gather(np.ones((3, 1)), np.array([[0, 0, 5, 5]]), region_prior=1.0, area_exponent=0.4).shape == (3, 1)
 
 
 def test_own_evidence_is_the_papers() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vsa_cli.core.config import EMBED_PRESETS, EmbedTraining, SweepConfig
 from vsa_cli.core.embedding.halving import Metrics, Rung, Setting, SweepPlan, Trial, Winner, halve, plan_sweep
-from vsa_cli.core.errors import ArtifactError, DivergedError, UsageError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DivergedError
 
 Scores = dict[tuple[Setting, int], float]
 
@@ -125,9 +125,9 @@ def test_a_setting_given_twice_is_tried_once() -> None:
 
 
 def test_nothing_to_choose_from_or_on_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"there is one: learning rate 0\.001, weight decay 0"):
+    with pytest.raises(ConfigError, match=r"there is one: learning rate 0\.001, weight decay 0"):
         plan_sweep(EmbedTraining(), "tune", [1e-3], [0.0])
-    with pytest.raises(UsageError, match="held-out photographs"):
+    with pytest.raises(ConfigError, match="held-out photographs"):
         plan_sweep(EmbedTraining(), None)
 
 

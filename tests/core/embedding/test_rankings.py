@@ -53,7 +53,7 @@ def test_ranks_and_answers_are_those_of_all_scores(model: Embedding, pairs: Pair
 
 def test_measured_in_training_they_are_the_same_and_no_silent_image_is_a_hit(model: Embedding, pairs: Pairs) -> None:
     scores, image = search.score_pairs(model, pairs), pairs.image.numpy()
-    measured = search.recall_both_ways(scores, image, len(pairs.wordless))
+    measured = search.recall_both_ways(scores, image, len(pairs.out_of_vocabulary))
     ranks = {"i2t": [], "t2i": []}
     for line in rankings._rank(model, pairs, top=1):
         ranks[line["direction"]].append(line["best_rank"])

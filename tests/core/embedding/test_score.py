@@ -12,11 +12,10 @@ from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding import score, search
-from vsa_cli.core.embedding.batches import Pairs
+from vsa_cli.core.embedding.batches import Pairs, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, word_scores
 from vsa_cli.core.embedding.search import combined_scores, score_pairs
-from vsa_cli.core.embedding.sentences import pack
 
 H, D, V = 5, 6, 9
 

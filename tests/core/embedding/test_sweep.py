@@ -17,9 +17,9 @@ from vsa_cli.core.embedding.halving import SweepPlan, Trial, Winner, plan_sweep
 from vsa_cli.core.embedding.sweep import sweep_embedding
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.errors import ArtifactError, DivergedError
+from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import Request
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.loop import Epoch, Step
 
 MODEL = EmbedConfig(encoder="gru", similarity="cosine", word_size=16, hidden_size=16, size=16)
 TRAINING = EmbedTraining(
@@ -89,7 +89,7 @@ def test_the_winner_is_an_ordinary_training(data: tuple[Corpus, RegionStore], wh
     trials = [record for record in whole.records if isinstance(record, Trial)]
     winner = next(record.setting for record in whole.records if isinstance(record, Winner))
     last = [trial for trial in trials if trial.rung == PLAN.rungs[-1].number]
-    assert max(last, key=lambda trial: trial.merit).setting == winner
+    assert max(last, key=lambda trial: trial.selection_metric).setting == winner
     training = replace(TRAINING, learning_rate=winner.learning_rate, weight_decay=winner.weight_decay)
     list(train_embedding(*data, ask(tmp_path / "plain", training=training)))
     plain, swept = content(tmp_path / "plain"), content(whole.out)

@@ -13,13 +13,13 @@ from tests.conftest import Drawn
 from vsa_cli.core.config import EmbedConfig, EmbedTraining, Unknown
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.embedding.artifact import read_embedding
+from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import read_word_vectors, start_words
-from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.learning.loop import Step
 from vsa_cli.core.learning.run import Request
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.loop import Step
 
 FILE = "dog 3 4 0\n<unk> 9 9 9\n</s> 8 8 8\nsnow 0 0 15\ncat 1 1 1\n"
 
@@ -71,7 +71,7 @@ def test_the_facts_name_no_path(file: Path) -> None:
 
 
 def test_another_word_size_is_refused(file: Path) -> None:
-    with pytest.raises(UsageError, match="has 3 numbers a word, the model 5"):
+    with pytest.raises(ConfigError, match="has 3 numbers a word, the model 5"):
         start_words(table(5, 5), read_word_vectors(file, vocabulary()))
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.evaluation.alignments import evaluate_alignments
-from vsa_cli.core.evaluation.document import open_document
 from vsa_cli.core.evaluation.entities import read_entities
+from vsa_cli.core.evaluation.inputs import open_document
 from vsa_cli.core.evaluation.results import Evaluation
+from vsa_cli.core.io.envelope import Envelope
 
 REGIONS = [[0, 0, 100, 50], [0, 0, 40, 50], [60, 0, 100, 50]]
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsa_cli.core.errors import ArtifactError, DataError, VsaError
-from vsa_cli.core.evaluation.document import open_document
 from vsa_cli.core.evaluation.hypotheses import LONGEST_CAPTION, Hypotheses, read_hypotheses
+from vsa_cli.core.evaluation.inputs import open_document
 
 
 def read(path: Path, text: str | bytes) -> Hypotheses:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsa_cli.core.artifacts import Envelope
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
-from vsa_cli.core.evaluation.document import open_document
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.evaluation.inputs import open_document
 from vsa_cli.core.evaluation.rankings import evaluate_rankings
 from vsa_cli.core.evaluation.results import Evaluation
+from vsa_cli.core.io.envelope import Envelope
 
 
 def query(direction: str, name: object, rank: object, **more: object) -> dict[str, Any]:
@@ -47,12 +47,12 @@ def test_folds_are_averaged(tmp_path: Path) -> None:
     assert found.scores["i2t_medr"] == 1.5
     assert (found.head["folds"], found.head["n_images"]) == (2, 5)
     assert {row["fold"] for row in found.rows} == {0, 1}
-    with pytest.raises(UsageError, match="2 folds"):
+    with pytest.raises(ConfigError, match="2 folds"):
         evaluate(path, folds=5)
 
 
 def test_folds_of_a_file_without_them_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="one pool"):
+    with pytest.raises(ConfigError, match="one pool"):
         evaluate(write(tmp_path / "r", [query("i2t", 1, 1), query("t2i", 1, 1)]), folds=5)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Drawn
-from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.evaluation.references import read_references
 
 COCO = {
@@ -74,7 +74,7 @@ def test_a_flickr_token_file_takes_the_lists_beside_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no image in the split test"):
         references.split("test")
     for name in ("restval", "holdout"):
-        with pytest.raises(UsageError, match="choose from"):
+        with pytest.raises(ConfigError, match="choose from"):
             references.split(name)
 
 
@@ -89,7 +89,7 @@ def test_a_corpus_brings_splits_and_training_sentences(drawn: Drawn) -> None:
 
 def test_a_split_needs_references_that_tell_it(tmp_path: Path) -> None:
     references = read_references(write(tmp_path / "o.json", '{"1": ["a dog"]}'))
-    with pytest.raises(UsageError, match="do not tell splits"):
+    with pytest.raises(ConfigError, match="do not tell splits"):
         references.split("val")
 
 

@@ -10,13 +10,14 @@ import torch
 
 from tests.conftest import Drawn
 from vsa_cli.core.errors import ArtifactError
-from vsa_cli.core.generation.artifact import FORMAT, read_generator
-from vsa_cli.core.training.checkpoint import read_model, write_model
+from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.io.envelope import GENERATOR
+from vsa_cli.core.learning.checkpoint import read_model, write_model
 
 
 @pytest.mark.parametrize("power", [-0.5, 10.5, 1e308])
 def test_captions_are_not_compared_by_a_power_that_overflows(drawn: Drawn, tmp_path: Path, power: float) -> None:
-    envelope, contents, weights = read_model(drawn.model, FORMAT, 1)
+    envelope, contents, weights = read_model(drawn.model, GENERATOR, 1)
     model = {**envelope.config["model"], "length_norm": power}
     forged = replace(envelope, config={**envelope.config, "model": model})
     write_model(tmp_path / "gen", forged, contents, weights)

@@ -13,8 +13,7 @@ from torch import Tensor
 from tests.toy_models import END, START, WORDS, V, exhaustive, logprob_of, markov, one, repeats, score, slow_beam
 from vsa_cli.core.generation import beam_search as module
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat
-from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, State, Step
 
 seeds = st.integers(0, 10**6)
 norms = st.sampled_from([0.0, 0.3, 0.7, 1.0, 2.0])

@@ -7,14 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.generation import captioner as module
 from vsa_cli.core.generation.captioner import Captioner
 from vsa_cli.core.generation.model import Generator
-from vsa_cli.core.learning.artifact import Trained
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.io.envelope import Envelope
+from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 
 VOCABULARY = Vocabulary(tuple(f"w{i}" for i in range(20)), tuple(range(40, 20, -1)), "unk")
 MODES = [
@@ -32,8 +32,8 @@ def trained() -> Trained[Generator]:
     assert VOCABULARY.unk is not None
     with torch.no_grad():
         model.W_oh.bias[VOCABULARY.unk] = 9.0
-    recipe = Recipe(RegionConfig(), "0" * 64, 4)
-    return Trained(model, VOCABULARY, recipe, Envelope("vsa-generator", 1, {}, {}, 0), {}, "")
+    feature_spec = FeatureSpec(RegionConfig(), "0" * 64, 4)
+    return Trained(model, VOCABULARY, feature_spec, Envelope("vsa-generator", 1, {}, {}, 0), {}, "")
 
 
 @pytest.fixture(scope="module")

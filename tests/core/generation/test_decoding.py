@@ -9,7 +9,7 @@ import pytest
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import UsageError
+from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.decoding import ids_of, settle
 
 
@@ -50,7 +50,7 @@ def test_options_of_the_draw_mean_drawing(options: dict[str, Any]) -> None:
     ],
 )
 def test_a_contradiction_is_told_in_a_line(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(ConfigError) as told:
         settle(DecodingConfig(**options))
     assert words in str(told.value)
     assert "\n" not in str(told.value)
@@ -60,7 +60,7 @@ def test_a_contradiction_is_told_in_a_line(options: dict[str, Any], words: str) 
 def test_words_become_ids_or_an_error_with_words_near_them(unknown: Any) -> None:
     vocabulary = Vocabulary(("dog", "skateboard", "skateboarder"), (9, 8, 7), unknown)
     assert ids_of(("skateboard", "dog"), vocabulary, "--require") == (2, 1)
-    with pytest.raises(UsageError, match=r"--require: .* 'skatebord'; words near it: skateboard, skateboarder"):
+    with pytest.raises(ConfigError, match=r"--require: .* 'skatebord'; words near it: skateboard, skateboarder"):
         ids_of(("dog", "skatebord"), vocabulary, "--require")
-    with pytest.raises(UsageError, match="'xyz', nor a word near it"):
+    with pytest.raises(ConfigError, match="'xyz', nor a word near it"):
         ids_of(("xyz",), vocabulary, "--avoid")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.errors import ArtifactError, UsageError
-from vsa_cli.core.generation.ledger import Ledger
+from vsa_cli.core.errors import ArtifactError, ConfigError
+from vsa_cli.output.resumable import Ledger
 
 NAMES = {"candidates": False, "regions": False}
 
@@ -38,7 +38,7 @@ def test_a_death_leaves_the_part_and_the_next_run_goes_on(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         fresh(out).write(dying(line("a"), line("b", "broken")))
     assert [path.name for path in out.parent.iterdir()] == ["c.jsonl.part"]
-    with pytest.raises(UsageError, match="--resume goes on"):
+    with pytest.raises(ConfigError, match="--resume goes on"):
         fresh(out)
     ledger = resumed(out)
     assert ledger.done == {"a"}
@@ -56,7 +56,7 @@ def test_a_death_before_the_first_line_leaves_nothing(tmp_path: Path) -> None:
 def test_a_finished_file_is_kept_and_only_failures_are_done_again(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
     fresh(out).write([line("a"), line("b", "broken"), line("ü\udcff")])
-    with pytest.raises(UsageError, match="--force"):
+    with pytest.raises(ConfigError, match="--force"):
         fresh(out)
     ledger = resumed(out)
     assert ledger.done == {"a", "ü\udcff"}

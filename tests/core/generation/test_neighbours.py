@@ -11,8 +11,8 @@ from tests.conftest import Drawn
 from vsa_cli.core.corpus.corpus import Corpus, Sentence, read_corpus
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation import neighbours as module
-from vsa_cli.core.generation.neighbours import NearestNeighbour, by_consensus
+from vsa_cli.core.generation import baseline as module
+from vsa_cli.core.generation.baseline import NearestNeighbour, by_consensus
 from vsa_cli.core.regions.store import RegionStore
 
 

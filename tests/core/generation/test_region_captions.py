@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vsa_cli.core.config import RegionCaptionConfig
-from vsa_cli.core.generation.captioned import Box, Candidate, RegionCaption
 from vsa_cli.core.generation.region_captions import RegionCaptioner, choose
+from vsa_cli.core.generation.results import Box, Candidate, RegionCaption
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.store import ImageRegions
 
@@ -83,8 +83,8 @@ def test_near_duplicates_go(first: tuple[Box, str], second: tuple[Box, str], cou
 class Listener:
     """Says of each image how much it was shown, and remembers what."""
 
-    def __init__(self, *, looks_at_regions: bool) -> None:
-        self.looks_at_regions = looks_at_regions
+    def __init__(self, *, uses_regions: bool) -> None:
+        self.uses_regions = uses_regions
         self.shown: list[NDArray[np.float16]] = []
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
@@ -111,9 +111,9 @@ NESTED = ImageRegions(
     ],
 )
 def test_a_region_is_shown_as_the_model_has_learnt(looks: bool, learnt: bool, shown: list[list[int]]) -> None:
-    listener = Listener(looks_at_regions=looks)
-    speaker = RegionCaptioner(listener, RegionCaptionConfig(), learnt_regions=learnt)
-    (kept,) = speaker.caption([NESTED], [(Candidate("something else", -1.0),)])
+    listener = Listener(uses_regions=looks)
+    caption_model = RegionCaptioner(listener, RegionCaptionConfig(), learnt_regions=learnt)
+    (kept,) = caption_model.caption([NESTED], [(Candidate("something else", -1.0),)])
     assert [view.flatten().tolist() for view in listener.shown] == shown
     found = {one.caption: one.box for one in kept}
     assert set(found) <= {"region a#1", "region a#2", "region a#3"}
@@ -122,7 +122,7 @@ def test_a_region_is_shown_as_the_model_has_learnt(looks: bool, learnt: bool, sh
 
 def test_images_without_boxes_have_no_captions_of_regions() -> None:
     bare = ImageRegions("b", "", 9, 9, NESTED.boxes[:1], np.ones(1, np.float32), NESTED.descriptors[:1])
-    speaker = RegionCaptioner(Listener(looks_at_regions=False), RegionCaptionConfig(), learnt_regions=False)
+    caption_model = RegionCaptioner(Listener(uses_regions=False), RegionCaptionConfig(), learnt_regions=False)
     said = [(Candidate("x", -1.0),), (), (Candidate("x", -1.0),)]
-    assert [len(kept) for kept in speaker.caption([bare, NESTED, bare], said)] == [0, 3, 0]
-    assert speaker.caption([bare], [()]) == [()]
+    assert [len(kept) for kept in caption_model.caption([bare, NESTED, bare], said)] == [0, 3, 0]
+    assert caption_model.caption([bare], [()]) == [()]

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from tests.toy_models import END, START, WORDS, V, logprob_of, markov, one, repeats
 from vsa_cli.core.generation.beam_search import Hypothesis
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, State, Step
 from vsa_cli.core.generation.sampling import sample
-from vsa_cli.core.generation.steps import State, Step
 
 P = [0.1, 0.4, 0.3, 0.2]
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.generation.captioned import Candidate
-from vsa_cli.core.generation.streams import caption_photos
+from vsa_cli.core.generation.pipeline import caption_photos
+from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.sources import Source
 from vsa_cli.core.regions.store import ImageRegions
 
 BATCH = 16
@@ -22,7 +21,7 @@ BATCH = 16
 class Parrot:
     """Says the photograph's key."""
 
-    looks_at_regions = False
+    uses_regions = False
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
         return [(Candidate(key, -1.0),) for key in keys]

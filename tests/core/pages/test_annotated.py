@@ -10,23 +10,23 @@ import pytest
 from PIL import Image, ImageFont
 
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pages.annotated import annotated
-from vsa_cli.core.pages.plates import Line, Plate, Word
+from vsa_cli.output.annotate import annotated
+from vsa_cli.output.html.cards import Card, Line, Word
 
 GREY = (120, 120, 120)
 
 
-def plate(
+def card(
     path: Path, size: tuple[int, int], *lines: Line, boxes: tuple[tuple[float, float, float, float], ...] = ()
-) -> Plate:
-    return Plate(path.name, path, *size, boxes, lines)
+) -> Card:
+    return Card(path.name, path, *size, boxes, lines)
 
 
 def said(text: str, box: int | None = None, *, aside: bool = False) -> Line:
     return Line((Word(text, box),), aside=aside)
 
 
-def draw(one: Plate) -> np.ndarray:
+def draw(one: Card) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(annotated(one)))).astype(int)
 
 
@@ -39,7 +39,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_boxes_have_their_colours_and_places(photo: Path) -> None:
-    one = plate(
+    one = card(
         photo,
         (300, 200),
         said("all"),
@@ -56,7 +56,7 @@ def test_boxes_have_their_colours_and_places(photo: Path) -> None:
 
 
 def test_a_file_tells_nothing_but_its_pixels(photo: Path) -> None:
-    data = annotated(plate(photo, (300, 200), said("a dog")))
+    data = annotated(card(photo, (300, 200), said("a dog")))
     for secret in (b"Kodak", b"Ann", b"Exif"):
         assert secret not in data
     with Image.open(io.BytesIO(data)) as image:
@@ -65,13 +65,13 @@ def test_a_file_tells_nothing_but_its_pixels(photo: Path) -> None:
 
 
 def test_the_same_plate_gives_the_same_bytes(photo: Path) -> None:
-    one = plate(photo, (300, 200), said("a dog"), said("it", 1), boxes=((3, 3, 90, 90),))
+    one = card(photo, (300, 200), said("a dog"), said("it", 1), boxes=((3, 3, 90, 90),))
     assert annotated(one) == annotated(one)
 
 
 def test_the_caption_stands_below_and_candidates_do_not(photo: Path) -> None:
     bare, one, two = (
-        draw(plate(photo, (300, 200), *lines))
+        draw(card(photo, (300, 200), *lines))
         for lines in ((), (said("a dog"),), (said("a dog"), said("a cat", aside=True)))
     )
     assert bare.shape[0] == 800 < one.shape[0]
@@ -86,19 +86,19 @@ def test_the_caption_stands_below_and_candidates_do_not(photo: Path) -> None:
 def test_sheets_are_large_enough_to_letter_and_no_larger(tmp_path: Path, size: tuple[int, int], sheet: int) -> None:
     Image.new("RGB", size, GREY).save(tmp_path / "a.png")
     box = (0.0, 0.0, size[0] / 2, size[1] / 2)
-    assert draw(plate(tmp_path / "a.png", size, said("it", 1), boxes=(box,))).shape[1] == sheet
+    assert draw(card(tmp_path / "a.png", size, said("it", 1), boxes=(box,))).shape[1] == sheet
 
 
 def test_what_no_picture_can_hold_is_cut(photo: Path) -> None:
     endless = said("x" * 100_000), said(" ".join(["word"] * 10_000)), said("y" * 100_000, 1)
-    assert draw(plate(photo, (300, 200), *endless, boxes=((0, 0, 9, 9),))).shape[0] < 4000
+    assert draw(card(photo, (300, 200), *endless, boxes=((0, 0, 9, 9),))).shape[0] < 4000
 
 
 def test_a_lost_or_changed_photograph_is_told(tmp_path: Path, photo: Path) -> None:
     with pytest.raises(DataError, match="gone"):
-        annotated(plate(tmp_path / "gone.jpg", (3, 2)))
+        annotated(card(tmp_path / "gone.jpg", (3, 2)))
     with pytest.raises(DataError, match="changed"):
-        annotated(plate(photo, (200, 300)))
+        annotated(card(photo, (200, 300)))
 
 
 def test_without_woff2_pillows_own_face_serves(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,4 +110,4 @@ def test_without_woff2_pillows_own_face_serves(photo: Path, monkeypatch: pytest.
         return read(face, *options, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ImageFont, "truetype", refuse)
-    assert draw(plate(photo, (300, 200), said("a dog")))[800:].min() < 80
+    assert draw(card(photo, (300, 200), said("a dog")))[800:].min() < 80

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from vsa_cli.core.pages.leaf import leaf
-from vsa_cli.core.pages.plates import Front, Line, Plate, Word
-from vsa_cli.core.pages.publish import Pages
+from vsa_cli.output.html.cards import Card, Header, Line, Word
+from vsa_cli.output.html.document import Pages, leaf
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LINES = (
@@ -24,24 +23,24 @@ LINES = (
 
 
 @pytest.fixture(scope="module")
-def plates(tmp_path_factory: pytest.TempPathFactory) -> list[Plate]:
+def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Card]:
     photo = tmp_path_factory.mktemp("photos") / "a.png"
     Image.new("RGB", (400, 300), "#7a8b6c").save(photo)
-    return [Plate("a.png", photo, 400, 300, ((20, 30, 200, 250), (120, 100, 390, 290)), LINES)] * 2
+    return [Card("a.png", photo, 400, 300, ((20, 30, 200, 250), (120, 100, 390, 290)), LINES)] * 2
 
 
 @pytest.fixture(scope="module", params=["folder", "file"])
 def page(
-    request: pytest.FixtureRequest, chromium: Any, plates: list[Plate], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, chromium: Any, cards: list[Card], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("pages") / "album"
-    front = Front("Words and their boxes", ("two photographs",), "How to read it.")
+    front = Header("Words and their boxes", ("two photographs",), "How to read it.")
     if request.param == "folder":
-        Pages(lambda: front, plates, print).fill(folder, 1)
+        Pages(lambda: front, cards, print).fill(folder, 1)
         address = folder / "index.html"
     else:
         address = folder.with_name("page.html")
-        address.write_text("".join(leaf(front, plates, print)), encoding="utf-8")
+        address.write_text("".join(leaf(front, cards, print)), encoding="utf-8")
     context = chromium.new_context(viewport={"width": 1200, "height": 900}, has_touch=True, reduced_motion="reduce")
     page = context.new_page()
     page.troubles = troubles = []
@@ -65,13 +64,13 @@ def word(page: Any, text: str) -> Any:
     return page.locator("#p1 .w").filter(has_text=text).first
 
 
-def shown(page: Any, plate: str = "p1") -> tuple[set[str], list[str]]:
+def shown(page: Any, card: str = "p1") -> tuple[set[str], list[str]]:
     """Numbers of the boxes that can be seen, and the words that stand out; everything, where nothing is dimmed."""
     boxes = page.eval_on_selector_all(
-        f"#{plate} .box",
+        f"#{card} .box",
         "all => all.filter(b => +getComputedStyle(b.querySelector('.edge')).opacity > .5).map(b => b.dataset.b)",
     )
-    words = page.eval_on_selector_all(f"#{plate} .w.on", "all => all.map(w => w.textContent)")
+    words = page.eval_on_selector_all(f"#{card} .w.on", "all => all.map(w => w.textContent)")
     return set(boxes), words
 
 

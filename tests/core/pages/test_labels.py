@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsa_cli.core.pages.labels import Label, Rectangle, place, wrap
+from vsa_cli.output.label_layout import Label, Rectangle, place, wrap
 
 FIELD = (0.0, 0.0, 400.0, 300.0)
 

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.page_reader import Element, read_page, with_class
-from vsa_cli.core.pages.markup import COLOURS, escape, plate
-from vsa_cli.core.pages.plates import Front, Line, Plate, Word, number_boxes, relative_name
-from vsa_cli.core.pages.sheet import begin, end, inlined, linked, look
+from vsa_cli.output.html.cards import Card, Header, Line, Word, number_boxes, relative_name
+from vsa_cli.output.html.template import COLOURS, begin, card, end, escape, inlined, linked, look
 
 DOG = Line(
     (Word("A", 2), Word("Dog", 2, 9.0, 0.5), Word("snarfs", known=False), Word("home", 0), Word(".", tight=True))
 )
-PLATE = Plate("sub/a.jpg", Path("/data/sub/a.jpg"), 200, 100, ((0, 0, 50, 50), (100.0, 25.0, 200.0, 100.0)), (DOG,))
+PLATE = Card("sub/a.jpg", Path("/data/sub/a.jpg"), 200, 100, ((0, 0, 50, 50), (100.0, 25.0, 200.0, 100.0)), (DOG,))
 HOSTILE = (
     "</script><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -49,8 +48,8 @@ TAGS = {
 }
 
 
-def drawn(one: Plate, source: str | None = "photos/000001.jpg") -> list[Element]:
-    return read_page(plate(one, source, lambda value: "" if value is None else "m9", "p1"))
+def drawn(one: Card, source: str | None = "photos/000001.jpg") -> list[Element]:
+    return read_page(card(one, source, lambda value: "" if value is None else "m9", "p1"))
 
 
 def test_words_and_boxes_share_number_and_colour() -> None:
@@ -85,7 +84,7 @@ def test_smaller_boxes_lie_above_greater_ones() -> None:
 
 def test_no_two_tags_cover_one_another() -> None:
     boxes = tuple((0.0, 0.0, 100.0 - i, 100.0 - i) for i in range(8))
-    tags = with_class(drawn(Plate("a", Path("a"), 100, 100, boxes, (DOG,))), "tag")
+    tags = with_class(drawn(Card("a", Path("a"), 100, 100, boxes, (DOG,))), "tag")
     places = {(tag.attributes["x"], tag.attributes["y"]) for tag in tags}
     assert len(places) == 9
 
@@ -113,7 +112,7 @@ def test_a_lost_photograph_keeps_its_sentences_and_boxes() -> None:
 
 def test_boxless_words_between_two_of_one_box_do_not_part_them() -> None:
     line = Line((Word("a", 1), Word("shiny", known=False), Word("dog", 1), Word("-"), Word("runs", 2)))
-    found = drawn(Plate("a", Path("a"), 10, 10, ((0, 0, 1, 1), (0, 0, 2, 2)), (line,)))
+    found = drawn(Card("a", Path("a"), 10, 10, ((0, 0, 1, 1), (0, 0, 2, 2)), (line,)))
     assert [run.text for run in with_class(found, "run")] == ["a shiny dog1", "runs2"]
     assert with_class(found, "line")[0].text == "a shiny dog1 - runs2"
 
@@ -130,9 +129,9 @@ def test_any_text_stays_text(text: str) -> None:
 
 def check_text(text: str) -> None:
     line = Line((Word(text, 1), Word(text, known=False), Word(text)))
-    one = Plate(text, Path("a"), 100, 80, ((1, 2, 3, 4),), (line,))
+    one = Card(text, Path("a"), 100, 80, ((1, 2, 3, 4),), (line,))
     parts = linked()
-    page = begin(Front(text, (text,), text), parts) + plate(one, "photos/1.jpg", lambda _: "", "p1") + end(parts)
+    page = begin(Header(text, (text,), text), parts) + card(one, "photos/1.jpg", lambda _: "", "p1") + end(parts)
     page.encode()  # whole UTF-8, no half characters
     found = read_page(page)
     body = [element for element in found if "main" in element.within]
@@ -189,7 +188,7 @@ def test_every_colour_can_be_read_on_its_ground() -> None:
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for parts in (linked(), inlined("")):
-        page = begin(Front("a"), parts) + plate(PLATE, "photos/1.jpg", lambda _: "", "p1") + end(parts)
+        page = begin(Header("a"), parts) + card(PLATE, "photos/1.jpg", lambda _: "", "p1") + end(parts)
         assert not re.search(r"https?:", page)
         addresses = [e.attributes.get("src", e.attributes.get("href")) for e in read_page(page)]
         assert {address for address in addresses if address} <= {"vsa.css", "vsa.js", "photos/1.jpg", "#photographs"}

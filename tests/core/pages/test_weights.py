@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsa_cli.core.pages.weights import HEAVIEST, LIGHTEST, Weights
+from vsa_cli.output.html.font_weights import HEAVIEST, LIGHTEST, Weights
 
 
 def set_by(weights: Weights) -> dict[str, int]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.pages.written import as_written
+from vsa_cli.output.html.cards import as_written
 
 
 def test_words_keep_their_capitals_and_point_at_their_tokens() -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.foreign_files import HEIGHT, WIDTH, boxes, descriptors, line, pack
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.regions.bottom_up import COLUMNS, read_bottom_up, write_bottom_up
-from vsa_cli.core.regions.foreign import Foreign
+from vsa_cli.core.regions.interchange.bottom_up import COLUMNS, read_bottom_up, write_bottom_up
+from vsa_cli.core.regions.interchange.imported import ImportedRegions
 from vsa_cli.core.regions.store import ImageRegions
 
 
-def read(path: Path, content: str | bytes) -> list[Foreign | str]:
+def read(path: Path, content: str | bytes) -> list[ImportedRegions | str]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_bottom_up(path))
 
@@ -31,7 +31,7 @@ def ours(key: str, count: int) -> ImageRegions:
 def test_a_line_of_the_original_writer_is_read(tmp_path: Path) -> None:
     places, features = boxes(36), descriptors(36, 2048)
     (found,) = read(tmp_path / "x.tsv", line(391895, places, features))
-    assert isinstance(found, Foreign)
+    assert isinstance(found, ImportedRegions)
     assert (found.name, found.size, found.where) == ("391895", (WIDTH, HEIGHT), "x.tsv, line 1")
     assert found.boxes is not None
     assert np.array_equal(found.boxes, places)
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_here_and_by_the_csv_module(tmp_path: Path, imag
     written = [ours(key, count) for key, count in images.items()]
     write_bottom_up(path, written)
     for found, one in zip(read_bottom_up(path), written, strict=True):
-        assert isinstance(found, Foreign)
+        assert isinstance(found, ImportedRegions)
         assert (found.name, found.size) == (one.image_id, (WIDTH, HEIGHT))
         assert found.boxes is not None
         assert np.array_equal(found.boxes, one.boxes)
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_here_and_by_the_csv_module(tmp_path: Path, imag
 
 def test_a_header_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
     content = "\t".join(COLUMNS) + "\n\n" + line(1, boxes(2), descriptors(2)) + "\n"
-    assert [found.name for found in read(tmp_path / "x.tsv", content) if isinstance(found, Foreign)] == ["1"]
+    assert [found.name for found in read(tmp_path / "x.tsv", content) if isinstance(found, ImportedRegions)] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_line_that_makes_no_sense_costs_only_itself(tmp_path: Path, other: dic
     assert isinstance(found[0], str)
     assert message in found[0]
     assert found[0].startswith("x.tsv, line 1: ")
-    assert isinstance(found[1], Foreign)
+    assert isinstance(found[1], ImportedRegions)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

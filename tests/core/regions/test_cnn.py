@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision import models
 
-from vsa_cli.core.errors import ArtifactError, MissingError, UsageError
-from vsa_cli.core.pictures import resize
+from vsa_cli.core.errors import ArtifactError, ConfigError, MissingError
+from vsa_cli.core.io.images import resize
 from vsa_cli.core.regions.cnn import Cnn, find_weights, load_cnn, read_weights
-from vsa_cli.core.regions.lite import SCALES, Block, SameConv
+from vsa_cli.core.regions.efficientnet_lite import SCALES, Block, SameConv
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, CUP = 281, 282, 285, 967, 968
 
@@ -120,7 +120,7 @@ def test_a_cnn_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
 @pytest.mark.parametrize("name", ["nonesuch", "vit_b_16", "squeezenet1_0", "fasterrcnn_resnet50_fpn"])
 def test_what_is_no_plain_cnn_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").touch()
-    with pytest.raises(UsageError, match=name):
+    with pytest.raises(ConfigError, match=name):
         load_cnn(name, tmp_path / "weights.pth")
 
 

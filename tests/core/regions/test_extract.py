@@ -14,11 +14,11 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.processes import running, wait_until
-from vsa_cli.core.pictures import read_picture
+from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.cnn import load_cnn
-from vsa_cli.core.regions.describe import Describer, input_size
 from vsa_cli.core.regions.extract import part_folder
+from vsa_cli.core.regions.features import FeatureExtractor, input_size
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -26,8 +26,8 @@ CHEAP = ("--cnn", "efficientnet_lite0", "--side", 64)
 
 
 @pytest.fixture(scope="module")
-def describer() -> Describer:
-    return Describer(load_cnn("efficientnet_lite0"), 64, "roi", torch.device("cpu"))
+def feature_extractor() -> FeatureExtractor:
+    return FeatureExtractor(load_cnn("efficientnet_lite0"), 64, "roi", torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -44,18 +44,18 @@ def test_inputs_are_whole_cells_and_bounded(size: tuple[int, int], side: int, ex
     assert input_size(*size, side) == expected
 
 
-def test_the_whole_image_is_the_mean_of_the_map(describer: Describer, drawn: Drawn) -> None:
+def test_the_whole_image_is_the_mean_of_the_map(feature_extractor: FeatureExtractor, drawn: Drawn) -> None:
     picture = read_picture(drawn.photos / "003.png")
     whole = geometry.whole(picture.width, picture.height)
-    described = describer.regions(picture, whole)[0]
-    mean = describer.map(picture).mean((1, 2)).numpy()
+    described = feature_extractor.regions(picture, whole)[0]
+    mean = feature_extractor.map(picture).mean((1, 2)).numpy()
     np.testing.assert_allclose(described, mean, rtol=1e-4, atol=1e-6)
 
 
-def test_pooling_weights_cells_by_their_share_in_the_box(describer: Describer, drawn: Drawn) -> None:
+def test_pooling_weights_cells_by_their_share_in_the_box(feature_extractor: FeatureExtractor, drawn: Drawn) -> None:
     """Against a map sampled so finely that counting does."""
     picture = read_picture(drawn.photos / "003.png")
-    seen = describer.map(picture)
+    seen = feature_extractor.map(picture)
     fine = 48
     dense = seen.repeat_interleave(fine, 1).repeat_interleave(fine, 2)
     rows, columns = dense.shape[1:]
@@ -63,19 +63,21 @@ def test_pooling_weights_cells_by_their_share_in_the_box(describer: Describer, d
     expected = []
     for x1, y1, x2, y2 in boxes / np.array([128, 96, 128, 96]) * np.array([columns, rows, columns, rows]):
         expected.append(dense[:, round(y1) : round(y2), round(x1) : round(x2)].mean((1, 2)).numpy())
-    np.testing.assert_allclose(describer.regions(picture, boxes, seen), np.stack(expected), rtol=0.05, atol=0.02)
+    np.testing.assert_allclose(
+        feature_extractor.regions(picture, boxes, seen), np.stack(expected), rtol=0.05, atol=0.02
+    )
 
 
-def test_a_descriptor_does_not_depend_on_its_company(describer: Describer, drawn: Drawn) -> None:
+def test_a_descriptor_does_not_depend_on_its_company(feature_extractor: FeatureExtractor, drawn: Drawn) -> None:
     picture = read_picture(drawn.photos / "003.png")
     many = geometry.grid(picture.width, picture.height, 8)
-    together = describer.regions(picture, many)
-    alone = np.concatenate([describer.regions(picture, many[i : i + 1]) for i in range(8)])
+    together = feature_extractor.regions(picture, many)
+    alone = np.concatenate([feature_extractor.regions(picture, many[i : i + 1]) for i in range(8)])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_crops_see_the_box_and_nothing_else(drawn: Drawn) -> None:
-    crops = Describer(load_cnn("efficientnet_lite0"), 64, "crop", torch.device("cpu"))
+    crops = FeatureExtractor(load_cnn("efficientnet_lite0"), 64, "crop", torch.device("cpu"))
     picture = read_picture(drawn.photos / "003.png")
     half = np.array([[0, 0, 64, 96]], np.float32)
     before = crops.regions(picture, half)

@@ -11,14 +11,14 @@ import pytest
 
 from tests.foreign_files import HEIGHT, WIDTH, boxes, corpus, descriptors, image
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.regions.foreign import Converted, Foreign, import_regions, take
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.interchange.imported import Converted, ImportedRegions, import_regions, take
 from vsa_cli.core.regions.store import RegionStore
 
 WHOLE = np.array([[0, 0, WIDTH, HEIGHT]], np.float32)
 
 
-def foreign(name: str = "1", **other: Any) -> Foreign:
+def foreign(name: str = "1", **other: Any) -> ImportedRegions:
     fields = {
         "where": "x, line 1",
         "name": name,
@@ -26,7 +26,7 @@ def foreign(name: str = "1", **other: Any) -> Foreign:
         "boxes": boxes(3),
         "descriptors": descriptors(3),
     }
-    return Foreign(**{**fields, **other})
+    return ImportedRegions(**{**fields, **other})
 
 
 def test_without_a_whole_image_the_mean_of_the_regions_stands_for_it() -> None:
@@ -78,7 +78,7 @@ def test_what_cannot_be_true_is_refused(other: dict[str, Any], message: str) -> 
         take(foreign(**other), image("1"))
 
 
-def gather(out: Path, found: Iterable[Foreign | str], **options: Any) -> tuple[RegionStore, Converted]:
+def gather(out: Path, found: Iterable[ImportedRegions | str], **options: Any) -> tuple[RegionStore, Converted]:
     made = Converted()
     whose = corpus(image(1), image("a/2"), image("3", split="val"), image("lost"))
     import_regions(out, found, whose, options.pop("split", "all"), "imported:x", {}, made)
@@ -95,17 +95,19 @@ def test_names_are_ids_paths_or_stems_and_all_that_is_odd_is_counted(tmp_path: P
         "x, line 2: broken", "x, line 1: 1 stands twice; the first is kept", "x, line 1: 7 numbers a region; before, 6"
     ]  # fmt: skip
     assert made.notes == ["1 of 4 photographs of the corpus have no regions"]
-    recipe = Recipe.of(store.envelope, "r.h5")
-    assert (recipe.config.cnn, recipe.descriptor_size) == ("imported:x", 6)
+    feature_spec = FeatureSpec.of(store.envelope, "r.h5")
+    assert (feature_spec.config.cnn, feature_spec.descriptor_size) == ("imported:x", 6)
 
 
 def test_a_split_alone_can_be_taken(tmp_path: Path) -> None:
     store, made = gather(tmp_path / "r.h5", [foreign("1"), foreign("3")], split="dev")
-    assert (store.ids, made.strangers) == (["3"], 1)
+    assert (store.ids, made.unmatched) == (["3"], 1)
 
 
 @pytest.mark.parametrize(("found", "why"), [([], "no name in it"), ([foreign("z")], "no name in it"), (["bad"], "bad")])
-def test_nothing_to_take_is_a_failure_and_leaves_no_file(tmp_path: Path, found: list[Foreign | str], why: str) -> None:
+def test_nothing_to_take_is_a_failure_and_leaves_no_file(
+    tmp_path: Path, found: list[ImportedRegions | str], why: str
+) -> None:
     with pytest.raises(DataError, match=f"nothing to convert: {why}"):
         gather(tmp_path / "r.h5", found)
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +122,7 @@ def test_many_photographs_are_never_all_in_memory(tmp_path: Path) -> None:
     alive: list[int] = []
     whose = corpus(*(image(number) for number in range(400)))
 
-    def found() -> Iterable[Foreign]:
+    def found() -> Iterable[ImportedRegions]:
         for number in range(400):
             alive.append(number)
             yield foreign(str(number), boxes=boxes(9), descriptors=descriptors(9))

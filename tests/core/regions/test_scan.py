@@ -11,13 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.foreign_files import WIDTH, boxes, corpus, descriptors, image
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.regions.foreign import Converted, Foreign
-from vsa_cli.core.regions.scan import find_precomputed, read_precomputed, write_precomputed
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
-from vsa_cli.core.regions.writer import write_regions
+from vsa_cli.core.io.envelope import Envelope
+from vsa_cli.core.regions.interchange.imported import Converted, ImportedRegions
+from vsa_cli.core.regions.interchange.scan import find_precomputed, read_precomputed, write_precomputed
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 CORPUS = corpus(
     image("a", "A dog.", "Two dogs!", split="val"),
@@ -36,7 +35,7 @@ def save(folder: Path, split: str = "dev", **files: Any) -> Path:
     return folder
 
 
-def read(folder: Path, whose: Corpus = CORPUS) -> list[Foreign]:
+def read(folder: Path, whose: Corpus = CORPUS) -> list[ImportedRegions]:
     return list(read_precomputed(find_precomputed(folder), whose))
 
 

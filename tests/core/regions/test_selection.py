@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.boxes import Boxes
-from vsa_cli.core.regions.selection import plausible, select
-from vsa_cli.core.regions.selective_search import propose
+from vsa_cli.core.regions.proposals import plausible, propose, select
 
 SIDE = 100
 

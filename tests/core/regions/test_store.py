@@ -16,12 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.artifacts import Envelope
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.io.envelope import REGIONS, Envelope
+from vsa_cli.core.io.guarded_file import Sink
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.sink import Sink
-from vsa_cli.core.regions.store import FORMAT, ImageRegions, RegionStore
-from vsa_cli.core.regions.writer import write_regions
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 D = 6
 
@@ -42,7 +41,7 @@ def image(name: str, regions: int, seed: int = 0) -> ImageRegions:
 
 def write(path: Path, images: list[ImageRegions], part: int = 2) -> None:
     parts = (images[i : i + part] for i in range(0, len(images), part))
-    write_regions(path, Envelope(FORMAT, 1, {"cnn": "x"}), parts, D)
+    write_regions(path, Envelope(REGIONS, 1, {"cnn": "x"}), parts, D)
 
 
 def same(one: ImageRegions, other: ImageRegions) -> bool:

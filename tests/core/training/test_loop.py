@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from vsa_cli.core.errors import ArtifactError, DataError, DivergedError
-from vsa_cli.core.training.checkpoint import read_training, write_training
-from vsa_cli.core.training.loop import Epoch, Plan, State, Step, cosine, fit
+from vsa_cli.core.learning.checkpoint import read_training, write_training
+from vsa_cli.core.learning.loop import Epoch, Plan, State, Step, cosine, fit
 
 
 class Line:
@@ -32,7 +32,7 @@ class Line:
     def validate(self) -> dict[str, float]:
         return {"error": (self.model(self.x) - (2 * self.x + 1)).abs().mean().item()}
 
-    def merit(self, validation: dict[str, float]) -> float:
+    def selection_metric(self, validation: dict[str, float]) -> float:
         return -validation["error"]
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core.alignment.evidence import evidence_of
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.embedding.evidence import evidence_of
+from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.sentences import pack
-from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import require_same_photograph
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
@@ -54,7 +54,7 @@ def align_corpus(
     Raises:
         ArtifactError: the regions were described otherwise than the model's, or lack an image.
     """
-    trained.recipe.require_from(regions.envelope, str(regions.path))
+    trained.feature_spec.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
         require_same_photograph(image, regions)
         yield from align_image(trained, image, regions[image.key], config)

@@ -21,15 +21,12 @@ from typing import Any
 
 from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.mrf import runs
-from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
+from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.stored import to_dict
-
-SNIPPETS, SCORES, VERSION = "vsa-snippets", "vsa-alignments", 1
 
 
 def envelope(
@@ -41,7 +38,7 @@ def envelope(
         "regions": parent(regions.envelope.format, regions.sha256),
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
-    return Envelope(kind, VERSION, {"split": split, **to_dict(config)}, parents, trained.envelope.seed).to_dict()
+    return Envelope(kind, VERSIONS[kind], {"split": split, **to_dict(config)}, parents, trained.envelope.seed).to_dict()
 
 
 def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from vsa_cli.core.artifacts import file_sha256
 from vsa_cli.core.corpus.corpus import Image, Sentence
 from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.pictures import read_picture
-from vsa_cli.core.workers import Workers
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.io.threads import Workers
 
 Found = Image | Problem
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]

@@ -26,16 +26,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, require_there, write_text
 from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.records import is_id, is_text, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
-from vsa_cli.core.stored import from_dict
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, from_dict, require_there
+from vsa_cli.core.io.files import file_sha256, write_text
+from vsa_cli.core.io.json import dump_json, read_json
 
-FORMAT = "vsa-corpus"
-VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -93,7 +92,7 @@ class Corpus:
         """
         wanted = "val" if name == "dev" else name
         if wanted not in (*SPLITS, "all"):
-            raise UsageError(f"--split {name}: choose from {', '.join(SPLITS)}, dev (which is val) or all")
+            raise ConfigError(f"--split {name}: choose from {', '.join(SPLITS)}, dev (which is val) or all")
         images = [image for image in self.images if wanted in (image.split, "all")]
         if not images:
             there = ", ".join(f"{split} {count}" for split, count in self.split_sizes().items())
@@ -148,9 +147,9 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
         DataError: missing, unreadable, or no JSON.
         ArtifactError: another format or version, or damaged.
     """
-    require_there(path, FORMAT)
+    require_there(path, CORPUS)
     data, where = read_json(path), str(path)
-    envelope = Envelope.from_dict(data, where, FORMAT, VERSION)
+    envelope = Envelope.from_dict(data, where, CORPUS, VERSIONS[CORPUS])
     from_dict(PrepConfig, envelope.config, where)
     root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
     _require(is_text(root) and not Path(root).is_absolute(), where, "root is not a relative path")

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, dump_json, write_text
 from vsa_cli.core.config import CaptionFileFormat, PrepConfig
 from vsa_cli.core.corpus.checks import Watch, check_images, unwatched
-from vsa_cli.core.corpus.corpus import FORMAT, VERSION, Corpus, Image
-from vsa_cli.core.corpus.readers import read_captions, shards_among
+from vsa_cli.core.corpus.corpus import Corpus, Image
+from vsa_cli.core.corpus.readers.detect import read_captions, shards_among
+from vsa_cli.core.corpus.readers.webdataset import place_of
 from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.split_names import SPLITS, split_called
 from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, set_aside, settle
 from vsa_cli.core.corpus.tars import looks_like_tar
 from vsa_cli.core.corpus.unpack import unpack
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.corpus.webdataset_reader import place_of
-from vsa_cli.core.errors import DataError, UsageError
-from vsa_cli.core.stored import to_dict
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, to_dict
+from vsa_cli.core.io.files import write_text
+from vsa_cli.core.io.json import dump_json
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def prepare(
         UsageError: the splits asked for cannot be had.
     """
     if split is not None and split_called(split) is None:
-        raise UsageError(f"--split {split}: choose from {', '.join(SPLITS)}")
+        raise ConfigError(f"--split {split}: choose from {', '.join(SPLITS)}")
     if not images.is_dir() and not any(map(looks_like_tar, captions)):
         raise DataError(f"{images}: no such folder of photographs")
     lists = named_lists(splits)
@@ -123,7 +124,7 @@ def prepare(
     divided = _divide(checked, config, seed, {record.key: record.rank for record in records})
     vocabulary, words_dropped = _count_words(divided, config)
     parents = {**reading.parents, **list_parents(lists)}
-    envelope = Envelope(FORMAT, VERSION, to_dict(config), parents, seed)
+    envelope = Envelope(CORPUS, VERSIONS[CORPUS], to_dict(config), parents, seed)
     problems = (*reading.problems, *unplaced, *packed, *unsound, *_note_wordless(divided))
     return Prepared(Corpus(envelope, images, tuple(divided), vocabulary), problems, words_dropped)
 

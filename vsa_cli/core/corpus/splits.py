@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
-from vsa_cli.core.artifacts import file_sha256, parent
 from vsa_cli.core.config import Restval
 from vsa_cli.core.corpus.corpus import Corpus, Image
+from vsa_cli.core.corpus.readers.source import read_lines
 from vsa_cli.core.corpus.records import Problem, Record, is_text, relative_file
-from vsa_cli.core.corpus.source import read_lines
 from vsa_cli.core.corpus.split_names import RESTVAL, split_called, split_in_name
-from vsa_cli.core.errors import UsageError
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.io.envelope import parent
+from vsa_cli.core.io.files import file_sha256
 
 _BESIDE_FLICKR = ("*trainImages.txt", "*devImages.txt", "*testImages.txt")
 
@@ -45,7 +46,7 @@ def named_lists(arguments: Sequence[str]) -> list[SplitList]:
         if found is None:
             split = split_in_name(Path(argument).stem)
             if split is None:
-                raise UsageError(f"--splits {argument}: its name tells no split; write train={argument}")
+                raise ConfigError(f"--splits {argument}: its name tells no split; write train={argument}")
             found = SplitList(split, Path(argument))
         lists.append(found)
     return lists
@@ -189,9 +190,9 @@ def _move(images: Sequence[Image], split: str, count: int, candidates: Sequence[
     if count == 0:
         return list(images)
     if any(image.split == split for image in images):
-        raise UsageError(f"--{split} {count}: the input says already which images are {split}")
+        raise ConfigError(f"--{split} {count}: the input says already which images are {split}")
     if count >= len(candidates):
-        raise UsageError(f"--{split} {count}: there are only {len(candidates)} train images to take from")
+        raise ConfigError(f"--{split} {count}: there are only {len(candidates)} train images to take from")
     chosen = set(candidates[:count])
     return [replace(image, split=split) if image.key in chosen else image for image in images]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from vsa_cli.core.artifacts import reason
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, reason
 
 _BLOCK = 1 << 20
 _HEADERS = 4 * _BLOCK

@@ -10,11 +10,10 @@ import errno
 from collections.abc import Collection
 from pathlib import Path
 
-from vsa_cli.core.artifacts import reason
+from vsa_cli.core.corpus.readers.webdataset import place_of
 from vsa_cli.core.corpus.records import relative_file
 from vsa_cli.core.corpus.tars import DamagedTarError, Member, walk
-from vsa_cli.core.corpus.webdataset_reader import place_of
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, reason
 
 _PART = ".vsa-unpacking.part"
 _OF_THIS_NAME = frozenset(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vsa_cli.core.config import EmbedTraining, SweepConfig
-from vsa_cli.core.errors import ArtifactError, DivergedError, UsageError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DivergedError
 
 RecordT = TypeVar("RecordT")
 Metrics = Mapping[str, float]
@@ -60,7 +60,7 @@ class Trial:
     diverged: str | None = None
 
     @property
-    def merit(self) -> float:
+    def selection_metric(self) -> float:
         """Higher is better; below all others where it diverged."""
         return -math.inf if self.diverged is not None else self.metrics[MERIT]
 
@@ -145,13 +145,13 @@ def plan_sweep(
         UsageError: nothing is held out to choose on, or only one setting would be tried.
     """
     if validate is None:
-        raise UsageError("--sweep chooses on held-out photographs: name their split (--validate), or prep with --tune")
+        raise ConfigError("--sweep chooses on held-out photographs: name their split (--validate), or prep with --tune")
     config = config or SweepConfig()
     rates = rates or _around(training.learning_rate, config.rate_factors)
     decays = decays or _around(training.weight_decay, config.decay_factors)
     settings = [Setting(rate, decay) for rate in sorted(set(rates)) for decay in sorted(set(decays))]
     if len(settings) < 2:
-        raise UsageError(f"a sweep needs settings to choose from, and there is one: {settings[0]}")
+        raise ConfigError(f"a sweep needs settings to choose from, and there is one: {settings[0]}")
     return SweepPlan(tuple(settings), _rungs(len(settings), training.epochs, config), training.epochs)
 
 
@@ -175,7 +175,7 @@ def _is_real(value: object) -> bool:
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """Those that did not diverge, best first; of equals, the one tried first."""
-    return sorted((trial for trial in trials if trial.diverged is None), key=lambda trial: -trial.merit)
+    return sorted((trial for trial in trials if trial.diverged is None), key=lambda trial: -trial.selection_metric)
 
 
 def halve(

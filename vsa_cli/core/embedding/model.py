@@ -13,15 +13,18 @@ Knows no text, no files and no loss. Words are ids of a vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedConfig
-from vsa_cli.core.embedding.sentences import Packed
-from vsa_cli.core.learning.standard import mean_and_scale
-from vsa_cli.core.recurrence import gru_recurrence, relu_recurrence
+from vsa_cli.core.embedding.batches import Packed
+from vsa_cli.core.io.envelope import EMBEDDING
+from vsa_cli.core.learning.model_dir import Trained, read_trained
+from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
+from vsa_cli.core.regions.features import mean_and_scale
 
 _FLAT = 1e-6  # a number that varies less says nothing
 # Lengths, root mean square, with which raw products begin to be trained: of x_t, of e_t and s_t before their ReLUs
@@ -193,3 +196,8 @@ class Embedding(nn.Module):
 
     def _comparable(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.config.similarity == "cosine" else vectors
+
+
+def read_embedding(folder: Path, device: torch.device) -> Trained[Embedding]:
+    """Read `embed/`. Raises what `read_trained` does."""
+    return read_trained(folder, device, EMBEDDING, EmbedConfig, Embedding)

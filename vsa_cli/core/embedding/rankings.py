@@ -19,17 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, parent, reason
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.batches import Pairs, read_pairs
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_strips
-from vsa_cli.core.errors import DataError
-from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.io.envelope import RANKINGS, VERSIONS, Envelope, parent
+from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
 
-FORMAT, VERSION = "vsa-rankings", 1
 _ROWS = 500  # sentences ranked at once
 
 
@@ -51,7 +50,7 @@ def rank_split(
         ArtifactError: the regions were described otherwise than the model's, or lack an image.
         DataError: the split has fewer images than folds, or no sentence with a known word.
     """
-    trained.recipe.require_from(regions.envelope, str(regions.path))
+    trained.feature_spec.require_from(regions.envelope, str(regions.path))
     pairs = read_pairs(corpus, regions, split, trained.vocabulary)
     images = len(pairs.image_ids)
     if folds > images:
@@ -62,7 +61,7 @@ def rank_split(
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
     config = {"split": split, "top": top, "folds": folds}
-    yield Envelope(FORMAT, VERSION, config, parents, trained.envelope.seed).to_dict()
+    yield Envelope(RANKINGS, VERSIONS[RANKINGS], config, parents, trained.envelope.seed).to_dict()
     for fold in range(folds):
         part = pairs.of_images(images * fold // folds, images * (fold + 1) // folds)
         label = {"fold": fold} if folds > 1 else {}
@@ -88,7 +87,7 @@ def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
             for number, rank in enumerate(ranks):
                 found = _top(block[number], pairs.image_ids, top)
                 yield {"direction": "t2i", "query_id": names[start + number], "best_rank": rank, "top": found}
-    for row, name in pairs.wordless:
+    for row, name in pairs.out_of_vocabulary:
         query = f"{pairs.image_ids[row]}/{name}"
         yield {"direction": "t2i", "query_id": query, "best_rank": images, "top": []}
 

@@ -116,8 +116,8 @@ def ranking_loss(S: Tensor, image: Tensor, margin: float) -> Tensor:
     other_images = other_images.scatter(1, image[:, None], 0.0)
     # for pair l and its image: every sentence m of another image
     other_sentences = (S.index_select(1, image) - own.T + margin).clamp(min=0)  # (m, l)
-    alien = image[:, None] != image[None, :]
-    return other_images.sum() + (other_sentences * alien).sum()
+    is_negative = image[:, None] != image[None, :]
+    return other_images.sum() + (other_sentences * is_negative).sum()
 
 
 def contrastive_loss(S: Tensor, image: Tensor, temperature: float) -> Tensor:

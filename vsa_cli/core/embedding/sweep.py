@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, dump_json, reason, write_lines
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.halving import (
@@ -32,14 +31,15 @@ from vsa_cli.core.embedding.halving import (
 )
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
-from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.json_lines import parse, read_lines
+from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.io.envelope import SWEEP, VERSIONS, Envelope
+from vsa_cli.core.io.files import write_lines
+from vsa_cli.core.io.json import dump_json, parse, read_lines
+from vsa_cli.core.learning.checkpoint import has_training
+from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import Request, envelope_of, settings_of
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.checkpoint import has_training
-from vsa_cli.core.training.loop import Epoch, Step
 
-FORMAT, VERSION = "vsa-sweep", 1
 TABLE, _TRIALS = "sweep.jsonl", "sweep"
 _TRAINING = "training.safetensors"
 _FILES = ("model.safetensors", "config.json", _TRAINING)
@@ -120,7 +120,7 @@ def _envelope(
     }
     if word_vectors is not None:
         sources["word_vectors"] = word_vectors.facts()
-    return replace(envelope_of(FORMAT, corpus, regions, request, sources), version=VERSION)
+    return envelope_of(SWEEP, corpus, regions, request, sources)
 
 
 def _begin(table: Path, envelope: Envelope, request: Request[EmbedConfig, EmbedTraining]) -> list[Trial]:
@@ -144,7 +144,7 @@ def _read(table: Path, expected: Envelope) -> list[Trial]:
         with table.open("rb") as file:
             lines = read_lines(file, str(table))
             _, first = next(lines, ("", b""))
-            _require_same(Envelope.from_dict(parse(first), str(table), FORMAT, VERSION), expected, table)
+            _require_same(Envelope.from_dict(parse(first), str(table), SWEEP, VERSIONS[SWEEP]), expected, table)
             return [Trial.from_dict(parse(line), where) for where, line in lines]
     except OSError as error:
         raise DataError(f"{table}: {reason(error)}") from error

@@ -10,17 +10,16 @@ from torch import Tensor
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.artifact import FORMAT
-from vsa_cli.core.embedding.batches import Batch, Pairs, read_pairs, shuffled_batches
+from vsa_cli.core.embedding.batches import Batch, Pairs, pack, read_pairs, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
-from vsa_cli.core.embedding.sentences import pack
 from vsa_cli.core.embedding.word_vectors import WordVectors, start_words
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.io.envelope import EMBEDDING
+from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.loop import Epoch, Step
 
 _SAMPLE = 500  # images and sentences from which the first weights are scaled
 
@@ -55,9 +54,9 @@ class EmbeddingTask:
         if self._held_out is None:
             return {}
         scores = score_pairs(self.model, self._held_out)
-        return recall_both_ways(scores, self._held_out.image.numpy(), len(self._held_out.wordless))
+        return recall_both_ways(scores, self._held_out.image.numpy(), len(self._held_out.out_of_vocabulary))
 
-    def merit(self, validation: dict[str, float]) -> float:
+    def selection_metric(self, validation: dict[str, float]) -> float:
         """The sum of the six recalls."""
         return validation["rsum"]
 
@@ -99,7 +98,9 @@ def train_embedding(
     task = EmbeddingTask(model, train, held_out, request.training)
     optimizer = _optimizer(model, request.training)
     sources = {"word_vectors": word_vectors.facts()} if word_vectors is not None else None
-    return (yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences), sources))
+    return (
+        yield from run_training(task, optimizer, request, EMBEDDING, corpus, regions, len(train.sentences), sources)
+    )
 
 
 def _optimizer(model: Embedding, training: EmbedTraining) -> torch.optim.Optimizer:

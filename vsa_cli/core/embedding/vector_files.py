@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import reason
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, reason
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

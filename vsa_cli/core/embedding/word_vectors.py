@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.corpus.vocabulary import UNKNOWN_WORD, Vocabulary
 from vsa_cli.core.embedding.vector_files import read_vectors
-from vsa_cli.core.errors import DataError, UsageError
+from vsa_cli.core.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def start_words(table: nn.Embedding, given: WordVectors) -> None:
         UsageError: the table's vectors have another size.
     """
     if table.embedding_dim != given.size:
-        raise UsageError(f"{given.file}: has {given.size} numbers a word, the model {table.embedding_dim}")
+        raise ConfigError(f"{given.file}: has {given.size} numbers a word, the model {table.embedding_dim}")
     absent = torch.ones(table.num_embeddings, dtype=torch.bool)
     absent[given.ids] = False  # END is always among the absent
     length = given.vectors.double().norm(dim=1).mean()  # float32 would overflow on squares

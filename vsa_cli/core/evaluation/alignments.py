@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.records import is_id, printable
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.evaluation.document import Document
 from vsa_cli.core.evaluation.entities import EntityImage, EntitySentence, as_boxes, as_numbers
+from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
 from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample
 from vsa_cli.core.metrics.grounding import COLUMNS, MEASURES, Phrase, enclosing_box, judge

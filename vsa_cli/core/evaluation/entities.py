@@ -17,10 +17,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import is_number, reason
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.errors import DataError
-from vsa_cli.core.json_lines import parse, read_lines
+from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.io.json import is_number, parse, read_lines
 
 
 @dataclass(frozen=True)

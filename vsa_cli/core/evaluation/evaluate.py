@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsa_cli.core.errors import UsageError
-from vsa_cli.core.evaluation.document import Document, open_document
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.evaluation.inputs import Document, open_document
 from vsa_cli.core.evaluation.results import Evaluation
 from vsa_cli.core.metrics.bootstrap import SAMPLES
 
@@ -68,7 +68,7 @@ def evaluate(path: Path, wanted: Wanted) -> Evaluation:
 def _refuse_misfits(document: Document, wanted: Wanted) -> None:
     odd = [family for family in wanted.families or () if family not in FAMILIES]
     if odd:
-        raise UsageError(f"--metric {odd[0]}: choose from {', '.join(FAMILIES)}")
+        raise ConfigError(f"--metric {odd[0]}: choose from {', '.join(FAMILIES)}")
     by_mode: dict[str, dict[str, object]] = {
         "captions": {"--boxes": wanted.boxes, "--folds": wanted.folds},
         "rankings": {"--boxes": wanted.boxes},
@@ -84,11 +84,11 @@ def _refuse_misfits(document: Document, wanted: Wanted) -> None:
         }
     given = [option for option, value in misfits.items() if value is not None]
     if given:
-        raise UsageError(f"{document.where}: holds {document.mode}, which take no {' or '.join(given)}")
+        raise ConfigError(f"{document.where}: holds {document.mode}, which take no {' or '.join(given)}")
     if document.mode == "captions" and wanted.references is None:
-        raise UsageError(f"{document.where}: holds captions: --references FILE says what humans said")
+        raise ConfigError(f"{document.where}: holds captions: --references FILE says what humans said")
     if document.mode == "alignments" and wanted.boxes is None:
-        raise UsageError(f"{document.where}: holds alignments: --boxes FILE says where the phrases' boxes are")
+        raise ConfigError(f"{document.where}: holds alignments: --boxes FILE says where the phrases' boxes are")
 
 
 def _captions(document: Document, wanted: Wanted) -> Evaluation:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.artifacts import Envelope, dump_json, read_json, write_text
 from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.io.envelope import FREQUENCIES, VERSIONS, Envelope
+from vsa_cli.core.io.files import write_text
+from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.metrics.captioning import DocumentFrequencies
-
-FORMAT = "vsa-document-frequencies"
-VERSION = 1
 
 
 def write_frequencies(path: Path, frequencies: DocumentFrequencies, config: dict[str, Any]) -> None:
@@ -25,7 +24,7 @@ def write_frequencies(path: Path, frequencies: DocumentFrequencies, config: dict
         DataError: the file cannot be written.
     """
     counts = {" ".join(ngram): int(count) for ngram, count in sorted(frequencies.counts.items())}
-    envelope = Envelope(FORMAT, VERSION, config).to_dict()
+    envelope = Envelope(FREQUENCIES, VERSIONS[FREQUENCIES], config).to_dict()
     write_text(path, dump_json({**envelope, "images": frequencies.images, "counts": counts}) + "\n")
 
 
@@ -37,7 +36,7 @@ def read_frequencies(path: Path) -> DocumentFrequencies:
         ArtifactError: another format, or damaged.
     """
     data, where = read_json(path), str(path)
-    Envelope.from_dict(data, where, FORMAT, VERSION)
+    Envelope.from_dict(data, where, FREQUENCIES, VERSIONS[FREQUENCIES])
     images, counts = data.get("images"), data.get("counts")
     if type(images) is not int or not 1 <= images < 2**53 or not isinstance(counts, dict):
         raise ArtifactError(f"{where}: damaged (images or counts)")

@@ -17,9 +17,9 @@ from typing import Any
 
 from vsa_cli.core.corpus.records import is_id, is_text, printable
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.evaluation.document import Document
+from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Note
-from vsa_cli.core.json_lines import parse
+from vsa_cli.core.io.json import parse
 
 _ID_NAMES = ("image_id", "path", "file_name", "image", "id")
 _ESCAPE = re.compile(r"\\([\\tnr])")

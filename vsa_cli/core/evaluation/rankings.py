@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.records import is_id
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
-from vsa_cli.core.evaluation.document import Document
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Evaluation, Sample
 from vsa_cli.core.metrics.recall import CUTOFFS, Ranks, rank_statistics, weighted_rank_statistics
 
@@ -46,7 +46,7 @@ def evaluate_rankings(document: Document, *, folds: int | None = None) -> Evalua
     found = sorted({fold for _, fold in pools})
     if folds is not None and len(found) != folds:
         inside = f"{len(found)} folds" if len(found) > 1 else "one pool"
-        raise UsageError(f"--folds {folds}: {document.where} was ranked in {inside}; folds are made when ranking")
+        raise ConfigError(f"--folds {folds}: {document.where} was ranked in {inside}; folds are made when ranking")
     order = [(direction, fold) for direction in DIRECTIONS for fold in found]
     for direction, fold in order:
         if (direction, fold) not in pools:

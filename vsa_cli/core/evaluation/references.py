@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vsa_cli.core.artifacts import read_json
-from vsa_cli.core.corpus.corpus import FORMAT, read_corpus
-from vsa_cli.core.corpus.readers import read_captions
+from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.corpus.readers.detect import read_captions
+from vsa_cli.core.corpus.readers.source import read_lines
 from vsa_cli.core.corpus.records import is_id, is_text
-from vsa_cli.core.corpus.source import read_lines
 from vsa_cli.core.corpus.split_names import RESTVAL, split_called
 from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.errors import DataError, UsageError
-from vsa_cli.core.json_lines import parse
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.io.envelope import CORPUS
+from vsa_cli.core.io.json import parse, read_json
 
 _SENTENCES = ("references", "captions", "caption", "text", "sentence")
 _LONGEST = 10_000
@@ -62,9 +62,9 @@ class References:
         if name == "all":
             return list(self.images.values())
         if wanted is None or wanted == RESTVAL:
-            raise UsageError(f"--split {name}: choose from train, tune, val, test, dev (which is val) or all")
+            raise ConfigError(f"--split {name}: choose from train, tune, val, test, dev (which is val) or all")
         if all(image.split is None for image in self.images.values()):
-            raise UsageError(f"--split {name}: the references do not tell splits; leave it out, or use a corpus.json")
+            raise ConfigError(f"--split {name}: the references do not tell splits; leave it out, or use a corpus.json")
         found = [image for image in self.images.values() if image.split == wanted]
         if not found:
             raise DataError(f"the references have no image in the split {name}")
@@ -94,11 +94,11 @@ def read_references(path: Path) -> References:
     head = parse(first)
     training = None
     odd = 0
-    if f'"format": "{FORMAT}"' in first[:200]:  # as vsa writes it: not parsed twice
+    if f'"format": "{CORPUS}"' in first[:200]:  # as vsa writes it: not parsed twice
         found, training = _corpus(path)
     elif first.lstrip().startswith(("{", "[")) and not (isinstance(head, dict) and _is_line(head)):
         document = read_json(path)
-        if isinstance(document, dict) and document.get("format") == FORMAT:
+        if isinstance(document, dict) and document.get("format") == CORPUS:
             found, training = _corpus(path)
         elif isinstance(document, dict) and isinstance(document.get("annotations"), list):
             found, odd = _gather(document["annotations"])

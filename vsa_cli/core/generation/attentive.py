@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.generation.constraints import State, Step
 from vsa_cli.core.generation.model import Batch, SentenceModel, log_frequencies
-from vsa_cli.core.generation.steps import State, Step
-from vsa_cli.core.learning.standard import mean_and_scale
-from vsa_cli.core.recurrence import gru_recurrence
+from vsa_cli.core.learning.recurrent import gru_recurrence
+from vsa_cli.core.regions.features import mean_and_scale
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vsa_cli.core.generation.constraints import NEVER, Diversity, Require, Rule
-from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.generation.constraints import NEVER, Diversity, Require, Rule, State, Step
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.captioned import Candidate
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, Rule
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, Rule, State, Step
 from vsa_cli.core.generation.decoding import ids_of
 from vsa_cli.core.generation.model import SentenceModel
+from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.generation.sampling import sample
-from vsa_cli.core.generation.steps import State, Step
-from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.learning.model_dir import Trained
 
 ROWS = 8192
 """Unfinished sentences decoded at once; their scores are this by V floats, about 80 MB for Flickr8k's words."""
@@ -40,9 +39,9 @@ class Captioner:
         self._rules = _rules(decoding, trained.vocabulary)
 
     @property
-    def looks_at_regions(self) -> bool:
+    def uses_regions(self) -> bool:
         """Whether it wants descriptors of all regions, or of the whole image."""
-        return self._model.looks_at_regions
+        return self._model.uses_regions
 
     @torch.inference_mode()
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from vsa_cli.core.config import Cell
-from vsa_cli.core.generation.steps import State
+from vsa_cli.core.generation.constraints import State
 
 
 class RecurrentCell(nn.Module, ABC):

@@ -1,19 +1,20 @@
-"""What a sentence may and may not say, as small rules on the rows of log-probabilities. Knows no network.
-
-A rule is called at every step with `scores` (N, V), the log-probabilities of what may follow N unfinished
-sentences, and `prefix` (N, L), their words so far. It sets to minus infinity, in place, what it forbids; it changes
-no other number, so what is left is the model's own. Rules keep nothing between steps, so any of them may be
-combined, in any order, over any batch and by any search.
-"""
+"""What a search needs of a model, whatever is inside: a state, and a step from a word to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+State = tuple[Tensor, ...]
+"""Tensors of N rows, one a sentence, so that a search can reorder it blindly."""
+
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+"""(N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the state after."""
+
 
 NEVER = -torch.inf
 """The log-probability of what must not be said."""

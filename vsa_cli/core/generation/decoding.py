@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import UsageError
+from vsa_cli.core.errors import ConfigError
 
 MOST_REQUIRED = 5
 """Words that may be required at once: the search keeps a beam for each subset of them."""
@@ -29,7 +29,7 @@ def settle(config: DecodingConfig) -> DecodingConfig:
     """
     for name in ("length_norm", "diversity", "temperature", "top_p"):
         if not math.isfinite(getattr(config, name) or 0.0):
-            raise UsageError(f"{_option(name)} takes a finite number")
+            raise ConfigError(f"{_option(name)} takes a finite number")
     drawing = [name for name in ("temperature", "top_k", "top_p") if getattr(config, name) != getattr(_PLAIN, name)]
     settled = replace(
         config,
@@ -42,32 +42,32 @@ def settle(config: DecodingConfig) -> DecodingConfig:
     else:
         _check_search(settled)
     if config.min_length > config.max_length:
-        raise UsageError(f"--min-len {config.min_length} is more than --max-len {config.max_length}")
+        raise ConfigError(f"--min-len {config.min_length} is more than --max-len {config.max_length}")
     return settled
 
 
 def _check_sampling(config: DecodingConfig) -> None:
     if not 0 < config.top_p <= 1:
-        raise UsageError("--top-p takes a probability above 0, at most 1")
+        raise ConfigError("--top-p takes a probability above 0, at most 1")
     for name in ("beam", "length_norm", "groups", "diversity", "require"):
         if getattr(config, name) != getattr(_PLAIN, name):
-            raise UsageError(
+            raise ConfigError(
                 f"{_option(name)} belongs to the search; --sample, --temperature, --top-k and --top-p draw without one"
             )
 
 
 def _check_search(config: DecodingConfig) -> None:
     if config.beam % config.groups:
-        raise UsageError(f"--beam {config.beam} does not divide into {config.groups} equal --groups")
+        raise ConfigError(f"--beam {config.beam} does not divide into {config.groups} equal --groups")
     if config.diversity != _PLAIN.diversity and config.groups == 1:
-        raise UsageError("--diversity lies between groups: give --groups, 2 or more")
+        raise ConfigError("--diversity lies between groups: give --groups, 2 or more")
     if len(config.require) > MOST_REQUIRED:
-        raise UsageError(f"--require takes at most {MOST_REQUIRED} words; {len(config.require)} were given")
+        raise ConfigError(f"--require takes at most {MOST_REQUIRED} words; {len(config.require)} were given")
     if len(config.require) > config.max_length:
-        raise UsageError(f"--max-len {config.max_length} has no room for {len(config.require)} words of --require")
+        raise ConfigError(f"--max-len {config.max_length} has no room for {len(config.require)} words of --require")
     both = [word for word in config.require if word in config.avoid]
     if both:
-        raise UsageError(f"{both[0]!r} cannot be both required and avoided")
+        raise ConfigError(f"{both[0]!r} cannot be both required and avoided")
 
 
 def ids_of(words: Iterable[str], vocabulary: Vocabulary, option: str) -> tuple[int, ...]:
@@ -88,7 +88,7 @@ def ids_of(words: Iterable[str], vocabulary: Vocabulary, option: str) -> tuple[i
         if number is None or number == vocabulary.unk:
             near = get_close_matches(word, vocabulary.words, n=4)
             like = f"; words near it: {', '.join(near)}" if near else ", nor a word near it"
-            raise UsageError(f"{option}: the model does not know {word!r}{like}")
+            raise ConfigError(f"{option}: the model does not know {word!r}{like}")
         found.append(number)
     return tuple(found)
 
@@ -99,7 +99,7 @@ def _words(given: Sequence[str], option: str) -> tuple[str, ...]:
     for text in given:
         tokens = tokenize(text)
         if len(tokens) != 1:
-            raise UsageError(f"{option} takes one word at a time, and {text!r} is {len(tokens)}; it may be repeated")
+            raise ConfigError(f"{option} takes one word at a time, and {text!r} is {len(tokens)}; it may be repeated")
         words[tokens[0]] = None
     return tuple(words)
 

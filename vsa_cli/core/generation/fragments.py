@@ -12,15 +12,13 @@ from typing import Any
 
 import torch
 
-from vsa_cli.core.artifacts import Envelope, reason, require_there
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.generation.batches import Pairs
-from vsa_cli.core.json_lines import parse, read_lines
+from vsa_cli.core.io.envelope import SNIPPETS, VERSIONS, Envelope, require_there
+from vsa_cli.core.io.json import parse, read_lines
 from vsa_cli.core.regions.store import RegionStore
-
-FORMAT, VERSION = "vsa-snippets", 1
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,12 @@ def read_fragments(path: Path, corpus: Corpus, regions: RegionStore) -> list[Fra
         DataError: the file cannot be read.
         ArtifactError: it is damaged, of another kind, or made from another corpus or other regions.
     """
-    require_there(path, FORMAT)
+    require_there(path, SNIPPETS)
     try:
         with path.open("rb") as file:
             lines = read_lines(file, str(path))
             _, first = next(lines, ("", b""))
-            envelope = Envelope.from_dict(parse(first), str(path), FORMAT, VERSION)
+            envelope = Envelope.from_dict(parse(first), str(path), SNIPPETS, VERSIONS[SNIPPETS])
             _require_parents(envelope, corpus, regions, path)
             return [_fragment(parse(line), where, regions) for where, line in lines]
     except OSError as error:

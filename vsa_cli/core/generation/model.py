@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.cells import build_cell
-from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.generation.constraints import State, Step
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class SentenceModel(nn.Module, ABC):
         self.config = config
 
     @property
-    def looks_at_regions(self) -> bool:
+    def uses_regions(self) -> bool:
         """Whether it wants (B, R, D) descriptors of all regions, or (B, D) of the whole image."""
         return self.config.attention > 0
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.config import RegionCaptionConfig
-from vsa_cli.core.generation.captioned import Candidate, RegionCaption
-from vsa_cli.core.generation.streams import Speaker
+from vsa_cli.core.generation.results import Candidate, CaptionModel, RegionCaption
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.store import ImageRegions, pad
 
@@ -31,8 +30,8 @@ class RegionCaptioner:
         learnt_regions: whether the model was trained on regions, not on whole images.
     """
 
-    def __init__(self, speaker: Speaker, config: RegionCaptionConfig, *, learnt_regions: bool) -> None:
-        self._speaker, self._config, self._learnt_regions = speaker, config, learnt_regions
+    def __init__(self, caption_model: CaptionModel, config: RegionCaptionConfig, *, learnt_regions: bool) -> None:
+        self._speaker, self._config, self._learnt_regions = caption_model, config, learnt_regions
 
     def caption(
         self, images: Sequence[ImageRegions], said: Sequence[tuple[Candidate, ...]]
@@ -61,7 +60,7 @@ class RegionCaptioner:
         found: list[tuple[Candidate, ...]] = []
         for first in range(0, len(views), _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
-            shown = pad(views[some]) if self._speaker.looks_at_regions else np.concatenate(views[some])
+            shown = pad(views[some]) if self._speaker.uses_regions else np.concatenate(views[some])
             found += self._speaker.caption(shown, keys[some])
         coming = iter(found)
         return [[next(coming) for _ in image.boxes[1:]] for image in images]
@@ -69,7 +68,7 @@ class RegionCaptioner:
     def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
         """For each region but the whole image (R', D): what the model is shown, the region itself first."""
         d = image.descriptors
-        if not self._speaker.looks_at_regions:
+        if not self._speaker.uses_regions:
             return [d[i : i + 1] for i in range(1, len(d))]
         if self._learnt_regions:
             return [d[[i, 0]] for i in range(1, len(d))]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from vsa_cli.core.generation.beam_search import Hypothesis, precise
-from vsa_cli.core.generation.constraints import NEVER, Rule
-from vsa_cli.core.generation.steps import State, Step
+from vsa_cli.core.generation.constraints import NEVER, Rule, State, Step
 
 
 @torch.inference_mode()

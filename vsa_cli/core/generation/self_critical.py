@@ -127,7 +127,7 @@ class SelfCriticalTask:
             said += [hypotheses[0].words if hypotheses else () for hypotheses in found]
         return {"CIDEr": float(self._worth(said, self._held_out.references).mean())}
 
-    def merit(self, validation: dict[str, float]) -> float:
+    def selection_metric(self, validation: dict[str, float]) -> float:
         """CIDEr."""
         return validation["CIDEr"]
 

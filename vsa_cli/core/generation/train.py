@@ -11,21 +11,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsa_cli.core.artifacts import file_sha256
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.generation.artifact import FORMAT, build_generator
+from vsa_cli.core.generation.artifact import build_generator
 from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches
 from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
 from vsa_cli.core.generation.model import Batch, SentenceModel
 from vsa_cli.core.generation.self_critical import SelfCriticalTask, described_images
-from vsa_cli.core.learning.artifact import Trained
+from vsa_cli.core.io.envelope import GENERATOR
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.learning.loop import Epoch, Step
+from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.training.loop import Epoch, Step
 
 _MAX_NATS = 80.0  # e^80 is as good as infinite, and JSON has no infinity
 
@@ -59,7 +60,7 @@ class GeneratorTask:
             return {}
         return {"perplexity": perplexity(self.model, self._held_out, self._start)}
 
-    def merit(self, validation: dict[str, float]) -> float:
+    def selection_metric(self, validation: dict[str, float]) -> float:
         """Lower perplexity is better."""
         return -validation["perplexity"]
 
@@ -105,7 +106,7 @@ def train_generator(
     if request.training.objective == "cider":
         yield from _train_by_metric(model, corpus, regions, request, sources)
         return
-    looks = model.looks_at_regions
+    looks = model.uses_regions
     fragments = read_fragments(snippets, corpus, regions) if snippets is not None else None
 
     def pairs(split: str) -> Pairs | None:
@@ -127,7 +128,7 @@ def train_generator(
     model.to(request.device)
     task = GeneratorTask(model, train, held_out, vocabulary.start, request.training)
     optimizer = _optimizer(model, request.training)
-    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.sentences), sources)
+    yield from run_training(task, optimizer, request, GENERATOR, corpus, regions, len(train.sentences), sources)
 
 
 def _train_by_metric(
@@ -137,14 +138,14 @@ def _train_by_metric(
     request: Request[GeneratorConfig, GeneratorTraining],
     sources: dict[str, Any],
 ) -> Iterator[Step | Epoch]:
-    looks = model.looks_at_regions
+    looks = model.uses_regions
     train = described_images(corpus, regions, request.split, all_regions=looks)
     held_out = (
         described_images(corpus, regions, request.validate, all_regions=looks) if request.validate is not None else None
     )
     task = SelfCriticalTask(model, vocabulary_of(corpus), train, held_out, request.training)
     optimizer = _optimizer(model, request.training)
-    yield from run_training(task, optimizer, request, FORMAT, corpus, regions, len(train.references), sources)
+    yield from run_training(task, optimizer, request, GENERATOR, corpus, regions, len(train.references), sources)
 
 
 def _sources(snippets: Path | None, start: Trained[SentenceModel] | None) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def _require_same(
 ) -> None:
     if start.vocabulary != vocabulary:
         raise ArtifactError("the generator to start from has another vocabulary than the corpus")
-    start.recipe.require_from(regions.envelope, str(regions.path))
+    start.feature_spec.require_from(regions.envelope, str(regions.path))
     if start.model.config != config:
         raise ArtifactError("the generator to start from has another shape than the one asked for")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig
-from vsa_cli.core.errors import UsageError
+from vsa_cli.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -34,35 +34,35 @@ def check_usage(asked: Usage) -> None:
         UsageError: they do not.
     """
     if asked.corpus != asked.regions_file:
-        raise UsageError("--corpus and --regions-file go together")
+        raise ConfigError("--corpus and --regions-file go together")
     if asked.baseline is not None:
         _check_baseline(asked)
     elif asked.photos == asked.corpus:
-        raise UsageError("name photographs (files, folders, - for a list), or a --corpus with its --regions-file")
+        raise ConfigError("name photographs (files, folders, - for a list), or a --corpus with its --regions-file")
     if asked.split and asked.photos:
-        raise UsageError("--split chooses what to caption of a --corpus; with photographs there is nothing to choose")
+        raise ConfigError("--split chooses what to caption of a --corpus; with photographs there is nothing to choose")
     if asked.region_options and not asked.regions:
-        raise UsageError("--min-logprob and --top-regions go with --regions")
+        raise ConfigError("--min-logprob and --top-regions go with --regions")
     if asked.regions and asked.kind == "coco" and not asked.annotate:
-        raise UsageError("--format coco has no place for --regions; take json, jsonl, csv or html")
+        raise ConfigError("--format coco has no place for --regions; take json, jsonl, csv or html")
     if asked.sidecar and not asked.photos:
-        raise UsageError("--sidecar goes with photographs, not with a --corpus")
+        raise ConfigError("--sidecar goes with photographs, not with a --corpus")
     if asked.resume:
         _check_resume(asked)
 
 
 def _check_baseline(asked: Usage) -> None:
     if not asked.corpus:
-        raise UsageError("--baseline takes its sentences from a --corpus with its --regions-file: name them")
+        raise ConfigError("--baseline takes its sentences from a --corpus with its --regions-file: name them")
     if asked.regions:
-        raise UsageError("--regions are captioned by a model, not by --baseline")
+        raise ConfigError("--regions are captioned by a model, not by --baseline")
     if asked.decoding != DecodingConfig(nbest=asked.decoding.nbest):
-        raise UsageError("--baseline searches nothing: of the options of the search it takes --nbest alone")
+        raise ConfigError("--baseline searches nothing: of the options of the search it takes --nbest alone")
 
 
 def _check_resume(asked: Usage) -> None:
     lines = asked.kind == "jsonl" and asked.output
     if not asked.photos or lines == asked.sidecar or (asked.output and not lines):
-        raise UsageError(
+        raise ConfigError(
             "--resume goes on with photographs by -o FILE of --format jsonl, or by --sidecar: by one of them"
         )

@@ -10,17 +10,16 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.learning.artifact import VERSION, write_trained
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
+from vsa_cli.core.learning.checkpoint import has_training, read_training, write_training
+from vsa_cli.core.learning.loop import Epoch, Plan, State, Step, Task, fit
+from vsa_cli.core.learning.model_dir import write_trained
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.stored import to_dict
-from vsa_cli.core.training.checkpoint import has_training, read_training, write_training
-from vsa_cli.core.training.loop import Epoch, Plan, State, Step, Task, fit
 
 ModelConfig = TypeVar("ModelConfig", EmbedConfig, GeneratorConfig)
 Training = TypeVar("Training", EmbedTraining, GeneratorTraining)
@@ -96,7 +95,7 @@ def run_training(
     """
     settings = request.training
     envelope = envelope_of(format_name, corpus, regions, request, sources)
-    recipe = Recipe.of(regions.envelope, str(regions.path))
+    feature_spec = FeatureSpec.of(regions.envelope, str(regions.path))
     asked = {
         **settings_of(envelope),
         "split": request.split,
@@ -112,7 +111,7 @@ def run_training(
     def write(epoch: Epoch) -> None:
         scores = {"split": request.validate, **epoch.validation} if epoch.validation else {}
         facts = {"trained_on": trained_on, "scores": scores}
-        write_trained(request.out, envelope, vocabulary_of(corpus), recipe, facts, state.best)
+        write_trained(request.out, envelope, vocabulary_of(corpus), feature_spec, facts, state.best)
 
     def save() -> None:
         write_training(request.out, state, asked)
@@ -154,7 +153,7 @@ def envelope_of(
     """The envelope of what a request makes; `sources` are further entries of its configuration."""
     return Envelope(
         format=format_name,
-        version=VERSION,
+        version=VERSIONS[format_name],
         config={"model": to_dict(request.model), "training": to_dict(request.training), **(sources or {})},
         parents={
             "corpus": parent(corpus.envelope.format, corpus.sha256),

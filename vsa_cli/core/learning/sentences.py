@@ -26,7 +26,7 @@ class Sentences:
     words: tuple[tuple[int, ...], ...]
     image: tuple[int, ...]
     ids: tuple[str, ...]
-    wordless: tuple[tuple[int, str], ...]
+    out_of_vocabulary: tuple[tuple[int, str], ...]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
     known: list[tuple[int, ...]] = []
     rows: list[int] = []
     ids: list[str] = []
-    wordless: list[tuple[int, str]] = []
+    out_of_vocabulary: list[tuple[int, str]] = []
     for row, image in enumerate(images):
         require_same_photograph(image, regions)
         for sentence in image.sentences:
@@ -65,7 +65,7 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
                 rows.append(row)
                 ids.append(sentence.sentence_id)
             else:
-                wordless.append((row, sentence.sentence_id))
+                out_of_vocabulary.append((row, sentence.sentence_id))
     if not known:
         raise DataError(f"split {split}: no sentence with a word of the vocabulary")
-    return Sentences(images, tuple(known), tuple(rows), tuple(ids), tuple(wordless))
+    return Sentences(images, tuple(known), tuple(rows), tuple(ids), tuple(out_of_vocabulary))

@@ -14,9 +14,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from vsa_cli.core.artifacts import dump_json
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.regions.recipe import Recipe
+from vsa_cli.core.io.json import dump_json
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.store import ImageRegions
 
@@ -40,10 +40,10 @@ def cache_folder() -> Path:
 class RegionCache:
     """The cache of one way of describing photographs."""
 
-    def __init__(self, folder: Path, recipe: Recipe, max_bytes: int = MAX_BYTES) -> None:
-        digest = hashlib.sha256(dump_json(recipe.to_dict()).encode()).hexdigest()
+    def __init__(self, folder: Path, feature_spec: FeatureSpec, max_bytes: int = MAX_BYTES) -> None:
+        digest = hashlib.sha256(dump_json(feature_spec.to_dict()).encode()).hexdigest()
         self._folder = folder / "regions" / digest[:16]
-        self._size, self._max_bytes = recipe.descriptor_size, max_bytes
+        self._size, self._max_bytes = feature_spec.descriptor_size, max_bytes
         self._room = 0  # bytes before the next look at the whole; threads may miscount by an entry
 
     def get(self, sha256: str) -> ImageRegions | None:

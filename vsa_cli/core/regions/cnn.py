@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vsa_cli.core.artifacts import file_sha256, reason
-from vsa_cli.core.errors import ArtifactError, MissingError, UsageError
-from vsa_cli.core.regions.lite import SCALES, load_lite
+from vsa_cli.core.errors import ArtifactError, ConfigError, MissingError, reason
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.regions.efficientnet_lite import SCALES, load_lite
 
 STRIDE = 32
 """Pixels of the input for one cell of the map; inputs are multiples of it."""
@@ -184,9 +184,9 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
     try:
         builder = models.get_model_builder(name)
     except ValueError as error:
-        raise UsageError(f"--cnn {name}: no such CNN in torchvision") from error
+        raise ConfigError(f"--cnn {name}: no such CNN in torchvision") from error
     if builder.__module__.rpartition(".")[0] != "torchvision.models":
-        raise UsageError(f"--cnn {name}: not an image classifier")
+        raise ConfigError(f"--cnn {name}: not an image classifier")
     path = weights or find_weights(name)
     with torch.device("meta"):
         network = builder(weights=None)
@@ -240,4 +240,4 @@ def _cut(name: str, network: nn.Module) -> tuple[nn.Module, int, nn.Module, nn.L
             flatten = [] if any(isinstance(layer, nn.Flatten) for layer in layers) else [nn.Flatten()]
             assert isinstance(network.features, nn.Module)
             return network.features, int(pool or 1), nn.Sequential(*flatten, *layers), last
-    raise UsageError(f"--cnn {name}: its layers cannot be cut into a map and a classifier; choose a plain CNN")
+    raise ConfigError(f"--cnn {name}: its layers cannot be cut into a map and a classifier; choose a plain CNN")

@@ -12,16 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.artifacts import read_json
 from vsa_cli.core.config import RegionConfig
-from vsa_cli.core.errors import DataError, MissingError, UsageError
-from vsa_cli.core.pictures import Picture
+from vsa_cli.core.errors import ConfigError, DataError, MissingError
+from vsa_cli.core.io.images import Picture
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import read_weights
-from vsa_cli.core.regions.describe import Describer
-from vsa_cli.core.regions.selection import class_confidence, plausible, select
-from vsa_cli.core.regions.selective_search import propose
+from vsa_cli.core.regions.features import FeatureExtractor
+from vsa_cli.core.regions.proposals import class_confidence, plausible, propose, select
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def _to_original(picture: Picture) -> NDArray[np.float32]:
 class SelectiveSearch:
     """Class-agnostic proposals, judged by the CNN's own ImageNet classifier: the embedded default."""
 
-    def __init__(self, top: int, describer: Describer) -> None:
-        self._top, self._describer = top, describer
+    def __init__(self, top: int, feature_extractor: FeatureExtractor) -> None:
+        self._top, self._describer = top, feature_extractor
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """See `Detector`."""
@@ -151,7 +150,7 @@ class FasterRcnn:
 
 
 def build_detector(
-    config: RegionConfig, describer: Describer, boxes_file: Path | None, weights: Path | None
+    config: RegionConfig, feature_extractor: FeatureExtractor, boxes_file: Path | None, weights: Path | None
 ) -> Detector:
     """The detector that a configuration names.
 
@@ -168,13 +167,13 @@ def build_detector(
     """
     for name, option, file in (("boxes", "--boxes", boxes_file), ("fasterrcnn", "--detector-weights", weights)):
         if file is not None and config.detector != name:
-            raise UsageError(f"{option} goes with --detector {name}, not with {config.detector}")
+            raise ConfigError(f"{option} goes with --detector {name}, not with {config.detector}")
     if config.detector == "selective-search":
-        return SelectiveSearch(config.top, describer)
+        return SelectiveSearch(config.top, feature_extractor)
     if config.detector == "grid":
         return Grid(config.top)
     if config.detector == "fasterrcnn":
-        return FasterRcnn(config.top, weights, describer.device)
+        return FasterRcnn(config.top, weights, feature_extractor.device)
     if boxes_file is None:
-        raise UsageError("--detector boxes: name the file with --boxes FILE")
+        raise ConfigError("--detector boxes: name the file with --boxes FILE")
     return GivenBoxes.read(boxes_file, config.top)

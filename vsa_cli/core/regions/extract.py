@@ -12,41 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vsa_cli.core.artifacts import Envelope, dump_json, file_sha256, read_json, reason, write_text
 from vsa_cli.core.corpus.records import is_text
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.errors import ArtifactError, DataError, UsageError
-from vsa_cli.core.pictures import read_picture
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.describe import Describer
-from vsa_cli.core.regions.detectors import Detector
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
+from vsa_cli.core.io.envelope import Envelope
+from vsa_cli.core.io.files import write_text
+from vsa_cli.core.io.json import dump_json, read_json
+from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.io.threads import Workers
+from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
-from vsa_cli.core.regions.writer import write_regions
-from vsa_cli.core.workers import Workers
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 SHARD = 64
 """Photographs a shard: what a death can cost, and what is in memory at once."""
 
 _REQUEST = "request.json"
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photograph to look at.
-
-    Attributes:
-        image_id: its id in the corpus, or its path below the folder.
-        path: its file.
-        sha256: of the file as the corpus knows it; None where there is no corpus.
-    """
-
-    image_id: str
-    path: Path
-    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -58,51 +39,14 @@ class Extracted:
     resumed: bool
 
 
-@dataclass(frozen=True)
-class Extractor:
-    """What turns one photograph into regions."""
-
-    describer: Describer
-    detector: Detector
-    photo_side: int | None
-
-    def describe(self, photo: Photo) -> ImageRegions | str:
-        """The regions of a photograph, or one line that says why there are none."""
-        try:
-            sha256 = file_sha256(photo.path)
-            if photo.sha256 not in (None, sha256):
-                raise DataError(f"{photo.path}: has changed since the corpus was prepared")
-            picture = read_picture(photo.path, self.photo_side)
-            seen = self.describer.map(picture)
-            found = self.detector.choose(photo.image_id, picture, seen)
-            boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-            descriptors = self.describer.regions(picture, boxes, seen)
-        except DataError as error:
-            return str(error)
-        return ImageRegions(
-            image_id=photo.image_id,
-            sha256=sha256,
-            width=picture.width,
-            height=picture.height,
-            boxes=boxes,
-            scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
-            descriptors=_to_half(descriptors),
-        )
-
-
-def _to_half(descriptors: NDArray[np.float32]) -> NDArray[np.float16]:
-    limit = float(np.finfo(np.float16).max)
-    return np.clip(descriptors, -limit, limit).astype(np.float16)
-
-
 def extract_regions(
-    photos: Sequence[Photo], extractor: Extractor, envelope: Envelope, out: Path, *, workers: int, size: int
+    photos: Sequence[Photo], encoder: PhotoEncoder, envelope: Envelope, out: Path, *, workers: int, size: int
 ) -> Iterator[Extracted]:
     """Describe every photograph and write `out`, yielding a record a shard.
 
     Args:
         photos: in the order in which they are kept.
-        extractor: does one of them.
+        encoder: describes one of them.
         envelope: of the output.
         out: `regions.h5`; beside it, while it is made, `regions.h5.part/`. Shards found there are kept.
         workers: photographs in work at once.
@@ -117,15 +61,15 @@ def extract_regions(
     shards = [photos[i : i + SHARD] for i in range(0, len(photos), SHARD)]
     paths = [parts / f"{number:06d}.npz" for number in range(len(shards))]
     total = 0
-    with one_thread_each(extractor.describer.device), Workers(workers) as threads:
+    with one_thread_each(encoder.device), Workers(workers) as threads:
         for shard, path in zip(shards, paths, strict=True):
             resumed = path.exists()
             images, failures = read_shard(path) if resumed else ([], ())
             if not resumed or failures:  # what failed before may be readable again
                 done = {image.image_id: image for image in images}
                 absent = [photo for photo in shard if photo.image_id not in done]
-                described = dict(zip(absent, threads.map(partial(_describe, extractor), absent), strict=True))
-                write_shard(path, [done.get(photo.image_id) or described[photo] for photo in shard])
+                described = dict(zip(absent, threads.map(partial(_describe, encoder), absent), strict=True))
+                write_shard(path, [done.get(str(photo.image_id)) or described[photo] for photo in shard])
                 images, failures = read_shard(path)
             total += len(images)
             yield Extracted(len(shard), failures, resumed)
@@ -136,10 +80,10 @@ def extract_regions(
     _clear(parts)
 
 
-def _describe(extractor: Extractor, photo: Photo) -> ImageRegions | str:
+def _describe(encoder: PhotoEncoder, photo: Photo) -> ImageRegions | FailedPhoto:
     if not is_text(photo.image_id):
-        return f"{photo.path}: its name is not UTF-8, as names in regions.h5 must be; rename it"
-    return extractor.describe(photo)
+        return FailedPhoto(photo, f"{photo.path}: its name is not UTF-8, as names in regions.h5 must be; rename it")
+    return encoder.encode(photo)
 
 
 def part_folder(out: Path) -> Path:
@@ -166,7 +110,7 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
     parts = part_folder(out)
     if parts.exists() and not resume:
         if not force:
-            raise UsageError(f"{parts}: an unfinished run; --resume goes on with it, --force starts anew")
+            raise ConfigError(f"{parts}: an unfinished run; --resume goes on with it, --force starts anew")
         _clear(parts)
     if not (resume and out.exists()) or parts.exists():
         return None

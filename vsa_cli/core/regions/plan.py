@@ -8,18 +8,18 @@ from pathlib import Path
 
 import torch
 
-from vsa_cli.core.artifacts import Envelope, parent
 from vsa_cli.core.config import RegionConfig
-from vsa_cli.core.corpus.corpus import Corpus, read_corpus
-from vsa_cli.core.errors import DataError, UsageError
-from vsa_cli.core.formats import find_pictures
-from vsa_cli.core.pictures import read_size
+from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
+from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.images import read_size
+from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
-from vsa_cli.core.regions.describe import Describer
 from vsa_cli.core.regions.detectors import build_detector
-from vsa_cli.core.regions.extract import Extractor, Photo
-from vsa_cli.core.regions.recipe import Recipe
-from vsa_cli.core.regions.store import FORMAT, VERSION
+from vsa_cli.core.regions.encoder import RegionExtractor
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.features import FeatureExtractor
 
 _MAP_SIDE = 320  # pixels: small regions want a finer map than the CNN was trained with; words find theirs better
 _SAMPLE = 1000  # headers read to learn how large a folder's photographs are
@@ -47,9 +47,9 @@ class Extraction:
     """An extraction, ready to run."""
 
     photos: list[Photo]
-    extractor: Extractor
+    extractor: RegionExtractor
     envelope: Envelope
-    recipe: Recipe
+    feature_spec: FeatureSpec
 
 
 def plan_extraction(
@@ -70,24 +70,31 @@ def plan_extraction(
     """
     if source.is_dir():
         if split != "all" or files.images is not None:
-            raise UsageError(f"{source}: is a folder; --split and --images go with a corpus.json")
+            raise ConfigError(f"{source}: is a folder; --split and --images go with a corpus.json")
         photos, sides, parents = _from_folder(source)
     else:
         corpus = read_corpus(source, files.images)
         if not corpus.root.is_dir():
             raise DataError(f"{corpus.root}: no such folder of photographs; --images DIR says where they are now")
-        photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split)]
+        photos = [_photo(corpus, image) for image in corpus.split(split)]
         sides = [min(image.width, image.height) for image in corpus.images]
         parents = _corpus_parent(corpus)
     cnn = load_cnn(config.cnn, files.cnn_weights)
     own = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or own) / STRIDE))
     settled = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
-    describer = Describer(cnn, side, settled.describe, device)
-    detector = build_detector(settled, describer, files.boxes, files.detector_weights)
-    recipe = Recipe(settled, cnn.sha256, cnn.descriptor_size)
-    envelope = Envelope(format=FORMAT, version=VERSION, config=recipe.to_dict(), parents=parents, seed=seed)
-    return Extraction(photos, Extractor(describer, detector, settled.photo_side), envelope, recipe)
+    feature_extractor = FeatureExtractor(cnn, side, settled.describe, device)
+    detector = build_detector(settled, feature_extractor, files.boxes, files.detector_weights)
+    feature_spec = FeatureSpec(settled, cnn.sha256, cnn.descriptor_size)
+    envelope = Envelope(
+        format=REGIONS, version=VERSIONS[REGIONS], config=feature_spec.to_dict(), parents=parents, seed=seed
+    )
+    return Extraction(photos, RegionExtractor(feature_extractor, detector, settled.photo_side), envelope, feature_spec)
+
+
+def _photo(corpus: Corpus, image: Image) -> Photo:
+    file = corpus.path(image)
+    return Photo(str(file), image.key, file, image.sha256)
 
 
 def _corpus_parent(corpus: Corpus) -> dict[str, dict[str, str]]:
@@ -98,7 +105,7 @@ def _from_folder(folder: Path) -> tuple[list[Photo], list[int], dict[str, dict[s
     paths = find_pictures(folder)
     if not paths:
         raise DataError(f"{folder}: no photographs in it")
-    photos = [Photo(path.relative_to(folder).as_posix(), path, None) for path in paths]
+    photos = [Photo(str(path), path.relative_to(folder).as_posix(), path) for path in paths]
     sides = []
     for path in paths[:_SAMPLE]:
         try:

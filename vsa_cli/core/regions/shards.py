@@ -13,21 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from vsa_cli.core.artifacts import atomic_path, dump_json, reason
-from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.errors import ArtifactError, reason
+from vsa_cli.core.io.files import atomic_path
+from vsa_cli.core.io.json import dump_json
+from vsa_cli.core.io.sources import FailedPhoto
 from vsa_cli.core.regions.store import ImageRegions
 
 
-def write_shard(path: Path, results: Sequence[ImageRegions | str]) -> None:
+def write_shard(path: Path, results: Sequence[ImageRegions | FailedPhoto]) -> None:
     """Write what became of each photograph of a shard: its regions, or one line that says why there are none.
 
     Raises:
         DataError: it cannot be written.
     """
-    images = [result for result in results if not isinstance(result, str)]
+    images = [result for result in results if not isinstance(result, FailedPhoto)]
     about = {
         "images": [[image.image_id, image.sha256, image.width, image.height] for image in images],
-        "failures": [result for result in results if isinstance(result, str)],
+        "failures": [result.reason for result in results if isinstance(result, FailedPhoto)],
     }
     arrays: dict[str, Any] = {}
     for i, image in enumerate(images):

@@ -17,8 +17,9 @@ Datasets are chunked, so that a split is read without the rest. Knows no detecto
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.artifacts import Envelope, reason, remedy, require_there
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, remedy, require_there
+from vsa_cli.core.io.files import atomic_path
+from vsa_cli.core.io.guarded_file import sink
+from vsa_cli.core.io.json import dump_json
+from vsa_cli.core.io.threads import uninterrupted
 
-FORMAT, VERSION = "vsa-regions", 1
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
 
@@ -87,11 +91,11 @@ class RegionStore:
             ArtifactError: it is not a whole `vsa-regions` file of a version read here.
         """
         self.path = path
-        require_there(path, FORMAT)
+        require_there(path, REGIONS)
         try:
             self._file = h5py.File(path, "r", locking=False)
         except OSError as error:
-            raise DataError(f"{path}: cannot be read as HDF5 ({reason(error)}){remedy(FORMAT)}") from error
+            raise DataError(f"{path}: cannot be read as HDF5 ({reason(error)}){remedy(REGIONS)}") from error
         try:
             self._read_head()
         except (KeyError, OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:
@@ -100,7 +104,7 @@ class RegionStore:
     def _read_head(self) -> None:
         envelope = self._file.attrs.get("envelope")
         self.envelope = Envelope.from_dict(
-            json.loads(envelope) if isinstance(envelope, str) else None, str(self.path), FORMAT, VERSION
+            json.loads(envelope) if isinstance(envelope, str) else None, str(self.path), REGIONS, VERSIONS[REGIONS]
         )
         self.sha256 = str(self._file.attrs["sha256"])
         data = {name: self._dataset(name, rank) for name, rank in _SHAPES.items()}
@@ -241,3 +245,65 @@ class RegionStore:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[ImageRegions]], size: int) -> int:
+    """Write `regions.h5` part by part, in memory bounded by one part.
+
+    Args:
+        path: the file; replaced in one step when all is written.
+        envelope: with a RegionConfig.
+        parts: images in the order in which they are kept.
+        size: D.
+
+    Returns:
+        How many images were written.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
+    with (
+        atomic_path(path) as part_path,
+        uninterrupted() as came,  # HDF5 crashes on the KeyboardInterrupt of a write to the sink
+        sink(part_path) as out,
+        h5py.File(out, "w", libver="latest") as file,
+    ):
+        text = h5py.string_dtype("utf-8")
+        columns = {
+            "descriptors": _column(file, "descriptors", (size,), "f2"),
+            "boxes": _column(file, "boxes", (4,), "f4"),
+            "scores": _column(file, "scores", (), "f4"),
+            "ids": _column(file, "ids", (), text),
+            "sizes": _column(file, "sizes", (2,), "i4"),
+            "hashes": _column(file, "hashes", (), text),
+        }
+        offsets = [0]
+        for images in parts:
+            if came:
+                raise KeyboardInterrupt
+            if not images:
+                continue
+            _append(columns["descriptors"], np.concatenate([image.descriptors for image in images]))
+            _append(columns["boxes"], np.concatenate([image.boxes for image in images]))
+            _append(columns["scores"], np.concatenate([image.scores for image in images]))
+            _append(columns["ids"], [image.image_id for image in images])
+            _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
+            _append(columns["hashes"], [image.sha256 for image in images])
+            for image in images:
+                offsets.append(offsets[-1] + len(image.boxes))
+                digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
+        file.create_dataset("offsets", data=np.array(offsets, "i8"))
+        file.attrs["envelope"] = dump_json(envelope.to_dict())
+        file.attrs["sha256"] = digest.hexdigest()
+    return len(offsets) - 1
+
+
+def _column(file: h5py.File, name: str, shape: tuple[int, ...], dtype: object) -> h5py.Dataset:
+    return file.create_dataset(name, (0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=(CHUNK_ROWS, *shape))
+
+
+def _append(column: h5py.Dataset, rows: object) -> None:
+    start = len(column)
+    column.resize(start + len(rows), axis=0)  # type: ignore[arg-type]
+    column[start:] = rows

@@ -1,0 +1,176 @@
+"""Photographs to regions and descriptors, as a model's training photographs were described.
+
+A photograph passes `RegionExtractor.extract` once: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
+the cache and the threads, and is the one place where a photograph that cannot be read becomes a `FailedPhoto`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.images import Picture, read_picture
+from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.io.threads import Job, Workers
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.boxes import Boxes
+from vsa_cli.core.regions.cache import RegionCache
+from vsa_cli.core.regions.cnn import load_cnn
+from vsa_cli.core.regions.detectors import Detector, build_detector
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.features import FeatureExtractor, to_half
+from vsa_cli.core.regions.store import ImageRegions
+
+
+@dataclass(frozen=True)
+class RegionExtractor:
+    """A CNN and a detector: one photograph in, its regions out.
+
+    Attributes:
+        feature_extractor: the CNN that describes boxes.
+        detector: what proposes boxes; None describes the whole image alone.
+        photo_side: larger photographs are first reduced to this shorter side, in pixels; None leaves them as they are.
+    """
+
+    feature_extractor: FeatureExtractor
+    detector: Detector | None
+    photo_side: int | None
+
+    def extract(self, photo: Photo) -> ImageRegions:
+        """The regions of a photograph, the whole image first.
+
+        Raises:
+            DataError: it cannot be read, or has changed since its corpus was prepared.
+        """
+        # only caches and corpora need the hash, and whole images alone are in neither: reading a file twice is felt
+        sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
+        if photo.sha256 not in (None, sha256):
+            raise DataError(f"{photo.file}: has changed since the corpus was prepared")
+        picture = read_picture(photo.file, self.photo_side)
+        boxes, scores, descriptors = self._describe(photo, picture)
+        return ImageRegions(
+            image_id=str(photo.image_id),
+            sha256=sha256,
+            width=picture.width,
+            height=picture.height,
+            boxes=boxes,
+            scores=scores,
+            descriptors=to_half(descriptors),
+        )
+
+    def _describe(self, photo: Photo, picture: Picture) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
+        whole = geometry.whole(picture.width, picture.height)
+        if self.detector is None:
+            return whole, np.ones(1, np.float32), self.feature_extractor.regions(picture, whole)
+        feature_map = self.feature_extractor.map(picture)
+        found = self.detector.choose(str(photo.image_id), picture, feature_map)
+        boxes = np.concatenate([whole, found.boxes])
+        scores = np.concatenate([[1.0], found.scores]).astype(np.float32)
+        return boxes, scores, self.feature_extractor.regions(picture, boxes, feature_map)
+
+
+class PhotoEncoder:
+    """Photographs to regions, several at a time, through a cache.
+
+    Args:
+        extractor: describes one photograph.
+        cache: keeps regions by the content of the photograph's file; None describes every photograph anew.
+        workers: photographs in work at the same time.
+    """
+
+    def __init__(self, extractor: RegionExtractor, cache: RegionCache | None, workers: int) -> None:
+        self._extractor, self._cache, self._workers = extractor, cache, workers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the CNN is."""
+        return self._extractor.feature_extractor.device
+
+    def encode(self, photo: Photo) -> ImageRegions | FailedPhoto:
+        """The regions of a photograph; may be called from several threads."""
+        try:
+            return self._extractor.extract(photo) if self._cache is None else self._cached(photo, self._cache)
+        except DataError as error:
+            return FailedPhoto(photo, str(error))
+
+    def _cached(self, photo: Photo, cache: RegionCache) -> ImageRegions:
+        known = cache.get(file_sha256(photo.file))
+        if known is not None:
+            return replace(known, image_id=str(photo.image_id))
+        regions = self._extractor.extract(photo)
+        cache.put(regions)
+        return regions
+
+    def encode_all(
+        self, photos: Iterable[Photo], ahead: int = 64
+    ) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+        """Each photograph with its regions, in the order given, each as soon as it is done.
+
+        Args:
+            photos: consumed as they are needed; there may be any number.
+            ahead: photographs that are read ahead of the one that is returned, which bounds the memory.
+        """
+        upcoming = iter(photos)
+        with one_thread_each(self.device), Workers(self._workers) as workers:
+            jobs: deque[tuple[Photo, Job[ImageRegions | FailedPhoto]]] = deque()
+            while True:
+                for photo in islice(upcoming, ahead - len(jobs)):
+                    jobs.append((photo, workers.begin(self.encode, photo)))
+                if not jobs:
+                    return
+                photo, job = jobs.popleft()
+                yield photo, job.result()
+
+
+def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:
+    """The feature extractor that a model was trained with.
+
+    Raises:
+        MissingError: the CNN's weights are not installed.
+        ArtifactError: the weights found are not those that the model was trained with.
+    """
+    with one_thread_each(torch.device("cpu")):  # many small products: where a core is busy, its thread holds up each
+        cnn = load_cnn(spec.config.cnn, weights)
+    if cnn.sha256 != spec.cnn_sha256:
+        raise ArtifactError(f"{spec.config.cnn}: these weights are not the ones that the model was trained with")
+    return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
+
+
+def photo_encoder(
+    spec: FeatureSpec,
+    *,
+    device: torch.device,
+    workers: int,
+    weights: Path | None = None,
+    cache: Path | None = None,
+    whole_only: bool = False,
+) -> PhotoEncoder:
+    """The encoder that describes new photographs as the training photographs were.
+
+    Args:
+        spec: how those were described.
+        device: where the CNN runs.
+        workers: photographs in work at the same time.
+        weights: the CNN's weight file, where it is not the one installed with its package.
+        cache: the folder of the feature cache; None does without. Whole images alone are not cached.
+        whole_only: whether to describe the whole image alone, without boxes.
+
+    Raises:
+        ConfigError: the training photographs had the user's own boxes, which new photographs lack.
+        MissingError: weights are not installed.
+        ArtifactError: the weights found are not those that the model was trained with.
+    """
+    features = feature_extractor_for(spec, weights, device)
+    detector = None if whole_only else build_detector(spec.config, features, None, None)
+    kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
+    return PhotoEncoder(RegionExtractor(features, detector, spec.config.photo_side), kept, workers)

@@ -1,0 +1,69 @@
+"""How photographs were turned into descriptors: what must be repeated for a new photograph to fit a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """A region configuration with nothing left open.
+
+    Attributes:
+        config: with `side` and `photo_side` settled.
+        cnn_sha256: of the CNN's weight file.
+        descriptor_size: D.
+    """
+
+    config: RegionConfig
+    cnn_sha256: str
+    descriptor_size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, flat."""
+        return {
+            **to_dict(self.config),
+            "cnn_sha256": self.cnn_sha256,
+            "descriptor_size": self.descriptor_size,
+        }
+
+    @classmethod
+    def from_dict(cls, data: object, where: str) -> FeatureSpec:
+        """Rebuild it from an artifact.
+
+        Raises:
+            ArtifactError: a field is absent or of the wrong type.
+        """
+        if not isinstance(data, Mapping):
+            raise ArtifactError(f"{where}: does not say how its photographs were described")
+        fields = dict(data)
+        sha256, size = fields.pop("cnn_sha256", None), fields.pop("descriptor_size", None)
+        if not isinstance(sha256, str) or not isinstance(size, int) or not 0 < size <= 1 << 20:
+            raise ArtifactError(f"{where}: does not say which CNN described its photographs")
+        return cls(from_dict(RegionConfig, fields, where), sha256, size)
+
+    @classmethod
+    def of(cls, envelope: Envelope, where: str) -> FeatureSpec:
+        """The recipe of a regions file, by its envelope."""
+        return cls.from_dict(envelope.config, where)
+
+    def require_from(self, envelope: Envelope, where: str) -> None:
+        """See that a regions file holds descriptors of this kind; which boxes were chosen does not matter.
+
+        Raises:
+            ArtifactError: they were made by another CNN or otherwise.
+        """
+        theirs = FeatureSpec.of(envelope, where)
+        if self._kind() != theirs._kind():
+            mine = self.config
+            needed = f"{mine.cnn}, {mine.describe}, side {mine.side}"
+            raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions so")
+
+    def _kind(self) -> tuple[str, str, str, int]:
+        return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side

@@ -1,0 +1,126 @@
+"""From boxes in a photograph to descriptors, by RoI pooling or by crops (paper, section 3.1).
+
+Knows the CNN, not how boxes were found. Every photograph is described alone, so that a descriptor does not depend
+on the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vsa_cli.core.config import Describe
+from vsa_cli.core.io.images import Picture, resize
+from vsa_cli.core.regions.boxes import Boxes
+from vsa_cli.core.regions.cnn import STRIDE, Cnn
+
+MAX_ASPECT = 4
+"""Photographs longer than this many times their shorter side are squeezed to it, so that none fills the memory."""
+
+
+def input_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of the CNN's input for a photograph, in pixels.
+
+    The shorter side becomes `side`; both are rounded to whole cells of the map, so that each cell lies inside.
+    """
+    scale = side / min(width, height)
+    cells = [min(max(1, round(n * scale / STRIDE)), MAX_ASPECT * max(1, round(side / STRIDE))) for n in (width, height)]
+    return cells[0] * STRIDE, cells[1] * STRIDE
+
+
+class FeatureExtractor:
+    """A CNN on its device, fed with photographs."""
+
+    def __init__(self, cnn: Cnn, side: int, mode: Describe, device: torch.device) -> None:
+        self.cnn = cnn.to(device)
+        self.side, self.mode, self.device = side, mode, device
+
+    @torch.inference_mode()
+    def map(self, picture: Picture) -> Tensor:
+        """(C, h, w) float32: the CNN's map of the whole photograph, on the device."""
+        size = input_size(picture.width, picture.height, self.side)
+        return self.cnn.maps(self._pixels(resize(picture.rgb, *size))[None])[0]
+
+    @torch.inference_mode()
+    def regions(self, picture: Picture, boxes: Boxes, feature_map: Tensor | None = None) -> NDArray[np.float32]:
+        """Describe boxes.
+
+        Args:
+            picture: the photograph.
+            boxes: (R, 4), in pixels of the upright original.
+            feature_map: of `map`, where the caller has it already.
+
+        Returns:
+            (R, D) float32.
+        """
+        if self.mode == "crop":
+            return self._crops(picture, boxes)
+        seen = self.map(picture) if feature_map is None else feature_map
+        return self.pool(seen, picture, boxes).cpu().numpy()
+
+    @torch.inference_mode()
+    def pool(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
+        """(R, D) float32 on the device: descriptors pooled from a map (Fast R-CNN).
+
+        Where the CNN averages its map, the mean of the box's cells, each weighted by its share inside the box;
+        where it takes more (VGG, AlexNet), RoIAlign.
+        """
+        _, rows, columns = feature_map.shape
+        scale = np.array([columns / picture.width, rows / picture.height] * 2, np.float32)
+        cells = torch.from_numpy(boxes * scale).to(self.device)
+        if self.cnn.pool > 1:
+            from torchvision.ops import roi_align
+
+            pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True)
+            return self.cnn.describe(pooled)
+        shares = _inside(cells[:, 1::2], rows)[:, :, None] * _inside(cells[:, 0::2], columns)[:, None, :]
+        means = shares.flatten(1) @ feature_map.flatten(1).T
+        return self.cnn.describe(means[:, :, None, None])
+
+    def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
+        """(R, D): each box warped to a square of `side` pixels (R-CNN), one by one on a CPU."""
+        scale_x, scale_y = picture.rgb.shape[1] / picture.width, picture.rgb.shape[0] / picture.height
+        crops = torch.stack(
+            [
+                self._pixels(resize(picture.rgb, self.side, self.side, tuple(box)))
+                for box in boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
+            ]
+        )
+        pool = torch.nn.AdaptiveAvgPool2d(self.cnn.pool)
+        size = 1 if self.device.type == "cpu" else len(crops)
+        described = [self.cnn.describe(pool(self.cnn.maps(batch))) for batch in torch.split(crops, size)]
+        return torch.cat(described).cpu().numpy()
+
+    def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(rgb.copy()).to(self.device)
+
+
+def _inside(spans: Tensor, cells: int) -> Tensor:
+    """(R, cells): of each span (R, 2) of a line of unit cells, the share that lies in each cell."""
+    edges = torch.arange(cells, device=spans.device)
+    overlap = torch.minimum(spans[:, 1:], edges + 1) - torch.maximum(spans[:, :1], edges)
+    overlap = overlap.clamp(min=0)
+    return overlap / overlap.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def mean_and_scale(descriptors: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the reciprocal spread of each number: (D,) float64 each.
+
+    A number that hardly varies is not blown up: no spread counts as less than a hundredth of the mean one. In
+    double precision, so that neither depends on how many threads share a sum.
+
+    Args:
+        descriptors: (S, D), S at least 1, of which nothing varies.
+    """
+    exact = descriptors.double()
+    spread = exact.std(0, correction=min(1, len(exact) - 1))
+    least = max(1e-6, 0.01 * float(spread.mean()))
+    return exact.mean(0), spread.clamp(min=least).reciprocal()
+
+
+def to_half(descriptors: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Descriptors in float16, as `regions.h5` holds them; numbers beyond its range become its largest."""
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(descriptors, -limit, limit).astype(np.float16)

@@ -1,0 +1,1 @@
+"""Regions described by other programs: import and export."""

@@ -1,1 +1,0 @@
-"""What every training shares: optimisers, the loop, checkpoints. Knows no images and no words."""
