@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vsa_cli import __version__
-from vsa_cli.core import artifacts
+from vsa_cli.core.io import envelope, files
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.io.files import atomic_path, file_sha256, write_text
@@ -27,7 +27,7 @@ JSON = st.recursive(
 
 
 def test_an_envelope_tells_who_it_is_and_comes_back() -> None:
-    envelope = Envelope("vsa-x", 2, {"a": 1}, {"corpus": artifacts.parent("vsa-corpus", "f" * 64)}, seed=5)
+    envelope = Envelope("vsa-x", 2, {"a": 1}, {"corpus": envelope.parent("vsa-corpus", "f" * 64)}, seed=5)
     data = json.loads(dump_json(envelope.to_dict()))
     assert data["tool"] == f"vsa {__version__}"
     assert Envelope.from_dict(data, "x", "vsa-x", 2) == envelope

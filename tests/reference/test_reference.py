@@ -16,7 +16,7 @@ from vsa_cli.app import app
 from vsa_cli.reference.__main__ import COMPLETIONS, reference_files
 from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from vsa_cli.reference.completion.kinds import FILES, FOLDERS, HEAD, suffixes
 pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
 
 SCRIPTS = {"bash": "vsa.bash", "zsh": "_vsa", "fish": "vsa.fish"}
-FOLDER = Path(__file__).parent.parent / "completions"
+FOLDER = Path(__file__).parent.parent.parent / "completions"
 ALWAYS = {"embed/", "gen/", "my photos/", "plain/"}
 
 CASES = [
