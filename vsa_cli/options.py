@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vsa_cli.core.errors import ConfigError
+
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="Processor: auto, cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[
     int, typer.Option("--threads", min=0, max=1024, metavar="N", help="Threads to use; 0 takes every core.")
@@ -30,3 +32,7 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep nothing and use 
 def given(**values: Any) -> dict[str, Any]:
     """Those options of a preset that were given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+class UsageError(ConfigError):
+    """Options that contradict each other, or of which one is missing."""
