@@ -108,7 +108,7 @@ def check_output(path: Path, *, force: bool, resume: bool = False, folder: bool 
             expected, or the reverse.
         DataError: `path` is a pipe or a device, or its folder cannot be written.
     """
-    import tempfile  # slow, and not needed for `--help`
+    import tempfile  # slow to import, and not needed for help
 
     if force and resume:
         raise ConfigError("`force` starts over and `resume` continues: choose one")
