@@ -1,4 +1,4 @@
-"""A drawn corpus with all its artifacts, made once; a runner; the marks that skip loudly."""
+"""Fixtures: a drawn corpus with all its artifacts, made once; command runners; marks that skip with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vsa_cli.core.learning.model_dir import pack_model
 
 @dataclass(frozen=True)
 class Drawn:
-    """Where the drawn corpus and its artifacts lie. Read, never written."""
+    """Paths of the drawn corpus and its artifacts, which tests read and never write."""
 
     folder: Path
     photos: Path
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of the tests' own: neither do they find what a user has kept, nor leave anything there."""
+    """A cache folder for the tests, so that they neither use nor change the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VSA_HOME", str(tmp_path_factory.mktemp("home")))
         yield
@@ -55,7 +55,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> Iterator[None]:
-    """A shell's `&` has programs ignore Ctrl-C, and what they start with them; those that tests interrupt must not."""
+    """Restore Ctrl-C, which a shell's `&` makes programs and their children ignore; tests interrupt processes."""
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, usual)
@@ -63,7 +63,7 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def vsa() -> Callable[..., Result]:
-    """Run `vsa` in this process: `vsa("prep", path, ...)`. What it does not foresee fails the test: no exit code."""
+    """Run `vsa` in this process: `vsa("prep", path, ...)`. An unexpected exception fails the test."""
     runner = CliRunner()
 
     def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
@@ -74,7 +74,7 @@ def vsa() -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def vsa_process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Run `vsa` as a process of its own, for what only a process shows: streams, pipes, exit codes."""
+    """Run `vsa` as a separate process, to test streams, pipes and exit codes."""
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "vsa_cli", *map(str, arguments)]
@@ -85,7 +85,7 @@ def vsa_process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result]) -> Drawn:
-    """Drawn photographs, captions of two to four sentences each, and all that is made from them."""
+    """Drawn photographs with two to four captions each, and all artifacts made from them."""
     folder = tmp_path_factory.mktemp("drawn")
     write_corpus(folder)
     made = Drawn(
@@ -129,7 +129,7 @@ SMALL_EMBED = ("--size", 64, "--hidden-size", 48, "--batch-size", 24, "--patienc
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium: this machine's, or the one that VSA_CHROMIUM names."""
+    """A headless Chromium: the installed one, or the one that VSA_CHROMIUM names."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
     program = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
@@ -144,7 +144,7 @@ def chromium() -> Iterator[Any]:
 def bundled(
     tmp_path_factory: pytest.TempPathFactory, drawn: Drawn, embed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """The drawn corpus's models in the place of those that are installed with the package."""
+    """Models of the drawn corpus in place of those installed with the package."""
     folder = tmp_path_factory.mktemp("bundled")
     for name, model in (("gen", drawn.model), ("embed", embed)):
         pack_model(model, folder / name)

@@ -1,4 +1,4 @@
-"""A small drawn corpus: coloured shapes on plain grounds, with two to four sentences each.
+"""A small drawn corpus: coloured shapes on plain backgrounds, with two to four captions each.
 
 `python tests/drawn.py FOLDER` writes FOLDER/photos/*.png and FOLDER/captions.csv.
 """
@@ -24,7 +24,7 @@ TEMPLATES = (
 
 
 def draw(path: Path, colour: str, shape: str, ground: str, rng: random.Random) -> None:
-    """One picture of 128 by 96 pixels."""
+    """Draw a picture of 128 by 96 pixels."""
     image = Image.new("RGB", (128, 96), GROUNDS[ground])
     side = rng.randint(40, 56)
     x, y = rng.randint(4, 124 - side), rng.randint(4, 92 - side)
@@ -39,7 +39,7 @@ def draw(path: Path, colour: str, shape: str, ground: str, rng: random.Random) -
 
 
 def write_corpus(folder: Path, copies: int = 2) -> int:
-    """Draw `copies` of each colour, shape and ground, and their sentences; return how many pictures there are."""
+    """Draw `copies` of each colour, shape and background, with captions; return the number of pictures."""
     photos = folder / "photos"
     photos.mkdir(parents=True, exist_ok=True)
     rng = random.Random(7)

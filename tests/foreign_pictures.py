@@ -1,4 +1,4 @@
-"""A drawer of files as people have them: pictures of all kinds, and what looks like pictures and is none."""
+"""Files of many kinds: images in every supported form, and files that are not images or cannot be read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NOT_READ: dict[str, tuple[str, bytes]] = {
     "clip.avi": ("a video", b"RIFF\0\x10\0\0AVI LIST" + bytes(64)),
     "clip.mkv": ("a video", b"\x1aE\xdf\xa3\x93B\x82\x88matroska" + bytes(64)),
     "clip.mpg": ("a video", b"\0\0\x01\xba" + bytes(64)),
-    "camera.cr2": ("a camera's raw file", b"II*\0\x10\0\0\0CR\x02\0" + bytes(64)),
-    "camera.cr3": ("a camera's raw file", b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(64)),
-    "camera.raf": ("a camera's raw file", b"FUJIFILMCCD-RAW 0201" + bytes(64)),
-    "camera.orf": ("a camera's raw file", b"IIRO\x08\0\0\0" + bytes(64)),
-    "camera.rw2": ("a camera's raw file", b"IIU\0\x18\0\0\0" + bytes(64)),
+    "camera.cr2": ("a camera raw file", b"II*\0\x10\0\0\0CR\x02\0" + bytes(64)),
+    "camera.cr3": ("a camera raw file", b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(64)),
+    "camera.raf": ("a camera raw file", b"FUJIFILMCCD-RAW 0201" + bytes(64)),
+    "camera.orf": ("a camera raw file", b"IIRO\x08\0\0\0" + bytes(64)),
+    "camera.rw2": ("a camera raw file", b"IIU\0\x18\0\0\0" + bytes(64)),
     "paper.pdf": ("a PDF", b"%PDF-1.7\n" + bytes(64)),
     "layers.psd": ("a Photoshop file", b"8BPS\0\x01" + bytes(64)),
     "new.jxl": ("JPEG XL", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(64)),
@@ -29,14 +29,14 @@ NOT_READ: dict[str, tuple[str, bytes]] = {
     "saved.jpg": ("a web page", b"<!DOCTYPE html><html><body>404</body></html>"),
     "photos.zip": ("a ZIP archive", b"PK\x03\x04" + bytes(64)),
     "empty.jpg": ("an empty file", b""),
-    "notes.txt": ("not a picture", b"a dog, a hat"),
-    "Thumbs.db": ("not a picture", b"\xd0\xcf\x11\xe0" + bytes(64)),
+    "notes.txt": ("not an image", b"a dog, a hat"),
+    "Thumbs.db": ("not an image", b"\xd0\xcf\x11\xe0" + bytes(64)),
 }
-"""Files that are not read: what the refusal calls them, and what is in them."""
+"""Files that cannot be read: what the error message calls them, and their contents."""
 
 
 def raw_with_thumbnail(picture: Image.Image) -> bytes:
-    """A TIFF as a camera's raw files are: Pillow would read the thumbnail in it."""
+    """A TIFF like a camera raw file, of which Pillow would read the thumbnail."""
     return encoded(picture.resize((16, 12)), "TIFF")
 
 
@@ -47,7 +47,7 @@ def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def readable(picture: Image.Image) -> dict[str, bytes]:
-    """One picture in every form that must be read, by the name of its file."""
+    """A picture in every form that must be read, by file name."""
     turned = Image.Exif()
     turned[0x0112] = 6
     frames = [picture.quantize(16), picture.rotate(90).quantize(16)]
@@ -78,7 +78,7 @@ def readable(picture: Image.Image) -> dict[str, bytes]:
 
 
 def broken(picture: Image.Image) -> dict[str, bytes]:
-    """Pictures that are damaged."""
+    """Damaged images, by file name."""
     whole = {f"cut.{kind.lower()}": encoded(picture, kind) for kind in ("JPEG", "PNG", "WEBP")}
     return {name: data[: len(data) // 2] for name, data in whole.items()} | {
         "bomb.bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 40_000, 40_000, 1, 24, 0, 0, 0, 0, 0, 0),
@@ -86,15 +86,15 @@ def broken(picture: Image.Image) -> dict[str, bytes]:
 
 
 def fill(folder: Path, picture: Image.Image, times: int) -> tuple[list[Path], list[Path]]:
-    """Write all of these `times` times: the files that must be read, and those that must be refused."""
+    """Write all these files `times` times; return those that must be read, and those that must fail."""
     good: list[Path] = []
     bad: list[Path] = []
     for time in range(times):
         place = folder / f"{time}"
         place.mkdir(parents=True)
-        refused = {name: data for name, (_, data) in NOT_READ.items()} | broken(picture)
-        refused["camera.nef"] = raw_with_thumbnail(picture)
-        for files, paths in ((readable(picture), good), (refused, bad)):
+        unreadable = {name: data for name, (_, data) in NOT_READ.items()} | broken(picture)
+        unreadable["camera.nef"] = raw_with_thumbnail(picture)
+        for files, paths in ((readable(picture), good), (unreadable, bad)):
             for name, data in files.items():
                 (place / name).write_bytes(data)
                 paths.append(place / name)

@@ -173,7 +173,7 @@ def test_entries_that_fail_are_named_and_end_in_exit_code_3(vsa: Run, drawn: Dra
         (("{r}", "-o", "{t}/x.tsv", "--split", "dev"), 2, "name the corpus.json"),
         (("{r}", "-o", "{t}/there.tsv"), 2, "exists already"),
         (("{r}", "{c}", "-o", "{t}/there"), 2, "exists already"),
-        (("{r}", "{c}", "-o", "{t}/x.tsv", "--split", "test"), 1, "no image in the split test"),
+        (("{r}", "{c}", "-o", "{t}/x.tsv", "--split", "test"), 1, "no images in the split test"),
         (("{t}/a.tsv", "{c}", "-o", "{t}/x.h5"), 1, "No such file"),
         (("{t}/absent", "{c}", "-o", "{t}/x.h5"), 1, "no file called SPLIT_ims.npy"),
         (("{t}/there.tsv", "{c}", "-o", "{t}/x.h5"), 1, "nothing to convert"),

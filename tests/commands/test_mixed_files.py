@@ -1,4 +1,4 @@
-"""`vsa caption` on two hundred files as people have them: one record each, the rest refused by name, exit code 3."""
+"""`vsa caption` on two hundred files of many kinds: a record each, an error for each unreadable one, exit code 3."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typer.testing import Result
 from tests.conftest import Drawn
 from tests.foreign_pictures import NOT_READ, encoded, fill
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.io import image_formats as formats
-from vsa_cli.core.io import images as pictures
+from vsa_cli.core.io import images
+from vsa_cli.core.io.image_formats import SUFFIXES, find_pictures
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -48,44 +48,44 @@ def test_two_hundred_mixed_files_have_a_record_each(vsa_process: Process, drawn:
         if path.name in NOT_READ:
             assert NOT_READ[path.name][0] in failed[str(path)]
         if path.name == "camera.nef":
-            assert "a camera's raw file" in failed[str(path)]
+            assert "a camera raw file" in failed[str(path)]
 
 
-def test_a_folder_of_them_holds_its_photographs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_folder_of_mixed_files_gives_its_photographs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     good, bad = fill(tmp_path / "mixed", drawn_picture(drawn), 1)
     result = vsa("caption", tmp_path / "mixed", "--model", drawn.model, "--format", "jsonl")
     assert result.exit_code == 3
     records = {record["path"]: record for record in map(json.loads, result.stdout.splitlines())}
-    listed = {str(path) for path in (*good, *bad) if path.suffix.lower() in formats.SUFFIXES and path.exists()}
+    listed = {str(path) for path in (*good, *bad) if path.suffix.lower() in SUFFIXES and path.exists()}
     assert set(records) == listed
     read = {path for path, record in records.items() if record["error"] is None}
     assert read == {str(path) for path in good} & listed
 
 
-def test_only_refused_files_are_a_failure(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_only_unreadable_files_exit_with_1(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(NOT_READ["clip.mp4"][1])
     result = vsa("caption", tmp_path / "clip.mp4", "--model", drawn.model)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "a video is not read" in result.stderr
+    assert "a video cannot be read" in result.stderr
 
 
-def test_heic_is_refused_by_name_without_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "can_read_heic", lambda: False)
+def test_heic_without_pillow_heif_raises_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "can_read_heic", lambda: False)
     (tmp_path / "IMG_0001.HEIC").write_bytes(HEIC_HEAD)
-    assert formats.find_pictures(tmp_path) == [tmp_path / "IMG_0001.HEIC"]
+    assert find_pictures(tmp_path) == [tmp_path / "IMG_0001.HEIC"]
     with pytest.raises(DataError, match="pip install pillow-heif"):
-        pictures.read_picture(tmp_path / "IMG_0001.HEIC")
+        images.read_picture(tmp_path / "IMG_0001.HEIC")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="no pillow-heif: pip install '.[heic]'")
-def test_heic_is_read_with_its_reader(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    assert pictures.can_read_heic()
+def test_heic_is_read_with_pillow_heif(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    assert images.can_read_heic()
     picture = drawn_picture(drawn)
     (tmp_path / "IMG_0001.HEIC").write_bytes(encoded(picture, "HEIF", quality=95))
-    read = pictures.read_picture(tmp_path / "IMG_0001.HEIC")
+    read = images.read_picture(tmp_path / "IMG_0001.HEIC")
     assert (read.width, read.height) == picture.size
-    assert abs(read.rgb.astype(int) - pictures.read_picture(drawn.photos / "000.png").rgb).mean() < 6
+    assert abs(read.rgb.astype(int) - images.read_picture(drawn.photos / "000.png").rgb).mean() < 6
     (tmp_path / "cut.heic").write_bytes((tmp_path / "IMG_0001.HEIC").read_bytes()[:200])
     result = vsa("caption", tmp_path, "--model", drawn.model)
     assert result.exit_code == 3
@@ -97,4 +97,4 @@ def test_heic_is_read_with_its_reader(vsa: Run, drawn: Drawn, tmp_path: Path) ->
 def test_avif_is_read(drawn: Drawn, tmp_path: Path) -> None:
     picture = drawn_picture(drawn)
     (tmp_path / "a.avif").write_bytes(encoded(picture, "AVIF"))
-    assert pictures.read_picture(tmp_path / "a.avif").rgb.shape == (picture.height, picture.width, 3)
+    assert images.read_picture(tmp_path / "a.avif").rgb.shape == (picture.height, picture.width, 3)

@@ -31,12 +31,12 @@ def prep(folder: Path, *options: str) -> Result:
 
 
 def spoil(folder: Path) -> None:
-    (folder / "photos" / "1.png").write_bytes(b"no picture")
+    (folder / "photos" / "1.png").write_bytes(b"not an image")
     with (folder / "captions.csv").open("a") as file:
         file.write("gone.png,x\nnonsense\n")
 
 
-def test_a_corpus_is_written_and_told(folder: Path) -> None:
+def test_corpus_is_written_and_summarised(folder: Path) -> None:
     result = prep(folder, "--json", "--min-count", "4", "--val", "1", "--unknown", "unk", "--seed", "3")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
@@ -49,14 +49,14 @@ def test_a_corpus_is_written_and_told(folder: Path) -> None:
     assert corpus.envelope.config["val"] == 1
 
 
-def test_stdout_holds_data_only(folder: Path) -> None:
+def test_stdout_has_data_only(folder: Path) -> None:
     result = prep(folder)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "4 images (train 4), 8 sentences, 1 words with END" in result.stderr
+    assert "4 images (train 4), 8 sentences, vocabulary size 1" in result.stderr
     assert prep(folder, "--quiet", "--force").output == ""
 
 
-def test_failed_inputs_are_named_and_counted_in_exit_code_3(folder: Path) -> None:
+def test_failed_inputs_are_reported_and_exit_with_3(folder: Path) -> None:
     spoil(folder)
     result = prep(folder, "--json", "--quiet", "--report", str(folder / "report.jsonl"))
     assert result.exit_code == 3
@@ -68,7 +68,7 @@ def test_failed_inputs_are_named_and_counted_in_exit_code_3(folder: Path) -> Non
     assert len(read_corpus(folder / "corpus.json").images) == 3
 
 
-def test_many_failures_are_counted_after_twenty(folder: Path) -> None:
+def test_failures_after_the_twentieth_are_counted(folder: Path) -> None:
     with (folder / "captions.csv").open("a") as file:
         file.writelines(f"gone{number}.png,x\n" for number in range(50))
     result = prep(folder, "--quiet")
@@ -76,7 +76,7 @@ def test_many_failures_are_counted_after_twenty(folder: Path) -> None:
     assert "and 30 more" in result.stderr
 
 
-def test_strict_writes_nothing_but_the_report(folder: Path) -> None:
+def test_strict_writes_only_the_report(folder: Path) -> None:
     spoil(folder)
     result = prep(folder, "--strict", "--json", "--report", str(folder / "report.jsonl"))
     assert (result.exit_code, result.stdout) == (1, "")
@@ -85,39 +85,39 @@ def test_strict_writes_nothing_but_the_report(folder: Path) -> None:
     assert (folder / "report.jsonl").exists()
 
 
-def test_nothing_left_is_a_failure(folder: Path) -> None:
+def test_corpus_without_images_exits_with_1(folder: Path) -> None:
     for path in (folder / "photos").iterdir():
         path.unlink()
     result = prep(folder)
     assert result.exit_code == 1
-    assert "no image is left" in result.stderr
+    assert "no images are left" in result.stderr
     assert not (folder / "corpus.json").exists()
 
 
-def test_an_existing_output_is_refused_before_the_work(folder: Path) -> None:
+def test_existing_output_fails_before_captions_are_read(folder: Path) -> None:
     (folder / "corpus.json").write_text("mine")
-    (folder / "captions.csv").unlink()  # the work could not even begin
+    (folder / "captions.csv").unlink()  # reading it would fail
     result = prep(folder)
     assert result.exit_code == 2
     assert result.stderr == f"vsa: {folder / 'corpus.json'}: exists already; --force replaces it\n"
     assert (folder / "corpus.json").read_text() == "mine"
 
 
-def test_force_replaces_and_leaves_no_parts(folder: Path) -> None:
+def test_force_replaces_and_leaves_no_temporary_files(folder: Path) -> None:
     (folder / "corpus.json").write_text("mine")
     assert prep(folder, "--force").exit_code == 0
     assert len(read_corpus(folder / "corpus.json").images) == 4
     assert sorted(path.name for path in folder.iterdir()) == ["captions.csv", "corpus.json", "photos"]
 
 
-def test_the_report_does_not_go_where_the_corpus_goes(folder: Path) -> None:
+def test_report_and_corpus_must_be_different_files(folder: Path) -> None:
     result = prep(folder, "--report", str(folder / "photos" / ".." / "corpus.json"))
     assert result.exit_code == 2
-    assert "named for two outputs" in result.stderr
+    assert "the same file for two outputs" in result.stderr
     assert not (folder / "corpus.json").exists()
 
 
-def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
+def test_dry_run_reports_and_writes_nothing(folder: Path) -> None:
     spoil(folder)
     (folder / "corpus.json").write_text("mine")
     result = prep(folder, "--dry-run", "--json", "--report", str(folder / "report.jsonl"))
@@ -141,14 +141,14 @@ def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
         (("--images", "absent"), 1),
     ],
 )
-def test_wrong_requests_end_in_their_code_and_one_line(folder: Path, options: tuple[str, ...], code: int) -> None:
+def test_invalid_requests_exit_with_their_code_and_one_line(folder: Path, options: tuple[str, ...], code: int) -> None:
     result = prep(folder, *options)
     assert result.exit_code == code
     assert "Traceback" not in result.output
     assert not (folder / "corpus.json").exists()
 
 
-def test_a_process_tells_stdout_and_stderr_apart_and_survives_odd_names(folder: Path) -> None:
+def test_process_separates_stdout_and_stderr_and_escapes_names(folder: Path) -> None:
     with (folder / "captions.csv").open("ab") as file:
         file.write("\x1b[31mred.png,x\nübel.png,y\n".encode())
     command = [
@@ -174,7 +174,7 @@ def test_a_process_tells_stdout_and_stderr_apart_and_survives_odd_names(folder: 
     assert b"Traceback" not in process.stderr
 
 
-def test_help_has_an_example_and_stays_light() -> None:
+def test_help_has_an_example_and_imports_nothing_heavy() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from vsa_cli.app import app;"
         "r = CliRunner().invoke(app, ['prep', '-h']); assert r.exit_code == 0; assert 'Example: vsa prep' in r.stdout;"

@@ -167,11 +167,13 @@ def _align_corpus(
 
         refuse_folder(asked.html, *files, force=asked.force)
     from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.alignments import write_alignments
     from vsa_cli.output.console import Console
     from vsa_cli.output.html.from_alignments import Pages
 
+    split = resolve_split(split)
     read, store = read_corpus(corpus), RegionStore(regions)
     trained = _model(replace(asked, model=named[0]) if named else asked)
     console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1

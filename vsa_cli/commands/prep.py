@@ -1,4 +1,4 @@
-"""`vsa prep`: caption files and photographs become `corpus.json`."""
+"""`vsa prep`: make `corpus.json` from caption files and photographs."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_NAMED = 20
-"""Problems that are named on stderr; `--report` takes all of them."""
+_SHOWN = 20
+"""Failures printed on stderr; the report file lists all of them."""
 
 
 def prep(
     captions: Annotated[list[Path], typer.Argument(metavar="CAPTIONS...", help="Caption files, folders or tars.")],
     images: Annotated[
         Path,
-        typer.Option("--images", metavar="DIR", help="Folder of the photographs; those in tars are unpacked into it."),
+        typer.Option("--images", metavar="DIR", help="Folder of the photographs; tars are unpacked into it."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The corpus to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Corpus file to write.")] = Path(
         "corpus.json"
     ),
     captions_format: Annotated[
-        CaptionFileFormat, typer.Option("--captions-format", help="What the caption files are.")
+        CaptionFileFormat, typer.Option("--captions-format", help="Format of the caption files (default: detected).")
     ] = "auto",
     splits: Annotated[
         list[str] | None,
         typer.Option(
             "--splits",
             metavar="[SPLIT=]FILE",
-            help="List of a split's images, one a line; may be repeated. Without it, lists beside a Flickr token file.",
+            help="List of the images of a split, one per line; repeatable (default: lists beside a Flickr token file).",
         ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="SPLIT", help="Split of images whose file does not tell it."),
+        typer.Option("--split", metavar="SPLIT", help="Split of the images whose caption file names none."),
     ] = None,
     tune: Annotated[
-        int, typer.Option("--tune", min=0, metavar="N", help="Set the last N train images aside as tune.")
+        int, typer.Option("--tune", min=0, metavar="N", help="Move the last N train images to tune.")
     ] = PrepConfig.tune,
     val: Annotated[
-        int, typer.Option("--val", min=0, metavar="N", help="Draw N train images at random as val.")
+        int, typer.Option("--val", min=0, metavar="N", help="Move N random train images to val.")
     ] = PrepConfig.val,
     test: Annotated[
-        int, typer.Option("--test", min=0, metavar="N", help="Draw N train images at random as test.")
+        int, typer.Option("--test", min=0, metavar="N", help="Move N random train images to test.")
     ] = PrepConfig.test,
     min_count: Annotated[
         int,
-        typer.Option("--min-count", min=1, metavar="N", help="Keep words that train has at least N times."),
+        typer.Option("--min-count", min=1, metavar="N", help="Keep words that occur at least N times in train."),
     ] = PrepConfig.min_count,
     unknown: Annotated[
-        Unknown, typer.Option("--unknown", help="Other words vanish (the paper) or become UNK.")
+        Unknown, typer.Option("--unknown", help="Drop other words (as in the paper) or replace them by UNK.")
     ] = PrepConfig.unknown,
     restval: Annotated[
-        Restval, typer.Option("--restval", help="COCO's restval images join train or are dropped.")
+        Restval, typer.Option("--restval", help="Add COCO's restval images to train, or drop them.")
     ] = PrepConfig.restval,
-    strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any input failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any input fails.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write every problem to FILE, one JSON a line."),
+        typer.Option("--report", metavar="FILE", help="Write every problem to FILE as JSON Lines."),
     ] = None,
     seed: Seed = 0,
     threads: Threads = 0,
@@ -76,13 +76,12 @@ def prep(
     json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Prepare a corpus: read sentences, check photographs, divide into splits, count words.
+    """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
-    Reads Karpathy's JSON, COCO captions JSON, Flickr token files (Kaggle's CSV copies too), imagefolder metadata.jsonl,
-    CSV and TSV; a folder of sidecars, in which photo.jpg has photo.txt beside it, a sentence a line; and webdataset
-    tars, whose photographs are unpacked into --images, each tar's into a folder of its name; what lies there stays.
-    Photographs that are missing or broken and lines that make no sense are left out, named on stderr, and end
-    in exit code 3.
+    Reads Karpathy's JSON, COCO captions JSON, Flickr token files and their CSV copies from Kaggle, imagefolder
+    metadata.jsonl, CSV and TSV; folders of sidecars, in which photo.jpg has a photo.txt with a sentence per line; and
+    webdataset tars, whose photographs are unpacked into --images, into a subfolder per tar; existing files are kept.
+    Missing or damaged photographs and invalid lines are left out and reported on stderr; the exit code is then 3.
 
     Example: vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json
     """
@@ -111,34 +110,34 @@ def prep(
         captions, images, config, captions_format=captions_format, splits=splits or (), split=split, seed=seed,
         threads=threads, watch=watch, dry_run=dry_run,
     )  # fmt: skip
-    _tell_problems(console, prepared)
+    _report_problems(console, prepared)
     if report is not None and not dry_run:
         write_report(report, prepared.problems)
-    prepared.refuse(strict=strict)
+    prepared.check(strict=strict)
     if not dry_run:
         write_corpus(output, prepared.corpus)
     if json:
         print_data(dump_json(prepared.summary()))
-    console.say(f"{'would write' if dry_run else 'wrote'} {output}: {_describe(prepared)}")
+    console.say(f"{'would write' if dry_run else 'wrote'} {output}: {_summary(prepared)}")
     if not dry_run:
         console.suggest("extract-regions", output)
     if prepared.failures:
         raise typer.Exit(3)
 
 
-def _tell_problems(console: Console, prepared: Prepared) -> None:
+def _report_problems(console: Console, prepared: Prepared) -> None:
     failures, notes = prepared.failures, prepared.notes
-    for failure in failures[:_NAMED]:
+    for failure in failures[:_SHOWN]:
         console.warn(f"{failure.name}: {failure.message}")
-    if len(failures) > _NAMED:
-        console.warn(f"and {len(failures) - _NAMED} more; --report FILE lists them all")
+    if len(failures) > _SHOWN:
+        console.warn(f"and {len(failures) - _SHOWN} more; use --report FILE to list them all")
     for kind in dict.fromkeys(note.kind for note in notes):
-        alike = [note for note in notes if note.kind == kind]
-        console.say(f"note: {len(alike)} {kind}: {name_some(note.name for note in alike)} ({alike[0].message})")
+        same = [note for note in notes if note.kind == kind]
+        console.say(f"note: {len(same)} {kind}: {name_some(note.name for note in same)} ({same[0].message})")
 
 
-def _describe(prepared: Prepared) -> str:
+def _summary(prepared: Prepared) -> str:
     numbers = prepared.summary()
     splits = ", ".join(f"{name} {count}" for name, count in numbers["splits"].items())
-    words = f"{numbers['vocabulary_size']} words with END" if numbers["vocabulary_size"] else "no vocabulary"
-    return f"{numbers['images']} images ({splits}), {numbers['sentences']} sentences, {words}"
+    vocabulary = f"vocabulary size {numbers['vocabulary_size']}" if numbers["vocabulary_size"] else "no vocabulary"
+    return f"{numbers['images']} images ({splits}), {numbers['sentences']} sentences, {vocabulary}"

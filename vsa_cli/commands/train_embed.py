@@ -115,6 +115,7 @@ def train_embed(
     _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.halving import plan_sweep
@@ -144,7 +145,7 @@ def train_embed(
         ),
         tune_words=not fixed_words,
     )  # fmt: skip
-    held_out = validation_split(read, validate)
+    split, held_out = resolve_split(split), validation_split(read, validate)
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
     given = read_word_vectors(word_vectors, vocabulary_of(read)) if word_vectors is not None else None
@@ -152,7 +153,9 @@ def train_embed(
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
-    request = Request(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
+    request = Request(
+        output, model, training, resolve_split(split), held_out, keep, seed, resolve_device(device), resume
+    )
     if dry_run:
         report_request(console, request, as_json=json, **({} if plan is None else {"sweep": asdict(plan)}))
         if plan is not None:

@@ -85,6 +85,7 @@ def train_gen(
     """
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.artifact import read_generator
@@ -120,7 +121,7 @@ def train_gen(
         output,
         model,
         training,
-        split,
+        resolve_split(split),
         held_out,
         keep_last or held_out is None,
         seed,

@@ -1,24 +1,21 @@
-"""The house: everything `vsa` knows, with no word of the command line.
+"""What `vsa` computes: models, data and files, independent of the command line and of how results are shown.
 
-The rooms, in the order in which data walks through them::
+    io/          files: artifact metadata, JSON, text, images, lists of photographs, a thread pool
+    metrics/                     BLEU, METEOR, ROUGE-L, CIDEr, recall, grounding
+    corpus/      corpus.json     images, sentences, splits, vocabulary; readers of caption files
+    regions/     regions.h5      boxes and their CNN descriptors, and the cache of those
+    learning/                    the training loop, checkpoints and model directories of both models
+    embedding/   embed/          regions and words in one space; search and rankings
+    alignment/   snippets.jsonl  which words describe which region
+    generation/  gen/            the sentence generator, decoding, and captions
+    evaluation/                  scores of captions, rankings and alignments
 
-    photographs + sentences
-        corpus/       -> corpus.json     who is who: images, sentences, splits, vocabulary
-        regions/      -> regions.h5      where to look: boxes and their CNN descriptors
-        pages/        -> album/          how it is shown: photographs, boxes and words in a browser
-        learning/                        what training either model shares
-        embedding/    -> embed/          what belongs together: regions and words in one space; search
-        alignment/    -> snippets.jsonl  which words belong to which region
-        generation/   -> gen/            what to say: the sentence generator, and captions
-        evaluation/                      how good it is: captions, rankings, alignments
-        inspect                          what any of these files says of itself
+`config`, `errors` and `device` serve every folder; `inspect` describes any artifact, and `doctor` the installation.
 
-The ground floor serves every room and knows none: `errors`, `config`, `stored`, `json_lines`, `artifacts`, `outputs`,
-`pictures`, `device`, `metrics`, `recurrence`, `training`.
+A folder imports from those above it, except that `generation` does not import `embedding`, and `evaluation` imports
+only `metrics`, `corpus` and `io`. tests/test_architecture.py holds the exact table.
 
-A module imports from its own room, from rooms upstream of it, and from the ground floor.
-
-Letters, the same in every file:
+Letters in shapes, the same in every file:
     B batch, R regions of an image (region 0 is the whole image), T words of a sentence,
     D descriptor size, H hidden size, V vocabulary, P proposals of an image.
 """

@@ -1,15 +1,16 @@
-"""Everything that can go wrong, by kind. Core raises these; `vsa_cli.app` reports them once, on stderr.
+"""Errors that a user can act on, by kind. Core raises them; `vsa_cli.app` reports each once, as one line on stderr.
 
-A message is one line: what is wrong, where, and what to do about it. Core knows no command line: a message names a
-setting by its Python name between backticks (`` `max_length` ``), and the command that runs writes its option there.
+A message gives the place, what is wrong, and what to do about it. Core does not know the command line: a message names
+a setting by its parameter name between backticks (`` `max_length` ``), which the running command replaces by its
+option.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-_LONGEST = 2000
-"""Characters of a message; names and values come from files, and may be of any length."""
+MAX_MESSAGE, MAX_NAME = 2000, 200
+"""Characters of a message, and of a name in it: both may contain text from files, which can be of any length."""
 
 
 class ExitCode(IntEnum):
@@ -25,10 +26,9 @@ class ExitCode(IntEnum):
 
 
 class VsaError(Exception):
-    """Anything a user can fix; ends the process with `exit_code` and one line.
+    """Base of all errors that a user can fix; ends the process with `exit_code` and the message on one line.
 
-    Messages contain names of files and contents of files: control characters, and whatever would break the line, are
-    escaped.
+    Control characters and line ends in the message, which may come from file names and file contents, are escaped.
     """
 
     exit_code = ExitCode.FAILED
@@ -37,39 +37,39 @@ class VsaError(Exception):
         super().__init__(one_line(message))
 
 
-def one_line(text: str) -> str:
-    """A text as one line that a terminal shows and does not obey, of bounded length."""
-    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if short.isprintable():
-        return short
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
-
-
 class DataError(VsaError):
-    """An input (photograph, caption file, list) is missing, broken or not of the kind asked for."""
+    """An input (photograph, captions, list) is missing, damaged or of the wrong kind, or writing an output failed."""
 
 
 class ArtifactError(VsaError):
-    """A file written by `vsa` is damaged, of another format or version, or does not fit its fellows."""
+    """A file written by `vsa` is damaged, has another format or version, or is inconsistent with the other inputs."""
 
 
 class ConfigError(VsaError):
-    """Settings that contradict each other or are out of range, or an output that must not be overwritten."""
+    """A setting is out of range or contradicts another, or an output exists and must not be overwritten."""
 
     exit_code = ExitCode.USAGE
 
 
 class MissingError(VsaError):
-    """Weights, a device or an optional package that the request needs is not on this machine."""
+    """Weights, a device or an optional package that the request needs are not available on this machine."""
 
     exit_code = ExitCode.MISSING
 
 
 class DivergedError(VsaError):
-    """Training left the numbers: a loss that is not finite, or thousands of times what it began with."""
+    """Training diverged: the loss is not finite or has exploded."""
+
+
+def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
+    """A text as one printable line of at most `limit` characters before escaping; control characters are escaped."""
+    short = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    if short.isprintable():
+        return short
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
 
 
 def reason(error: BaseException) -> str:
-    """An exception as part of one line: the operating system's words, without its brackets."""
+    """The message of an exception on one line; of an OSError only the system's description."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return " ".join(text.split())

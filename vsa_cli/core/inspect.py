@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import (
     ALIGNMENTS,
     CORPUS,
@@ -18,9 +18,10 @@ from vsa_cli.core.io.envelope import (
     SWEEP,
     VERSIONS,
     Envelope,
+    open_lines,
 )
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.json import parse, read_json, read_lines
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.checkpoint import model_format
 
 _LINES = frozenset({SNIPPETS, ALIGNMENTS, RANKINGS, SWEEP})
@@ -55,14 +56,8 @@ def describe_artifact(path: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path, format_name: str) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            lines = read_lines(file, str(path))
-            _, first = next(lines, ("", b""))
-            envelope = Envelope.from_dict(parse(first), str(path), format_name, VERSIONS[format_name])
-            return {**envelope.to_dict(), "lines": sum(1 for _ in lines), "sha256": file_sha256(path)}
-    except OSError as error:
-        raise DataError(f"{path}: {reason(error)}") from error
+    with open_lines(path, format_name) as (envelope, lines):
+        return {**envelope.to_dict(), "lines": sum(1 for _ in lines), "sha256": file_sha256(path)}
 
 
 def _corpus(path: Path) -> dict[str, Any]:

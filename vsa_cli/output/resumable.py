@@ -16,7 +16,8 @@ from typing import Any
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.files import check_output, write_lines
-from vsa_cli.core.io.json import parse, read_lines
+from vsa_cli.core.io.json import parse
+from vsa_cli.core.io.text import numbered_lines
 
 
 class Ledger:
@@ -83,7 +84,7 @@ class Ledger:
     def _records(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             with path.open("rb") as file:
-                for where, line in read_lines(file, str(path)):
+                for where, line in numbered_lines(file, str(path)):
                     if not line.endswith(b"\n"):
                         return  # cut short as the run died: its photograph is done again
                     yield line.decode("utf-8").rstrip("\n"), self._record(line, where)

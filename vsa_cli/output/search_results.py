@@ -22,8 +22,9 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.rankings import rank_split
 from vsa_cli.core.embedding.search import Hit, known_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError, reason
-from vsa_cli.core.io.json import dump_json, read_lines
+from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand, show_path
+from vsa_cli.core.io.text import numbered_lines
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.regions.encoder import photo_encoder
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
@@ -186,7 +187,7 @@ def _read_sentences(path: Path) -> list[str]:
     texts: list[str] = []
     try:
         with path.open("rb") as file:
-            for where, line in read_lines(file, str(path)):
+            for where, line in numbered_lines(file, str(path)):
                 text = line.decode("utf-8-sig").rstrip("\r\n")
                 if len(text) > _MAX_LETTERS:
                     raise DataError(f"{where}: a sentence of {len(text)} letters; at most {_MAX_LETTERS} are read")

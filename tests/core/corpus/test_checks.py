@@ -20,7 +20,7 @@ def record(file: str, folder: str = "") -> Record:
     return Record(file, file, folder, "train", sentences={"s": "A dog!"})
 
 
-def test_a_sound_image_is_measured_hashed_and_tokenised(tmp_path: Path) -> None:
+def test_valid_image_is_measured_hashed_and_tokenised(tmp_path: Path) -> None:
     path = draw(tmp_path / "a.png")
     (image,), problems = check_images([record("a.png")], tmp_path)
     assert (image.width, image.height, image.split, image.key) == (9, 7, "train", "a.png")
@@ -29,7 +29,7 @@ def test_a_sound_image_is_measured_hashed_and_tokenised(tmp_path: Path) -> None:
     assert problems == []
 
 
-def test_sizes_are_of_the_upright_picture(tmp_path: Path) -> None:
+def test_sizes_are_of_the_upright_image(tmp_path: Path) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6
     Pillow.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
@@ -49,20 +49,20 @@ def test_sizes_are_of_the_upright_picture(tmp_path: Path) -> None:
         ("x\\a.png", "", "a.png"),
     ],
 )
-def test_photographs_are_found_where_data_sets_put_them(tmp_path: Path, named: str, folder: str, there: str) -> None:
+def test_photographs_are_found_in_the_layouts_of_data_sets(tmp_path: Path, named: str, folder: str, there: str) -> None:
     draw(tmp_path / there)
     (image,), problems = check_images([record(named, folder)], tmp_path)
     assert (image.file, problems) == (there, [])
 
 
-def test_a_photograph_in_its_own_folder_goes_before_a_namesake(tmp_path: Path) -> None:
+def test_photograph_in_its_own_folder_is_preferred_to_the_same_name_elsewhere(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     draw(tmp_path / "x" / "a.png", colour="blue")
     (image,), _ = check_images([record("a.png", "x")], tmp_path)
     assert image.file == "x/a.png"
 
 
-def test_missing_and_broken_photographs_are_named(tmp_path: Path) -> None:
+def test_missing_and_damaged_photographs_are_reported(tmp_path: Path) -> None:
     draw(tmp_path / "big.jpg", (400, 300))
     data = (tmp_path / "big.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) - 40])
@@ -76,7 +76,7 @@ def test_missing_and_broken_photographs_are_named(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in problem.message for problem in problems)
 
 
-def test_every_cut_of_a_jpeg_is_noticed(tmp_path: Path) -> None:
+def test_every_truncation_of_a_jpeg_is_detected(tmp_path: Path) -> None:
     noise = Pillow.effect_noise((64, 48), 90).convert("RGB")
     for progressive in (False, True):
         noise.save(tmp_path / "whole.jpg", progressive=progressive)
@@ -89,7 +89,7 @@ def test_every_cut_of_a_jpeg_is_noticed(tmp_path: Path) -> None:
         assert {problem.kind for problem in problems} == {"unreadable"}
 
 
-def test_two_images_in_one_file_are_both_left_out(tmp_path: Path) -> None:
+def test_two_images_with_one_file_are_both_excluded(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     images, problems = check_images([record("x/a.png"), record("y/a.png")], tmp_path)
     assert images == []
@@ -113,7 +113,7 @@ def test_order_and_result_do_not_depend_on_threads(tmp_path: Path) -> None:
     assert check_images([record(name) for name in names], tmp_path, threads=8) == one
 
 
-def test_results_pass_by_while_they_are_made(tmp_path: Path) -> None:
+def test_watch_receives_results_as_they_are_made(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     seen: list[object] = []
 

@@ -39,7 +39,7 @@ def written(tmp_path: Path) -> Path:
     return tmp_path / "out" / "corpus.json"
 
 
-def test_writing_and_reading_gives_the_same(tmp_path: Path, written: Path) -> None:
+def test_written_corpus_is_read_back_unchanged(tmp_path: Path, written: Path) -> None:
     corpus = read_corpus(written)
     again = write_corpus(written, corpus)
     assert corpus == again == read_corpus(written)
@@ -49,7 +49,7 @@ def test_writing_and_reading_gives_the_same(tmp_path: Path, written: Path) -> No
     assert [image.key for image in corpus.images] == ["1", "zwei"]
 
 
-def test_nothing_in_the_file_is_absolute_and_the_folder_moves(tmp_path: Path, written: Path) -> None:
+def test_paths_in_the_file_are_relative_and_the_folder_can_be_moved(tmp_path: Path, written: Path) -> None:
     assert str(tmp_path) not in written.read_text(encoding="utf-8")
     assert json.loads(written.read_text(encoding="utf-8"))["root"] == "../photos"
     home = tmp_path / "moved" / "here"
@@ -60,7 +60,7 @@ def test_nothing_in_the_file_is_absolute_and_the_folder_moves(tmp_path: Path, wr
     assert all(corpus.path(image).is_file() for image in corpus.images)
 
 
-def test_links_on_the_way_do_not_mislead(tmp_path: Path, written: Path) -> None:
+def test_links_in_parent_folders_are_resolved(tmp_path: Path, written: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / "linked.json").symlink_to(written)
@@ -70,7 +70,7 @@ def test_links_on_the_way_do_not_mislead(tmp_path: Path, written: Path) -> None:
         assert all(corpus.path(image).is_file() for image in corpus.images)
 
 
-def test_a_linked_photo_folder_is_recorded_under_its_own_name(tmp_path: Path) -> None:
+def test_linked_photo_folder_is_recorded_under_its_own_name(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "home").mkdir()
@@ -79,29 +79,31 @@ def test_a_linked_photo_folder_is_recorded_under_its_own_name(tmp_path: Path) ->
     assert '"root": "photos"' in (tmp_path / "home" / "corpus.json").read_text(encoding="utf-8")
 
 
-def test_another_photo_folder_may_be_named(tmp_path: Path, written: Path) -> None:
+def test_photo_folder_can_be_replaced(tmp_path: Path, written: Path) -> None:
     corpus = read_corpus(written, images=tmp_path / "other")
     assert corpus.path(corpus.images[0]) == tmp_path / "other" / "a.jpg"
 
 
-def test_splits_and_their_names(written: Path) -> None:
+def test_split_by_name_and_alias(written: Path) -> None:
     corpus = read_corpus(written)
     assert [image.key for image in corpus.split("train")] == ["1"]
-    assert corpus.split("dev") == corpus.split("val") == [corpus.images[1]]
+    assert corpus.split("val") == [corpus.images[1]]
+    assert corpus.split("dev") == corpus.split("Validation") == corpus.split("valid") == corpus.split("val")
     assert corpus.split("all") == list(corpus.images)
     assert corpus.split_sizes() == {"train": 1, "val": 1}
     with pytest.raises(DataError, match="train 1, val 1"):
         corpus.split("test")
-    with pytest.raises(ConfigError, match="tune"):
-        corpus.split("trian")
+    for name in ("trian", "restval", ""):
+        with pytest.raises(ConfigError, match=rf"^`split` {name}: .* train, tune, val \(or dev\), test, all$"):
+            corpus.split(name)
 
 
-def test_a_corpus_without_train_has_no_vocabulary(tmp_path: Path) -> None:
+def test_corpus_without_train_split_has_no_vocabulary(tmp_path: Path) -> None:
     write_corpus(tmp_path / "c.json", Corpus(ENVELOPE, tmp_path, tiny(tmp_path).images[1:], None))
     assert read_corpus(tmp_path / "c.json").vocabulary is None
 
 
-def test_a_root_that_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
+def test_root_that_is_not_utf8_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="UTF-8"):
         write_corpus(tmp_path / "c.json", tiny(tmp_path / "\udcff"))
     assert not (tmp_path / "c.json").exists()
@@ -141,7 +143,7 @@ def _top(name: str, value: Any) -> Callable[[Any], None]:
         *(_top("parents", value) for value in (None, [], {"a": 3})),
     ],
 )  # fmt: skip
-def test_damage_is_one_line_that_names_the_file(written: Path, damage: Callable[[Any], None]) -> None:
+def test_damage_raises_one_line_with_the_file_name(written: Path, damage: Callable[[Any], None]) -> None:
     data = json.loads(written.read_text(encoding="utf-8"))
     damage(data)
     written.write_text(json.dumps(data), encoding="utf-8")
@@ -152,7 +154,7 @@ def test_damage_is_one_line_that_names_the_file(written: Path, damage: Callable[
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "NaN", "[" * 200_000, '{"format": "vsa-corpus"}', '"x"'])
-def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+def test_files_that_are_not_a_corpus_raise(tmp_path: Path, text: str) -> None:
     (tmp_path / "c.json").write_text(text)
     with pytest.raises((DataError, ArtifactError), match=r"c\.json"):
         read_corpus(tmp_path / "c.json")
@@ -175,7 +177,7 @@ def _places(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_no_value_anywhere_ends_in_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_value_anywhere_is_read_or_raises_one_line(tmp_path: Path, data: st.DataObject) -> None:
     write_corpus(tmp_path / "c.json", tiny(tmp_path))
     document = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     place = data.draw(st.sampled_from(_places(document)[1:]))

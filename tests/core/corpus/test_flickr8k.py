@@ -10,10 +10,10 @@ from vsa_cli.core.corpus.prepare import prepare
 
 
 @pytest.mark.flickr8k
-def test_flickr8k_gives_the_papers_numbers() -> None:
+def test_flickr8k_has_the_sizes_of_the_paper() -> None:
     named = os.environ.get("VSA_FLICKR8K")
     if not named:
-        pytest.skip("VSA_FLICKR8K does not name the Flickr8k folder: the paper's numbers go unchecked")
+        pytest.skip("VSA_FLICKR8K does not name the Flickr8k folder, so the paper's sizes are not checked")
     folder = Path(named)
     token_file = folder / "Flickr8k_text" / "Flickr8k.token.txt"
     prepared = prepare([token_file], folder / "Flicker8k_Dataset", PrepConfig())

@@ -34,7 +34,7 @@ def keys(prepared: Prepared, split: str) -> list[str]:
     return [image.key.removesuffix(".png") for image in prepared.corpus.images if image.split == split]
 
 
-def test_without_splits_all_is_train(folder: Path) -> None:
+def test_without_splits_all_images_are_train(folder: Path) -> None:
     prepared = run(folder)
     assert keys(prepared, "train") == list("012345678")
     assert prepared.problems == ()
@@ -46,7 +46,7 @@ def test_without_splits_all_is_train(folder: Path) -> None:
     }  # fmt: skip
 
 
-def test_lists_beside_a_flickr_file_rule_and_tune_follows_their_order(folder: Path) -> None:
+def test_lists_beside_a_flickr_file_are_used_and_tune_follows_their_order(folder: Path) -> None:
     (folder / "trainImages.txt").write_text("5.png\n9.png\n0.png\n3.png\n")
     (folder / "testImages.txt").write_text("1.png\n")
     prepared = run(folder, PrepConfig(min_count=1, tune=2))
@@ -55,7 +55,7 @@ def test_lists_beside_a_flickr_file_rule_and_tune_follows_their_order(folder: Pa
     assert prepared.failures == []
 
 
-def test_words_are_counted_in_train_only_after_tune_is_taken_out(folder: Path) -> None:
+def test_vocabulary_is_counted_in_train_without_tune(folder: Path) -> None:
     prepared = run(folder, PrepConfig(min_count=2, tune=1, val=1, test=1), seed=1)
     train = keys(prepared, "train")
     assert (len(train), keys(prepared, "tune"), len(keys(prepared, "val")), len(keys(prepared, "test"))) == (
@@ -65,7 +65,7 @@ def test_words_are_counted_in_train_only_after_tune_is_taken_out(folder: Path) -
     assert set(prepared.corpus.vocabulary.words) == {"a", "of", "0", "1", *(f"word{key}" for key in train)}
 
 
-def test_named_lists_go_before_those_beside(folder: Path) -> None:
+def test_named_lists_replace_those_beside_the_captions(folder: Path) -> None:
     (folder / "trainImages.txt").write_text("5.png\n")
     (folder / "mine.txt").write_text("6.png\n")
     prepared = run(folder, splits=[f"val={folder / 'mine.txt'}"])
@@ -74,7 +74,7 @@ def test_named_lists_go_before_those_beside(folder: Path) -> None:
     assert set(prepared.corpus.envelope.parents) == {"captions[0]", "splits[0]"}
 
 
-def test_bad_inputs_are_left_out_and_named(folder: Path) -> None:
+def test_invalid_inputs_are_left_out_and_reported(folder: Path) -> None:
     (folder / "photos" / "2.png").unlink()
     (folder / "photos" / "3.png").write_bytes(b"")
     with (folder / "x.token.txt").open("a") as file:
@@ -85,21 +85,21 @@ def test_bad_inputs_are_left_out_and_named(folder: Path) -> None:
         ("malformed", "x.token.txt, line 19"), ("unsafe", "/etc/x.png"), ("unsafe", "../4.png"), ("missing", "2.png"),
         ("unreadable", "3.png"),
     ]  # fmt: skip
-    assert [(problem.kind, problem.name) for problem in prepared.notes] == [("wordless", "4.png#7")]
-    prepared.refuse(strict=False)
+    assert [(problem.kind, problem.name) for problem in prepared.notes] == [("no-words", "4.png#7")]
+    prepared.check(strict=False)
     with pytest.raises(DataError, match="5 inputs failed"):
-        prepared.refuse(strict=True)
+        prepared.check(strict=True)
 
 
-def test_nothing_left_is_refused_and_does_not_hide_why(folder: Path) -> None:
+def test_corpus_without_images_raises_and_keeps_the_failures(folder: Path) -> None:
     (folder / "empty").mkdir()
     prepared = prepare([folder / "x.token.txt"], folder / "empty", PrepConfig(tune=3))
     assert [problem.kind for problem in prepared.failures] == ["missing"] * 9
-    with pytest.raises(DataError, match="no image is left"):
-        prepared.refuse(strict=False)
+    with pytest.raises(DataError, match="no images are left"):
+        prepared.check(strict=False)
 
 
-def test_the_same_input_gives_the_same_bytes(folder: Path) -> None:
+def test_same_input_gives_the_same_bytes(folder: Path) -> None:
     config = PrepConfig(min_count=1, tune=1, val=2)
     for name, threads in (("a.json", 1), ("b.json", 5)):
         write_corpus(folder / name, run(folder, config, threads=threads, seed=4).corpus)
@@ -107,10 +107,10 @@ def test_the_same_input_gives_the_same_bytes(folder: Path) -> None:
     assert (folder / "a.json").read_bytes() == (folder / "b.json").read_bytes()
 
 
-def test_wrong_requests_are_usage_errors(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="--split other"):
+def test_invalid_settings_raise(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="`split` other"):
         run(folder, split="other")
-    with pytest.raises(ConfigError, match="--tune 9"):
+    with pytest.raises(ConfigError, match="`tune` 9"):
         run(folder, PrepConfig(tune=9))
     with pytest.raises(DataError, match="no such folder"):
         prepare([folder / "x.token.txt"], folder / "absent", CONFIG)

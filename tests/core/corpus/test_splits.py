@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from vsa_cli.core.corpus.corpus import Image
 from vsa_cli.core.corpus.records import Record
-from vsa_cli.core.corpus.split_names import split_called, split_in_name
-from vsa_cli.core.corpus.splits import SplitList, draw, lists_beside, named_lists, place, set_aside, settle
+from vsa_cli.core.corpus.split_names import split_in_file_name
+from vsa_cli.core.corpus.splits import SplitList, draw, lists_beside, named_lists, place, resolve_splits, set_aside
 from vsa_cli.core.errors import ConfigError, DataError
 
 
@@ -20,36 +20,12 @@ def images(count: int, split: str = "train") -> list[Image]:
 
 def write_list(path: Path, *names: str) -> SplitList:
     path.write_text("\n".join(names))
-    split = split_in_name(path.stem)
+    split = split_in_file_name(path.stem)
     assert split is not None
     return SplitList(split, path)
 
 
-@pytest.mark.parametrize(
-    ("stem", "split"),
-    [
-        ("captions_train2014", "train"),
-        ("captions_val2017", "val"),
-        ("Flickr_8k.devImages", "val"),
-        ("Flickr_8k.testImages", "test"),
-        ("TRAIN", "train"),
-        ("validation-set", "val"),
-        ("trainval", None),
-        ("train_and_test", None),
-        ("contest", None),
-        ("dataset", None),
-    ],
-)
-def test_a_files_name_tells_its_split(stem: str, split: str | None) -> None:
-    assert split_in_name(stem) == split
-
-
-def test_split_names() -> None:
-    found = [split_called(name) for name in ("Train", " dev ", "validation", "tune", "restval", "x")]
-    assert found == ["train", "val", "val", "tune", "restval", None]
-
-
-def test_named_lists_tell_their_split_or_are_refused() -> None:
+def test_named_lists_give_their_split_or_raise() -> None:
     found = named_lists(["a/devImages.txt", "test=a/x=y.txt", "a=b/train.txt"])
     assert [(one.split, one.path) for one in found] == [
         ("val", Path("a/devImages.txt")), ("test", Path("a/x=y.txt")), ("train", Path("a=b/train.txt"))
@@ -58,7 +34,7 @@ def test_named_lists_tell_their_split_or_are_refused() -> None:
         named_lists(["names.txt"])
 
 
-def test_lists_lie_beside_flickr_files_only(tmp_path: Path) -> None:
+def test_lists_are_found_beside_flickr_files_only(tmp_path: Path) -> None:
     for name in ("Flickr_8k.trainImages.txt", "Flickr_8k.devImages.txt", "other.txt"):
         (tmp_path / name).write_text("a.jpg\n")
     captions = [tmp_path / "a.token", tmp_path / "b.token"]
@@ -66,7 +42,7 @@ def test_lists_lie_beside_flickr_files_only(tmp_path: Path) -> None:
     assert lists_beside(captions, ["csv", "coco"]) == []
 
 
-def test_place_follows_lists_and_leaves_the_rest_out(tmp_path: Path) -> None:
+def test_place_follows_lists_and_excludes_the_rest(tmp_path: Path) -> None:
     records = [Record(1, "x/a.jpg"), Record("b", "b.jpg"), Record("c.jpg", "c.jpg", split="test"), Record("d", "d.jpg")]
     lists = [
         write_list(tmp_path / "train.txt", "c.jpg", "", "a.jpg\r", "a.jpg"),
@@ -80,7 +56,7 @@ def test_place_follows_lists_and_leaves_the_rest_out(tmp_path: Path) -> None:
     assert [(problem.kind, problem.name) for problem in problems] == [("unlisted", "d")]
 
 
-def test_place_names_clashes_and_lines_that_make_no_sense(tmp_path: Path) -> None:
+def test_place_reports_clashes_and_invalid_lines(tmp_path: Path) -> None:
     lists = [
         write_list(tmp_path / "train.txt", "a.jpg", "b.jpg", "../c"),
         write_list(tmp_path / "test.txt", "a.jpg", "b"),
@@ -94,7 +70,7 @@ def test_place_names_clashes_and_lines_that_make_no_sense(tmp_path: Path) -> Non
         place([], [SplitList("train", tmp_path / "absent")])
 
 
-def test_a_bare_name_that_two_images_share_places_neither(tmp_path: Path) -> None:
+def test_file_name_of_two_images_places_neither(tmp_path: Path) -> None:
     placed, problems = place(
         [Record(1, "x/a.jpg"), Record(2, "y/a.jpg")], [write_list(tmp_path / "train.txt", "a.jpg")]
     )
@@ -102,17 +78,17 @@ def test_a_bare_name_that_two_images_share_places_neither(tmp_path: Path) -> Non
     assert [problem.kind for problem in problems] == ["unlisted", "unlisted"]
 
 
-def test_restval_joins_train_or_goes() -> None:
+def test_restval_joins_train_or_is_dropped() -> None:
     def splits(restval: str) -> list[str | None]:
         records = [Record(1, "1", split="restval"), Record(2, "2"), Record(3, "3", split="val")]
-        return [record.split for record in settle(records, restval)]  # type: ignore[arg-type]
+        return [record.split for record in resolve_splits(records, restval)]  # type: ignore[arg-type]
 
     assert splits("train") == ["train", "train", "val"]
     assert splits("drop") == ["train", "val"]
 
 
 @given(st.integers(2, 40), st.data())
-def test_a_draw_has_its_size_its_seed_and_no_order(count: int, data: st.DataObject) -> None:
+def test_draw_has_the_given_size_and_does_not_depend_on_order(count: int, data: st.DataObject) -> None:
     size = data.draw(st.integers(1, count - 1))
     drawn = draw(images(count), "val", size, seed=3)
     chosen = {image.key for image in drawn if image.split == "val"}
@@ -131,13 +107,13 @@ def test_draws_differ_by_seed_and_split() -> None:
     assert len(chosen) == 6
 
 
-def test_tune_takes_the_last_of_the_list() -> None:
+def test_set_aside_takes_the_last_of_the_list() -> None:
     ranks = {"0": 5, "1": 1, "2": 9, "3": 0}
     assert [image.split for image in set_aside(images(4), 2, ranks)] == ["tune", "train", "tune", "train"]
     assert set_aside(images(4), 0, ranks) == images(4)
 
 
-def test_what_cannot_be_taken_is_a_usage_error() -> None:
+def test_too_few_images_or_an_existing_split_raise() -> None:
     with pytest.raises(ConfigError, match="only 3 train images"):
         set_aside(images(3), 3, dict.fromkeys("012", 0))
     with pytest.raises(ConfigError, match="already"):

@@ -16,7 +16,7 @@ SENTENCES = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8), max_size
 UNKNOWN = st.sampled_from(["drop", "unk"])
 
 
-def test_words_fall_by_count_then_alphabet_and_ids_follow() -> None:
+def test_words_are_sorted_by_count_then_alphabetically_and_ids_follow() -> None:
     vocabulary = Vocabulary.build([["b", "a", "c"], ["c", "b", "a", "z"], ["c"]], 2, "drop")
     assert vocabulary.words == ("c", "a", "b")
     assert vocabulary.counts == (3, 2, 2)
@@ -24,14 +24,14 @@ def test_words_fall_by_count_then_alphabet_and_ids_follow() -> None:
     assert (vocabulary.size, vocabulary.start, vocabulary.unk, vocabulary.END) == (4, 4, None, 0)
 
 
-def test_unknown_words_become_the_last_id_when_asked() -> None:
+def test_unknown_words_become_unk_the_last_id() -> None:
     vocabulary = Vocabulary.build([["a", "a", "b"]], 2, "unk")
     assert (vocabulary.size, vocabulary.unk, vocabulary.start) == (3, 2, 3)
     assert vocabulary.encode(["b", "a", "never"]) == [2, 1, 2]
     assert vocabulary.decode([1, 2, END, 1]) == "a <unk>"
 
 
-def test_decode_stops_at_end_and_refuses_what_is_no_word() -> None:
+def test_decode_stops_at_end_and_raises_on_invalid_ids() -> None:
     vocabulary = Vocabulary(("a", "b"), (2, 1), "drop")
     assert vocabulary.decode([2, 1, END, 2]) == "b a"
     assert vocabulary.decode([]) == ""
@@ -40,13 +40,13 @@ def test_decode_stops_at_end_and_refuses_what_is_no_word() -> None:
             vocabulary.decode([number])
 
 
-def test_a_vocabulary_without_words_has_end_only() -> None:
+def test_vocabulary_without_words_has_end_only() -> None:
     vocabulary = Vocabulary.build([["a"]], 2, "drop")
     assert (vocabulary.size, vocabulary.encode(["a"])) == (1, [])
 
 
 @given(SENTENCES, st.integers(1, 4), UNKNOWN)
-def test_build_counts_as_a_counter_does(sentences: list[list[str]], min_count: int, unknown: Unknown) -> None:
+def test_build_equals_counter(sentences: list[list[str]], min_count: int, unknown: Unknown) -> None:
     vocabulary = Vocabulary.build(sentences, min_count, unknown)
     counts = Counter(token for tokens in sentences for token in tokens)
     kept = {word: count for word, count in counts.items() if count >= min_count}
@@ -55,7 +55,7 @@ def test_build_counts_as_a_counter_does(sentences: list[list[str]], min_count: i
 
 
 @given(SENTENCES, st.integers(1, 4), UNKNOWN)
-def test_decode_undoes_encode(sentences: list[list[str]], min_count: int, unknown: Unknown) -> None:
+def test_decode_inverts_encode(sentences: list[list[str]], min_count: int, unknown: Unknown) -> None:
     vocabulary = Vocabulary.build(sentences, min_count, unknown)
     for tokens in sentences:
         ids = vocabulary.encode(tokens)
@@ -66,7 +66,7 @@ def test_decode_undoes_encode(sentences: list[list[str]], min_count: int, unknow
 
 
 @given(SENTENCES, UNKNOWN)
-def test_json_and_back_changes_nothing(sentences: list[list[str]], unknown: Unknown) -> None:
+def test_json_round_trip(sentences: list[list[str]], unknown: Unknown) -> None:
     vocabulary = Vocabulary.build(sentences, 1, unknown)
     assert Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict())), "x") == vocabulary
 
@@ -79,13 +79,13 @@ def test_json_and_back_changes_nothing(sentences: list[list[str]], unknown: Unkn
         {"counts": [2, 0]}, {"counts": [2, True]}, {"counts": [2, 1.0]}, {"counts": None},
     ],
 )  # fmt: skip
-def test_damage_is_one_line_that_names_the_file(change: dict[str, Any]) -> None:
+def test_damage_raises_one_line_with_the_file_name(change: dict[str, Any]) -> None:
     sound: dict[str, Any] = {"unknown": "drop", "words": ["a", "b"], "counts": [2, 1]}
     with pytest.raises(ArtifactError, match=r"^gen/config\.json: damaged vocabulary \(.*\)$"):
         Vocabulary.from_dict({**sound, **change}, "gen/config.json")
 
 
 @pytest.mark.parametrize("data", [None, [], "words", 3])
-def test_what_is_no_vocabulary_is_refused(data: object) -> None:
+def test_other_values_raise(data: object) -> None:
     with pytest.raises(ArtifactError):
         Vocabulary.from_dict(data, "x")

@@ -1,4 +1,4 @@
-"""Threads that work for the main one: order, errors, and Ctrl-C at the worst moments."""
+"""The thread pool: order, errors, and Ctrl-C at the worst moments."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 import pytest
 
 from tests.drawn import write_corpus
-from vsa_cli.core.io import images as pictures
+from vsa_cli.core.io import images
 from vsa_cli.core.io.threads import Workers, uninterrupted
 
-STRUCK = """
+INTERRUPTED_POOL = """
 import itertools, signal, sys, threading, time
-from vsa_cli.core.workers import Workers
+from vsa_cli.core.io.threads import Workers
 
 enter, touches, main = threading.Condition.__enter__, itertools.count(), threading.get_ident()
 
-def strike(condition):
-    taken = enter(condition)
+def interrupt(condition):
+    acquired = enter(condition)
     if threading.get_ident() == main and next(touches) == moment:
         signal.raise_signal(signal.SIGINT)
-    return taken
+    return acquired
 
-threading.Condition.__enter__ = strike
+threading.Condition.__enter__ = interrupt
 for moment in itertools.count():
     touches = itertools.count()
     try:
@@ -39,16 +39,18 @@ for moment in itertools.count():
     print(moment)
     break
 """
-"""Ctrl-C right after the main thread has taken a lock of the pool: the first one, the second, and so on to the last."""
+"""Ctrl-C right after the main thread acquires a lock of the pool: the first lock, the second, and so on to the last."""
 
 
-def test_an_interrupt_never_leaves_a_worker_waiting() -> None:
-    done = subprocess.run([sys.executable, "-c", STRUCK], capture_output=True, text=True, timeout=120, check=False)
+def test_interrupt_never_leaves_a_worker_waiting() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_POOL], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.stderr == ""
-    assert int(done.stdout) >= 12, "each job is begun and asked for its result under a lock"
+    assert int(done.stdout) >= 12, "every call is submitted and its result read under a lock"
 
 
-def test_an_interrupt_comes_when_the_block_ends() -> None:
+def test_uninterrupted_defers_ctrl_c_to_the_end_of_the_block() -> None:
     reached = []
 
     def work() -> None:
@@ -64,7 +66,7 @@ def test_an_interrupt_comes_when_the_block_ends() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_who_ignores_interrupts_goes_on_ignoring_them() -> None:
+def test_uninterrupted_keeps_an_ignored_ctrl_c_ignored() -> None:
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with uninterrupted():
@@ -74,11 +76,11 @@ def test_who_ignores_interrupts_goes_on_ignoring_them() -> None:
         signal.signal(signal.SIGINT, usual)
 
 
-def test_results_come_in_order_and_an_error_drops_what_is_not_begun() -> None:
-    begun: list[int] = []
+def test_results_come_in_order_and_an_error_cancels_calls_that_have_not_started() -> None:
+    started: list[int] = []
 
     def work(number: int) -> int:
-        begun.append(number)
+        started.append(number)
         time.sleep(0.02 if number % 2 else 0.04)
         if number == 3:
             raise ValueError(number)
@@ -88,30 +90,30 @@ def test_results_come_in_order_and_an_error_drops_what_is_not_begun() -> None:
     with pytest.raises(ValueError, match="3"), Workers(2) as workers:
         results.extend(workers.map(work, range(100)))
     assert results == [0, 1, 2]
-    assert len(begun) < 20
+    assert len(started) < 20
 
 
-@pytest.mark.parametrize("moment", [0, 1], ids=["room is taken", "room is given back"])
-def test_an_interrupt_while_a_photograph_is_read_gives_its_room_back(
+@pytest.mark.parametrize("moment", [0, 1], ids=["reserving", "releasing"])
+def test_interrupt_while_a_photograph_is_decoded_releases_its_reservation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
     write_corpus(tmp_path)
     photo = min((tmp_path / "photos").glob("*.png"))
     enter, main, touches = threading.Condition.__enter__, threading.get_ident(), itertools.count()
 
-    def strike(condition: threading.Condition) -> bool:
-        taken = enter(condition)
-        if condition is pictures._CHANGED and threading.get_ident() == main and next(touches) == moment:
+    def interrupt(condition: threading.Condition) -> bool:
+        acquired = enter(condition)
+        if condition is images._CHANGED and threading.get_ident() == main and next(touches) == moment:
             signal.raise_signal(signal.SIGINT)
-        return taken
+        return acquired
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Condition, "__enter__", strike)
+        patch.setattr(threading.Condition, "__enter__", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            pictures.read_picture(photo)
-    assert pictures._TAKEN == []
+            images.read_picture(photo)
+    assert images._RESERVED == []
     seen: list[int] = []
-    reader = threading.Thread(target=lambda: seen.append(pictures.read_picture(photo).width), daemon=True)
+    reader = threading.Thread(target=lambda: seen.append(images.read_picture(photo).width), daemon=True)
     reader.start()
     reader.join(30)
-    assert len(seen) == 1, "the lock is still taken"
+    assert len(seen) == 1, "the lock is still held"

@@ -23,6 +23,7 @@ from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.mrf import runs
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.model_dir import Trained
@@ -38,7 +39,9 @@ def envelope(
         "regions": parent(regions.envelope.format, regions.sha256),
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
-    return Envelope(kind, VERSIONS[kind], {"split": split, **to_dict(config)}, parents, trained.envelope.seed).to_dict()
+    return Envelope(
+        kind, VERSIONS[kind], {"split": resolve_split(split), **to_dict(config)}, parents, trained.envelope.seed
+    ).to_dict()
 
 
 def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:

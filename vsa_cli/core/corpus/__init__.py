@@ -1,1 +1,1 @@
-"""Photographs and sentences, made one file: `corpus.json`."""
+"""The corpus: images, sentences, splits and vocabulary, in `corpus.json`."""

@@ -1,7 +1,4 @@
-"""Meets the photographs: finds each record's file below the images' folder and sees that it decodes.
-
-Knows no splits and no caption formats.
-"""
+"""Finding the photograph of each record in the images' folder, and checking that it decodes."""
 
 from __future__ import annotations
 
@@ -20,14 +17,14 @@ from vsa_cli.core.io.threads import Workers
 
 Found = Image | Problem
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]
-"""Passes results through while counting them; gets them and their number."""
+"""Called with the results and their number; returns the results, for example while showing progress."""
 
 _SMALL = 16
-"""Short side, in pixels, to decode to: JPEG then skips most arithmetic, yet still reads every byte."""
+"""Short side, in pixels, to decode to: a JPEG is decoded faster, but still read to its last byte."""
 
 
 def unwatched(results: Iterable[Found], total: int) -> Iterable[Found]:
-    """A `Watch` that only passes on."""
+    """A `Watch` that returns the results as they are."""
     return results
 
 
@@ -41,58 +38,57 @@ def check_images(
     """Find, decode and hash every photograph.
 
     Args:
-        records: settled, so each has a split.
+        records: the records, each with a split.
         root: the folder of the photographs.
-        threads: decoders at work; 0 takes one for each core.
-        watch: sees the results pass.
-        unseen: files that cannot be looked at, and are taken for sound: sizes of 0, no hash.
+        threads: the number of decoding threads; 0 takes one per core.
+        watch: receives the results as they are made.
+        unseen: files that are not unpacked yet and cannot be checked; they are accepted with size 0 and no hash.
 
     Returns:
-        The sound images in the records' order, whatever the threads' order; and the problems.
+        The valid images, in the order of the records; and the problems.
     """
     files = [_find(record, root) for record in records]
-    times = Counter(file for file in files if file is not None)
+    counts = Counter(file for file in files if file is not None)
 
     def check(record: Record, file: str | None) -> Found:
         if record.file in unseen:
-            return _take(record, record.file, 0, 0, "")
+            return _image(record, record.file, 0, 0, "")
         if file is None:
             return Problem("missing", record.key, f"no file {record.file} in {root.name or root}")
-        if times[file] > 1:
-            return Problem("clash", record.key, f"{times[file]} images name the file {file}")
-        return _look_at(record, root, file)
+        if counts[file] > 1:
+            return Problem("clash", record.key, f"{counts[file]} images name the file {file}")
+        return _check(record, root, file)
 
     with Workers(threads or os.cpu_count() or 1) as workers:
         found = list(watch(workers.map(check, records, files), len(records)))
     images = [one for one in found if isinstance(one, Image)]
-    return images, [one for one in found if isinstance(one, Problem)] + note_twins(images)
+    return images, [one for one in found if isinstance(one, Problem)] + _note_duplicates(images)
 
 
 def _find(record: Record, root: Path) -> str | None:
-    """The record's file below `root`: in its folder, as written, with Windows' separators, by its bare name."""
+    """The record's file below `root`: in its folder, as written, with Windows separators, or by its name alone."""
     posix = record.file.replace("\\", "/")
-    tries = (record.place, record.file, posix, PurePosixPath(posix).name)
+    candidates = (record.place, record.file, posix, PurePosixPath(posix).name)
     # Not Path.is_file(), which raises on names that are too long.
-    return next((file for file in tries if os.path.isfile(root / file)), None)  # noqa: PTH113
+    return next((file for file in candidates if os.path.isfile(root / file)), None)  # noqa: PTH113
 
 
-def _look_at(record: Record, root: Path, file: str) -> Found:
+def _check(record: Record, root: Path, file: str) -> Found:
     path = root / file
     try:
         picture = read_picture(path, _SMALL)
         sha256 = file_sha256(path)
     except DataError as error:
         return Problem("unreadable", record.key, str(error).removeprefix(f"{path}: "))
-    return _take(record, file, picture.width, picture.height, sha256)
+    return _image(record, file, picture.width, picture.height, sha256)
 
 
-def _take(record: Record, file: str, width: int, height: int, sha256: str) -> Image:
+def _image(record: Record, file: str, width: int, height: int, sha256: str) -> Image:
     sentences = tuple(Sentence(name, raw, tokenize(raw)) for name, raw in record.sentences.items())
     return Image(record.image_id, file, width, height, sha256, str(record.split), sentences)
 
 
-def note_twins(images: Sequence[Image]) -> list[Problem]:
-    """Notes on photographs with the same bytes as an earlier one."""
+def _note_duplicates(images: Sequence[Image]) -> list[Problem]:
     first: dict[str, str] = {}
     notes = []
     for image in images:

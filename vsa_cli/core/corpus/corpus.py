@@ -1,10 +1,10 @@
-"""The prepared corpus: who is who. Writes and reads `corpus.json`; knows no caption formats.
+"""The prepared corpus, and its file `corpus.json`.
 
 The file is one JSON object in UTF-8::
 
     {"format": "vsa-corpus", "version": 1, "tool": ..., "seed": ..., "config": PrepConfig, "parents": {...},
      "root": "../photos",             folder of the photographs, relative to this file's folder, posix
-     "vocabulary": null |             null where there is no train split
+     "vocabulary": null |             null if there is no train split
         {"unknown": "drop" | "unk", "words": [str], "counts": [int]},
      "images": [
         {"image_id": int | str,       unique as text
@@ -14,7 +14,8 @@ The file is one JSON object in UTF-8::
          "split": "train" | "tune" | "val" | "test",
          "sentences": [{"sentence_id": str, "raw": str, "tokens": [str]}]}]}
 
-Sentence ids are unique within their image. Nothing is absolute: a folder with corpus and photographs can move.
+Sentence ids are unique within their image. All paths are relative, so a folder with corpus and photographs can be
+moved.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.config import PrepConfig
-from vsa_cli.core.corpus.records import is_id, is_text, relative_file
-from vsa_cli.core.corpus.split_names import SPLITS
+from vsa_cli.core.corpus.records import is_id, relative_file
+from vsa_cli.core.corpus.split_names import SPLITS, resolve_split
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, from_dict, require_there
 from vsa_cli.core.io.files import file_sha256, write_text
 from vsa_cli.core.io.json import dump_json, read_json
+from vsa_cli.core.io.text import is_text
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What a human said of an image: as written, and as the paper's tokens."""
+    """A human caption of an image: as written, and as the paper's tokens."""
 
     sentence_id: str
     raw: str
@@ -49,7 +51,17 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Image:
-    """A photograph; `file` is relative to the corpus's root, sizes are of the upright photograph in pixels."""
+    """A photograph of the corpus.
+
+    Attributes:
+        image_id: unique in the corpus, compared as text.
+        file: posix path relative to the corpus's root.
+        width: width of the upright photograph, in pixels.
+        height: height of the upright photograph, in pixels.
+        sha256: SHA-256 of the file, in hexadecimal.
+        split: one of `SPLITS`.
+        sentences: its captions.
+    """
 
     image_id: int | str
     file: str
@@ -70,11 +82,11 @@ class Corpus:
     """A prepared corpus.
 
     Attributes:
-        envelope: who made it, how, and from what.
-        root: the folder that the images' files are relative to.
-        images: in the input's order.
-        vocabulary: None where there is no train split.
-        sha256: of the bytes of `corpus.json`; "" while it has not been written.
+        envelope: the configuration and the caption files it was made with.
+        root: the folder of the photographs.
+        images: the images, in the order of the caption files.
+        vocabulary: the words of the train split; None if there is no train split.
+        sha256: SHA-256 of `corpus.json`; "" before it is written.
     """
 
     envelope: Envelope
@@ -84,50 +96,51 @@ class Corpus:
     sha256: str = ""
 
     def split(self, name: str) -> list[Image]:
-        """The images of `train`, `tune`, `val` (or `dev`), `test` or `all`.
+        """The images of a split.
+
+        Args:
+            name: a split, one of its aliases (`dev` for `val`), or `all`.
 
         Raises:
-            UsageError: not a split's name.
-            DataError: no image is in that split.
+            ConfigError: not the name of a split.
+            DataError: the split has no images.
         """
-        wanted = "val" if name == "dev" else name
-        if wanted not in (*SPLITS, "all"):
-            raise ConfigError(f"--split {name}: choose from {', '.join(SPLITS)}, dev (which is val) or all")
+        wanted = resolve_split(name)
         images = [image for image in self.images if wanted in (image.split, "all")]
         if not images:
-            there = ", ".join(f"{split} {count}" for split, count in self.split_sizes().items())
-            raise DataError(f"the corpus has no image in the split {name}; it has {there or 'no image at all'}")
+            sizes = ", ".join(f"{split} {count}" for split, count in self.split_sizes().items())
+            raise DataError(f"the corpus has no images in the split {wanted}; it has {sizes or 'no images at all'}")
         return images
 
     def split_sizes(self) -> dict[str, int]:
-        """How many images each split has, without the empty ones."""
+        """The number of images of each split that has any."""
         counts = {split: sum(image.split == split for image in self.images) for split in SPLITS}
         return {split: count for split, count in counts.items() if count}
 
     def path(self, image: Image) -> Path:
-        """Where a photograph is."""
+        """The path of a photograph."""
         return self.root / image.file
 
 
 def write_corpus(path: Path, corpus: Corpus) -> Corpus:
-    """Write `corpus.json` in one step; return the corpus as reading it back gives it, hash and all.
+    """Write `corpus.json` atomically; return the corpus as `read_corpus` would, with its hash.
 
     Raises:
-        DataError: it cannot be written, or its folder's name cannot.
+        DataError: the file cannot be written, or the name of the images' folder is not UTF-8.
     """
-    root = Path(os.path.relpath(_settle(corpus.root), path.resolve().parent)).as_posix()
+    root = Path(os.path.relpath(_resolve_root(corpus.root), path.resolve().parent)).as_posix()
     if not is_text(root):
         raise DataError(f"{corpus.root}: the folder's name is not UTF-8, so {path} cannot record it")
     vocabulary = corpus.vocabulary.to_dict() if corpus.vocabulary is not None else None
     head = {**corpus.envelope.to_dict(), "root": root, "vocabulary": vocabulary}
-    # One image a line: as compact as JSON gets while `grep` and `diff` remain of use.
+    # One image per line: compact, but still readable by `grep` and `diff`.
     lines = ",\n".join(map(_to_json, corpus.images))
     write_text(path, f'{dump_json(head).removesuffix("}")}, "images": [\n{lines}\n]}}\n')
-    return replace(corpus, root=_settle(corpus.root), sha256=file_sha256(path))
+    return replace(corpus, root=_resolve_root(corpus.root), sha256=file_sha256(path))
 
 
-def _settle(root: Path) -> Path:
-    """Absolute, with links on the way to the folder followed, so that `..` is what it seems; its own name stays."""
+def _resolve_root(root: Path) -> Path:
+    """The absolute path, with links resolved in its parents (so that `..` is correct) but not in its own name."""
     root = root.absolute()
     return root.resolve() if root.name == ".." else root.parent.resolve() / root.name
 
@@ -141,10 +154,10 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
 
     Args:
         path: the file.
-        images: the folder of the photographs, where it is not the recorded one.
+        images: the folder of the photographs; None takes the recorded one.
 
     Raises:
-        DataError: missing, unreadable, or no JSON.
+        DataError: missing, unreadable, or not JSON.
         ArtifactError: another format or version, or damaged.
     """
     require_there(path, CORPUS)
@@ -155,10 +168,10 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
     _require(is_text(root) and not Path(root).is_absolute(), where, "root is not a relative path")
     _require(isinstance(entries, list), where, "images is not a list")
     read = tuple(_image(entry, f"{where}: images[{number}]") for number, entry in enumerate(entries))
-    _refuse_twins([image.key for image in read], f"{where}: damaged (image_id)")
+    _check_unique([image.key for image in read], f"{where}: damaged (image_id)")
     return Corpus(
         envelope=envelope,
-        root=images if images is not None else _settle(path.resolve().parent / root),
+        root=images if images is not None else _resolve_root(path.resolve().parent / root),
         images=read,
         vocabulary=None if vocabulary is None else Vocabulary.from_dict(vocabulary, where),
         sha256=file_sha256(path),
@@ -175,10 +188,10 @@ def _image(entry: Any, where: str) -> Image:
     _require(isinstance(sha256, str) and _SHA256.fullmatch(sha256) is not None, where, "sha256")
     _require(entry.get("split") in SPLITS, where, "split")
     _require(isinstance(entry.get("sentences"), list), where, "sentences")
-    said = tuple(_sentence(one, f"{where}.sentences[{number}]") for number, one in enumerate(entry["sentences"]))
-    _refuse_twins([sentence.sentence_id for sentence in said], f"{where}: damaged (sentence_id)")
+    sentences = tuple(_sentence(one, f"{where}.sentences[{number}]") for number, one in enumerate(entry["sentences"]))
+    _check_unique([sentence.sentence_id for sentence in sentences], f"{where}: damaged (sentence_id)")
     names = ("image_id", "file", "width", "height", "sha256", "split")
-    return Image(**{name: entry[name] for name in names}, sentences=said)
+    return Image(**{name: entry[name] for name in names}, sentences=sentences)
 
 
 def _sentence(entry: Any, where: str) -> Sentence:
@@ -195,7 +208,7 @@ def _require(fits: bool, where: str, name: str) -> None:
         raise ArtifactError(f"{where}: damaged ({name})")
 
 
-def _refuse_twins(names: list[str], where: str) -> None:
+def _check_unique(names: list[str], where: str) -> None:
     if len(set(names)) < len(names):
-        twin = next(name for name, times in Counter(names).items() if times > 1)
-        raise ArtifactError(f"{where}: {twin!r} stands twice")
+        duplicate = next(name for name, count in Counter(names).items() if count > 1)
+        raise ArtifactError(f"{where}: duplicate {duplicate!r}")

@@ -1,6 +1,6 @@
-"""From caption files and photographs to a corpus: the whole of `vsa prep` but its talk.
+"""Preparing a corpus from caption files and photographs.
 
-The same input gives the same corpus, whatever the threads and the day.
+The same input gives the same corpus, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.corpus.readers.detect import read_captions, shards_among
 from vsa_cli.core.corpus.readers.webdataset import place_of
 from vsa_cli.core.corpus.records import Problem, Record
-from vsa_cli.core.corpus.split_names import SPLITS, split_called
-from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, set_aside, settle
+from vsa_cli.core.corpus.split_names import RESTVAL, resolve_split
+from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, resolve_splits, set_aside
 from vsa_cli.core.corpus.tars import looks_like_tar
 from vsa_cli.core.corpus.unpack import unpack
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, to_dict
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.json import dump_json
@@ -31,12 +31,12 @@ from vsa_cli.core.io.json import dump_json
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` made.
+    """The result of `prepare`.
 
     Attributes:
-        corpus: not written yet.
-        problems: failures and notes, in the order in which they were met.
-        words_dropped: different words of the train split that are too rare for the vocabulary.
+        corpus: the corpus, not written yet.
+        problems: failures and notes, in the order in which they were found.
+        words_dropped: number of different words of the train split that are too rare for the vocabulary.
     """
 
     corpus: Corpus
@@ -45,27 +45,30 @@ class Prepared:
 
     @property
     def failures(self) -> list[Problem]:
-        """The problems that left an input out."""
+        """The problems that excluded an input."""
         return [problem for problem in self.problems if not problem.is_note]
 
     @property
     def notes(self) -> list[Problem]:
-        """The problems that did not."""
+        """The problems that did not exclude an input."""
         return [problem for problem in self.problems if problem.is_note]
 
-    def refuse(self, *, strict: bool) -> None:
-        """Refuse a corpus that must not be written.
+    def check(self, *, strict: bool) -> None:
+        """Check that the corpus may be written.
+
+        Args:
+            strict: allow no failures.
 
         Raises:
-            DataError: it has no image, or `strict` and there are failures.
+            DataError: the corpus has no images; or `strict` is set and an input failed.
         """
         if not self.corpus.images:
-            raise DataError(f"no image is left; {len(self.failures)} inputs failed")
+            raise DataError(f"no images are left; {len(self.failures)} inputs failed")
         if strict and self.failures:
-            raise DataError(f"{len(self.failures)} inputs failed, and --strict allows none: nothing is written")
+            raise DataError(f"{len(self.failures)} inputs failed, and `strict` allows none: nothing was written")
 
     def summary(self) -> dict[str, Any]:
-        """The corpus in numbers, as `--json` prints it."""
+        """The corpus in numbers."""
         corpus = self.corpus
         return {
             "images": len(corpus.images),
@@ -91,48 +94,47 @@ def prepare(
     watch: Watch = unwatched,
     dry_run: bool = False,
 ) -> Prepared:
-    """Read captions, check every photograph, divide into splits, count words.
+    """Read captions, check every photograph, assign splits and build the vocabulary.
 
     Args:
-        captions: caption files; folders of sidecars; webdataset shards, whose photographs are unpacked.
-        images: the folder of the photographs; made where it is absent and there is something to unpack.
-        config: how to divide and to count.
-        captions_format: what the caption files are.
-        splits: split lists, each a path or `train=PATH`; without any, those beside a Flickr token file.
-        split: the split of images of which the caption files do not tell one.
-        seed: of the images that are drawn for val and test.
-        threads: that decode photographs; 0 takes one for each core.
-        watch: sees the photographs pass.
-        dry_run: unpack nothing: photographs that are only in shards are then taken for sound.
+        captions: caption files, folders of sidecars, and webdataset shards, whose photographs are unpacked.
+        images: the folder of the photographs; created if shards are unpacked into it.
+        config: the sizes of splits, and the options of the vocabulary.
+        captions_format: the format of the caption files; `auto` detects it per file.
+        splits: split lists, each a path or `train=PATH`; if there are none, those beside a Flickr token file.
+        split: the split of images whose split the caption files do not give.
+        seed: the random seed of the images drawn for val and test.
+        threads: the number of threads that decode photographs; 0 takes one per core.
+        watch: receives the photographs as they are checked.
+        dry_run: unpack nothing, and accept photographs that are only in shards unchecked.
 
     Raises:
-        DataError: a caption file, a list or the folder cannot be read.
-        UsageError: the splits asked for cannot be had.
+        DataError: a caption file, a split list or the images' folder cannot be read.
+        ConfigError: a split is unknown, or has no images to be drawn from.
     """
-    if split is not None and split_called(split) is None:
-        raise ConfigError(f"--split {split}: choose from {', '.join(SPLITS)}")
+    split = resolve_split(split, also=(RESTVAL,)) if split is not None else None
     if not images.is_dir() and not any(map(looks_like_tar, captions)):
         raise DataError(f"{images}: no such folder of photographs")
     lists = named_lists(splits)
     reading = read_captions(captions, images, captions_format, split)
     lists = lists or lists_beside(captions, reading.formats)
     records, unplaced = place(reading.records, lists) if lists else (reading.records, [])
-    records = settle(records, config.restval)
+    records = resolve_splits(records, config.restval)
     shards = shards_among(captions, reading.formats)
-    records, unseen, packed = _bring_out(records, shards, images, dry_run=dry_run)
-    checked, unsound = check_images(records, images, threads, watch, unseen)
+    records, unseen, not_unpacked = _unpack_shards(records, shards, images, dry_run=dry_run)
+    checked, unreadable = check_images(records, images, threads, watch, unseen)
     divided = _divide(checked, config, seed, {record.key: record.rank for record in records})
     vocabulary, words_dropped = _count_words(divided, config)
     parents = {**reading.parents, **list_parents(lists)}
     envelope = Envelope(CORPUS, VERSIONS[CORPUS], to_dict(config), parents, seed)
-    problems = (*reading.problems, *unplaced, *packed, *unsound, *_note_wordless(divided))
+    problems = (*reading.problems, *unplaced, *not_unpacked, *unreadable, *_note_no_words(divided))
     return Prepared(Corpus(envelope, images, tuple(divided), vocabulary), problems, words_dropped)
 
 
-def _bring_out(
+def _unpack_shards(
     records: list[Record], shards: Sequence[Path], images: Path, *, dry_run: bool
 ) -> tuple[list[Record], frozenset[str], list[Problem]]:
-    """Unpack the photographs of records; the records that have one, files that stayed in their shards, problems."""
+    """Unpack the photographs of records; return the records with one, files still in their shards, and problems."""
     places = tuple(place_of(shard, "") for shard in shards)
     wanted = frozenset(record.file for record in records if record.file.startswith(places))
     if dry_run:
@@ -144,23 +146,23 @@ def _bring_out(
 
 def _divide(images: Sequence[Image], config: PrepConfig, seed: int, ranks: dict[str, int]) -> list[Image]:
     if not images:
-        return []  # the failures that led here are the news, not that there is nothing to draw from
+        return []  # the failures are reported, not that there is nothing to draw from
     drawn = draw(draw(images, "test", config.test, seed), "val", config.val, seed)
     return set_aside(drawn, config.tune, ranks)
 
 
 def _count_words(images: Sequence[Image], config: PrepConfig) -> tuple[Vocabulary | None, int]:
-    """The vocabulary of the train split, counted nowhere else, and how many words it leaves out."""
+    """The vocabulary of the train split, and the number of words too rare for it."""
     if not any(image.split == "train" for image in images):
         return None, 0
-    said = [sentence.tokens for image in images if image.split == "train" for sentence in image.sentences]
-    vocabulary = Vocabulary.build(said, config.min_count, config.unknown)
-    return vocabulary, len({token for tokens in said for token in tokens}) - len(vocabulary.words)
+    sentences = [sentence.tokens for image in images if image.split == "train" for sentence in image.sentences]
+    vocabulary = Vocabulary.build(sentences, config.min_count, config.unknown)
+    return vocabulary, len({token for tokens in sentences for token in tokens}) - len(vocabulary.words)
 
 
-def _note_wordless(images: Sequence[Image]) -> list[Problem]:
+def _note_no_words(images: Sequence[Image]) -> list[Problem]:
     return [
-        Problem("wordless", sentence.sentence_id, f"no word is left of {sentence.raw!r}")
+        Problem("no-words", sentence.sentence_id, f"{sentence.raw!r} contains no words")
         for image in images
         for sentence in image.sentences
         if not sentence.tokens
@@ -171,6 +173,6 @@ def write_report(path: Path, problems: Sequence[Problem]) -> None:
     """Write problems as JSON lines: `{"kind", "name", "message"}`.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: the file cannot be written.
     """
     write_text(path, "".join(f"{dump_json(vars(problem))}\n" for problem in problems))

@@ -1,7 +1,6 @@
-"""What caption files say, before any photograph is looked at: records, and what is wrong with the rest.
+"""The contents of caption files, before photographs are checked: records of images, and problems.
 
-Every reader hands what it finds to a `Gathering`, which joins the rows of one image and names what it cannot
-take. Knows no file format.
+Every reader passes what it finds to a `Collector`, which joins the rows of one image and reports what it cannot use.
 """
 
 from __future__ import annotations
@@ -11,32 +10,33 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal, TypeGuard
 
-from vsa_cli.core.corpus.split_names import split_called
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.corpus.split_names import RESTVAL, SPLITS, find_split
+from vsa_cli.core.errors import MAX_NAME, DataError, one_line
+from vsa_cli.core.io.text import is_text
 
 Kind = Literal[
-    "malformed", "missing", "unreadable", "clash", "unsafe", "split", "unlisted", "identical", "wordless", "captionless"
-]
-NOTES = frozenset({"unlisted", "identical", "wordless", "captionless"})
-"""Kinds that are worth knowing and no failure; the other kinds leave an input out."""
+    "malformed", "missing", "unreadable", "clash", "unsafe", "unknown-split", "unlisted", "identical", "no-words",
+    "no-sentence",
+]  # fmt: skip
+NOTES = frozenset({"unlisted", "identical", "no-words", "no-sentence"})
+"""Kinds that are not failures; every other kind excludes an input."""
 
 _MAX_ID = 2**63
-_LONGEST_SHOWN = 200
-_MOST_PROBLEMS = 1_000_000
+_MAX_PROBLEMS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something about one input that the user should know.
+    """A failure or a note about one input.
 
     Attributes:
-        kind: `malformed` a line or entry that cannot be understood; `missing` no such photograph;
-            `unreadable` a photograph that cannot be decoded; `clash` one thing named twice, differently;
-            `unsafe` a path that leaves the images' folder; `split` a split that does not exist. Notes:
-            `unlisted` in no split list, so left out; `identical` the same bytes as another photograph;
-            `wordless` a sentence without a word; `captionless` a photograph of which nothing is said.
-        name: the image, or file and line.
-        message: what is wrong, in one line.
+        kind: `malformed` a line or entry that cannot be parsed; `missing` no such photograph; `unreadable` a
+            photograph that cannot be decoded; `clash` contradictory entries; `unsafe` a path outside the images'
+            folder; `unknown-split` not the name of a split. Notes: `unlisted` in no split list, so left out;
+            `identical` the same bytes as another photograph; `no-words` a sentence without words; `no-sentence` a
+            photograph without a sentence.
+        name: the image, or the file and line.
+        message: what is wrong, on one line.
     """
 
     kind: Kind
@@ -44,27 +44,27 @@ class Problem:
     message: str
 
     def __post_init__(self) -> None:
-        # These come from files of unknown making and go to terminals and JSON: no escapes, no half characters.
-        object.__setattr__(self, "name", printable(self.name))
-        object.__setattr__(self, "message", printable(self.message))
+        # Both contain text from untrusted files, and are printed on terminals and written as JSON.
+        object.__setattr__(self, "name", one_line(self.name, MAX_NAME))
+        object.__setattr__(self, "message", one_line(self.message, MAX_NAME))
 
     @property
     def is_note(self) -> bool:
-        """Whether nothing failed."""
+        """Whether the problem excludes no input."""
         return self.kind in NOTES
 
 
 @dataclass
 class Record:
-    """An image as the caption files name it.
+    """An image of the caption files.
 
     Attributes:
         image_id: unique among records, compared as text.
-        file: its path as written, made posix; relative, and never climbing out.
-        folder: where below the images' folder to look first, or "".
-        split: train, tune, val, test, restval, or None where nothing has told yet.
-        rank: its place in its split list; the input's order where there is none.
-        sentences: sentence id to raw sentence.
+        file: the photograph's relative posix path, without `..`.
+        folder: the subfolder of the images' folder to search first, or "".
+        split: a split, restval, or None if it is not known yet.
+        rank: the position in the split list, or else in the caption files.
+        sentences: sentence id to sentence as written.
     """
 
     image_id: int | str
@@ -81,88 +81,93 @@ class Record:
 
     @property
     def place(self) -> str:
-        """Where the file should be below the images' folder."""
+        """The expected path of the file in the images' folder."""
         return f"{self.folder}/{self.file}" if self.folder else self.file
 
 
-class Gathering:
-    """Collects records and problems from readers, so that one bad entry costs only itself."""
+class Collector:
+    """Collects records and problems from readers, so that a bad entry excludes only itself.
+
+    Attributes:
+        problems: the problems reported so far.
+        named: the number of rows and entries that named an image, valid or not.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.named = 0  # rows and entries that named an image, whatever became of it
+        self.named = 0
         self._records: dict[str, Record] = {}
-        self._left_out: set[str] = set()
+        self._excluded: set[str] = set()
 
     def records(self) -> list[Record]:
-        """The images that are sound, in the order in which they were first named."""
-        kept = [record for key, record in self._records.items() if key not in self._left_out]
+        """The valid images, in the order in which they were first named."""
+        kept = [record for key, record in self._records.items() if key not in self._excluded]
         for rank, record in enumerate(kept):
             record.rank = rank
         return kept
 
-    def complain(self, kind: Kind, name: str, message: str) -> None:
-        """Note a problem.
+    def report(self, kind: Kind, name: str, message: str) -> None:
+        """Record a problem.
 
         Raises:
-            DataError: there are so many that the file is of another kind, or made to fill the memory.
+            DataError: there are so many problems that they would fill the memory.
         """
-        if len(self.problems) >= _MOST_PROBLEMS:
-            raise DataError(f"{printable(name)}: one of more than {_MOST_PROBLEMS} entries that make no sense")
+        if len(self.problems) >= _MAX_PROBLEMS:
+            raise DataError(f"{one_line(name, MAX_NAME)}: one of more than {_MAX_PROBLEMS} invalid entries")
         self.problems.append(Problem(kind, name, message))
 
     def add_image(
         self, image_id: object, file: object, where: str, *, folder: str = "", split: object = None
     ) -> Record | None:
-        """Take an image, or another row of an image that is here already.
+        """Add an image, or a further row of a known image.
 
         Args:
-            image_id: as the file gives it.
-            file: the photograph's path, as the file gives it.
-            where: file and line, for problems.
-            folder: where below the images' folder to look for it first.
-            split: as the file gives it; None or "" where it does not.
+            image_id: the id in the caption file, unchecked.
+            file: the photograph's path in the caption file, unchecked.
+            where: the file and line, for problems.
+            folder: the subfolder of the images' folder to search first.
+            split: the split in the caption file, unchecked; None or "" if there is none.
 
         Returns:
-            The record to add sentences to, or None after noting why there is none.
+            The record to add sentences to; None if the image is excluded, after reporting why.
         """
         if not is_id(image_id) or not is_text(file):
-            self.complain("malformed", where, "the image's id or file name is missing or not text")
+            self.report("malformed", where, "the image's id or file name is missing or not text")
             return None
         self.named += 1
         safe, home = relative_file(file), relative_file(folder) if folder else ""
         image_id = safe if safe and image_id == file else image_id  # "./a.jpg" is "a.jpg"
-        known = split_called(split) if isinstance(split, str) else None
+        known = find_split(split) if isinstance(split, str) else None
         key, named = str(image_id), Record(image_id, safe or file, home or "", known)
-        if key in self._left_out:
+        if key in self._excluded:
             return None
         record = self._records.setdefault(key, named)
         if safe is None or home is None:
-            self._leave_out(key, "unsafe", f"{file!r} is not a path inside the images' folder")
+            self._exclude(key, "unsafe", f"{file!r} is not a path inside the images' folder")
         elif known is None and split not in (None, ""):
-            self._leave_out(key, "split", f"{split!r} is not a split (train, tune, val, test, restval)")
+            self._exclude(key, "unknown-split", f"{split!r} is not a split ({', '.join((*SPLITS, RESTVAL))})")
         elif (record.folder, record.file) != (home, safe):
-            self._leave_out(key, "clash", f"named twice, as {record.place} and as {named.place}")
+            self._exclude(key, "clash", f"named twice, as {record.place} and as {named.place}")
         elif known and record.split and record.split != known:
-            self._leave_out(key, "clash", f"named twice, in {record.split} and in {known}")
+            self._exclude(key, "clash", f"named twice, in {record.split} and in {known}")
         record.split = record.split or known
-        return None if key in self._left_out else record
+        return None if key in self._excluded else record
 
     def add_sentence(self, record: Record, raw: object, where: str, sentence_id: object = None) -> None:
-        """Take a sentence of an image; blank ones are noted, not kept."""
+        """Add a sentence to an image; a blank one is reported and left out."""
         if not is_text(raw) or not (sentence_id is None or is_id(sentence_id)):
-            self.complain("malformed", where, "the sentence or its id is missing or not text")
+            self.report("malformed", where, "the sentence or its id is missing or not text")
             return
         if not raw.strip():
-            self.complain("wordless", where, "the sentence is blank: left out")
+            self.report("no-words", where, "the sentence is blank: left out")
             return
         name = str(sentence_id) if sentence_id is not None else _next_id(record)
         if record.sentences.setdefault(name, raw) != raw:
-            self.complain("clash", where, f"sentence {name} is here twice and differs: the first is kept")
+            self.report("clash", where, f"sentence {name} has two texts: the first is kept")
 
-    def _leave_out(self, key: str, kind: Kind, message: str) -> None:
-        self._left_out.add(key)
-        self.complain(kind, key, message)
+    def _exclude(self, key: str, kind: Kind, message: str) -> None:
+        self._excluded.add(key)
+        self.report(kind, key, message)
 
 
 def _next_id(record: Record) -> str:
@@ -173,7 +178,7 @@ def _next_id(record: Record) -> str:
 
 
 def relative_file(name: str) -> str | None:
-    """A path made posix and plain, or None where it is absolute, climbs out with `..`, or names nothing."""
+    """A path in normalised posix form; None if it is absolute, contains `..`, or is empty."""
     plain = str(PurePosixPath(name))
     parts = plain.replace("\\", "/").split("/")
     if plain == "." or ".." in parts or not parts[0] or re.fullmatch(r"[A-Za-z]:", parts[0]):
@@ -181,23 +186,8 @@ def relative_file(name: str) -> str | None:
     return plain
 
 
-def is_text(value: object) -> TypeGuard[str]:
-    """Whether a value is a string that files and terminals can hold: no NUL, no half characters."""
-    if not isinstance(value, str) or "\0" in value:
-        return False
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def is_id(value: object) -> TypeGuard[int | str]:
-    """Whether a value can identify an image or a sentence: an integer of 64 bits or a text that is not blank."""
+    """Whether a value can identify an image or a sentence: a 64-bit integer, or a text that is not blank."""
     if isinstance(value, int):
         return not isinstance(value, bool) and -_MAX_ID <= value < _MAX_ID
     return is_text(value) and bool(value.strip())
-
-
-def printable(text: str) -> str:
-    """Text for one line of a terminal: control and half characters escaped, very long texts cut."""
-    short = text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
-    if short.isprintable():
-        return short
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)

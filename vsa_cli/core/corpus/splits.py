@@ -1,7 +1,4 @@
-"""Which image belongs to which split: by lists, by what the caption files say, by counts.
-
-Knows no file format of captions and looks at no photograph.
-"""
+"""Assigning images to splits: by split lists, by the caption files, or by counts."""
 
 from __future__ import annotations
 
@@ -14,53 +11,54 @@ from typing import Protocol, TypeVar
 
 from vsa_cli.core.config import Restval
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.corpus.readers.source import read_lines
-from vsa_cli.core.corpus.records import Problem, Record, is_text, relative_file
-from vsa_cli.core.corpus.split_names import RESTVAL, split_called, split_in_name
+from vsa_cli.core.corpus.records import Problem, Record, relative_file
+from vsa_cli.core.corpus.split_names import RESTVAL, find_split, resolve_split, split_in_file_name
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.text import is_text, text_lines
 
 _BESIDE_FLICKR = ("*trainImages.txt", "*devImages.txt", "*testImages.txt")
 
 
 @dataclass(frozen=True)
 class SplitList:
-    """A file that names the images of one split, one a line."""
+    """A file that lists the images of one split, one per line."""
 
     split: str
     path: Path
 
 
 def named_lists(arguments: Sequence[str]) -> list[SplitList]:
-    """Lists that the user names, as `train=FILE` or as a file whose name tells its split.
+    """The split lists that a user names.
+
+    Args:
+        arguments: `train=FILE`, or a file whose name contains its split.
 
     Raises:
-        UsageError: neither tells the split.
+        ConfigError: the split of a list cannot be determined.
     """
-    lists = []
-    for argument in arguments:
-        name, equals, path = argument.partition("=")
-        split = split_called(name) if equals else None
-        found = SplitList(split, Path(path)) if split else None
-        if found is None:
-            split = split_in_name(Path(argument).stem)
-            if split is None:
-                raise ConfigError(f"--splits {argument}: its name tells no split; write train={argument}")
-            found = SplitList(split, Path(argument))
-        lists.append(found)
-    return lists
+    return [_named_list(argument) for argument in arguments]
+
+
+def _named_list(argument: str) -> SplitList:
+    name, equals, path = argument.partition("=")
+    if equals and (split := find_split(name)):
+        return SplitList(split, Path(path))
+    if split := split_in_file_name(Path(argument).stem):
+        return SplitList(split, Path(argument))
+    raise ConfigError(f"`splits` {argument}: the file name contains no split; write train={argument}")
 
 
 def lists_beside(captions: Sequence[Path], formats: Sequence[str]) -> list[SplitList]:
-    """Lists that lie beside Flickr token files under the names that the data sets give them."""
+    """The split lists beside Flickr token files, under the names they have in Flickr8k and Flickr30k."""
     folders = dict.fromkeys(path.parent for path, kind in zip(captions, formats, strict=True) if kind == "flickr")
     paths = [path for folder in folders for pattern in _BESIDE_FLICKR for path in sorted(folder.glob(pattern))]
     return named_lists([str(path) for path in paths])
 
 
 def list_parents(lists: Sequence[SplitList]) -> dict[str, dict[str, str]]:
-    """Split lists as an envelope names them.
+    """The `parents` of an envelope for split lists.
 
     Raises:
         DataError: a list cannot be read.
@@ -69,19 +67,22 @@ def list_parents(lists: Sequence[SplitList]) -> dict[str, dict[str, str]]:
 
 
 def place(records: Sequence[Record], lists: Sequence[SplitList]) -> tuple[list[Record], list[Problem]]:
-    """Put records into the splits whose lists name them, by id, path, file name or its stem.
+    """Assign records to splits by lists, which name images by id, path, file name or stem.
 
-    Images that only a list names join at the end, without sentences; images that no list names are left out.
+    Images that only a list names are appended, without sentences; images that no list names are left out.
+
+    Returns:
+        The records with a split, and the problems.
 
     Raises:
         DataError: a list cannot be read.
     """
     listed, problems = _read_lists(lists)
-    find = by_every_name(records)
+    by_name = by_every_name(records)
     placed: dict[str, Record] = {}
     clashing: set[str] = set()
     for rank, (name, split) in enumerate(listed.items()):
-        record = find.get(name) or Record(name, name)
+        record = by_name.get(name) or Record(name, name)
         if record.key in placed and record.split != split:
             clashing.add(record.key)
             problems.append(Problem("clash", record.key, f"listed as {record.split} and as {split}"))
@@ -97,12 +98,12 @@ def place(records: Sequence[Record], lists: Sequence[SplitList]) -> tuple[list[R
 
 
 def _read_lists(lists: Sequence[SplitList]) -> tuple[dict[str, str], list[Problem]]:
-    """Names in the order of their lists, with their split."""
+    """Every listed name with its split, in the order of the lists; and the problems."""
     listed: dict[str, str] = {}
     problems: list[Problem] = []
     clashing: set[str] = set()
     for one in lists:
-        for number, line in enumerate(read_lines(one.path), start=1):
+        for number, line in enumerate(text_lines(one.path), start=1):
             name = line.strip()
             where = f"{one.path.name}, line {number}"
             if not name:
@@ -118,7 +119,7 @@ def _read_lists(lists: Sequence[SplitList]) -> tuple[dict[str, str], list[Proble
 
 
 class Named(Protocol):
-    """What has an id and a file: a record, or an image of a corpus."""
+    """Anything with an id and a file: a record, or an image of a corpus."""
 
     @property
     def key(self) -> str:
@@ -133,13 +134,13 @@ NamedT = TypeVar("NamedT", bound=Named)
 
 
 def by_every_name(records: Sequence[NamedT]) -> dict[str, NamedT]:
-    """Images by every name that other files may call them; a file name or stem only where it is unique."""
+    """Images by id, by path, and, where they are unique, by file name and stem."""
     short = [(name, record) for record in records for name in _short_names(record)]
-    times = Counter(name for name, _ in short)
-    find = {name: record for name, record in short if times[name] == 1}
-    find.update({record.file: record for record in records})
-    find.update({record.key: record for record in records})
-    return find
+    counts = Counter(name for name, _ in short)
+    by_name = {name: record for name, record in short if counts[name] == 1}
+    by_name.update({record.file: record for record in records})
+    by_name.update({record.key: record for record in records})
+    return by_name
 
 
 def _short_names(record: Named) -> set[str]:
@@ -147,8 +148,8 @@ def _short_names(record: Named) -> set[str]:
     return {path.name, path.stem}
 
 
-def settle(records: Sequence[Record], restval: Restval) -> list[Record]:
-    """Give every record its split: `restval` joins train or goes, and what nothing has placed is train."""
+def resolve_splits(records: Sequence[Record], restval: Restval) -> list[Record]:
+    """Give every record a split of the corpus: restval joins train or is dropped, and the default is train."""
     kept = [record for record in records if record.split != RESTVAL or restval == "train"]
     for record in kept:
         record.split = "train" if record.split in (None, RESTVAL) else record.split
@@ -156,12 +157,13 @@ def settle(records: Sequence[Record], restval: Restval) -> list[Record]:
 
 
 def draw(images: Sequence[Image], split: str, count: int, seed: int) -> list[Image]:
-    """Move train images, drawn at random, to another split.
+    """Move `count` random images from train to another split.
 
-    The draw ranks images by a hash of seed, split and id, so it is the same on every machine and in every order.
+    Images are ranked by a hash of seed, split and id, so the draw does not depend on the machine or the order of
+    images.
 
     Raises:
-        UsageError: the split has images already, or train has too few.
+        ConfigError: the split already has images, or train has too few.
     """
     ranks = {
         image.key: hashlib.sha256(f"{seed}:{split}:{image.key}".encode()).digest()
@@ -175,12 +177,12 @@ def set_aside(images: Sequence[Image], count: int, ranks: Mapping[str, int]) -> 
     """Move the last `count` train images to `tune`.
 
     Args:
-        images: in any order.
-        count: how many.
-        ranks: place of each image, by key, in its split list or the input.
+        images: the images, in any order.
+        count: the number of images to move.
+        ranks: the position of each image, by key, in its split list or the caption files.
 
     Raises:
-        UsageError: there is a tune split already, or train has too few.
+        ConfigError: the split tune already has images, or train has too few.
     """
     train = (image.key for image in images if image.split == "train")
     return _move(images, "tune", count, sorted(train, key=lambda key: -ranks[key]))
@@ -190,24 +192,28 @@ def _move(images: Sequence[Image], split: str, count: int, candidates: Sequence[
     if count == 0:
         return list(images)
     if any(image.split == split for image in images):
-        raise ConfigError(f"--{split} {count}: the input says already which images are {split}")
+        raise ConfigError(f"`{split}` {count}: the caption files or split lists already give a {split} split")
     if count >= len(candidates):
-        raise ConfigError(f"--{split} {count}: there are only {len(candidates)} train images to take from")
+        raise ConfigError(f"`{split}` {count}: there are only {len(candidates)} train images to choose from")
     chosen = set(candidates[:count])
     return [replace(image, split=split) if image.key in chosen else image for image in images]
 
 
 def validation_split(corpus: Corpus, asked: str) -> str | None:
-    """The split that chooses the best epoch: the one asked for; for `auto` tune, else val, else none.
+    """The split on which the best epoch is chosen.
+
+    Args:
+        corpus: the corpus.
+        asked: a split; `auto` for tune, else val, else none; or `none`.
 
     Raises:
-        UsageError: no such split.
-        DataError: the split asked for has no image.
+        ConfigError: no such split.
+        DataError: the split has no images.
     """
-    if asked == "none":
+    split = resolve_split(asked, "validate", also=("all", "auto", "none"))
+    if split == "none":
         return None
-    if asked == "auto":
-        present = {image.split for image in corpus.images}
-        return next((name for name in ("tune", "val") if name in present), None)
-    corpus.split(asked)
-    return asked
+    if split == "auto":
+        return next((name for name in ("tune", "val") if name in corpus.split_sizes()), None)
+    corpus.split(split)
+    return split

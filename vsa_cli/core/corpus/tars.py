@@ -1,7 +1,7 @@
-"""Tar files of unknown making: their members one after the other, none of them trusted.
+"""Reading untrusted tar files, one member after the other.
 
-Only plain tars are read. A compressed one could hold any number of bytes, whereas what a plain tar gives is never
-more than the tar itself. Knows nothing of what the members are.
+Only uncompressed tars are read: a compressed one could expand to any size, whereas the members of a plain tar are never
+larger than the tar.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from vsa_cli.core.errors import DataError, reason
 
 _BLOCK = 1 << 20
 _HEADERS = 4 * _BLOCK
-"""Bytes that the headers of one member may take; tarfile would read any number of them into memory."""
+"""Limit on the headers of one member, in bytes; tarfile would read headers of any size into memory."""
 
-_PACKED = frozenset({".gz", ".tgz", ".xz", ".bz2", ".zst"})
+_COMPRESSED = frozenset({".gz", ".tgz", ".xz", ".bz2", ".zst"})
 _MAGIC = slice(257, 262)
 
 
 class DamagedTarError(DataError):
-    """A tar is no tar, or not a whole one."""
+    """A file is not a tar, or a tar is incomplete or damaged."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """Something in a tar.
+    """A member of a tar that is not a folder.
 
     Attributes:
-        name: as the tar has it, which may lead anywhere.
-        size: in bytes.
-        is_file: a plain file: no link, no device, and no sparse file, which claims more than is stored.
+        name: the path in the tar, unchecked: it may be absolute or contain `..`.
+        size: the size in bytes.
+        is_file: a regular file: not a link, a device, or a sparse file, which claims a larger size than is stored.
     """
 
     name: str
@@ -42,17 +42,17 @@ class Member:
     _stream: BinaryIO
     _start: int
 
-    def read(self, most: int) -> bytes:
-        """At most so many of its first bytes.
+    def read(self, max_bytes: int) -> bytes:
+        """The first bytes of the member, at most `max_bytes`.
 
         Raises:
             OSError: the tar cannot be read.
         """
         self._stream.seek(self._start)
-        return self._stream.read(min(self.size, most))
+        return self._stream.read(min(self.size, max_bytes))
 
     def blocks(self) -> Iterator[bytes]:
-        """All its bytes, a block at a time.
+        """The contents of the member, in blocks.
 
         Raises:
             DamagedTarError: the tar ends before the member does.
@@ -63,13 +63,13 @@ class Member:
         while left:
             block = self._stream.read(min(left, _BLOCK))
             if not block:
-                raise DamagedTarError(f"is cut short: {left} of {self.size} bytes are not in the tar")
+                raise DamagedTarError(f"truncated: {left} of {self.size} bytes are not in the tar")
             left -= len(block)
             yield block
 
 
 class _Headers:
-    """A file as tarfile may read it: so many bytes for a member, and never all at once."""
+    """A file that gives tarfile a limited number of bytes per member, and never the whole rest."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -78,7 +78,7 @@ class _Headers:
     def read(self, size: int) -> bytes:
         self.left -= size
         if size < 0 or self.left < 0:
-            raise tarfile.ReadError("a header of a senseless size")
+            raise tarfile.ReadError("a header of an invalid size")
         return self._stream.read(size)
 
     def seek(self, place: int) -> int:
@@ -89,7 +89,7 @@ class _Headers:
 
 
 def looks_like_tar(path: Path) -> bool:
-    """Whether a file is called a tar or begins like one, packed or not."""
+    """Whether a file has the name or the first bytes of a tar, compressed or not."""
     if not path.is_file():
         return False
     if path.suffix in (".tar", ".tgz") or ".tar." in path.name:
@@ -98,41 +98,43 @@ def looks_like_tar(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(512)[_MAGIC] == b"ustar"
     except OSError:
-        return False  # its reader will say why
+        return False  # the error is reported when the file is read
 
 
 def walk(path: Path) -> Iterator[Member]:
-    """The members of a tar that are not folders, in its order; each must be read before the next is asked for.
+    """The members of a tar that are not folders, in order; each must be read before the next is requested.
 
     Raises:
-        DamagedTarError: not a plain tar, or damaged from here on.
+        DamagedTarError: not an uncompressed tar, or damaged from this member on.
     """
     try:
         with path.open("rb") as stream:
             headers = _Headers(stream)
             with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[call-overload]
                 yield from _members(tar, headers, stream)
-    # what tarfile raises on headers that make no sense; anything else is a defect of ours and must surface
+    # What tarfile raises on invalid headers; any other exception is a bug here and must surface.
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError, LookupError, RecursionError) as error:
-        if path.suffix in _PACKED:
-            raise DamagedTarError(f"{path}: a packed tar; unpack it first, to a plain .tar") from error
-        raise DamagedTarError(f"{path}: not a whole tar ({reason(error)})") from error
+        if path.suffix in _COMPRESSED:
+            raise DamagedTarError(f"{path}: a compressed tar; decompress it to a plain .tar first") from error
+        raise DamagedTarError(f"{path}: not a tar, or a damaged one ({reason(error)})") from error
 
 
 def _members(tar: tarfile.TarFile, headers: _Headers, stream: BinaryIO) -> Iterator[Member]:
-    past = -1
+    last = -1
     while True:
         headers.left = _HEADERS
         info = tar.next()
         if info is None:
             stream.seek(tar.offset)
-            if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # what ends a tar; tarfile does not insist
-                raise tarfile.ReadError("cut short, or damaged in the middle")
+            if stream.read(tarfile.BLOCKSIZE) != bytes(
+                tarfile.BLOCKSIZE
+            ):  # the end of a tar, which tarfile does not require
+                raise tarfile.ReadError("truncated, or damaged in the middle")
             return
-        tar.members.clear()  # type: ignore[attr-defined]  # or they all stay in memory
-        if info.size < 0 or tar.offset <= past:
-            raise tarfile.ReadError("a member of a senseless size")
-        past = tar.offset
+        tar.members.clear()  # type: ignore[attr-defined]  # otherwise all members stay in memory
+        if info.size < 0 or tar.offset <= last:
+            raise tarfile.ReadError("a member of an invalid size")
+        last = tar.offset
         if not info.isdir():
             is_file = info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not info.issparse()
             yield Member(info.name, info.size, is_file, stream, info.offset_data)

@@ -1,7 +1,7 @@
-"""From a human's sentence to the paper's tokens. Knows no vocabulary.
+"""The paper's tokens of a sentence.
 
-nltk has nothing to add here: its `RegexpTokenizer` could only do the last step, the split on white space, and
-importing it costs more time than tokenising all of Flickr8k.
+nltk is not used: its `RegexpTokenizer` could do only the last step, the split on white space, and importing it takes
+longer than tokenising all of Flickr8k.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 import unicodedata
 
 _DROPPED = re.compile(r"[^\w\s]|_")
-"""What is neither a letter, a digit nor white space; `\\w` is letters and digits of any script, and `_`."""
+"""Characters other than letters, digits and white space; `\\w` is letters and digits of any script, and `_`."""
 
 
 def tokenize(sentence: str) -> tuple[str, ...]:
-    """Lowercase, remove all but letters, digits and space, split (paper, section 4: data preprocessing).
+    """Lowercase, remove everything but letters, digits and space, split (paper, section 4: data preprocessing).
 
-    Removed characters join what stood around them: "dog's" is "dogs", "t-shirt" is "tshirt". Accented letters
-    are letters, and are the same letter whether they came composed or as letter and accent.
+    Removing a character joins its neighbours: "dog's" becomes "dogs", "t-shirt" becomes "tshirt". Accented letters are
+    letters, and compare equal whether they are composed or written as letter and accent.
     """
     lowered = sentence.lower()
     if lowered.isascii():
         return tuple(_DROPPED.sub("", lowered).split())
     kept = _DROPPED.sub("", unicodedata.normalize("NFC", lowered))
-    return tuple(unicodedata.normalize("NFC", kept).split())  # letters that now meet may compose (Hangul)
+    return tuple(unicodedata.normalize("NFC", kept).split())  # letters that are now neighbours may compose (Hangul)

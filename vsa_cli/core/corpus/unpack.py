@@ -1,7 +1,7 @@
-"""Brings the photographs out of webdataset shards into the images' folder, and nothing else.
+"""Unpacking the photographs of webdataset shards into the images' folder.
 
-Each shard has its own folder there, so that keys of different shards cannot meet. Nothing that lies there is ever
-written over. Memory does not grow with shards or photographs.
+Each shard is unpacked into its own subfolder, so that equal keys of different shards do not conflict. Existing files
+are never overwritten, and memory does not grow with the number of shards or photographs.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from vsa_cli.core.corpus.tars import DamagedTarError, Member, walk
 from vsa_cli.core.errors import DataError, reason
 
 _PART = ".vsa-unpacking.part"
-_OF_THIS_NAME = frozenset(
+_NAME_ERRORS = frozenset(
     {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ, errno.ENOTEMPTY}
 )
-"""What is wrong with one name only; anything else (a full disk) would be wrong with all that follow."""
+"""Errors that concern one file name; any other error (a full disk) would recur with every file."""
 
 
 def unpack(shard: Path, wanted: Collection[str], images: Path) -> dict[str, str]:
-    """Write photographs of a shard as files; those that are there with the same bytes are left as they are.
+    """Write the photographs of a shard as files; a file that already exists with the same bytes is kept.
 
     Args:
         shard: the tar.
-        wanted: places below the images' folder, as `place_of` gives them.
-        images: the folder; made where it is absent.
+        wanted: the paths to unpack, relative to the images' folder, as `place_of` gives them.
+        images: the images' folder, created if it does not exist.
 
     Returns:
-        Places of photographs that did not come out, and why, in part of a line.
+        The path of each photograph that could not be unpacked, with the reason.
 
     Raises:
-        DataError: the folder cannot be written, or the shard cannot be read at all.
+        DataError: the folder cannot be written, or nothing of the shard can be read.
     """
     problems: dict[str, str] = {}
     seen: set[str] = set()
@@ -47,15 +47,15 @@ def unpack(shard: Path, wanted: Collection[str], images: Path) -> dict[str, str]
                     problems[file] = problem
     except DamagedTarError:
         if not seen:
-            raise  # else the reader has named the damage; what stands before it is out
+            raise  # otherwise the reader has reported the damage, and everything before it is unpacked
     return problems
 
 
 def _write(member: Member, target: Path) -> str | None:
-    """What is wrong with a photograph, if anything."""
+    """Write a photograph; return the reason if that fails."""
     try:
         if target.exists():
-            return None if _same(member, target) else "another file lies there already; move it away"
+            return None if _has_same_bytes(member, target) else "another file of this name exists already; move it away"
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(_PART)
         try:
@@ -68,13 +68,13 @@ def _write(member: Member, target: Path) -> str | None:
     except DamagedTarError as error:
         return str(error)
     except OSError as error:
-        if error.errno in _OF_THIS_NAME:
+        if error.errno in _NAME_ERRORS:
             return f"cannot be unpacked: {reason(error)}"
         raise DataError(f"{target}: cannot write: {reason(error)}") from error
     return None
 
 
-def _same(member: Member, target: Path) -> bool:
+def _has_same_bytes(member: Member, target: Path) -> bool:
     if not target.is_file() or target.stat().st_size != member.size:
         return False
     with target.open("rb") as file:

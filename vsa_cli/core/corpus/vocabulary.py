@@ -1,7 +1,7 @@
-"""Which words a model knows, and their numbers.
+"""The words that a model knows, and their ids.
 
-Id 0 is END, word i of `words` has id i + 1, UNK (if there is one) comes last. START is no word: as an input its
-id is `size`, one past the rows of the softmax. Knows no images and no splits.
+END has id 0, word i of `words` has id i + 1, and UNK, if there is one, has the last id. START is an input only: its id
+is `size`, one past the last output of the softmax.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from vsa_cli.core.config import Unknown
 from vsa_cli.core.errors import ArtifactError
 
 END = 0
-"""The id that ends a sentence."""
+"""The id of END, which ends a sentence."""
 
 UNKNOWN_WORD = "<unk>"
-"""How UNK reads; no token can look like it, since tokens hold letters and digits only."""
+"""UNK as text; never equal to a token, which has letters and digits only."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of the train split that are frequent enough.
+    """The frequent words of the train split.
 
     Attributes:
-        words: by falling count, then alphabetically.
-        counts: occurrences of each word in the train split.
-        unknown: what `encode` does with other words: `drop` leaves them out, `unk` makes them UNK.
+        words: the words, by decreasing count, then alphabetically.
+        counts: the number of occurrences of each word in the train split.
+        unknown: how `encode` treats other words: `drop` leaves them out, `unk` replaces them by UNK.
     """
 
     words: tuple[str, ...]
@@ -44,8 +44,8 @@ class Vocabulary:
 
         Args:
             sentences: the tokens of every train sentence.
-            min_count: occurrences that a word needs to be kept.
-            unknown: what to do with the others.
+            min_count: keep words with at least this many occurrences.
+            unknown: how `encode` treats the other words.
         """
         counts = Counter(token for tokens in sentences for token in tokens)
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
@@ -53,34 +53,34 @@ class Vocabulary:
 
     @property
     def unk(self) -> int | None:
-        """The id of UNK, the last; None where unknown words are dropped."""
+        """The id of UNK, which is the last; None if unknown words are dropped."""
         return len(self.words) + 1 if self.unknown == "unk" else None
 
     @property
     def size(self) -> int:
-        """Rows of the softmax: END, the words, and UNK if there is one."""
+        """V, the number of outputs of the softmax: END, the words, and UNK if there is one."""
         return len(self.words) + (2 if self.unknown == "unk" else 1)
 
     @property
     def start(self) -> int:
-        """The input-only id that begins a sentence."""
+        """The id of START, which is an input only."""
         return self.size
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: place + 1 for place, word in enumerate(self.words)}
+        return {word: number for number, word in enumerate(self.words, start=1)}
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Ids of tokens, without START and END; other words vanish or become UNK."""
+        """The ids of tokens, without START and END; unknown words are dropped or become UNK."""
         unk = self.unk
         found = (self._ids.get(token, unk) for token in tokens)
         return [number for number in found if number is not None]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The words of ids, joined by spaces, up to the first END.
+        """The words of ids up to the first END, joined by spaces.
 
         Raises:
-            ValueError: an id is no output of the softmax (START is not).
+            ValueError: an id is not an output of the softmax; START is not one.
         """
         words: list[str] = []
         for number in ids:
@@ -92,19 +92,19 @@ class Vocabulary:
         return " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:
-        """The vocabulary as JSON holds it."""
+        """The vocabulary as a JSON object."""
         return {"unknown": self.unknown, "words": list(self.words), "counts": list(self.counts)}
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> Vocabulary:
-        """Read `to_dict`'s form back.
+        """Read a vocabulary from the form of `to_dict`.
 
         Args:
-            data: what was found where a vocabulary should be.
+            data: the parsed JSON.
             where: the file's name, for messages.
 
         Raises:
-            ArtifactError: it is not a vocabulary, or a damaged one.
+            ArtifactError: not a vocabulary, or a damaged one.
         """
         if not isinstance(data, Mapping) or data.get("unknown") not in get_args(Unknown):
             raise ArtifactError(f"{where}: damaged vocabulary (unknown is neither drop nor unk)")
@@ -112,7 +112,7 @@ class Vocabulary:
         if not isinstance(words, list) or not all(_is_word(word) for word in words):
             raise ArtifactError(f"{where}: damaged vocabulary (words)")
         if len(set(words)) != len(words):
-            raise ArtifactError(f"{where}: damaged vocabulary (a word stands twice)")
+            raise ArtifactError(f"{where}: damaged vocabulary (duplicate word)")
         if not isinstance(counts, list) or not all(type(count) is int and count > 0 for count in counts):
             raise ArtifactError(f"{where}: damaged vocabulary (counts)")
         if len(counts) != len(words):

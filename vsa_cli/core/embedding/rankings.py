@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.embedding.batches import Pairs, read_pairs
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_strips
@@ -60,7 +61,7 @@ def rank_split(
         "regions": parent(regions.envelope.format, regions.sha256),
         "embedding": parent(trained.envelope.format, trained.sha256),
     }
-    config = {"split": split, "top": top, "folds": folds}
+    config = {"split": resolve_split(split), "top": top, "folds": folds}
     yield Envelope(RANKINGS, VERSIONS[RANKINGS], config, parents, trained.envelope.seed).to_dict()
     for fold in range(folds):
         part = pairs.of_images(images * fold // folds, images * (fold + 1) // folds)

@@ -22,8 +22,8 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.corpus.records import is_id, printable
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.corpus.records import is_id
+from vsa_cli.core.errors import MAX_NAME, ArtifactError, DataError, one_line
 from vsa_cli.core.evaluation.entities import EntityImage, EntitySentence, as_boxes, as_numbers
 from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
@@ -140,7 +140,12 @@ def _notes(strays: list[str], unused: list[str]) -> list[Note]:
     )
     # Spellings differ between the two sets, so a few are always missing: no failure.
     return [
-        Note(f"{len(names)} {what}", tuple(dict.fromkeys(map(printable, names))), fails=False, warns=False)
+        Note(
+            f"{len(names)} {what}",
+            tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in names)),
+            fails=False,
+            warns=False,
+        )
         for names, what in told
         if names
     ]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.corpus.records import printable
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.errors import DataError, MissingError
+from vsa_cli.core.errors import MAX_NAME, DataError, MissingError, one_line
 from vsa_cli.core.evaluation.evaluate import FAMILIES
 from vsa_cli.core.evaluation.hypotheses import Hypotheses
 from vsa_cli.core.evaluation.references import Referenced, References
@@ -67,9 +67,9 @@ def join(hypotheses: Hypotheses, references: References, split: str | None) -> J
         else:
             captions[key] = caption
     if not captions:
-        theirs, ours = (printable(next(iter(some))) for some in (hypotheses.captions, references.images))
+        theirs, ours = (one_line(next(iter(some)), MAX_NAME) for some in (hypotheses.captions, references.images))
         raise DataError(f"no caption's image is in the references: captions are of {theirs}, references of {ours}")
-    name = split or _only_split(references, captions)
+    name = resolve_split(split) if split else _only_split(references, captions)
     wanted = references.split(name)
     images = [image for image in wanted if image.key in captions]
     if not images:
@@ -93,7 +93,7 @@ def _only_split(references: References, captions: dict[str, str]) -> str:
 
 
 def _note(what: str, names: Sequence[str]) -> Note | None:
-    return Note(f"{len(names)} {what}", tuple(map(printable, names))) if names else None
+    return Note(f"{len(names)} {what}", tuple(one_line(name, MAX_NAME) for name in names)) if names else None
 
 
 FEW_FOR_CIDER = 100

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError, reason
-from vsa_cli.core.io.json import is_number, parse, read_lines
+from vsa_cli.core.io.json import is_number, parse
+from vsa_cli.core.io.text import numbered_lines
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
         with path.open("rb") as raw:
             zipped = raw.peek(2).startswith(b"\x1f\x8b")  # a pipe cannot be read twice
             with gzip.open(raw) if zipped else raw as file:
-                yield from read_lines(file, str(path))
+                yield from numbered_lines(file, str(path))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {reason(error)}") from error
 

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vsa_cli.core.corpus.records import is_id, is_text, printable
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.corpus.records import is_id
+from vsa_cli.core.errors import MAX_NAME, DataError, one_line
 from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Note
 from vsa_cli.core.io.json import parse
+from vsa_cli.core.io.text import is_text
 
 _ID_NAMES = ("image_id", "path", "file_name", "image", "id")
 _ESCAPE = re.compile(r"\\([\\tnr])")
@@ -68,7 +69,7 @@ def read_hypotheses(document: Document) -> Hypotheses:
         "failed": "images whose captioning failed: left out",
     }
     notes = [
-        Note(f"{len(names)} {told[kind]}", tuple(dict.fromkeys(map(printable, names))))
+        Note(f"{len(names)} {told[kind]}", tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in names)))
         for kind, names in odd.items()
         if names
     ]
@@ -102,7 +103,7 @@ def _json(document: Document) -> Iterator[tuple[str, Any, Any]]:
     try:
         content = json.loads(document.text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{document.where}: not valid JSON ({printable(str(error))})") from error
+        raise DataError(f"{document.where}: not valid JSON ({one_line(str(error), MAX_NAME)})") from error
     if isinstance(content, dict) and not any(name in content for name in _ID_NAMES):
         for image, caption in content.items():
             single = isinstance(caption, list) and len(caption) == 1
@@ -138,7 +139,7 @@ def _rows(document: Document, delimiter: str) -> Iterator[tuple[str, Any, Any]]:
             absent = 0 if said is None else said  # a row cut short is no caption
             yield (f"line {reader.line_num}", *_take({**row, "caption": None if failed else absent}))
     except csv.Error as error:
-        raise DataError(f"{document.where}, line {reader.line_num + 1}: {printable(str(error))}") from error
+        raise DataError(f"{document.where}, line {reader.line_num + 1}: {one_line(str(error), MAX_NAME)}") from error
 
 
 def _text(document: Document) -> Iterator[tuple[str, Any, Any]]:

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.evaluation.results import Mode
 from vsa_cli.core.io.envelope import ALIGNMENTS, RANKINGS, VERSIONS, Envelope
-from vsa_cli.core.io.json import LONGEST_LINE, MAX_JSON_BYTES, parse, read_lines
+from vsa_cli.core.io.json import MAX_JSON_BYTES, parse
+from vsa_cli.core.io.text import MAX_LINE_BYTES, decode_text, numbered_lines
 
 MODES: dict[str, Mode] = {RANKINGS: "rankings", ALIGNMENTS: "alignments"}
 STDIN = Path("-")
@@ -57,7 +58,7 @@ class Document:
             DataError: a line is too long.
         """
         with self._open() as file:
-            lines = read_lines(file, self.where)
+            lines = numbered_lines(file, self.where)
             if self.path is not None:
                 next(lines, None)  # the envelope; what came through a pipe is without it
             for where, line in lines:
@@ -83,7 +84,7 @@ def open_document(path: Path) -> Document:
     where = "standard input" if path == STDIN else str(path)
     try:
         with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
-            first = file.readline(LONGEST_LINE)
+            first = file.readline(MAX_LINE_BYTES)
             envelope = _envelope(parse(first), where)
             again = envelope is not None and path != STDIN and path.is_file()
             rest = b"" if again else file.read(MAX_JSON_BYTES + 1)
@@ -96,7 +97,7 @@ def open_document(path: Path) -> Document:
         return Document(where, mode, envelope, path=path if again else None, rest=rest)
     if not (first + rest).strip():
         raise DataError(f"{where}: is empty")
-    return Document(where, "captions", text=_decode(first + rest, where))
+    return Document(where, "captions", text=decode_text(first + rest, where))
 
 
 def _envelope(first: object, where: str) -> Envelope | None:
@@ -105,9 +106,3 @@ def _envelope(first: object, where: str) -> Envelope | None:
     if first["format"] not in MODES:
         raise ArtifactError(f"{where}: is {first['format']}; evaluate takes captions, rankings and alignments")
     return Envelope.from_dict(first, where, first["format"], VERSIONS[first["format"]])
-
-
-def _decode(data: bytes, where: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{where}: is UTF-16; save it as UTF-8")
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")

@@ -13,14 +13,14 @@ from typing import Any
 
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.readers.detect import read_captions
-from vsa_cli.core.corpus.readers.source import read_lines
-from vsa_cli.core.corpus.records import is_id, is_text
-from vsa_cli.core.corpus.split_names import RESTVAL, split_called
+from vsa_cli.core.corpus.records import is_id
+from vsa_cli.core.corpus.split_names import RESTVAL, find_split, resolve_split
 from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS
 from vsa_cli.core.io.json import parse, read_json
+from vsa_cli.core.io.text import is_text, text_lines
 
 _SENTENCES = ("references", "captions", "caption", "text", "sentence")
 _LONGEST = 10_000
@@ -55,16 +55,14 @@ class References:
         """The images of a split, or of all of them for `all`.
 
         Raises:
-            UsageError: no such split, or the references tell none.
+            ConfigError: no such split, or the references name none.
             DataError: no image is in it.
         """
-        wanted = split_called(name)
-        if name == "all":
+        wanted = resolve_split(name)
+        if wanted == "all":
             return list(self.images.values())
-        if wanted is None or wanted == RESTVAL:
-            raise ConfigError(f"--split {name}: choose from train, tune, val, test, dev (which is val) or all")
         if all(image.split is None for image in self.images.values()):
-            raise ConfigError(f"--split {name}: the references do not tell splits; leave it out, or use a corpus.json")
+            raise ConfigError(f"`split` {name}: the references do not name splits; leave it out, or use a corpus.json")
         found = [image for image in self.images.values() if image.split == wanted]
         if not found:
             raise DataError(f"the references have no image in the split {name}")
@@ -90,7 +88,7 @@ def read_references(path: Path) -> References:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise DataError(f"{path}: is a pipe; references are read twice, so save them as a file")
-    first = next((line for line in read_lines(path, 1 << 20) if line.strip()), "")
+    first = next((line for line in text_lines(path, 1 << 20) if line.strip()), "")
     head = parse(first)
     training = None
     odd = 0
@@ -110,7 +108,7 @@ def read_references(path: Path) -> References:
         else:
             found, odd = _captions(path)
     elif isinstance(head, dict) and "image_id" in head:
-        found, odd = _gather(parse(line) for line in read_lines(path) if line.strip())
+        found, odd = _gather(parse(line) for line in text_lines(path) if line.strip())
     else:
         found, odd = _captions(path)
     images = {image.key: image for image in found if image.sentences}
@@ -183,4 +181,4 @@ def _gather(entries: Iterable[Any]) -> tuple[list[Referenced], int]:
 
 def _split_of(entry: dict[str, Any]) -> str | None:
     split = entry.get("split")
-    return split_called(split) if isinstance(split, str) else None
+    return find_split(split) if isinstance(split, str) else None

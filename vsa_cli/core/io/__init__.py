@@ -1,1 +1,1 @@
-"""Files of every kind: envelopes, JSON, atomic writes, photographs, and the threads that read them."""
+"""Reading and writing files: artifact metadata, JSON, text, atomic writes, photographs, and a thread pool."""

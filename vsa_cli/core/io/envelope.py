@@ -1,25 +1,27 @@
-"""Metadata header shared by all artifacts, and the configurations that it carries.
+"""Metadata header shared by all artifacts, and every artifact format with its version.
 
 An envelope is a JSON object::
 
     {"format": "vsa-corpus", "version": 1, "tool": "vsa 0.1.0", "seed": 0,
      "config": {...}, "parents": {"corpus": {"format": "vsa-corpus", "sha256": "..."}}}
 
-Does not know what the artifacts contain.
+A JSON artifact has these keys beside its own; a JSON Lines artifact has the envelope as its first line.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vsa_cli import __version__
-from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.io.json import is_number, is_plain
+from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.io.json import is_number, is_plain, parse
+from vsa_cli.core.io.text import numbered_lines
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,7 +40,7 @@ VERSIONS = {
     CORPUS: 1, REGIONS: 1, EMBEDDING: 1, GENERATOR: 1, SNIPPETS: 1, ALIGNMENTS: 1, RANKINGS: 1, SWEEP: 1,
     FREQUENCIES: 1,
 }  # fmt: skip
-"""Every artifact format, and the newest version of it that this program reads and writes."""
+"""The newest version of every artifact format: the one that is written, and the last one that can be read."""
 
 _MAKERS = {
     CORPUS: "vsa prep",
@@ -52,15 +54,21 @@ _MAKERS = {
 
 
 def remedy(format_name: str) -> str:
-    """What to do where an artifact is not there, or is not what it should be: the end of a message."""
+    """The end of a message about a missing or wrong artifact: the command that makes one."""
     return f"; `{_MAKERS[format_name]}` makes one" if format_name in _MAKERS else ""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who an artifact is: its format, the configuration it was made with, and what it was made from.
+    """Metadata of an artifact.
 
-    `parents` maps a role ("corpus", "regions") to `{"format": str, "sha256": str}`.
+    Attributes:
+        format: the artifact's format, such as `vsa-corpus`.
+        version: the format's version, from 1.
+        config: the configuration it was made with.
+        parents: the artifacts it was made from: role ("corpus", "regions") to `{"format": str, "sha256": str}`.
+        seed: the random seed it was made with.
+        tool: the program that made it.
     """
 
     format: str
@@ -79,10 +87,10 @@ class Envelope:
         """Read and check an envelope.
 
         Args:
-            data: what was found where an envelope should be.
+            data: the parsed JSON.
             where: the file's name, for messages.
-            expected: the format wanted, such as `vsa-corpus`.
-            version: the newest version that this program reads.
+            expected: the required format, such as `vsa-corpus`.
+            version: the newest version that can be read.
 
         Raises:
             ArtifactError: not an envelope, another format, or a newer version.
@@ -90,7 +98,7 @@ class Envelope:
         if not isinstance(data, dict) or not isinstance(data.get("format"), str):
             raise ArtifactError(f"{where}: not a vsa artifact (expected {expected}){remedy(expected)}")
         if data["format"] != expected:
-            raise ArtifactError(f"{where}: is {data['format']}, but {expected} is needed here{remedy(expected)}")
+            raise ArtifactError(f"{where}: is {data['format']}, but {expected} is required{remedy(expected)}")
         found = data.get("version")
         if not isinstance(found, int) or not 1 <= found <= version:
             raise ArtifactError(f"{where}: {expected} version {found}; this vsa reads up to {version}")
@@ -112,13 +120,37 @@ class Envelope:
 
 
 def require_there(path: Path, format_name: str) -> None:
-    """See that there is something where an artifact should be.
+    """Check that an artifact exists.
 
     Raises:
-        DataError: there is nothing.
+        DataError: it does not; the message names the command that makes one.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file{remedy(format_name)}")
+
+
+@contextmanager
+def open_lines(path: Path, format_name: str) -> Iterator[tuple[Envelope, Iterator[tuple[str, bytes]]]]:
+    """Open a JSON Lines artifact.
+
+    Args:
+        path: the file.
+        format_name: the required format.
+
+    Yields:
+        The envelope, and the lines after it as `numbered_lines` yields them.
+
+    Raises:
+        DataError: the file cannot be opened, or cannot be read inside the block.
+        ArtifactError: the first line is not an envelope of this format.
+    """
+    try:
+        with path.open("rb") as file:
+            lines = numbered_lines(file, str(path))
+            _, first = next(lines, ("", b""))
+            yield Envelope.from_dict(parse(first), str(path), format_name, VERSIONS[format_name]), lines
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def parent(format_name: str, sha256: str) -> dict[str, str]:
@@ -130,15 +162,15 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
-    """Rebuild a configuration from an artifact, refusing unknown fields and wrong types.
+    """A configuration from its stored form, with every field checked.
 
     Args:
-        kind: the dataclass.
-        data: its stored form; absent fields take their defaults.
+        kind: the configuration's dataclass.
+        data: the stored fields; absent ones take their defaults.
         where: the artifact's name, for messages.
 
     Raises:
-        ArtifactError: a field is unknown, of the wrong type, or not a choice that it has.
+        ArtifactError: a field is unknown, of the wrong type, or not one of its choices.
     """
     hints = get_type_hints(kind)
     for name, value in data.items():
@@ -150,7 +182,7 @@ def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """A configuration as JSON holds it."""
+    """A configuration as a JSON object."""
     return dataclasses.asdict(config)
 
 

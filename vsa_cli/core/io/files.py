@@ -1,4 +1,4 @@
-"""Files on the disk: hashes, atomic writes, and outputs that are checked before any work is done."""
+"""File hashes, atomic writes, and checks of output paths before any work starts."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def file_sha256(path: Path) -> str:
 
 
 def check_regular_file(path: Path) -> None:
-    """Refuse a pipe, a socket or a device: who opens one may wait for ever, or read without end.
+    """Check that a path is a file or a folder: opening a pipe may block, and reading a device may never end.
 
     Raises:
-        DataError: it is one.
-        OSError: it is not there.
+        DataError: it is a pipe, a socket or a device.
+        OSError: it does not exist.
     """
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -43,10 +43,10 @@ def check_regular_file(path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its name when the block ends well, and goes otherwise.
+    """A temporary file beside `path` that is renamed to `path` if the block succeeds, and removed otherwise.
 
-    The content is flushed to the disk before the rename, so that a file under its final name is whole even
-    after a crash. What a killed process left is overwritten by the next.
+    The content is flushed to the disk before the rename, so a file under its final name is complete even after a
+    crash. The temporary file of a killed process is overwritten by the next one.
 
     Raises:
         DataError: the folder cannot be written, or the disk is full.
@@ -61,7 +61,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError(f"{path}: cannot write: {reason(error)}") from error
     finally:
-        with suppress(OSError):  # a part that never came to be must not hide why
+        with suppress(OSError):  # a missing temporary file must not hide the first error
             part.unlink()
 
 
@@ -74,20 +74,20 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8.
+    """Write a text file in UTF-8, atomically.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: the file cannot be written.
     """
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines atomically, in UTF-8, each as soon as it comes.
+    """Write lines in UTF-8, atomically and one at a time.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: the file cannot be written.
     """
     with atomic_path(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape") as file:
         for line in lines:
@@ -95,22 +95,23 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def check_output(path: Path, *, force: bool, resume: bool = False, folder: bool = False) -> None:
-    """Refuse, before any work is done, an output that may not or cannot be written.
+    """Check, before any work starts, that an output may and can be written.
 
     Args:
-        path: of the output, which is a file, or, where `folder`, a folder.
-        force: it may be overwritten.
-        resume: it may be continued.
-        folder: see `path`.
+        path: the output file, or the output folder if `folder` is set.
+        force: an existing output may be replaced.
+        resume: an existing output may be continued.
+        folder: the output is a folder.
 
     Raises:
-        UsageError: `path` exists, and neither `force` nor `resume` is set, or both are; or it is of another kind.
-        DataError: it is a pipe or a device, which a file would replace, or lies where nothing can be written.
+        ConfigError: `path` exists and neither `force` nor `resume` is set; or both are; or a file is where a folder is
+            expected, or the reverse.
+        DataError: `path` is a pipe or a device, or its folder cannot be written.
     """
-    import tempfile  # not on the way to a help
+    import tempfile  # slow to import, and not needed for help
 
     if force and resume:
-        raise ConfigError("--force starts anew and --resume continues: choose one")
+        raise ConfigError("`force` starts over and `resume` continues: choose one")
     if path.exists():
         check_regular_file(path)
         if path.is_dir() != folder:
@@ -118,24 +119,24 @@ def check_output(path: Path, *, force: bool, resume: bool = False, folder: bool 
                 f"{path}: is a file; name a folder" if folder else f"{path}: is a folder; name a file in it"
             )
         if not force and not resume:
-            raise ConfigError(f"{path}: exists already; --force replaces it")
-    place = path if path.is_dir() else next(folder for folder in path.absolute().parents if folder.exists())
+            raise ConfigError(f"{path}: exists already; `force` replaces it")
+    target = path if path.is_dir() else next(parent for parent in path.absolute().parents if parent.exists())
     try:
-        with tempfile.TemporaryFile(dir=place):  # it has no name, and leaves nothing
+        with tempfile.TemporaryFile(dir=target):  # unnamed, so it leaves nothing behind
             pass
     except OSError as error:
-        raise DataError(f"{path}: cannot write: {place}: {reason(error)}") from error
+        raise DataError(f"{path}: cannot write: {target}: {reason(error)}") from error
 
 
 def check_distinct(*outputs: Path | None) -> None:
-    """Refuse outputs of one run that are one file, for the later would replace the earlier.
+    """Check that the outputs of a run are different files; None stands for an output that is not written.
 
     Raises:
-        UsageError: two of those that are given are.
+        ConfigError: two of them are the same file.
     """
     seen: set[str] = set()
     for path in outputs:
         if path is not None:
             if (real := os.path.realpath(path)) in seen:
-                raise ConfigError(f"{path}: is named for two outputs; give each its own file")
+                raise ConfigError(f"{path}: the same file for two outputs; give each its own")
             seen.add(real)

@@ -1,8 +1,7 @@
-"""A file for a library that does not survive a full disk: errors are kept back until it has let go of the file.
+"""A file object that defers write errors until close, because HDF5 crashes on them.
 
-HDF5 crashes the process, or leaves it with objects that cannot be closed, when a write fails under it. So the write
-seems to succeed, and whatever follows it too; at the end the file is known to be worthless, and the error comes out.
-Knows no HDF5.
+When a write fails (a full disk), HDF5 crashes the process or leaves objects that cannot be closed. So a failed write,
+and every one after it, is reported to HDF5 as successful; the error is raised when the file is closed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,13 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """What h5py wants of a file object; `failure` is the first error.
+    """The part of a file object's interface that h5py needs.
 
     Args:
-        file: empty, for reading and writing.
+        file: an empty file, open for reading and writing, unbuffered.
+
+    Attributes:
+        failure: the first error of a write; None if there was none.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -29,26 +31,26 @@ class Sink:
         self.failure: OSError | None = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
+        """Set the position; return it."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """As of any file."""
+        """The position in the file, in bytes."""
         return self._file.tell()
 
     def write(self, data: ReadableBuffer) -> int:
-        """Write all of it, or seem to."""
+        """Write all of `data`, or pretend to after a failure; return its size in bytes."""
         left = memoryview(data).cast("B")
         size = len(left)
         try:
             while self.failure is None and left:
-                left = left[self._file.write(left) :]  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]  # a write to a nearly full disk may be partial
         except OSError as error:
             self.failure = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
-        """As of any file, or seem to."""
+        """Resize the file, or pretend to after a failure."""
         if self.failure is None:
             try:
                 return self._file.truncate(size)
@@ -57,14 +59,14 @@ class Sink:
         return size or 0
 
     def flush(self) -> None:
-        """Nothing is held back: the file has no buffer."""
+        """Do nothing: the file is unbuffered."""
 
     def read(self, size: int = -1) -> bytes:
-        """As of any file; h5py knows a file object by it, and never calls it."""
+        """Read up to `size` bytes; h5py checks that this method exists, but never calls it."""
         return self._file.read(size)
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what was written; where that is missing, zeros."""
+        """Fill `buffer` with what was written, and with zeros where that is missing."""
         view = memoryview(buffer).cast("B")
         count = self._file.readinto(view) if self.failure is None else 0  # type: ignore[attr-defined]
         view[count:] = bytes(len(view) - count)
@@ -73,13 +75,13 @@ class Sink:
 
 @contextmanager
 def sink(path: Path) -> Iterator[Sink]:
-    """A new file at `path`, for the length of a block.
+    """Create a file at `path` for the duration of a block.
 
     Raises:
-        OSError: it cannot be made, or a write to it has failed; when the block has ended.
+        OSError: the file cannot be created; or, at the end of the block, a write to it has failed.
     """
     with path.open("w+b", buffering=0) as file:
-        holder = Sink(file)
-        yield holder
-        if holder.failure is not None:
-            raise holder.failure
+        guarded = Sink(file)
+        yield guarded
+        if guarded.failure is not None:
+            raise guarded.failure

@@ -1,7 +1,7 @@
-"""Which files of a folder are photographs, and what a file is, told by its beginning.
+"""Finding photographs in folders, and detecting a file's format by its first bytes.
 
-So what cannot be read is refused by name. Cameras' raw files are mostly TIFFs whose first picture is a thumbnail, so
-their names count as well. Knows no Pillow, so that looking for photographs costs nothing.
+An unreadable format can then be named in the error message. Camera raw files are mostly TIFFs whose first image is a
+thumbnail, so their suffixes count as well. Does not import Pillow, so that finding photographs is fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 SUFFIXES = HEIC_SUFFIXES | {
     ".avif", ".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
 }  # fmt: skip
-"""What counts as a photograph when a directory is searched, in lower case."""
+"""Suffixes, in lower case, of the photographs in a folder."""
 
 RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".iiq", ".kdc", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw",
@@ -24,16 +24,16 @@ RAW_SUFFIXES = frozenset(
 )  # fmt: skip
 HEIC, AVIF = "HEIC", "AVIF"
 PAGES = "vsa.css"
-"""The file that tells a folder of pages, whose photographs are copies."""
+"""A file that marks a folder as pages written by `vsa`, whose photographs are copies."""
 
-_RAW, _VIDEO = "a camera's raw file", "a video"
+_RAW, _VIDEO = "a camera raw file", "a video"
 _HEAD = 512  # bytes
 _BRANDS = {
     HEIC: {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"},
     AVIF: {b"avif", b"avis"},
     _RAW: {b"crx "},
 }
-"""Major brands of ISO base media files; all others are videos, or sound."""
+"""Major brands of ISO base media files; the other brands are video or audio."""
 
 _SIGNATURES: tuple[tuple[str, str], ...] = (
     (_RAW, r"II\*\0....CR|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb"),
@@ -50,19 +50,19 @@ _COMPILED = [(name, re.compile(pattern.encode("latin-1"), re.S)) for name, patte
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Every photograph below `folder`, sorted by path.
+    """Every photograph in `folder` and its subfolders, sorted by path.
 
-    Links to directories are not followed, and pages that `vsa` wrote somewhere below are passed over.
+    Links to folders are not followed, and subfolders of pages written by `vsa` are skipped.
 
     Raises:
         DataError: the folder cannot be listed.
     """
 
-    def refuse(error: OSError) -> None:
+    def fail(error: OSError) -> None:
         raise DataError(f"{error.filename}: {reason(error)}") from error
 
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
+    for parent, folders, names in os.walk(folder, onerror=fail):
         if PAGES in names and Path(parent) != folder:
             folders.clear()
         else:
@@ -71,10 +71,10 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def format_of(path: Path) -> str | None:
-    """The name of a file's format, if it is one of those that are not read as a matter of course; None otherwise.
+    """The name of a file's format if it needs a special reader or cannot be read at all; None otherwise.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)

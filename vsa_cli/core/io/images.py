@@ -1,7 +1,7 @@
-"""Photographs from files to arrays: the door to Pillow, and to pillow-heif where it is installed.
+"""Decoding photographs to arrays, with Pillow and, if it is installed, pillow-heif.
 
-Whatever the file is (greyscale, palette, CMYK, 16-bit, transparent, animated, turned by EXIF), what comes out
-is upright RGB in 8 bits; what cannot be read is refused in one line. Knows no CNN and no boxes.
+Any file (greyscale, palette, CMYK, 16-bit, transparent, animated, rotated by EXIF) becomes upright 8-bit RGB; a file
+that cannot be read raises a DataError.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from vsa_cli.core.io.files import check_regular_file
 from vsa_cli.core.io.image_formats import AVIF, HEIC, format_of
 from vsa_cli.core.io.threads import uninterrupted
 
-# Blocks so large that malloc maps each for itself: threads then give a large picture's memory back.
+# Blocks so large that malloc maps each separately, so that the memory of a large image is returned to the system.
 Image.core.set_block_size(1 << 26)  # type: ignore[attr-defined]
-Image.MAX_IMAGE_PIXELS = None  # `_open` sets the limit, and says so in one line instead of a warning.
+Image.MAX_IMAGE_PIXELS = None  # `_open` applies the limit, and raises an error instead of a warning
 MAX_PIXELS = 150_000_000
-"""Pixels of the largest picture that is decoded (600 MB, and as much again as RGB), and of all that are at once."""
+"""Limit on the pixels of one image, and of all images being decoded at a time (600 MB, and as much again as RGB)."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-_READ = "vsa reads JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, AVIF and HEIC"
+_SUPPORTED = "vsa reads JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, AVIF and HEIC"
 _ORIENTATION = 0x0112
 _STRIP = 8_000_000  # pixels
 _TURN = Image.Transpose
@@ -49,9 +49,9 @@ class Picture:
     """An upright photograph.
 
     Attributes:
-        rgb: (h, w, 3) uint8; may be smaller than the file's picture.
-        width: of the file's picture, upright, in pixels; boxes are given in these.
-        height: likewise.
+        rgb: (h, w, 3) uint8; may be smaller than the original.
+        width: width of the upright original, in pixels, the unit of boxes.
+        height: height of the upright original, in pixels.
     """
 
     rgb: NDArray[np.uint8]
@@ -60,33 +60,33 @@ class Picture:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels of the upright picture, from the file's header alone.
+    """Width and height in pixels of the upright image, from the file's header alone.
 
     Raises:
-        DataError: as `read_picture`, but damage after the header goes unnoticed.
+        DataError: as in `read_picture`, except that damage after the header is not detected.
     """
     try:
         with _open(path) as image:
-            _settle_tiff(image)
+            _load_rotated_tiff(image)
             width, height = image.size
             return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
     except _BROKEN as error:
-        raise DataError(f"{path}: {_say(error)}") from error
+        raise DataError(f"{path}: {_describe(error)}") from error
 
 
 def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """Decode a photograph, upright, in RGB.
 
     Args:
-        path: a file in one of the formats that `formats.SUFFIXES` names, whatever its own suffix.
-        short_side: reduce a picture whose shorter side is longer than this, antialiased; never enlarge.
+        path: a file in a supported format, whatever its suffix.
+        short_side: reduce an image whose shorter side is longer than this, antialiased; never enlarge.
 
     Raises:
-        DataError: missing, not a picture, truncated, damaged, empty, or more than `MAX_PIXELS`.
+        DataError: missing, not an image, truncated, damaged, empty, or larger than `MAX_PIXELS`.
     """
     try:
-        with _open(path) as image, _room_for(image):
-            _settle_tiff(image)
+        with _open(path) as image, _reserve_memory(image):
+            _load_rotated_tiff(image)
             width, height = image.size
             orientation = _orientation(image)
             if short_side is not None:
@@ -97,9 +97,9 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
                 scale = short_side / min(width, height)
                 size = (max(1, round(width * scale)), max(1, round(height * scale)))
                 flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-            image.close()  # its pixels go before another picture takes their room
+            image.close()  # frees its pixels before another image takes their place
     except _BROKEN as error:
-        raise DataError(f"{path}: {_say(error)}") from error
+        raise DataError(f"{path}: {_describe(error)}") from error
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
     if orientation in _SIDEWAYS:
@@ -110,7 +110,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
 def resize(
     rgb: NDArray[np.uint8], width: int, height: int, box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.uint8]:
-    """Resample (h, w, 3) uint8, or the `box` (x1, y1, x2, y2) of it, to (height, width, 3); antialiased."""
+    """Resize (h, w, 3) uint8, or its `box` (x1, y1, x2, y2) in pixels, to (height, width, 3), antialiased."""
     if box is None and (height, width) == rgb.shape[:2]:
         return rgb
     image = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR, box=box)
@@ -118,12 +118,12 @@ def resize(
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], longest: int, *, sharp: bool = False) -> bytes:
-    """(h, w, 3) uint8 as a JPEG that tells nothing but its pixels.
+    """A JPEG without metadata.
 
     Args:
-        rgb: the picture.
-        longest: a longer side is reduced to this many pixels; never enlarged.
-        sharp: keep coloured lettering clean, at twice the size of the file.
+        rgb: (h, w, 3) uint8.
+        longest: reduce an image whose longer side has more pixels than this; never enlarge.
+        sharp: keep coloured lettering sharp, at twice the file size.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, longest / max(width, height))
@@ -134,32 +134,33 @@ def encode_jpeg(rgb: NDArray[np.uint8], longest: int, *, sharp: bool = False) ->
     return buffer.getvalue()
 
 
-# What Pillow's decoders raise on damaged files; anything else is a defect of ours and must surface.
+# What Pillow's decoders raise on damaged files; any other exception is a bug here and must surface.
 _BROKEN = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, KeyError, IndexError, TypeError,
     struct.error, zlib.error,
 )  # fmt: skip
 
-_TAKEN: list[int] = []
+_RESERVED: list[int] = []
+"""Pixels of every image being decoded, in all threads."""
 _CHANGED = threading.Condition()
 
 
 @contextmanager
-def _room_for(image: Image.Image) -> Iterator[None]:
-    """Wait until the pictures of all threads, this one's among them, have no more than MAX_PIXELS together.
+def _reserve_memory(image: Image.Image) -> Iterator[None]:
+    """Wait until this image and those of all other threads have at most MAX_PIXELS together.
 
-    Ctrl-C comes after the picture: room that nobody gives back would stop the other threads.
+    Ctrl-C takes effect after the image: a reservation that is never released would block the other threads.
     """
     pixels = image.width * image.height
     with uninterrupted():
         with _CHANGED:
-            _CHANGED.wait_for(lambda: not _TAKEN or sum(_TAKEN) + pixels <= MAX_PIXELS)
-            _TAKEN.append(pixels)
+            _CHANGED.wait_for(lambda: not _RESERVED or sum(_RESERVED) + pixels <= MAX_PIXELS)
+            _RESERVED.append(pixels)
         try:
             yield
         finally:
             with _CHANGED:
-                _TAKEN.remove(pixels)
+                _RESERVED.remove(pixels)
                 _CHANGED.notify_all()
 
 
@@ -169,15 +170,15 @@ def _open(path: Path) -> Image.Image:
     pixels = image.size[0] * image.size[1]
     if pixels > MAX_PIXELS:
         image.close()
-        raise ValueError(f"{image.size[0]}x{image.size[1]} pixels; at most {MAX_PIXELS // 10**6} million are read")
+        raise ValueError(f"{image.size[0]}x{image.size[1]} pixels; the limit is {MAX_PIXELS // 10**6} million")
     return image
 
 
 def _formats_for(found: str | None) -> tuple[str, ...]:
-    """Pillow's names of the formats that a file may have, given what its beginning says.
+    """Pillow's names for the formats that a file may have, by the result of `format_of`.
 
     Raises:
-        ValueError: no reader here knows it.
+        ValueError: the format cannot be read.
     """
     if found is None:
         return _FORMATS
@@ -186,13 +187,15 @@ def _formats_for(found: str | None) -> tuple[str, ...]:
     if found == AVIF and features.check("avif"):
         return ("AVIF",)
     raise ValueError(
-        "HEIC is read with pillow-heif; `pip install pillow-heif`" if found == HEIC else f"{found} is not read; {_READ}"
+        "HEIC requires pillow-heif; run `pip install pillow-heif`"
+        if found == HEIC
+        else f"{found} cannot be read; {_SUPPORTED}"
     )
 
 
 @cache
 def can_read_heic() -> bool:
-    """Whether HEIC, which telephones write, can be read here."""
+    """Whether HEIC, the format of many phones, can be read: pillow-heif is installed."""
     if importlib.util.find_spec("pillow_heif") is None:
         return False
     import pillow_heif
@@ -201,8 +204,8 @@ def can_read_heic() -> bool:
     return True
 
 
-def _settle_tiff(image: Image.Image) -> None:
-    # Pillow turns a TIFF upright itself, but only as it loads: after that, size and orientation agree.
+def _load_rotated_tiff(image: Image.Image) -> None:
+    # Pillow rotates a TIFF itself, but only on loading: after that, size and orientation agree.
     if image.format == "TIFF" and _orientation(image) in _TRANSPOSE:
         image.load()
 
@@ -213,7 +216,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    """RGB in 8 bits of the first frame; transparency shows white. By strips, for conversions need room on their way."""
+    """The first frame as 8-bit RGB on white, converted in strips, because conversions need memory of their own."""
     image.load()
     width, height, rows = *image.size, max(1, _STRIP // image.width)
     boxes = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
@@ -238,7 +241,7 @@ def _grey(image: Image.Image) -> NDArray[np.float32]:
     return np.nan_to_num(np.asarray(image, dtype=np.float32))
 
 
-def _say(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture; {_READ}"
+        return f"not an image; {_SUPPORTED}"
     return "not enough memory to decode it" if isinstance(error, MemoryError) else reason(error)

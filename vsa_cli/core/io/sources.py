@@ -1,4 +1,4 @@
-"""Which photographs: arguments of a command line and lists on a pipe, made one stream."""
+"""The photographs to process, from files, folders and lists."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Photo:
     """A photograph to read.
 
     Attributes:
-        path: shown to the user, as given on the command line.
-        image_id: its id in a corpus, or its path below the folder that was searched.
+        path: the path shown to the user, as given.
+        image_id: the id in a corpus, or the path relative to the folder that was searched.
         file: the file to read.
-        sha256: SHA-256 of the file as a corpus recorded it; None where there is no corpus.
+        sha256: SHA-256 of the file as recorded in a corpus; None without a corpus.
     """
 
     path: str
@@ -33,11 +33,11 @@ class Photo:
 
 @dataclass(frozen=True)
 class FailedPhoto:
-    """A photograph that could not be read, or not be described.
+    """A photograph that could not be read or encoded.
 
     Attributes:
         photo: the photograph.
-        reason: one line that names the photograph and what is wrong with it.
+        reason: one line with the photograph's path and what is wrong.
     """
 
     photo: Photo
@@ -45,13 +45,17 @@ class FailedPhoto:
 
 
 def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo]:
-    """Files as they are, folders as the photographs below them, `-` as the names in `listed`.
+    """The photographs that arguments name: a file, all photographs in a folder, or `-` for the paths in `listed`.
 
-    A photograph in a folder has its path below that folder as its id, any other its path as given. Whether a
-    file is there and can be read is found out when it is.
+    The id of a photograph in a folder is its path relative to that folder, of any other its path as given. Files are
+    not opened: one that does not exist fails when it is read.
+
+    Args:
+        arguments: paths of files and folders, or `-`.
+        listed: the paths that `-` stands for; read only where `-` occurs.
 
     Raises:
-        DataError: a folder cannot be listed or has no photograph in it.
+        DataError: a folder cannot be listed or contains no photographs.
     """
     for argument in arguments:
         names = listed if argument == "-" else [argument]
@@ -66,17 +70,17 @@ def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo]:
 def _folder(folder: Path) -> Iterator[Photo]:
     found = find_pictures(folder)
     if not found:
-        raise DataError(f"{folder}: no photographs in it")
+        raise DataError(f"{folder}: contains no photographs")
     for path in found:
         yield Photo(str(path), path.relative_to(folder).as_posix(), path)
 
 
 def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
-    """File names from a stream, one after the other, each as soon as it is whole; empty ones are skipped.
+    """File names from a stream, each as soon as it is complete; empty ones are skipped.
 
     Args:
-        stream: such as stdin, in bytes: names need not be UTF-8.
-        separator: a newline, or NUL.
+        stream: a binary stream such as stdin; names need not be UTF-8.
+        separator: the byte between names: a newline or NUL.
 
     Raises:
         DataError: the stream cannot be read.
@@ -97,5 +101,5 @@ def _next_block(stream: BinaryIO) -> bytes:
 
 
 def show_path(path: str) -> str:
-    """A path for a line of text: tabs, newlines and backslashes are escaped."""
+    """A path for one line of text output: tabs, line ends and backslashes are escaped."""
     return path.translate(_ESCAPES)

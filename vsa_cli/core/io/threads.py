@@ -1,9 +1,9 @@
-"""Threads that work for the main one, whenever Ctrl-C comes.
+"""A thread pool that is safe to interrupt with Ctrl-C.
 
-Python raises KeyboardInterrupt in the main thread between any two of its instructions, also between the taking of a
-lock and the block that gives it back. The thread pools and conditions of its library are written in Python: a lock
-lost there is one that a worker waits for, and the main thread for the worker, for ever. What touches those locks is
-done here with Ctrl-C held off; the waiting, which takes the time, is done where it may come.
+Python raises KeyboardInterrupt in the main thread between any two bytecode instructions, even between acquiring a lock
+and entering the block that releases it. The thread pools and conditions of the standard library are written in Python:
+a lock lost there blocks a worker, and the main thread waits for that worker forever. So everything that touches those
+locks runs here with Ctrl-C deferred; the waiting, which takes the time, can be interrupted.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ P = ParamSpec("P")
 
 @contextmanager
 def uninterrupted() -> Iterator[list[int]]:
-    """Hold Ctrl-C off until the block ends, and let it act then. It only ever acts in the main thread.
+    """Defer Ctrl-C to the end of the block. In threads other than the main one, which it never interrupts, do nothing.
 
     Yields:
-        A list that is empty until it comes, for long blocks to end early by.
+        A list that is empty until Ctrl-C is pressed, so that a long block can end early.
     """
-    came: list[int] = []
+    pending: list[int] = []
     usual = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):  # `nohup` ignores it
-        yield came
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):  # `nohup` ignores Ctrl-C
+        yield pending
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+    def record(number: int, frame: FrameType | None) -> None:
+        pending.append(number)
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, record)
     try:
-        yield came
+        yield pending
     finally:
         signal.signal(signal.SIGINT, usual)
-        if came:
+        if pending:
             signal.raise_signal(signal.SIGINT)
 
 
 class Job(Generic[T]):
-    """Something that a worker does."""
+    """A call that a worker thread makes."""
 
     def __init__(self, future: Future[T]) -> None:
         self._future = future
-        self._ended: SimpleQueue[Future[T]] = SimpleQueue()  # in C: a wait there can be broken off anywhere
+        self._ended: SimpleQueue[Future[T]] = SimpleQueue()  # written in C: safe to interrupt at any point
         future.add_done_callback(self._ended.put)
 
     def result(self) -> T:
-        """What came of it, once it is done; ask once. What it raised is raised."""
+        """Wait for the call; return its result or raise its exception. Can be called once."""
         self._ended.get()
         with uninterrupted():
             return self._future.result()
 
 
 class Workers:
-    """Threads that do jobs in the order given; use it in a `with` block.
+    """A thread pool, to be used in a `with` block. Calls start in the order in which they are submitted.
 
-    When the block ends, jobs that no thread has begun are dropped, and those in work are waited for: after Ctrl-C, an
-    error, or where the reader of the results has left, nobody needs the others.
+    At the end of the block, calls that have not started are cancelled and running ones are waited for: after Ctrl-C,
+    an error, or when the results are no longer read, the rest is not needed.
 
     Args:
-        number: of the threads, at least 1.
+        number: the number of threads, at least 1.
     """
 
     def __init__(self, number: int) -> None:
@@ -84,12 +84,12 @@ class Workers:
         self._pool.shutdown()
 
     def begin(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Job[T]:
-        """Have a function called as soon as a thread is free."""
+        """Call a function in the first free thread."""
         with uninterrupted():
             return Job(self._pool.submit(function, *arguments, **options))
 
     def map(self, function: Callable[..., T], *items: Any) -> Iterator[T]:
-        """`map`, with all calls begun when the first result is asked for; results come in order, and none is kept."""
+        """Like the built-in `map`, but all calls are submitted at the first result. Results are not kept."""
         jobs = deque(self.begin(function, *arguments) for arguments in zip(*items, strict=True))
         while jobs:
             yield jobs.popleft().result()

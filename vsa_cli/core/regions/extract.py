@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vsa_cli.core.corpus.records import is_text
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.io.text import is_text
 from vsa_cli.core.io.threads import Workers
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.shards import read_shard, write_shard

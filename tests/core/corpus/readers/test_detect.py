@@ -61,7 +61,7 @@ def test_karpathy_ids_splits_folders_and_sentences(tmp_path: Path) -> None:
     assert reading.problems == []
 
 
-def test_karpathy_bad_entries_cost_only_themselves(tmp_path: Path) -> None:
+def test_karpathy_invalid_entries_exclude_only_themselves(tmp_path: Path) -> None:
     images: list[object] = [
         3,
         {"filename": 5, "imgid": 1},
@@ -73,11 +73,11 @@ def test_karpathy_bad_entries_cost_only_themselves(tmp_path: Path) -> None:
     ]
     reading = read(tmp_path / "d.json", {"images": images})
     assert sentences(reading) == {4: [], 5: ["yes"]}
-    assert sorted(kinds(reading)) == sorted(["malformed"] * 6 + ["unsafe"] * 2 + ["split"])
+    assert sorted(kinds(reading)) == sorted(["malformed"] * 6 + ["unsafe"] * 2 + ["unknown-split"])
     assert "d.json, images[0]" in [problem.name for problem in reading.problems]
 
 
-def test_coco_files_tell_their_split_by_name_and_join(tmp_path: Path) -> None:
+def test_coco_files_are_joined_and_their_names_give_the_split(tmp_path: Path) -> None:
     paths = []
     for split, number in (("train", 1), ("val", 2)):
         path = tmp_path / f"captions_{split}2014.json"
@@ -100,7 +100,7 @@ def test_coco_without_annotations_lists_images(tmp_path: Path) -> None:
     assert [(record.image_id, record.split, record.sentences) for record in reading.records] == [(4, "test", {})]
 
 
-def test_flickr_lines_are_read_and_bad_ones_named(tmp_path: Path) -> None:
+def test_flickr_lines_are_read_and_invalid_ones_reported(tmp_path: Path) -> None:
     content = (
         "\ufeffa.jpg#0\tA dog .\r\na.jpg#1\tTwo\tdogs\r\n\r\nb c.jpg#0\tA cat\nnonsense\nb c.jpg#1\tA \0 cat\n".encode()
     )
@@ -111,7 +111,7 @@ def test_flickr_lines_are_read_and_bad_ones_named(tmp_path: Path) -> None:
     assert [problem.name for problem in reading.problems] == [f"x.token, line {n}" for n in (5, 6, 7)]
 
 
-def test_imagefolder_takes_one_sentence_or_several_and_folders_as_splits(tmp_path: Path) -> None:
+def test_imagefolder_has_one_or_several_sentences_and_folders_as_splits(tmp_path: Path) -> None:
     lines = [
         {"file_name": "train/a.jpg", "text": "one"},
         {"file_name": "validation/b.jpg", "captions": ["two", "three", 4]},
@@ -127,7 +127,7 @@ def test_imagefolder_takes_one_sentence_or_several_and_folders_as_splits(tmp_pat
     assert kinds(reading) == ["malformed"] * 5
 
 
-def test_imagefolder_below_the_images_folder_names_files_relative_to_itself(tmp_path: Path) -> None:
+def test_imagefolder_in_a_subfolder_names_files_relative_to_itself(tmp_path: Path) -> None:
     paths = []
     for split in ("train", "test"):
         (tmp_path / split).mkdir()
@@ -149,7 +149,7 @@ def test_imagefolder_below_the_images_folder_names_files_relative_to_itself(tmp_
      b'{"images": [{"id": 9e99}]}',
      b'{"images": [{"filename": "a", "imgid": ' + b"9" * 5000 + b"}]}"],
 )  # fmt: skip
-def test_a_wholly_wrong_file_is_one_line(tmp_path: Path, content: bytes) -> None:
+def test_file_of_unknown_format_raises_one_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path / "wrong", content)
     assert "\n" not in str(caught.value)
@@ -157,12 +157,12 @@ def test_a_wholly_wrong_file_is_one_line(tmp_path: Path, content: bytes) -> None
 
 
 @pytest.mark.parametrize("kind", ["karpathy", "coco", "flickr", "imagefolder", "csv"])
-def test_a_format_that_does_not_fit_is_refused(tmp_path: Path, kind: Any) -> None:
+def test_wrong_captions_format_raises(tmp_path: Path, kind: Any) -> None:
     with pytest.raises(DataError):
         read(tmp_path / "wrong.txt", b"one line\nanother\n", captions_format=kind)
 
 
-def test_missing_files_folders_and_unknown_formats_are_refused(tmp_path: Path) -> None:
+def test_missing_files_folders_and_unknown_formats_raise(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.json", tmp_path):
         with pytest.raises(DataError):
             read_captions([path], tmp_path)
@@ -172,7 +172,7 @@ def test_missing_files_folders_and_unknown_formats_are_refused(tmp_path: Path) -
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON_VALUES, st.sampled_from(["auto", "karpathy", "coco", "imagefolder"]))
-def test_no_json_ends_in_a_traceback(tmp_path: Path, value: object, kind: Any) -> None:
+def test_any_json_is_read_or_raises_one_line(tmp_path: Path, value: object, kind: Any) -> None:
     try:
         reading = read(tmp_path / "x.json", value, captions_format=kind)
     except VsaError as error:
@@ -183,7 +183,7 @@ def test_no_json_ends_in_a_traceback(tmp_path: Path, value: object, kind: Any) -
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60) | st.text(st.sampled_from('a,"#0\t\n\r|{}:;')).map(str.encode))
-def test_no_bytes_end_in_a_traceback(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_are_read_or_raise_one_line(tmp_path: Path, content: bytes) -> None:
     for prefix, kind in ((b"", "auto"), (b"image,caption\n", "csv"), (b"a#0\tx\n", "flickr")):
         try:
             read(tmp_path / "x.txt", prefix + content, captions_format=kind)

@@ -1,4 +1,4 @@
-"""Folders in which photo.jpg has photo.txt beside it."""
+"""Folders of sidecars: photo.jpg with photo.txt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sentences(reading: Reading) -> dict[int | str, list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tmp_path /= "photos"  # pytest's own name for it may speak of a split
+    tmp_path /= "photos"  # pytest's name for the folder may contain the name of a split
     for name in ("a.png", "train/b.jpg", "val/c.jpg", "val/d.jpg"):
         draw(tmp_path / name)
     (tmp_path / "a.txt").write_bytes("\ufeffA dog.\r\n\r\n  Two dogs. \n".encode())
@@ -40,30 +40,30 @@ def test_each_line_is_a_sentence_and_folders_are_splits(folder: Path) -> None:
     }  # fmt: skip
     assert [record.split for record in reading.records] == [None, "train", "val", "val"]
     assert [(problem.kind, problem.name) for problem in reading.problems] == [
-        ("captionless", "val/c.jpg"), ("captionless", "val/d.jpg")
+        ("no-sentence", "val/c.jpg"), ("no-sentence", "val/d.jpg")
     ]  # fmt: skip
     assert all(problem.is_note for problem in reading.problems)
 
 
-def test_a_folder_below_the_images_folder_names_files_from_there(folder: Path) -> None:
+def test_subfolder_of_the_images_folder_names_files_relative_to_that(folder: Path) -> None:
     reading = read_captions([folder / "train"], folder)
     assert sentences(reading) == {"train/b.jpg": ["A cat"]}
     assert reading.records[0].split == "train"
 
 
-def test_texts_may_lie_apart_from_the_photographs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_texts_in_a_separate_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     texts = tmp_path_factory.mktemp("texts")
     (texts / "val").mkdir()
     (texts / "val" / "d.txt").write_text("Far away")
     assert sentences(read_captions([texts], folder))["val/d.jpg"] == ["Far away"]
 
 
-def test_texts_without_a_photograph_and_texts_that_are_none_are_named(folder: Path) -> None:
+def test_texts_without_photograph_and_invalid_texts_are_reported(folder: Path) -> None:
     (folder / "gone.txt").write_text("of nothing")
     (folder / "val" / "c.txt").write_bytes(b"caf\xe9\nfine")
     (folder / "val" / "d.txt").write_bytes(b"x" * 70_000)
     (folder / "a.txt").write_bytes("A dog".encode("utf-16"))
-    os.mkfifo(folder / "train" / "pipe.txt")  # nobody waits for it
+    os.mkfifo(folder / "train" / "pipe.txt")  # must not be opened
     reading = read_captions([folder], folder)
     assert sentences(reading) == {"a.png": [], "train/b.jpg": ["A cat"], "val/c.jpg": ["fine"], "val/d.jpg": []}
     assert sorted((problem.kind, problem.name) for problem in reading.problems) == sorted([
@@ -72,7 +72,7 @@ def test_texts_without_a_photograph_and_texts_that_are_none_are_named(folder: Pa
     ])  # fmt: skip
 
 
-def test_a_folder_without_any_is_refused(tmp_path: Path) -> None:
+def test_folder_without_texts_of_photographs_raises(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "b.txt").write_text("x")
     with pytest.raises(DataError, match="has the name of a photograph"):
@@ -81,7 +81,7 @@ def test_a_folder_without_any_is_refused(tmp_path: Path) -> None:
         read_captions([tmp_path / "b.txt"], tmp_path, "sidecar")
 
 
-def test_its_hash_is_of_names_and_texts(folder: Path) -> None:
+def test_hash_covers_names_and_texts(folder: Path) -> None:
     def parent() -> str:
         return read_captions([folder], folder).parents["captions[0]"]["sha256"]
 

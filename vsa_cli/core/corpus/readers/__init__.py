@@ -1,1 +1,1 @@
-"""Readers of caption files, one a format, and the detection of the format."""
+"""Readers of caption files, one per format, and the detection of a file's format."""

@@ -1,4 +1,4 @@
-"""Reader of tables: CSV and TSV with a header row, as Kaggle, open_clip and Hugging Face write them."""
+"""Reader of tables: CSV and TSV with a header row, as used by Kaggle, open_clip and Hugging Face."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vsa_cli.core.corpus.readers.source import Source, read_lines
-from vsa_cli.core.corpus.records import is_text
+from vsa_cli.core.corpus.readers.caption_file import CaptionFile
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.io.text import is_text, text_lines
 
 IMAGE_COLUMNS = ("image", "file_name", "filename", "filepath", "file", "path", "image_path", "image_name")
 SENTENCE_COLUMNS = ("caption", "text", "title", "sentence", "comment")
 _SPLIT_COLUMN = "split"
 _DELIMITERS = (",", "\t", ";", "|")
-_LONGEST_CELL = 131_072
+_MAX_CELL = 131_072
 
 
 @dataclass(frozen=True)
 class Header:
-    """Where the columns are.
+    """The layout of a table.
 
     Attributes:
-        delimiter: what stands between cells.
-        width: cells of a row.
-        image: the column of the photograph's path.
-        sentence: the column of the sentence.
-        split: the column of the split, if there is one.
+        delimiter: the character between cells.
+        width: the number of cells in a row.
+        image: the index of the column with the photograph's path.
+        sentence: the index of the column with the sentence.
+        split: the index of the column with the split; None if there is none.
     """
 
     delimiter: str
@@ -38,7 +38,7 @@ class Header:
 
 
 def find_header(line: str) -> Header | None:
-    """The first delimiter under which a header row has a column for images and one for sentences."""
+    """The layout under the first delimiter that gives an image column and a sentence column; None if none does."""
     for delimiter in _DELIMITERS:
         names = [name.strip().lower() for name in _cells(line, delimiter) or ()]
         image = next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
@@ -49,43 +49,45 @@ def find_header(line: str) -> Header | None:
     return None
 
 
-def read_csv(source: Source) -> None:
-    """Read a table; an image's id is its path as written, and rows of one image are joined.
+def read_csv(captions: CaptionFile) -> None:
+    """Read a table with a sentence per row; an image's id is its path as written.
 
     Raises:
         DataError: unreadable, or no header row with an image column and a sentence column.
     """
-    lines = read_lines(source.path)
+    lines = text_lines(captions.path)
     header = find_header(lines[0])
     if header is None:
         images, sentences = ", ".join(IMAGE_COLUMNS), ", ".join(SENTENCE_COLUMNS)
         wanted = f"an image column ({images}) and a sentence column ({sentences})"
-        raise DataError(f"{source.path}: the first row must name {wanted}")
+        raise DataError(f"{captions.path}: the first row must name {wanted}")
     for number, cells in _rows(lines, header.delimiter):
-        where = source.where(f"line {number}")
+        where = captions.where(f"line {number}")
         if cells is None:
-            source.gathering.complain("malformed", where, "is no row: an open quote, a stray line end, or too long")
+            captions.collector.report(
+                "malformed", where, "is not a valid row: an open quote, a stray line end, or too long"
+            )
         elif not all(map(is_text, cells)):
-            source.gathering.complain("malformed", where, "is not UTF-8 text")
+            captions.collector.report("malformed", where, "is not UTF-8 text")
         elif len(cells) != header.width:
-            source.gathering.complain("malformed", where, f"has {len(cells)} cells; the header has {header.width}")
+            captions.collector.report("malformed", where, f"has {len(cells)} cells; the header has {header.width}")
         else:
-            _add_row(source, header, cells, where)
+            _add_row(captions, header, cells, where)
 
 
-def _add_row(source: Source, header: Header, cells: list[str], where: str) -> None:
+def _add_row(captions: CaptionFile, header: Header, cells: list[str], where: str) -> None:
     file = cells[header.image].strip()
-    own = cells[header.split].strip() if header.split is not None else ""
-    record = source.gathering.add_image(file, file, where, split=own or source.fallback_split(file))
+    split = cells[header.split].strip() if header.split is not None else ""
+    record = captions.collector.add_image(file, file, where, split=split or captions.fallback_split(file))
     sentence = cells[header.sentence].strip()
     if record is not None and sentence:
-        source.gathering.add_sentence(record, sentence, where)
+        captions.collector.add_sentence(record, sentence, where)
 
 
 def _rows(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Rows below the header with their first line's number; None for one that cannot be parsed.
+    """The rows below the header with the number of their first line; None for a row that cannot be parsed.
 
-    After a row that fails, reading goes on at the line below its first: an open quote costs its own line only.
+    Reading resumes at the second line of such a row, so that an open quote excludes only its own line.
     """
     first = 1
     while first < len(lines):
@@ -102,8 +104,8 @@ def _rows(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | N
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
-    """One line's cells; quotes inside a cell may be sloppy (`"Hi" she said`), but not left open."""
-    if len(line) > _LONGEST_CELL or (line.count('"') % 2 and delimiter != "|"):
+    """The cells of one line; None if a quote is left open. Quotes inside a cell (`"Hi" she said`) are accepted."""
+    if len(line) > _MAX_CELL or (line.count('"') % 2 and delimiter != "|"):
         return None
     try:
         return next(_reader([line], delimiter, strict=False), [])
@@ -112,8 +114,8 @@ def _cells(line: str, delimiter: str) -> list[str] | None:
 
 
 def _reader(lines: Iterable[str], delimiter: str, *, strict: bool = True) -> Any:
-    # `|` files (Flickr30k's results.csv) do not quote. A NUL stops the csv module of Python 3.10: pass it on as
-    # a half character, which is refused later like other bytes that are no text.
+    # Files with `|` (Flickr30k's results.csv) do not use quotes. A NUL stops the csv module of Python 3.10: it is
+    # replaced by a lone surrogate, which is reported later like any other invalid text.
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
     clean = (line.replace("\0", "\udc00") for line in lines)
     return csv.reader(clean, delimiter=delimiter, quoting=quoting, strict=strict)

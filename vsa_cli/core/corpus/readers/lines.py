@@ -1,4 +1,4 @@
-"""Readers of caption files with one entry a line: Flickr's token files and imagefolder's `metadata.jsonl`."""
+"""Readers of caption files with an entry per line: Flickr token files and imagefolder's `metadata.jsonl`."""
 
 from __future__ import annotations
 
@@ -6,60 +6,61 @@ import json
 import re
 from collections.abc import Iterator
 
-from vsa_cli.core.corpus.readers.source import Source, read_lines
-from vsa_cli.core.corpus.records import is_text, relative_file
+from vsa_cli.core.corpus.readers.caption_file import CaptionFile
+from vsa_cli.core.corpus.records import relative_file
+from vsa_cli.core.io.text import is_text, text_lines
 
 FLICKR_LINE = re.compile(r"(?P<file>[^\t]+)#(?P<number>\d+)\t(?P<raw>.*)")
-"""`NAME.jpg#K<TAB>sentence`: the K-th sentence of a photograph."""
+"""`NAME.jpg#K<TAB>sentence`: sentence K of a photograph."""
 
 
-def read_flickr(source: Source) -> None:
+def read_flickr(captions: CaptionFile) -> None:
     """Read a Flickr8k or Flickr30k token file; an image's id is its file name.
 
     Raises:
         DataError: the file cannot be read.
     """
-    for where, line in _text_lines(source):
+    for where, line in _nonblank_lines(captions):
         match = FLICKR_LINE.fullmatch(line)
         if match is None:
-            source.gathering.complain("malformed", where, "is not NAME#NUMBER, a tab and a sentence")
+            captions.collector.report("malformed", where, "is not NAME#NUMBER, a tab and a sentence")
             continue
         file = match["file"]
-        record = source.gathering.add_image(file, file, where, split=source.fallback_split(file))
+        record = captions.collector.add_image(file, file, where, split=captions.fallback_split(file))
         if record is not None:
-            source.gathering.add_sentence(record, match["raw"], where, f"{file}#{match['number']}")
+            captions.collector.add_sentence(record, match["raw"], where, f"{file}#{match['number']}")
 
 
-def read_imagefolder(source: Source) -> None:
-    """Read a `metadata.jsonl`: `file_name`, beside `text`, `caption` or a list `captions`, maybe `split`.
+def read_imagefolder(captions: CaptionFile) -> None:
+    """Read a `metadata.jsonl`: `file_name`; `text`, `caption` or a list `captions`; optionally `split`.
 
-    File names are relative to the file's own folder; an image's id is its path below the images' folder.
+    File names are relative to the folder of the file; an image's id is its path relative to the images' folder.
 
     Raises:
         DataError: the file cannot be read.
     """
-    prefix = source.place_of(source.path.parent) or ""
-    for where, line in _text_lines(source):
+    prefix = captions.folder_prefix(captions.path.parent) or ""
+    for where, line in _nonblank_lines(captions):
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str):
-            source.gathering.complain("malformed", where, "is not a JSON object with a file_name")
+            captions.collector.report("malformed", where, "is not a JSON object with a file_name")
             continue
         file = prefix + entry["file_name"]
-        # The prefix must not turn an absolute path into a harmless one.
+        # The prefix must not turn an absolute path into a relative one.
         if relative_file(entry["file_name"]) is None:
             file = entry["file_name"]
-        split = entry.get("split") or source.fallback_split(file)
-        record = source.gathering.add_image(file, file, where, split=split)
+        split = entry.get("split") or captions.fallback_split(file)
+        record = captions.collector.add_image(file, file, where, split=split)
         if record is not None:
             for raw in sentences_of(entry):
-                source.gathering.add_sentence(record, raw, where)
+                captions.collector.add_sentence(record, raw, where)
 
 
 def sentences_of(entry: dict[str, object]) -> list[object]:
-    """What a JSON object about a photograph says of it: one sentence or a list, under the names in use."""
+    """The sentences in a JSON object about a photograph, under the usual names; not checked to be text."""
     for name in ("captions", "text", "caption", "sentence"):
         value = entry.get(name)
         if value is not None:
@@ -67,11 +68,11 @@ def sentences_of(entry: dict[str, object]) -> list[object]:
     return []
 
 
-def _text_lines(source: Source) -> Iterator[tuple[str, str]]:
-    """Lines that hold something, with their place; those that are not text are complained about."""
-    for number, line in enumerate(read_lines(source.path), start=1):
-        where = source.where(f"line {number}")
+def _nonblank_lines(captions: CaptionFile) -> Iterator[tuple[str, str]]:
+    """Lines that are not blank, with their place; invalid text is reported."""
+    for number, line in enumerate(text_lines(captions.path), start=1):
+        where = captions.where(f"line {number}")
         if not is_text(line):
-            source.gathering.complain("malformed", where, "is not UTF-8 text")
+            captions.collector.report("malformed", where, "is not UTF-8 text")
         elif line.strip():
             yield where, line

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.corpus.records import is_id, printable
-from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.corpus.records import is_id
+from vsa_cli.core.errors import MAX_NAME, DataError, one_line, reason
 from vsa_cli.core.io.files import atomic_path
-from vsa_cli.core.io.json import read_lines
+from vsa_cli.core.io.text import numbered_lines
 from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions
 from vsa_cli.core.regions.store import ImageRegions
 
@@ -38,7 +38,7 @@ def read_bottom_up(path: Path) -> Iterator[ImportedRegions | str]:
     """
     try:
         with path.open("rb") as file:
-            for where, line in read_lines(file, path.name):
+            for where, line in numbered_lines(file, path.name):
                 fields = line.rstrip(b"\r\n").split(b"\t")
                 if fields[0] == COLUMNS[0].encode():
                     continue  # a header, which some copies have
@@ -98,7 +98,8 @@ def write_bottom_up(path: Path, images: Iterable[ImageRegions]) -> None:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         for image in images:
             if re.search(r"[\t\r\n]", image.image_id):
-                raise DataError(f"{printable(image.image_id)}: an id with a tab or line end cannot stand in a TSV")
+                name = one_line(image.image_id, MAX_NAME)
+                raise DataError(f"{name}: an id with a tab or line end cannot stand in a TSV")
             arrays = (image.boxes.astype(_FLOAT), image.descriptors.astype(_FLOAT))
             packed = [base64.b64encode(array.tobytes()).decode("ascii") for array in arrays]
             writer.writerow([image.image_id, image.width, image.height, len(image.boxes), *packed])

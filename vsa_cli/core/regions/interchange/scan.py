@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.corpus.readers.source import read_lines
-from vsa_cli.core.corpus.records import printable
-from vsa_cli.core.corpus.split_names import split_called
+from vsa_cli.core.corpus.split_names import find_split
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.errors import MAX_NAME, DataError, one_line, reason
 from vsa_cli.core.io.files import atomic_path, write_lines
+from vsa_cli.core.io.text import text_lines
 from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, Converted, ImportedRegions
 from vsa_cli.core.regions.store import RegionStore
 
@@ -124,7 +123,7 @@ def _rows(split: Precomputed, count: int, corpus: Corpus) -> list[tuple[int, str
         for row, name in enumerate(names):
             first.setdefault(name.strip(), row)
         return [(row, name) for name, row in first.items()]
-    called = split_called(split.name)
+    called = find_split(split.name)
     hint = f"say in {ids.name} which photographs the rows are, one a line"
     if called is None:
         raise DataError(f"{split.path(IMS)}: its name tells no split of the corpus; {hint}")
@@ -167,7 +166,7 @@ def _require_same_sentences(caps: Path, images: Sequence[Image], hint: str) -> N
 def _lines(path: Path) -> list[str]:
     if path.stat().st_size > _LONGEST_LIST:
         raise DataError(f"{path}: more than {_LONGEST_LIST} bytes; at most those are read")
-    lines = read_lines(path)
+    lines = text_lines(path)
     return lines if lines[-1] else lines[:-1]
 
 
@@ -186,7 +185,7 @@ def write_precomputed(split: Precomputed, images: Sequence[Image], store: Region
     """
     odd = next((image.key for image in images if len(image.key.splitlines()) != 1), None)
     if odd is not None:
-        raise DataError(f"{printable(odd)}: an id with a line end cannot stand in {split.name}{IDS}")
+        raise DataError(f"{one_line(odd, MAX_NAME)}: an id with a line end cannot stand in {split.name}{IDS}")
     most = max(store.count_of(image.key) for image in images)
     shape = (len(images), most)
     with (
