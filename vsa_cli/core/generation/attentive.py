@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
-from vsa_cli.core.generation.constraints import State, Step
+from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 from vsa_cli.core.generation.model import Batch, SentenceModel, log_frequencies
 from vsa_cli.core.learning.recurrent import gru_recurrence
 from vsa_cli.core.regions.features import mean_and_scale
@@ -74,12 +74,12 @@ class AttentiveGenerator(SentenceModel):
         self.shift.copy_(mean)
         self.scale.copy_(scale)
 
-    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """See `SentenceModel`: (B, R, D) descriptors. The state's second part says which image a row is of."""
         seen = self._see(descriptors)
         image_gates = self.W_i(seen.whole)
 
-        def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+        def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
             h, image = state
             gates = self.W_x(self.words(words)) + image_gates.index_select(0, image)
             h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]

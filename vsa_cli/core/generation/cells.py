@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from vsa_cli.core.config import Cell
-from vsa_cli.core.generation.constraints import State
+from vsa_cli.core.generation.constraints import DecoderState
 
 
 class RecurrentCell(nn.Module, ABC):
     """What the generator needs of a cell of H units."""
 
     @abstractmethod
-    def start(self, image: Tensor) -> State:
+    def start(self, image: Tensor) -> DecoderState:
         """The state before the first word, from what the image adds: (N, H)."""
 
     @abstractmethod
-    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, inputs: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One word: (N, W) inputs to (N, H) outputs, and the state after it."""
 
     @abstractmethod
-    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: State) -> Tensor:
+    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: DecoderState) -> Tensor:
         """Whole sentences: packed inputs (sum of batch_sizes, W) to packed outputs (the same, H)."""
 
 
@@ -50,16 +50,16 @@ class PaperCell(RecurrentCell):
             # Half the identity: a ReLU network that starts by remembering, and cannot explode.
             self.W_hh.weight.zero_().fill_diagonal_(0.5)
 
-    def start(self, image: Tensor) -> State:
+    def start(self, image: Tensor) -> DecoderState:
         """See `RecurrentCell`."""
         return (image,)
 
-    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, inputs: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `RecurrentCell`."""
         h = F.relu(self.W_hx(inputs) + state[0])
         return h, (self.W_hh(h),)
 
-    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: State) -> Tensor:
+    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: DecoderState) -> Tensor:
         """See `RecurrentCell`."""
         past = state[0]
         outputs = []
@@ -78,18 +78,18 @@ class GatedCell(RecurrentCell):
         self.rnn = kind(inputs, hidden)
         self.image = nn.Linear(hidden, inputs)  # from what the image adds to a hidden state, to an input
 
-    def start(self, image: Tensor) -> State:
+    def start(self, image: Tensor) -> DecoderState:
         """See `RecurrentCell`."""
         zeros = image.new_zeros(len(image), self.rnn.hidden_size)
         _, state = self.step(self.image(image), (zeros, zeros) if isinstance(self.rnn, nn.LSTM) else (zeros,))
         return state
 
-    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, inputs: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `RecurrentCell`."""
         outputs, after = self.rnn(inputs[None], self._join(state))
         return outputs[0], self._split(after)
 
-    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: State) -> Tensor:
+    def run(self, inputs: Tensor, batch_sizes: Sequence[int], state: DecoderState) -> Tensor:
         """See `RecurrentCell`."""
         packed = PackedSequence(inputs, torch.tensor(batch_sizes))
         outputs, _ = self.rnn(packed, self._join(state))
@@ -97,13 +97,13 @@ class GatedCell(RecurrentCell):
         return result
 
     @staticmethod
-    def _join(state: State) -> Tensor | State:
+    def _join(state: DecoderState) -> Tensor | DecoderState:
         # torch wants (1, N, H), and for a GRU the tensor itself
         layered = tuple(part[None].contiguous() for part in state)
         return layered if len(layered) > 1 else layered[0]
 
     @staticmethod
-    def _split(state: Tensor | State) -> State:
+    def _split(state: Tensor | DecoderState) -> DecoderState:
         return (state[0],) if isinstance(state, Tensor) else tuple(part[0] for part in state)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.cells import build_cell
-from vsa_cli.core.generation.constraints import State, Step
+from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class SentenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """What a search of B images needs: the step that sees them, and the state before START."""
 
     @abstractmethod
@@ -120,15 +120,15 @@ class Generator(SentenceModel):
             # In double precision: the same to the last bit however many threads share the sum.
             self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
 
-    def start(self, descriptors: Tensor) -> State:
+    def start(self, descriptors: Tensor) -> DecoderState:
         """(B, D) descriptors to the state before START."""
         return self.cell.start(self.W_hi(self.dropout(descriptors * self.scale)))
 
-    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
+    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """See `SentenceModel`."""
         return self.step, self.start(descriptors)
 
-    def step(self, words: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One step of a search.
 
         Args:
