@@ -1,4 +1,4 @@
-"""Models of four words that are plain tables, and slow searches over them, as oracles for the fast ones."""
+"""Models of four words that are lookup tables, and slow searches over them, as oracles for the fast ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def score(hypothesis: Hypothesis, length_norm: float) -> float:
 
 
 def repeats(words: Sentence, size: int) -> bool:
-    """Whether a run of `size` words stands twice in a sentence."""
+    """Whether a sentence has duplicate runs of `size` words."""
     runs = [words[i : i + size] for i in range(len(words) - size + 1)]
     return len(set(runs)) < len(runs)
 
@@ -85,10 +85,10 @@ def slow_beam(
     groups: int = 1,
     diversity: float = 0.0,
 ) -> list[Hypothesis]:
-    """The best sentence of each group of a beam search over one image, written as its definition reads.
+    """The best sentence of each group of a beam search over one image, by its definition.
 
-    It drops no sentence before its time; only where groups hinder one another does the definition itself say that
-    a sentence that cannot win any more is dropped.
+    No sentence is dropped early, except with several groups: there the definition itself drops a sentence that cannot
+    win any more.
     """
     beams: list[list[tuple[Sentence, float]]] = [[((), 0.0)] for _ in range(groups)]
     ended: list[list[Hypothesis]] = [[] for _ in range(groups)]
