@@ -1,4 +1,4 @@
-"""Models of four words that are plain tables, and slow searches over them, as oracles for the fast ones."""
+"""Models of four words that are lookup tables, and slow searches over them, as oracles for the fast ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vsa_cli.core.generation.beam_search import Hypothesis
-from vsa_cli.core.generation.constraints import State, Step
+from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 
 END, V = 0, 4
 START = V
@@ -20,12 +20,12 @@ Sentence = tuple[int, ...]
 Allowed = Callable[[Sentence], bool]
 
 
-def markov(seed: int, images: int = 1, sharpness: float = 1.0) -> tuple[Step, State]:
+def markov(seed: int, images: int = 1, sharpness: float = 1.0) -> tuple[StepFunction, DecoderState]:
     """A model whose next word depends on the last word, on the image and on how many words there were."""
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(images, 6, V + 1, V, generator=generator, dtype=torch.float64) * sharpness
 
-    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         image, length = state
         logits = table[image, length.clamp(max=5), words]
         return logits.log_softmax(-1), (image, length + 1)
@@ -33,12 +33,12 @@ def markov(seed: int, images: int = 1, sharpness: float = 1.0) -> tuple[Step, St
     return step, (torch.arange(images), torch.zeros(images, dtype=torch.long))
 
 
-def one(state: State, image: int) -> State:
+def one(state: DecoderState, image: int) -> DecoderState:
     """The state of one image of a batch."""
     return tuple(part[image : image + 1] for part in state)
 
 
-def rows_of(step: Step, state: State, words: Sentence) -> list[list[float]]:
+def rows_of(step: StepFunction, state: DecoderState, words: Sentence) -> list[list[float]]:
     """The log-probabilities of what may follow each prefix of a sentence, by teacher forcing."""
     rows = []
     for word in (START, *words):
@@ -47,7 +47,7 @@ def rows_of(step: Step, state: State, words: Sentence) -> list[list[float]]:
     return rows
 
 
-def logprob_of(step: Step, state: State, words: Sentence) -> float:
+def logprob_of(step: StepFunction, state: DecoderState, words: Sentence) -> float:
     return sum(row[word] for row, word in zip(rows_of(step, state, words), (*words, END), strict=True))
 
 
@@ -56,13 +56,17 @@ def score(hypothesis: Hypothesis, length_norm: float) -> float:
 
 
 def repeats(words: Sentence, size: int) -> bool:
-    """Whether a run of `size` words stands twice in a sentence."""
+    """Whether a sentence has duplicate runs of `size` words."""
     runs = [words[i : i + size] for i in range(len(words) - size + 1)]
     return len(set(runs)) < len(runs)
 
 
 def exhaustive(
-    step: Step, state: State, max_length: int, length_norm: float = 0.0, allowed: Allowed = lambda words: True
+    step: StepFunction,
+    state: DecoderState,
+    max_length: int,
+    length_norm: float = 0.0,
+    allowed: Allowed = lambda words: True,
 ) -> list[Hypothesis]:
     """Every allowed sentence, best first."""
     sentences = (s for n in range(max_length + 1) for s in itertools.product(WORDS, repeat=n))
@@ -71,8 +75,8 @@ def exhaustive(
 
 
 def slow_beam(
-    step: Step,
-    state: State,
+    step: StepFunction,
+    state: DecoderState,
     width: int,
     max_length: int,
     *,
@@ -81,10 +85,10 @@ def slow_beam(
     groups: int = 1,
     diversity: float = 0.0,
 ) -> list[Hypothesis]:
-    """The best sentence of each group of a beam search over one image, written as its definition reads.
+    """The best sentence of each group of a beam search over one image, by its definition.
 
-    It drops no sentence before its time; only where groups hinder one another does the definition itself say that
-    a sentence that cannot win any more is dropped.
+    No sentence is dropped early, except with several groups: there the definition itself drops a sentence that cannot
+    win any more.
     """
     beams: list[list[tuple[Sentence, float]]] = [[((), 0.0)] for _ in range(groups)]
     ended: list[list[Hypothesis]] = [[] for _ in range(groups)]

@@ -32,8 +32,9 @@ from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.batches import Batch, Pairs, make_batch, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_pairs
-from vsa_cli.core.embedding.train import EmbeddingTask, _optimizer
-from vsa_cli.core.learning.loop import Plan, State, Step, fit
+from vsa_cli.core.embedding.train import EmbeddingTask
+from vsa_cli.core.learning.loop import Schedule, Step, TrainingState, fit
+from vsa_cli.core.learning.optim import make_optimizer
 
 D, R, V, IMAGES, PER_IMAGE = 1280, 20, 2538, 4000, 5
 Work = Callable[[], object]
@@ -58,7 +59,7 @@ def draw() -> Pairs:
 def start(config: EmbedConfig, pairs: Pairs) -> Embedding:
     torch.manual_seed(0)
     model = Embedding(config, D, V)
-    model.start_from_data(pairs.regions[:200].float().flatten(0, 1), pack(pairs.sentences[:500]))
+    model.initialise(pairs.regions[:200].float().flatten(0, 1), pack(pairs.sentences[:500]))
     return model
 
 
@@ -66,9 +67,9 @@ def training(preset: EmbedPreset, pairs: Pairs, **changes: object) -> tuple[Work
     """One step a call, and a batch like its batches."""
     config, settings = EMBED_PRESETS[preset]
     model = start(replace(config, **changes), pairs)  # type: ignore[arg-type]
-    task, state = EmbeddingTask(model, pairs, None, settings), State(model, _optimizer(model, settings))
-    plan = Plan(settings.learning_rate, settings.clip, 1000, 1000, len(pairs.sentences) // settings.batch_size)
-    steps = (record for record in fit(task, state, plan, 0, lambda: None) if isinstance(record, Step))
+    task, state = EmbeddingTask(model, pairs, None, settings), TrainingState(model, make_optimizer(model, settings))
+    schedule = Schedule(settings.learning_rate, settings.clip, 1000, 1000, len(pairs.sentences) // settings.batch_size)
+    steps = (record for record in fit(task, state, schedule, 0, lambda: None) if isinstance(record, Step))
     chosen = torch.randperm(len(pairs.sentences), generator=torch.Generator().manual_seed(1))[: settings.batch_size]
     return lambda: next(steps), make_batch(pairs, chosen.tolist())
 
@@ -200,7 +201,7 @@ def main() -> None:
     print(f"D {D}, R {R}, H {config.size}, GRU {config.hidden_size}, {torch.get_num_threads()} threads, ", end="")
     print(f"products in {'bfloat16' if fast else 'float32'}, best of {arguments.repeats}")
 
-    part, model = pairs.of_images(0, 1000), start(config, pairs).eval()
+    part, model = pairs.select_images(0, 1000), start(config, pairs).eval()
     before = peak_mib()
     score_pairs(model, part)
     grown = peak_mib() - before

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core.alignment.snippets import read_snippets
 from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Sentence, read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
@@ -29,8 +30,8 @@ from vsa_cli.core.device import one_thread_each, resolve_device, set_threads
 from vsa_cli.core.evaluation.entities import EntityImage, read_entities
 from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.baseline import by_consensus
+from vsa_cli.core.generation.batches import snippet_pairs
 from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
 from vsa_cli.core.generation.region_captions import RegionCaptioner
 from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
@@ -88,7 +89,9 @@ def nearest(
     corpus: Corpus, store: RegionStore, snippets: Path, vocabulary: Vocabulary, images: Sequence[ImageRegions]
 ) -> list[str]:
     """The words aligned with the most similar region of train; of several, those that agree most with the others."""
-    pairs = fragment_pairs(read_fragments(snippets, corpus, store), corpus, store, "train", vocabulary, beside=False)
+    pairs = snippet_pairs(
+        read_snippets(snippets, corpus, store), corpus, store, "train", vocabulary, with_whole_image=False
+    )
     assert pairs is not None, "the snippets hold none of train"
     known = torch.nn.functional.normalize(pairs.descriptors.float(), dim=-1)
     sentences: dict[int, list[Sentence]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""`vsa pack`: a trained model, half the size."""
+"""`vsa pack`: halve the size of a trained model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vsa_cli.core.io.files import check_output
 
 
 def pack(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory: gen/ or embed/.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, such as gen/ or embed/.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")],
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a trained model in float16, without what only further training needs: for passing on.
+    """Write a trained model in float16, without its training state, to share it.
 
     Example: vsa pack gen/ -o gen16/
     """
@@ -26,4 +26,4 @@ def pack(
     from vsa_cli.output.console import Console
 
     before, after = pack_model(model, output)
-    Console(quiet=quiet).say(f"{output}: {after / 1e6:.1f} MB of weights, from {before / 1e6:.1f}")
+    Console(quiet=quiet).say(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")

@@ -1,4 +1,4 @@
-"""`vsa train-embed`: the alignment model."""
+"""`vsa train-embed`: train the alignment model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
-from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.files import check_output
+from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.word_vectors import WordVectors
@@ -20,76 +20,189 @@ if TYPE_CHECKING:
 
 
 def train_embed(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.json, from vsa prep.")],
-    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A regions.h5, from vsa extract-regions.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")] = Path("embed"),
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, written by vsa prep.")],
+    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, written by vsa extract-regions.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")] = Path(
+        "embed"
+    ),
     preset: Annotated[
-        EmbedPreset, typer.Option(help="The paper's model to the letter, or the strongest known here.")
+        EmbedPreset, typer.Option(help="Settings to start from: as in the paper, or with the best results.")
     ] = "best",
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Train on this split.")] = "train",
+    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Split to train on.")] = "train",
     validate: Annotated[
         str,
         typer.Option(
             "--validate",
             metavar="SPLIT",
-            help="Choose the best epoch on this split; auto takes tune, else val; or none.",
+            help="Split that selects the best epoch: auto takes tune, or else val; none trains for all epochs.",
         ),
     ] = "auto",
-    keep_last: Annotated[
-        bool, typer.Option("--keep-last", help="Train for all epochs and keep the last, whatever validation says.")
-    ] = False,
-    encoder: Annotated[Encoder | None, typer.Option(help="Of sentences; the preset's by default.")] = None,
-    loss: Annotated[Loss | None, typer.Option(help="The preset's by default.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, max=8192, metavar="N", help="Of the shared space; the preset's by default.")
-    ] = None,
-    hidden_size: Annotated[
+    epochs: Annotated[
         int | None,
-        typer.Option(min=1, max=8192, metavar="N", help="Units of each recurrence; the preset's by default."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Maximum passes over the sentences.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    whole_weight: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="W", help="Share of the whole image in the score.")
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Stop after this many epochs without better recalls.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    dropout: Annotated[
-        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Of every non-recurrent layer.")
+    keep_last: Annotated[
+        bool,
+        typer.Option(
+            "--keep-last",
+            help="Train for all epochs and keep the last, whatever the validation results.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1e6,
+            metavar="RATE",
+            help="Initial learning rate, decayed to zero by half a cosine.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    word_dropout: Annotated[
-        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Share of words hidden in training.")
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1e6,
+            metavar="RATE",
+            help="Weight decay.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=1_000_000,
+            metavar="N",
+            help="Image-sentence pairs per step.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    loss: Annotated[
+        Loss | None,
+        typer.Option(help="Ranking loss.", rich_help_panel="Training"),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=1e-4, max=1e6, metavar="T", help="Of the contrastive loss; the preset's by default."),
+        typer.Option(
+            min=1e-4,
+            max=1e6,
+            metavar="T",
+            help="Temperature of the contrastive loss.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(help="Sentence encoder.", rich_help_panel="Model"),
     ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="The preset's by default.")
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8192,
+            metavar="N",
+            help="Size of the embedding space.",
+            rich_help_panel="Model",
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, max=1_000_000, metavar="N", help="Pairs a step.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without better recalls.")
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8192,
+            metavar="N",
+            help="Hidden units of the sentence encoder, per direction.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    whole_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="W",
+            help="Share of the score that compares the whole sentence with the whole image.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.95,
+            metavar="P",
+            help="Dropout on all non-recurrent layers.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    word_dropout: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.95,
+            metavar="P",
+            help="Share of words dropped during training.",
+            rich_help_panel="Model",
+        ),
     ] = None,
     word_vectors: Annotated[
         Path | None,
         typer.Option(
-            "--word-vectors", metavar="FILE", help="Start words from these: word2vec's .bin or .txt, or GloVe's."
+            "--word-vectors",
+            metavar="FILE",
+            help="Pretrained word vectors to start from: word2vec (.bin or .txt) or GloVe.",
+            rich_help_panel="Word vectors",
         ),
     ] = None,
     fixed_words: Annotated[
-        bool, typer.Option("--fixed-words/--tuned-words", help="Keep them as they are (the paper), or let them learn.")
+        bool,
+        typer.Option(
+            "--fixed-words/--tuned-words",
+            help="Freeze the pretrained word vectors (as in the paper) or fine-tune them.",
+            rich_help_panel="Word vectors",
+        ),
     ] = False,
     sweep: Annotated[
-        bool, typer.Option("--sweep", help="First cross-validate learning rate and weight decay, then train the best.")
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Cross-validate learning rate and weight decay, then train with the best.",
+            rich_help_panel="Sweep",
+        ),
     ] = False,
     sweep_rates: Annotated[
         str | None,
-        typer.Option("--sweep-rates", metavar="A,B,...", help="Learning rates to try; four by default."),
+        typer.Option(
+            "--sweep-rates",
+            metavar="A,B,...",
+            help="Learning rates to try (default: four around --learning-rate).",
+            rich_help_panel="Sweep",
+        ),
     ] = None,
     sweep_decays: Annotated[
         str | None,
-        typer.Option("--sweep-decays", metavar="A,B,...", help="Weight decays to try with each; three by default."),
+        typer.Option(
+            "--sweep-decays",
+            metavar="A,B,...",
+            help="Weight decays to try with each rate (default: three around --weight-decay).",
+            rich_help_panel="Sweep",
+        ),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
@@ -100,19 +213,24 @@ def train_embed(
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train the alignment model: regions and words in one space.
+    """Train the alignment model, which embeds regions and words in one space.
 
-    Each epoch prints the loss, recalls and median ranks both ways on held-out images; the best weights are kept
-    in the output folder. A run that was interrupted goes on with --resume, to the same weights. --sweep gives many
-    learning rates and weight decays a short training, the best third a longer one, and the winner the whole.
+    Each epoch prints the loss, and recalls and median ranks in both directions on the validation split. The output
+    directory keeps the best weights. --preset sets the defaults of the training and model options. --resume continues
+    an interrupted run and ends at the same weights. --sweep trains many learning rates and weight decays briefly, the
+    best third longer, and the winner in full.
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
     rates, decays = _numbers(sweep_rates, "--sweep-rates"), _numbers(sweep_decays, "--sweep-decays")
-    _refuse(bool(rates or decays) and not sweep, "--sweep-rates and --sweep-decays go with --sweep")
-    _refuse(bool(rates) and learning_rate is not None, "--learning-rate and --sweep-rates: choose one")
-    _refuse(bool(decays) and weight_decay is not None, "--weight-decay and --sweep-decays: choose one")
-    _refuse(fixed_words and word_vectors is None, "--fixed-words keeps what --word-vectors gives, and that is not here")
+    if (rates or decays) and not sweep:
+        raise UsageError("--sweep-rates and --sweep-decays require --sweep")
+    if rates and learning_rate is not None:
+        raise UsageError("--learning-rate cannot be combined with --sweep-rates")
+    if decays and weight_decay is not None:
+        raise UsageError("--weight-decay cannot be combined with --sweep-decays")
+    if fixed_words and word_vectors is None:
+        raise UsageError("--fixed-words requires --word-vectors")
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
@@ -122,7 +240,7 @@ def train_embed(
     from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
-    from vsa_cli.core.learning.run import Request, vocabulary_of
+    from vsa_cli.core.learning.run import TrainingRequest, vocabulary_of
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console, report_request, report_training
     from vsa_cli.output.reports import report_plan, report_sweep
@@ -153,9 +271,7 @@ def train_embed(
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
-    request = Request(
-        output, model, training, resolve_split(split), held_out, keep, seed, resolve_device(device), resume
-    )
+    request = TrainingRequest(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
     if dry_run:
         report_request(console, request, as_json=json, **({} if plan is None else {"sweep": asdict(plan)}))
         if plan is not None:
@@ -171,25 +287,21 @@ def train_embed(
     console.suggest("align", "photo.jpg", "what it shows", "--model", output)
 
 
-def _refuse(wrong: bool, message: str) -> None:
-    if wrong:
-        raise ConfigError(message)
-
-
 def _numbers(text: str | None, option: str) -> tuple[float, ...]:
-    """`1e-3,3e-3` as numbers; none where the option is not given."""
+    """The numbers in `1e-3,3e-3`; none if the option is not given."""
     if text is None:
         return ()
     try:
         numbers = tuple(map(float, text.split(",")))
     except ValueError as error:
-        raise ConfigError(f"{option} {text}: not numbers with commas between them") from error
-    _refuse(not all(0 <= number < inf for number in numbers), f"{option} {text}: a number is negative or not finite")
+        raise UsageError(f"{option} {text}: not a list of numbers separated by commas") from error
+    if not all(0 <= number < inf for number in numbers):
+        raise UsageError(f"{option} {text}: a number is negative or not finite")
     return numbers
 
 
 def _report_words(console: Console, given: WordVectors) -> None:
     share = f"{given.covered:,} of {given.words:,} words ({100 * given.covered / given.words:.1f} %)"
-    console.say(f"word vectors: {share}, {given.size} numbers each; the others start at random")
-    if given.strange:
-        console.say(f"word vectors: {given.strange:,} words of the file are not UTF-8 and were passed over")
+    console.say(f"word vectors: {share}, of size {given.size}; the other words start at random")
+    if given.undecodable:
+        console.say(f"word vectors: skipped {given.undecodable:,} words of the file that are not UTF-8")

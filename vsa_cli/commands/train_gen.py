@@ -1,4 +1,4 @@
-"""`vsa train-gen`: the sentence generator."""
+"""`vsa train-gen`: train the sentence generator."""
 
 from __future__ import annotations
 
@@ -10,61 +10,139 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
-from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.files import check_output
+from vsa_cli.options import UsageError
 
 
 def train_gen(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.json, from vsa prep.")],
-    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A regions.h5, from vsa extract-regions.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")] = Path("gen"),
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Train on this split.")] = "train",
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, written by vsa prep.")],
+    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, written by vsa extract-regions.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")] = Path(
+        "gen"
+    ),
+    preset: Annotated[
+        GeneratorPreset | None,
+        typer.Option(help="Settings to start from: as in the paper, or with the best results (default: best)."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Split to train on.")] = "train",
     validate: Annotated[
         str,
         typer.Option(
             "--validate",
             metavar="SPLIT",
-            help="Choose the best epoch on this split; auto takes tune, else val; or none.",
+            help="Split that selects the best epoch: auto takes tune, or else val; none trains for all epochs.",
         ),
     ] = "auto",
-    keep_last: Annotated[
-        bool,
-        typer.Option("--keep-last", help="Train for all epochs and keep the last, whatever validation says."),
-    ] = False,
     snippets: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Train on regions and their fragments, from vsa align --split all."),
+        typer.Option(metavar="FILE", help="Train on regions and their snippets, written by vsa align --split all."),
     ] = None,
     self_critical: Annotated[
         Path | None,
-        typer.Option(metavar="GEN", help="Go on from this generator, raising the CIDEr of what it says."),
+        typer.Option(metavar="GEN", help="Continue from this trained generator and maximise CIDEr."),
     ] = None,
-    preset: Annotated[
-        GeneratorPreset | None,
-        typer.Option(help="The paper's model to the letter, or the strongest known here, which is the default."),
-    ] = None,
-    cell: Annotated[Cell | None, typer.Option(help="The paper's ReLU network (rnn), or a gated one.")] = None,
-    attention: Annotated[
+    epochs: Annotated[
         int | None,
-        typer.Option(min=0, max=64, metavar="HEADS", help="Heads that look at the regions at every word; 0 for none."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Maximum passes over the sentences.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    word_size: Annotated[
-        int | None, typer.Option(min=1, max=8192, metavar="N", help="Length of a word's vector.")
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Stop after this many epochs without better validation.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    hidden_size: Annotated[int | None, typer.Option(min=1, max=8192, metavar="N", help="Units of the network.")] = None,
-    dropout: Annotated[
-        float | None, typer.Option(min=0, max=0.95, metavar="P", help="Dropout of every non-recurrent layer.")
+    keep_last: Annotated[
+        bool,
+        typer.Option(
+            "--keep-last",
+            help="Train for all epochs and keep the last, whatever the validation results.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1e6,
+            metavar="RATE",
+            help="Initial learning rate, decayed to zero by half a cosine.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Sentences per step, or images with --self-critical.",
+            rich_help_panel="Training",
+        ),
     ] = None,
     label_smoothing: Annotated[
-        float | None, typer.Option(min=0, max=0.9, metavar="P", help="Share of a target spread over all words.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.9,
+            metavar="P",
+            help="Label smoothing: share of each target spread over all words.",
+            rich_help_panel="Training",
+        ),
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, max=1e6, metavar="RATE", help="At the start; half a cosine takes it to zero.")
+    cell: Annotated[
+        Cell | None,
+        typer.Option(
+            help="Recurrent cell; rnn is the paper's ReLU network.",
+            rich_help_panel="Model",
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, metavar="N", help="Sentences a step.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the sentences, at most.")] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Stop after this many epochs without a better perplexity.")
+    attention: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            metavar="HEADS",
+            help="Attention heads over the regions; 0 sees only the whole image.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    word_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8192,
+            metavar="N",
+            help="Size of the word vectors.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8192,
+            metavar="N",
+            help="Hidden units of the recurrent cell.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.95,
+            metavar="P",
+            help="Dropout on all non-recurrent layers.",
+            rich_help_panel="Model",
+        ),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
@@ -75,11 +153,12 @@ def train_gen(
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train the sentence generator on photographs and their sentences.
+    """Train the sentence generator on images and their sentences.
 
-    Each epoch prints loss, perplexity on held-out sentences and words a second; the best weights are kept in
-    the output folder. With --snippets it learns to caption regions; with --self-critical it goes on from a
-    generator by the metric itself. A run that was interrupted goes on with --resume, to the same weights.
+    Each epoch prints the loss, the perplexity on the validation split and the words per second. The output directory
+    keeps the best weights. --preset sets the defaults of the training and model options. --resume continues an
+    interrupted run and ends at the same weights. With --snippets the generator learns to caption regions;
+    --self-critical fine-tunes a trained generator.
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
@@ -90,7 +169,7 @@ def train_gen(
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.artifact import read_generator
     from vsa_cli.core.generation.train import train_generator
-    from vsa_cli.core.learning.run import Request
+    from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console, report_request, report_training
 
@@ -102,13 +181,16 @@ def train_gen(
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None:
         if preset or shape or label_smoothing is not None or snippets is not None:
-            raise ConfigError("--self-critical takes the shape of GEN, and learns from whole photographs")
+            raise UsageError(
+                "--self-critical takes the model settings of GEN and trains on whole images: it cannot be combined with"
+                " --preset, --snippets, --label-smoothing or an option of the model"
+            )
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:
-        shape["attention"] = 0  # attention is a GRU's
+        shape["attention"] = 0  # attention needs a GRU
     model = replace(model, **shape)
     if model.attention and (model.cell != "gru" or model.hidden_size % model.attention):
-        raise ConfigError("--attention: it takes --cell gru, and a --hidden-size that its heads can share equally")
+        raise UsageError("--attention requires --cell gru and a --hidden-size that is a multiple of HEADS")
     training = replace(
         training,
         **options.given(
@@ -117,26 +199,13 @@ def train_gen(
         ),
     )  # fmt: skip
     held_out = validation_split(read, validate)
-    request = Request(
-        output,
-        model,
-        training,
-        resolve_split(split),
-        held_out,
-        keep_last or held_out is None,
-        seed,
-        processor,
-        resume,
-    )
+    keep = keep_last or held_out is None
+    request = TrainingRequest(output, model, training, resolve_split(split), held_out, keep, seed, processor, resume)
     console = Console(quiet=quiet)
     if dry_run:
         report_request(console, request, as_json=json)
         return
-    report_training(
-        console,
-        train_generator(read, RegionStore(regions), request, snippets, start),
-        output=output,
-        unit="words" if start is None else "sentences",
-        as_json=json,
-    )
+    records = train_generator(read, RegionStore(regions), request, snippets, start)
+    unit = "words" if start is None else "sentences"
+    report_training(console, records, output=output, unit=unit, as_json=json)
     console.suggest("caption", "photo.jpg", "--model", output)

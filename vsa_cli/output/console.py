@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from vsa_cli.core.generation.results import CaptionResult
     from vsa_cli.core.learning.loop import Epoch, Step
-    from vsa_cli.core.learning.run import Request
+    from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.extract import Extracted
     from vsa_cli.output.caption_writer import Delivery
 
@@ -167,7 +167,7 @@ def print_extraction(output: Path, described: int, failed: int, seconds: float) 
     print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
 
 
-def report_request(console: Console, request: Request[Any, Any], *, as_json: bool, **more: object) -> None:
+def report_request(console: Console, request: TrainingRequest[Any, Any], *, as_json: bool, **more: object) -> None:
     """What a training would do, for --dry-run; `more` goes into the JSON object."""
     model, training, split, chosen_on = request.model, request.training, request.split, request.validate
     console.say(f"would train {model} by {training} on {split}, choosing on {chosen_on}, into {request.out}")

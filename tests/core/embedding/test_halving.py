@@ -1,4 +1,4 @@
-"""Successive halving against a brute-force bracket, with a trainer that only pretends."""
+"""Successive halving against a brute-force bracket, with a simulated trainer."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from vsa_cli.core.errors import ArtifactError, ConfigError, DivergedError
 Scores = dict[tuple[Setting, int], float]
 
 
-class Pretender:
-    """Gives each setting a score for each number of epochs; NaN diverges. Remembers whom it trained."""
+class FakeTrainer:
+    """Has a score for each setting and number of epochs, NaN if it diverges. Records what it trained."""
 
     def __init__(self, scores: Scores) -> None:
         self.scores = scores
@@ -36,7 +36,7 @@ class Pretender:
 
 
 def bracket(plan: SweepPlan, scores: Scores) -> tuple[Setting, list[tuple[Setting, int]]] | None:
-    """The winner and all that is trained on the way to it, written down as a person would."""
+    """The winner and everything that is trained on the way to it, by the definition; None if all diverge."""
     left, trained = list(plan.settings), []
     for rung in plan.rungs:
         contest = [(scores[setting, rung.epochs], -place, setting) for place, setting in enumerate(left)]
@@ -62,9 +62,9 @@ def draw_scores(data: st.DataObject, plan: SweepPlan) -> Scores:
 
 
 @given(plans, st.data())
-def test_it_is_the_bracket(plan: SweepPlan, data: st.DataObject) -> None:
+def test_halving_equals_the_brute_force_bracket(plan: SweepPlan, data: st.DataObject) -> None:
     scores = draw_scores(data, plan)
-    expected, trainer = bracket(plan, scores), Pretender(scores)
+    expected, trainer = bracket(plan, scores), FakeTrainer(scores)
     if expected is None:
         with pytest.raises(DivergedError, match="every trial of rung"):
             list(halve(plan, trainer))
@@ -79,23 +79,23 @@ def test_it_is_the_bracket(plan: SweepPlan, data: st.DataObject) -> None:
 
 
 @given(plans, st.data())
-def test_killed_anywhere_it_goes_on_to_the_same_end(plan: SweepPlan, data: st.DataObject) -> None:
+def test_sweep_killed_anywhere_resumes_to_the_same_end(plan: SweepPlan, data: st.DataObject) -> None:
     scores = draw_scores(data, plan)
     expected = bracket(plan, scores)
     assume(expected is not None)
     assert expected is not None
-    whole = [record for record in halve(plan, Pretender(scores)) if isinstance(record, Trial)]
+    whole = [record for record in halve(plan, FakeTrainer(scores)) if isinstance(record, Trial)]
     done = whole[: data.draw(st.integers(0, len(whole)))]
     stored = [Trial.from_dict(json.loads(json.dumps(trial.to_dict())), "here") for trial in done]
     assert stored == done
-    again = Pretender(scores)
+    again = FakeTrainer(scores)
     records = list(halve(plan, again, stored))
     assert [record for record in records if isinstance(record, Trial)] == whole
     assert records[-1] == Winner(expected[0])
     assert again.trained == expected[1][len(done) :]
 
 
-def test_the_defaults_are_twelve_then_four_then_the_best() -> None:
+def test_default_sweep_is_twelve_trials_then_four() -> None:
     _, training = EMBED_PRESETS["best"]
     plan = plan_sweep(replace(training, learning_rate=1e-3, weight_decay=1e-2, epochs=12), "tune")
     assert sorted({setting.learning_rate for setting in plan.settings}) == [1e-4, 3e-4, 1e-3, 3e-3]
@@ -105,9 +105,7 @@ def test_the_defaults_are_twelve_then_four_then_the_best() -> None:
 
 
 @given(st.integers(2, 200), st.integers(1, 100), st.integers(1, 5), st.integers(2, 4))
-def test_no_rung_is_longer_than_the_winners_training_or_stands_twice(
-    trials: int, epochs: int, first: int, share: int
-) -> None:
+def test_rungs_grow_up_to_the_length_of_the_winners_training(trials: int, epochs: int, first: int, share: int) -> None:
     rates = [float(number + 1) for number in range(trials)]
     config = SweepConfig(epochs=first, share=share)
     rungs = plan_sweep(EmbedTraining(epochs=epochs), "tune", rates, [0.0], config).rungs
@@ -119,15 +117,15 @@ def test_no_rung_is_longer_than_the_winners_training_or_stands_twice(
     assert rungs[-1].trials // share <= 1 or rungs[-1].epochs == epochs
 
 
-def test_a_setting_given_twice_is_tried_once() -> None:
+def test_duplicate_settings_are_tried_once() -> None:
     plan = plan_sweep(EmbedTraining(), "tune", [1e-3, 1e-3, 1e-4], [0.0, 0.0])
     assert plan.settings == (Setting(1e-4, 0.0), Setting(1e-3, 0.0))
 
 
-def test_nothing_to_choose_from_or_on_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"there is one: learning rate 0\.001, weight decay 0"):
+def test_sweep_without_validation_or_with_one_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"only one: learning rate 0\.001, weight decay 0"):
         plan_sweep(EmbedTraining(), "tune", [1e-3], [0.0])
-    with pytest.raises(ConfigError, match="held-out photographs"):
+    with pytest.raises(ConfigError, match="held-out images: give their split as `validate`"):
         plan_sweep(EmbedTraining(), None)
 
 
@@ -142,6 +140,6 @@ GOOD = Trial(1, Setting(1e-3, 0.0), 2, {"rsum": 3.0}).to_dict()
         {**GOOD, "diverged": "it did"}, {**GOOD, "diverged": 1}, {**GOOD, "metrics": {"rsum": math.inf}},
     ],
 )  # fmt: skip
-def test_a_damaged_trial_is_refused(damaged: object) -> None:
+def test_damaged_trial_is_refused(damaged: object) -> None:
     with pytest.raises(ArtifactError, match="here"):
         Trial.from_dict(damaged, "here")

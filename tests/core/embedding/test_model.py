@@ -26,7 +26,7 @@ def small(**options: object) -> Embedding:
 
 
 @torch.no_grad()
-def papers_words(model: Embedding, sentence: list[int]) -> Tensor:
+def paper_word_vectors(model: Embedding, sentence: list[int]) -> Tensor:
     """s_t of one sentence by the paper's equations, one word after the other."""
     net = model.encoder
     assert isinstance(net, Brnn)
@@ -45,7 +45,7 @@ def papers_words(model: Embedding, sentence: list[int]) -> Tensor:
     )
 
 
-def test_the_brnn_is_the_papers_equations() -> None:
+def test_brnn_equals_the_papers_equations() -> None:
     model = small()
     with torch.no_grad():
         for recurrent in (model.encoder.W_fb, model.encoder.b_fb):
@@ -55,11 +55,11 @@ def test_the_brnn_is_the_papers_equations() -> None:
     for index, sentence in enumerate(SENTENCES):
         mine = packed.sentence == index
         ordered = s[mine][packed.position[mine].argsort()]
-        torch.testing.assert_close(ordered, papers_words(model, sentence))
+        torch.testing.assert_close(ordered, paper_word_vectors(model, sentence))
 
 
 @pytest.mark.parametrize("encoder", ["brnn", "gru"])
-def test_a_sentence_does_not_depend_on_its_batch(encoder: str) -> None:
+def test_score_does_not_depend_on_the_batch(encoder: str) -> None:
     model = small(encoder=encoder, whole_weight=0.5, similarity="cosine")
     regions = torch.randn(4, 3, D, dtype=torch.float64)
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_a_sentence_does_not_depend_on_its_batch(encoder: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=7), min_size=1, max_size=8))
-def test_packing_keeps_every_word_in_its_place(sentences: list[list[int]]) -> None:
+def test_packing_keeps_every_word_and_position(sentences: list[list[int]]) -> None:
     packed = pack(sentences)
     assert len(packed.words) == sum(map(len, sentences))
     for word, sentence, position in zip(packed.words, packed.sentence, packed.position, strict=True):
@@ -82,13 +82,13 @@ def test_packing_keeps_every_word_in_its_place(sentences: list[list[int]]) -> No
         assert int(packed.position[place] + packed.position[other]) == length - 1
 
 
-def test_an_empty_sentence_cannot_be_packed() -> None:
-    with pytest.raises(ValueError, match="without a word"):
+def test_empty_sentence_cannot_be_packed() -> None:
+    with pytest.raises(ValueError, match="empty sentence"):
         pack([[1], []])
 
 
 @pytest.mark.parametrize("mean", [False, True])
-def test_scores_are_the_triple_loop(mean: bool) -> None:
+def test_sentence_scores_equal_the_triple_loop(mean: bool) -> None:
     torch.manual_seed(3)
     packed = pack(SENTENCES)
     s, v = torch.randn(len(packed.words), H), torch.randn(4, 3, H)
@@ -101,7 +101,7 @@ def test_scores_are_the_triple_loop(mean: bool) -> None:
 
 
 def loop_ranking_loss(S: Tensor, image: list[int], margin: float) -> float:
-    """Equation 9 for pairs, those of one image being no negatives of each other."""
+    """Equation 9; sentences of the same image are not negatives of each other."""
     total = 0.0
     for pair, k in enumerate(image):
         own = float(S[pair, k])
@@ -112,19 +112,19 @@ def loop_ranking_loss(S: Tensor, image: list[int], margin: float) -> float:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=7), st.integers(0, 10**6), st.sampled_from([0.2, 1.0]))
-def test_the_ranking_loss_is_the_double_loop(image: list[int], seed: int, margin: float) -> None:
+def test_ranking_loss_equals_the_double_loop(image: list[int], seed: int, margin: float) -> None:
     S = torch.randn(len(image), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     computed = ranking_loss(S, torch.tensor(image), margin)
     assert float(computed) == pytest.approx(loop_ranking_loss(S, image, margin))
 
 
-def test_the_ranking_loss_is_zero_when_pairs_win_by_the_margin() -> None:
+def test_ranking_loss_is_zero_when_pairs_win_by_the_margin() -> None:
     S = torch.eye(4) * 1.0
     assert float(ranking_loss(S, torch.arange(4), 1.0)) == 0.0
     assert float(ranking_loss(S * 0.99, torch.arange(4), 1.0)) > 0.0
 
 
-def test_the_contrastive_loss_is_two_cross_entropies_without_siblings() -> None:
+def test_contrastive_loss_is_two_cross_entropies_without_sentences_of_the_same_image() -> None:
     torch.manual_seed(0)
     image = [0, 1, 1, 2]
     S = torch.randn(4, 3, dtype=torch.float64)
@@ -137,26 +137,26 @@ def test_the_contrastive_loss_is_two_cross_entropies_without_siblings() -> None:
     assert float(contrastive_loss(S, torch.tensor(image), 0.5)) == pytest.approx(expected)
 
 
-def test_raw_products_start_at_one_size_whatever_the_cnn() -> None:
+def test_initial_vectors_have_the_same_size_for_any_cnn() -> None:
     torch.manual_seed(0)
     model = Embedding(EmbedConfig(word_size=50, hidden_size=64, size=128), D, V)
     descriptors = torch.rand(200, D) * torch.logspace(-3, 3, D) + 50
-    model.start_from_data(descriptors, pack(SENTENCES))
+    model.initialise(descriptors, pack(SENTENCES))
     with torch.no_grad():
         v, s = model.encode_regions(descriptors), model.encode_words(pack(SENTENCES)).words
     assert float(v.square().sum(1).mean()) == pytest.approx(1.4**2, rel=0.02)
     assert float(s.square().sum(1).mean()) == pytest.approx(2.0**2, rel=0.3)
-    assert (s > 0).any(0).float().mean() > 0.95  # no unit starts silent
+    assert (s > 0).any(0).float().mean() > 0.95  # every unit is active
     torch.testing.assert_close(v.mean(0), torch.zeros(128), atol=1e-3, rtol=0)
 
 
-def test_word_vectors_start_short_and_what_they_are_mapped_to_at_one_size_however_long_they_were() -> None:
+def test_initial_word_vectors_are_short_and_their_mappings_of_one_size() -> None:
     torch.manual_seed(0)
     model = Embedding(EmbedConfig(word_size=50, hidden_size=64, size=128), D, V)
     with torch.no_grad():
         model.W_w.weight.mul_(5.6)  # as long as GloVe's
     directions = F.normalize(model.W_w.weight.detach().clone(), dim=1)
-    model.start_from_data(torch.rand(200, D), pack(SENTENCES))
+    model.initialise(torch.rand(200, D), pack(SENTENCES))
     with torch.no_grad():
         x = model.W_w(pack(SENTENCES).words)
         e = model.encoder.W_e(x)  # type: ignore[union-attr,operator]

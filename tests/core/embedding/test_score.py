@@ -1,4 +1,4 @@
-"""The maximum over regions against torch's own, values and gradients; and a split scored in blocks against at once."""
+"""The fast maximum over regions against its definition, values and gradients; and scoring in blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig
-from vsa_cli.core.embedding import score, search
+from vsa_cli.core.embedding import kernels, search
 from vsa_cli.core.embedding.batches import Pairs, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, word_scores
@@ -20,7 +20,8 @@ from vsa_cli.core.embedding.search import combined_scores, score_pairs
 H, D, V = 5, 6, 9
 
 
-def plain(s: Tensor, v: Tensor) -> Tensor:
+def definition(s: Tensor, v: Tensor) -> Tensor:
+    """As in the docstring of `word_scores`, except that of equal maxima the first has the gradient."""
     return (s @ v.flatten(0, 1).T).unflatten(1, v.shape[:2]).max(2).values
 
 
@@ -34,43 +35,43 @@ def drawn(words: int, images: int, regions: int, seed: int = 0) -> tuple[Tensor,
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 10**6))
-def test_the_best_region_and_its_gradient_are_torchs(words: int, images: int, regions: int, seed: int) -> None:
+def test_best_region_and_its_gradient_equal_the_definition(words: int, images: int, regions: int, seed: int) -> None:
     s, v = drawn(words, images, regions, seed)
     weight = torch.randn(words, images, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    found, expected = word_scores(s, v), plain(s, v)
+    found, expected = word_scores(s, v), definition(s, v)
     assert found.equal(expected)
     mine = torch.autograd.grad((found * weight).sum(), (s, v))
     for gradient, torchs in zip(mine, torch.autograd.grad((expected * weight).sum(), (s, v)), strict=True):
-        torch.testing.assert_close(gradient, torchs)  # of equals the first wins, here and there
+        torch.testing.assert_close(gradient, torchs)
 
 
-def test_more_regions_than_a_byte_counts() -> None:
+def test_more_than_256_regions() -> None:
     s, v = drawn(4, 2, 700)
     with torch.no_grad():
         v[:, -1] = 9 * s[0].sign()  # the first word finds the last region
     for gradient, torchs in zip(
         torch.autograd.grad(word_scores(s, v).sum(), (s, v)),
-        torch.autograd.grad(plain(s, v).sum(), (s, v)),
+        torch.autograd.grad(definition(s, v).sum(), (s, v)),
         strict=True,
     ):
         torch.testing.assert_close(gradient, torchs)
 
 
 @pytest.mark.parametrize("edge", [1, 3, 7])
-def test_tiles_change_no_score(monkeypatch: pytest.MonkeyPatch, edge: int) -> None:
+def test_tiles_do_not_change_scores(monkeypatch: pytest.MonkeyPatch, edge: int) -> None:
     s, v = drawn(11, 8, 3)
-    monkeypatch.setattr(score, "_CACHED", edge)
+    monkeypatch.setattr(kernels, "_CACHE_EDGE", edge)
     with torch.no_grad():
-        assert word_scores(s, v).equal(plain(s, v))
+        assert word_scores(s, v).equal(definition(s, v))
 
 
-def test_under_autocast_it_multiplies_in_bfloat16_and_gradients_keep_their_type() -> None:
+def test_autocast_multiplies_in_bfloat16_and_gradients_keep_their_dtype() -> None:
     s, v = (tensor.detach().float().requires_grad_() for tensor in drawn(6, 3, 4))
     with torch.autocast("cpu", torch.bfloat16):
         found = word_scores(s, v)
     assert found.dtype == torch.bfloat16
-    expected = plain(s, v)
-    assert found.float().equal(expected)  # whole numbers below 256 lose nothing
+    expected = definition(s, v)
+    assert found.float().equal(expected)  # whole numbers below 256 are exact
     mine = torch.autograd.grad(found.float().sum(), (s, v))
     for gradient, torchs in zip(mine, torch.autograd.grad(expected.sum(), (s, v)), strict=True):
         assert gradient.dtype == torch.float32
@@ -78,7 +79,7 @@ def test_under_autocast_it_multiplies_in_bfloat16_and_gradients_keep_their_type(
 
 
 @pytest.mark.parametrize("whole_weight", [0.0, 0.5])
-def test_a_split_in_blocks_scores_as_it_does_at_once(monkeypatch: pytest.MonkeyPatch, whole_weight: float) -> None:
+def test_scores_in_blocks_equal_scores_together(monkeypatch: pytest.MonkeyPatch, whole_weight: float) -> None:
     torch.manual_seed(0)
     config = EmbedConfig("gru", 4, 5, 7, similarity="cosine", whole_weight=whole_weight)
     model = Embedding(config, D, V).eval()
@@ -94,7 +95,7 @@ def test_a_split_in_blocks_scores_as_it_does_at_once(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("loss", [contrastive_loss, ranking_loss])
-def test_gradients_are_the_same_whichever_thread_is_first(loss: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+def test_gradients_do_not_depend_on_the_order_of_threads(loss: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     S, image = torch.randn(300, 200, generator=torch.Generator().manual_seed(0)), torch.arange(300) % 200
     threads = torch.get_num_threads()
     torch.set_num_threads(2)

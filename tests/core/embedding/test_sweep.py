@@ -1,4 +1,4 @@
-"""A sweep killed again and again ends where one does that was not; and it removes nothing but its own."""
+"""Sweeps end at the same bytes when killed and resumed, and remove only their own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vsa_cli.core.embedding.sweep import sweep_embedding
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.errors import ArtifactError, DivergedError
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.run import Request
+from vsa_cli.core.learning.run import TrainingRequest
 from vsa_cli.core.regions.store import RegionStore
 
 MODEL = EmbedConfig(encoder="gru", similarity="cosine", word_size=16, hidden_size=16, size=16)
@@ -26,7 +26,7 @@ TRAINING = EmbedTraining(
     loss="contrastive", optimizer="adam", learning_rate=3e-3, weight_decay=0.01, batch_size=40, epochs=3
 )
 PLAN = plan_sweep(TRAINING, "val", [1e-3, 1e-2, 1e36], [0.0, 0.1], SweepConfig(epochs=1, share=2))
-Asked = Request[EmbedConfig, EmbedTraining]
+Request = TrainingRequest[EmbedConfig, EmbedTraining]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,14 @@ def data(drawn: Drawn) -> Iterator[tuple[Corpus, RegionStore]]:
     store.close()
 
 
-def ask(out: Path, **changes: object) -> Asked:
-    asked = Request(out, MODEL, TRAINING, "train", "val", False, 0, torch.device("cpu"), False)
+def ask(out: Path, **changes: object) -> Request:
+    asked = TrainingRequest(out, MODEL, TRAINING, "train", "val", False, 0, torch.device("cpu"), False)
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A sweep that nothing disturbed."""
+    """A sweep that ran without interruption."""
 
     out: Path
     records: list[Step | Epoch | Trial | Winner]
@@ -56,12 +56,12 @@ def whole(data: tuple[Corpus, RegionStore], tmp_path_factory: pytest.TempPathFac
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """All that a finished run leaves, but for the training state, which has seconds in it."""
+    """All files of a finished run except the training state, which contains times."""
     files = (path for path in out.rglob("*") if path.is_file() and path.name != "training.safetensors")
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
-def test_killed_again_and_again_it_ends_at_the_same_bytes(
+def test_repeatedly_killed_sweep_ends_at_the_same_bytes(
     data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
 ) -> None:
     asked, kills, records = ask(tmp_path / "broken"), 0, list[object]()
@@ -79,13 +79,15 @@ def test_killed_again_and_again_it_ends_at_the_same_bytes(
     assert kills >= 3
     assert content(whole.out) == content(tmp_path / "broken")
     assert set(content(whole.out)) == {"config.json", "model.safetensors", "sweep.jsonl"}
-    told = (Trial, Winner)
-    assert [r for r in records if isinstance(r, told)] == [r for r in whole.records if isinstance(r, told)]
+    kinds = (Trial, Winner)
+    assert [r for r in records if isinstance(r, kinds)] == [r for r in whole.records if isinstance(r, kinds)]
     lost = [record for record in whole.records if isinstance(record, Trial) and record.diverged]
     assert {trial.setting.learning_rate for trial in lost} == {1e36}
 
 
-def test_the_winner_is_an_ordinary_training(data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path) -> None:
+def test_winner_equals_a_training_without_a_sweep(
+    data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
+) -> None:
     trials = [record for record in whole.records if isinstance(record, Trial)]
     winner = next(record.setting for record in whole.records if isinstance(record, Winner))
     last = [trial for trial in trials if trial.rung == PLAN.rungs[-1].number]
@@ -98,7 +100,7 @@ def test_the_winner_is_an_ordinary_training(data: tuple[Corpus, RegionStore], wh
     assert [json.loads(line) for line in table[1:]] == [trial.to_dict() for trial in trials]
 
 
-def test_a_trial_is_an_ordinary_training_of_its_rungs_length(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
+def test_trial_equals_a_training_of_the_rungs_length(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
     records = sweep_embedding(*data, ask(tmp_path / "swept"), PLAN)
     trial = next(record for record in records if isinstance(record, Trial) and record.rung == 2)
     training = replace(
@@ -111,41 +113,43 @@ def test_a_trial_is_an_ordinary_training_of_its_rungs_length(data: tuple[Corpus,
     assert content(folder) == content(tmp_path / "plain")
 
 
-def begun(data: tuple[Corpus, RegionStore], out: Path, plan: SweepPlan = PLAN) -> None:
+def start_sweep(data: tuple[Corpus, RegionStore], out: Path, plan: SweepPlan = PLAN) -> None:
     """A sweep killed after its first trial."""
     stream = sweep_embedding(*data, ask(out), plan)
     assert any(isinstance(record, Trial) for record in stream)
 
 
-def test_another_sweep_is_refused_by_name(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
-    begun(data, tmp_path)
+def test_resuming_another_sweep_is_refused_by_name(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
+    start_sweep(data, tmp_path)
     other = plan_sweep(TRAINING, "val", [1e-3, 1e-4], [0.0])
-    with pytest.raises(ArtifactError, match="another sweep; --force"):
+    with pytest.raises(ArtifactError, match="a different sweep; `force`"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True), other))
-    with pytest.raises(ArtifactError, match=r"sweep\.jsonl: was begun with another seed; --force"):
+    with pytest.raises(
+        ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run used a different seed; `force`"
+    ):
         next(sweep_embedding(*data, ask(tmp_path, resume=True, seed=1), PLAN))
 
 
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"format": "vsa-sweep", "version": 1, "config": {}, "parents": {}}']
 )
-def test_a_damaged_table_is_refused(data: tuple[Corpus, RegionStore], tmp_path: Path, damage: str) -> None:
-    begun(data, tmp_path)
+def test_damaged_table_is_refused(data: tuple[Corpus, RegionStore], tmp_path: Path, damage: str) -> None:
+    start_sweep(data, tmp_path)
     (tmp_path / "sweep.jsonl").write_text(damage)
     with pytest.raises(ArtifactError, match=r"sweep\.jsonl"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_a_run_that_was_no_sweep_is_not_gone_on_with(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
+def test_run_without_a_sweep_is_not_resumed_as_one(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
     list(train_embedding(*data, ask(tmp_path, training=replace(TRAINING, epochs=1))))
-    with pytest.raises(ArtifactError, match="was not begun by a sweep"):
+    with pytest.raises(ArtifactError, match="the saved run is not a sweep; `force`"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_started_anew_it_forgets_the_old_and_keeps_what_is_not_its_own(
+def test_new_sweep_replaces_the_old_one_and_keeps_other_files(
     data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
 ) -> None:
-    begun(data, tmp_path / "out", plan_sweep(TRAINING, "val", [2e-3, 1e-4], [0.0], SweepConfig(epochs=1)))
+    start_sweep(data, tmp_path / "out", plan_sweep(TRAINING, "val", [2e-3, 1e-4], [0.0], SweepConfig(epochs=1)))
     (folder,) = (tmp_path / "out" / "sweep" / "rung-1").iterdir()
     note = folder / "notes.txt"
     note.write_text("mine")
@@ -155,7 +159,9 @@ def test_started_anew_it_forgets_the_old_and_keeps_what_is_not_its_own(
     assert left == content(whole.out)
 
 
-def test_when_all_diverge_it_ends_in_one_line(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
+def test_sweep_in_which_all_trials_diverge_raises_diverged_error(
+    data: tuple[Corpus, RegionStore], tmp_path: Path
+) -> None:
     plan = plan_sweep(TRAINING, "val", [1e36, 1e37], [0.0], SweepConfig(epochs=2))
     with pytest.raises(DivergedError, match="every trial of rung 1 diverged: try smaller learning rates"):
         list(sweep_embedding(*data, ask(tmp_path), plan))

@@ -1,4 +1,4 @@
-"""The three forms of word vectors against a writer of each, and every way in which a file can be broken."""
+"""The three formats of word vectors against a writer of each, and damaged files."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ tables = st.integers(2, 9).flatmap(
 @pytest.mark.parametrize("write", FORMS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, st.data())
-def test_what_was_written_is_read(
+def test_written_vectors_are_read(
     tmp_path: Path, write: Callable[[Table], bytes], table: Table, data: st.DataObject
 ) -> None:
     path = tmp_path / "vectors"
     path.write_bytes(write(table))
-    asked = data.draw(st.sets(st.sampled_from(sorted(table)))) | {"never there"}
+    asked = data.draw(st.sets(st.sampled_from(sorted(table)))) | {"absent"}
     found = read_vectors(path, asked)
     assert (found.form, found.size) == (FORMS[write], len(next(iter(table.values()))))  # type: ignore[index]
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,34 +73,34 @@ def test_what_was_written_is_read(
         assert vector.tolist() == np.array(table[word], np.float32).tolist()
 
 
-def test_a_newline_among_a_floats_bytes_is_no_end_of_a_line(tmp_path: Path) -> None:
+def test_newline_byte_within_a_float_is_not_a_line_end(tmp_path: Path) -> None:
     path = tmp_path / "vectors.bin"
     path.write_bytes(binary({"zero": [141581.0, 0.0]}))
     assert b"\n" in path.read_bytes()[9:13]
     assert read_vectors(path, {"zero"}).vectors["zero"].tolist() == [141581.0, 0.0]
 
 
-def test_a_word_with_spaces_is_no_word_of_its_first_part(tmp_path: Path) -> None:
+def test_word_with_spaces_is_not_taken_for_its_first_part(tmp_path: Path) -> None:
     path = tmp_path / "glove.txt"
     path.write_bytes(b"the 1 2\nat name@domain.com 3 4\n. . . 5 6\n\nat 7 8\n")
     found = read_vectors(path, {"at", "the", "."})
     assert {word: vector.tolist() for word, vector in found.vectors.items()} == {"the": [1, 2], "at": [7, 8]}
 
 
-def test_of_a_word_that_is_there_twice_the_first_counts(tmp_path: Path) -> None:
+def test_first_of_duplicate_words_is_kept(tmp_path: Path) -> None:
     (tmp_path / "v").write_bytes(b"a 1 2\na 3 4\n")
     assert read_vectors(tmp_path / "v", {"a"}).vectors["a"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("write", [text, glove])
-def test_words_that_are_not_utf8_are_counted_and_passed_over(tmp_path: Path, write: Callable[[Table], bytes]) -> None:
+def test_words_that_are_not_utf8_are_counted_and_skipped(tmp_path: Path, write: Callable[[Table], bytes]) -> None:
     (tmp_path / "v").write_bytes(write(SMALL).replace("ü".encode(), b"\xfc"))
     found = read_vectors(tmp_path / "v", SMALL)
-    assert found.strange == 1
+    assert found.undecodable == 1
     assert set(found.vectors) == {"dog", "snow"}
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+def test_pipe_is_read_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(binary(SMALL),))
@@ -121,25 +121,25 @@ BROKEN = {
     "absurd size": (b"2 99999999999999\nthe 1 2\n", "1 to 8,192"),
     "no size": (b"2 0\nthe\na\n", "1 to 8,192"),
     "more columns than any": (b"the" + b" 1" * 8193 + b"\n", "neither COUNT SIZE nor a word"),
-    "cut in a vector": (binary(SMALL)[:-8], "ends at word 3 of 3"),
-    "cut in a word": (binary(SMALL)[: -12 - 4], "ends at word 3 of 3"),
-    "goes on": (binary(SMALL) + b"cat " + bytes(12), "goes on after the 3 words"),
-    "no space in sight": (b"9 2\nthe " + struct.pack("<2f", 1, 2) + b"\xff" * 8000, "word 2 of 9 has no end"),
-    "fewer lines than promised": (b"3 2\nthe 1 2\na 3 4\n\n\n\n\n\n", "promises 3 words, but it has 2"),
-    "more lines than promised": (b"1 2\nthe 1 2\na 3 4\n", "promises 1 words, but it has 2"),
-    "a short row": (b"the 1 2\na 3\n", "line 2 has 1 numbers where 2 belong"),
-    "a long row": (b"the 1 2\nthe 3 4 5\n", "line 2 has 3 numbers where 2 belong"),
-    "a short row below a header": (b"2 2\nthe 1 2\na 3\n", "line 3 has 1 numbers where 2 belong"),
+    "cut in a vector": (binary(SMALL)[:-8], "cut off at word 3 of 3"),
+    "cut in a word": (binary(SMALL)[: -12 - 4], "cut off at word 3 of 3"),
+    "too long": (binary(SMALL) + b"cat " + bytes(12), "more than the 3 words"),
+    "no space in sight": (b"9 2\nthe " + struct.pack("<2f", 1, 2) + b"\xff" * 8000, "word 2 of 9 does not end"),
+    "fewer lines than claimed": (b"3 2\nthe 1 2\na 3 4\n\n\n\n\n\n", "claims 3 words, but it has 2"),
+    "more lines than claimed": (b"1 2\nthe 1 2\na 3 4\n", "claims 1 words, but it has 2"),
+    "a short row": (b"the 1 2\na 3\n", "line 2 has 1 numbers instead of 2"),
+    "a long row": (b"the 1 2\nthe 3 4 5\n", "line 2 has 3 numbers instead of 2"),
+    "a short row below a header": (b"2 2\nthe 1 2\na 3\n", "line 3 has 1 numbers instead of 2"),
     "an endless row": (b"the 1 2\n" + b"1 " * (1 << 20), "line 2 is longer"),
-    "no number": (b"a 1 2\nthe 1 x\n", "'the' holds something that is no number"),
-    "NaN in text": (b"a 1 2\nthe nan 2\n", "'the' holds a number that is not finite"),
-    "too large for float32": (b"a 1 2\nthe 1e300 2\n", "'the' holds a number that is not finite"),
-    "NaN in binary": (b"1 2\nthe " + struct.pack("<2f", 1, float("nan")), "'the' holds a number that is not finite"),
+    "no number": (b"a 1 2\nthe 1 x\n", "'the' has something that is not a number"),
+    "NaN in text": (b"a 1 2\nthe nan 2\n", "'the' has a number that is not finite"),
+    "too large for float32": (b"a 1 2\nthe 1e300 2\n", "'the' has a number that is not finite"),
+    "NaN in binary": (b"1 2\nthe " + struct.pack("<2f", 1, float("nan")), "'the' has a number that is not finite"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+def test_damaged_file_raises_a_one_line_error(tmp_path: Path, name: str) -> None:
     content, message = BROKEN[name]
     path = tmp_path / "vectors.bin"
     path.write_bytes(content)
@@ -150,16 +150,14 @@ def test_a_broken_file_is_told_in_one_line(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
-def test_what_is_no_file_is_told(tmp_path: Path, name: str) -> None:
+def test_missing_file_and_folder_raise_data_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"No such file|directory"):
         read_vectors(tmp_path / name, {"the"})
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(FORMS, key=repr)), st.data())
-def test_damage_is_read_or_refused_but_never_crashes(
-    tmp_path: Path, write: Callable[[Table], bytes], data: st.DataObject
-) -> None:
+def test_random_damage_is_read_or_refused(tmp_path: Path, write: Callable[[Table], bytes], data: st.DataObject) -> None:
     content = bytearray(write(SMALL))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

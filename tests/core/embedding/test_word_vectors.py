@@ -1,4 +1,4 @@
-"""Which rows of W_w a file fills, how the others begin, and what training does to them."""
+"""Rows of W_w from a file of word vectors, the initial values of the others, and training of both."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.embedding.train import train_embedding
-from vsa_cli.core.embedding.word_vectors import read_word_vectors, start_words
+from vsa_cli.core.embedding.word_vectors import initialise_words, read_word_vectors
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.learning.loop import Step
-from vsa_cli.core.learning.run import Request
+from vsa_cli.core.learning.run import TrainingRequest
 from vsa_cli.core.regions.store import RegionStore
 
 FILE = "dog 3 4 0\n<unk> 9 9 9\n</s> 8 8 8\nsnow 0 0 15\ncat 1 1 1\n"
@@ -40,10 +40,10 @@ def table(rows: int, size: int = 3) -> nn.Embedding:
     return nn.Embedding(rows, size)
 
 
-def test_words_take_their_rows_and_the_others_keep_their_directions_at_the_same_mean_length(file: Path) -> None:
+def test_known_rows_are_copied_and_others_are_scaled_to_the_mean_length(file: Path) -> None:
     words, given = vocabulary(), read_word_vectors(file, vocabulary())
     fresh, started = table(words.size).weight.detach(), table(words.size)
-    start_words(started, given)
+    initialise_words(started, given)
     weights = started.weight.detach()
     assert weights[words.encode(["dog", "snow"])].tolist() == [[3, 4, 0], [0, 0, 15]]
     absent = [Vocabulary.END, *words.encode(["runs", "frisbee"])]
@@ -53,16 +53,16 @@ def test_words_take_their_rows_and_the_others_keep_their_directions_at_the_same_
     assert started.weight.requires_grad
 
 
-def test_unk_is_the_files_unk_but_no_word_covered(file: Path) -> None:
+def test_unk_is_copied_but_not_counted_as_covered(file: Path) -> None:
     words = vocabulary("unk")
     given, started = read_word_vectors(file, words), table(words.size)
-    start_words(started, given)
+    initialise_words(started, given)
     assert words.unk is not None
     assert started.weight[words.unk].tolist() == [9, 9, 9]
     assert (given.covered, given.words) == (2, 4)
 
 
-def test_the_facts_name_no_path(file: Path) -> None:
+def test_facts_contain_no_path(file: Path) -> None:
     given = read_word_vectors(file, vocabulary())
     assert given.facts() == {
         "file": "glove.txt", "form": "glove", "sha256": given.sha256, "covered": 2, "words": 4,
@@ -70,24 +70,24 @@ def test_the_facts_name_no_path(file: Path) -> None:
     assert str(file.parent) not in str(given.facts())
 
 
-def test_another_word_size_is_refused(file: Path) -> None:
-    with pytest.raises(ConfigError, match="has 3 numbers a word, the model 5"):
-        start_words(table(5, 5), read_word_vectors(file, vocabulary()))
+def test_other_word_size_is_refused(file: Path) -> None:
+    with pytest.raises(ConfigError, match="have size 3, those of the model 5"):
+        initialise_words(table(5, 5), read_word_vectors(file, vocabulary()))
 
 
 @pytest.mark.parametrize(
     ("text", "message"), [("cat 1 2\n", "none of the vocabulary's 4 words"), ("dog 0 0\n", "all zero")]
 )
-def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_file_without_useful_vectors_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "v.txt").write_text(text)
     with pytest.raises(DataError, match=message):
         read_word_vectors(tmp_path / "v.txt", vocabulary())
 
 
-def test_lengths_that_float32_cannot_square_do_no_harm(tmp_path: Path) -> None:
+def test_vectors_whose_squares_overflow_float32_stay_finite(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("dog 1e30 1e30\n")
     started = table(vocabulary().size, 2)
-    start_words(started, read_word_vectors(tmp_path / "v.txt", vocabulary()))
+    initialise_words(started, read_word_vectors(tmp_path / "v.txt", vocabulary()))
     assert started.weight.isfinite().all()
 
 
@@ -96,7 +96,7 @@ WORDS = "a 1 2 3\ncircle 3 -4 0\nred 0 0 0.5\n"
 
 
 def trained(drawn: Drawn, folder: Path, *, tune: bool, kill: bool = False) -> dict[str, bytes]:
-    """Train for three epochs, or kill it in the second and go on; the model's files."""
+    """Train for three epochs, if `kill` interrupted in the second and resumed; the model's files."""
     corpus, regions = read_corpus(drawn.corpus), RegionStore(drawn.regions)
     (folder / "words.txt").write_text(WORDS)
     assert corpus.vocabulary is not None
@@ -106,7 +106,7 @@ def trained(drawn: Drawn, folder: Path, *, tune: bool, kill: bool = False) -> di
         tune_words=tune,
     )  # fmt: skip
     out = folder / "embed"
-    asked = Request(out, MODEL, training, "train", "val", False, 0, torch.device("cpu"), False)
+    asked = TrainingRequest(out, MODEL, training, "train", "val", False, 0, torch.device("cpu"), False)
     if kill:
         stream = train_embedding(corpus, regions, asked, given)
         assert any(isinstance(record, Step) and (record.epoch, record.step) == (2, 2) for record in stream)
@@ -117,12 +117,12 @@ def trained(drawn: Drawn, folder: Path, *, tune: bool, kill: bool = False) -> di
 
 
 @pytest.mark.parametrize("tune", [False, True])
-def test_fixed_words_stay_tuned_words_move_and_both_go_on_bit_for_bit(drawn: Drawn, tmp_path: Path, tune: bool) -> None:
+def test_fixed_and_tuned_words_train_and_resume_bit_for_bit(drawn: Drawn, tmp_path: Path, tune: bool) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = trained(drawn, tmp_path / "whole", tune=tune)
     assert trained(drawn, tmp_path / "killed", tune=tune, kill=True) == whole
-    (tmp_path / "whole" / "words.txt").unlink()  # a trained model does without the file
+    (tmp_path / "whole" / "words.txt").unlink()  # a trained model does not need the file
     model = read_embedding(tmp_path / "whole" / "embed", torch.device("cpu"))
     rows = model.model.W_w.weight[model.vocabulary.encode(["a", "circle", "red"])].detach()
     given = torch.tensor([[1, 2, 3], [3, -4, 0], [0, 0, 0.5]])

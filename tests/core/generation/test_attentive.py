@@ -24,13 +24,13 @@ def attentive(dropout: float = 0.0) -> AttentiveGenerator:
     return AttentiveGenerator(config, D, V).double()
 
 
-def looking_pairs() -> Pairs:
+def region_pairs() -> Pairs:
     return replace(pairs(), descriptors=torch.randn(3, 4, D, dtype=torch.float64))
 
 
 @torch.no_grad()
 def attentive_log_probability(model: AttentiveGenerator, descriptors: Tensor, sentence: tuple[int, ...]) -> float:
-    """The equations of the module's head, one word and one head after the other."""
+    """The equations in the module docstring, one word and one head after the other."""
     hidden, size = model.config.hidden_size, model.config.hidden_size // HEADS
     g, v = F.relu(model.W_g(descriptors[0])), F.relu(model.W_v(descriptors))
     h, total = torch.tanh(model.W_0(g)), 0.0
@@ -49,16 +49,16 @@ def attentive_log_probability(model: AttentiveGenerator, descriptors: Tensor, se
     return total
 
 
-def test_attention_is_its_equations() -> None:
-    model, data = attentive(), looking_pairs()
+def test_attention_equals_its_equations() -> None:
+    model, data = attentive(), region_pairs()
     for i, sentence in enumerate(data.sentences):
         computed = model(pack(data, [i], START)).sum()
         expected = attentive_log_probability(model, data.descriptors[data.image[i]], sentence)
         assert float(computed.detach()) == pytest.approx(expected, abs=1e-10)
 
 
-def test_attention_steps_as_it_trains() -> None:
-    model, data = attentive().eval(), looking_pairs()
+def test_steps_equal_the_whole_sentence() -> None:
+    model, data = attentive().eval(), region_pairs()
     with torch.no_grad():
         step, state = model.begin(data.descriptors)
         image = 2
@@ -70,22 +70,22 @@ def test_attention_steps_as_it_trains() -> None:
             assert total == pytest.approx(float(model(pack(data, [i], START)).sum()), abs=1e-10)
 
 
-def test_the_order_of_regions_changes_nothing() -> None:
-    model, data = attentive().eval(), looking_pairs()
+def test_order_of_regions_does_not_matter() -> None:
+    model, data = attentive().eval(), region_pairs()
     shuffled = replace(data, descriptors=data.descriptors[:, [0, 3, 1, 2]])
     with torch.no_grad():
         torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(shuffled, [0, 1], START)))
 
 
-def test_regions_repeated_as_padding_change_nothing() -> None:
-    model, data = attentive().eval(), looking_pairs()
+def test_padding_regions_do_not_matter() -> None:
+    model, data = attentive().eval(), region_pairs()
     padded = replace(data, descriptors=torch.cat([data.descriptors, data.descriptors[:, :1].expand(-1, 3, -1)], 1))
     with torch.no_grad():
         torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(padded, [0, 1], START)))
 
 
-def test_attention_gradients_agree_with_finite_differences() -> None:
-    model, data = attentive(), looking_pairs()
+def test_gradients_agree_with_finite_differences() -> None:
+    model, data = attentive(), region_pairs()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     batch = pack(data, range(5), START)
@@ -103,6 +103,6 @@ def test_attention_gradients_agree_with_finite_differences() -> None:
         assert float(gradient.view(-1)[k]) == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4, abs=1e-6), name
 
 
-def test_heads_that_cannot_share_the_units_are_refused() -> None:
-    with pytest.raises(ValueError, match="7 units"):
+def test_hidden_size_must_be_a_multiple_of_heads() -> None:
+    with pytest.raises(ValueError, match="7 hidden units"):
         AttentiveGenerator(GeneratorConfig("gru", 4, 7, attention=2), D, V)

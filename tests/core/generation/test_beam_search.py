@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.toy_models import END, START, WORDS, V, exhaustive, logprob_of, markov, one, repeats, score, slow_beam
 from vsa_cli.core.generation import beam_search as module
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, State, Step
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, StepFunction
 
 seeds = st.integers(0, 10**6)
 norms = st.sampled_from([0.0, 0.3, 0.7, 1.0, 2.0])
@@ -21,7 +21,7 @@ word_sets = st.sets(st.sampled_from(WORDS)).map(sorted)
 
 
 def search(
-    step: Step, state: State, width: int, max_length: int, nbest: int = 1, **options: Any
+    step: StepFunction, state: DecoderState, width: int, max_length: int, nbest: int = 1, **options: Any
 ) -> list[list[Hypothesis]]:
     return beam_search(step, state, start=START, end=END, width=width, max_length=max_length, nbest=nbest, **options)
 
@@ -147,7 +147,7 @@ def test_log_probabilities_are_the_models_and_words_are_words(mode: dict[str, An
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_device_without_float64_is_served(mode: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def single(words: Tensor, state: State) -> tuple[Tensor, State]:
+    def single(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         logprobs, after = step(words, state)
         return logprobs.float(), after
 
@@ -162,7 +162,7 @@ def test_a_device_without_float64_is_served(mode: dict[str, Any], monkeypatch: p
 
 @pytest.mark.parametrize("width", [1, 2, 7])
 def test_required_words_are_said_however_unlikely(width: int) -> None:
-    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         return torch.tensor([0.0, -1.0, -90.0, -95.0]).log_softmax(-1).repeat(len(words), 1), state
 
     for longest in (2, 3, 6):
@@ -191,7 +191,7 @@ def test_the_search_stops_when_nothing_can_win_and_no_sooner(norm: float, longes
     """END has log p -0.17 and a word -2.97: divided by 51, two words might still win, and three cannot."""
     count = 0
 
-    def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         nonlocal count
         count += 1
         return torch.tensor([0.0, -2.8, -2.8, -2.8]).log_softmax(-1).repeat(len(words), 1), state

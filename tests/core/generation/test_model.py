@@ -45,7 +45,7 @@ def paper_log_probability(model: Generator, descriptor: Tensor, sentence: tuple[
     return total
 
 
-def test_the_paper_cell_is_the_papers_equations() -> None:
+def test_paper_cell_equals_the_papers_equations() -> None:
     model, data = small("rnn"), pairs()
     for i, sentence in enumerate(data.sentences):
         computed = model(pack(data, [i], START)).sum()
@@ -54,7 +54,7 @@ def test_the_paper_cell_is_the_papers_equations() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_batch_is_worth_what_its_sentences_are_alone(cell: Cell) -> None:
+def test_batch_equals_its_sentences_alone(cell: Cell) -> None:
     model, data = small(cell), pairs()
     everything = range(len(data.sentences))
     together = model(pack(data, list(everything), START)).sum()
@@ -63,10 +63,10 @@ def test_a_batch_is_worth_what_its_sentences_are_alone(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_stepping_gives_what_the_whole_sentence_gives(cell: Cell) -> None:
+def test_steps_equal_the_whole_sentence(cell: Cell) -> None:
     model, data = small(cell).eval(), pairs()
     for i, sentence in enumerate(data.sentences):
-        state = model.start(data.descriptors[data.image[i : i + 1]])
+        state = model.initial_state(data.descriptors[data.image[i : i + 1]])
         total = torch.zeros((), dtype=torch.float64)
         for word, target in zip((START, *sentence), (*sentence, END), strict=True):
             logprobs, state = model.step(torch.tensor([word]), state)
@@ -94,25 +94,25 @@ def test_gradients_agree_with_finite_differences(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_image_matters_and_the_scale_of_its_cnn_does_not(cell: Cell) -> None:
+def test_output_depends_on_the_image_but_not_on_the_scale_of_descriptors(cell: Cell) -> None:
     model, data = small(cell).eval(), pairs()
     batch = pack(data, [0, 1, 2], START)
     other = Pairs(data.descriptors.flip(0), data.image, data.sentences)
     assert not torch.allclose(model(batch), model(pack(other, [0, 1, 2], START)))
-    louder = Pairs(data.descriptors * 37, data.image, data.sentences)
-    model.start_from_data([1] * V, data.descriptors)
+    scaled = Pairs(data.descriptors * 37, data.image, data.sentences)
+    model.initialise([1] * V, data.descriptors)
     expected = model(batch)
     model.load_state_dict({**model.state_dict(), "scale": torch.ones(())})
-    model.start_from_data([1] * V, louder.descriptors)
+    model.initialise([1] * V, scaled.descriptors)
     model.W_oh.weight.data.mul_(10)
-    torch.testing.assert_close(model(pack(louder, [0, 1, 2], START)), expected)
+    torch.testing.assert_close(model(pack(scaled, [0, 1, 2], START)), expected)
 
 
-def test_training_starts_at_the_unigram_models_loss() -> None:
+def test_training_starts_at_the_loss_of_the_unigram_model() -> None:
     torch.manual_seed(0)
     model = Generator(GeneratorConfig(), D, V)
     counts = [40, 1, 5, 9, 20, 3, 2]
-    model.start_from_data(counts, torch.randn(9, D))
+    model.initialise(counts, torch.randn(9, D))
     torch.testing.assert_close(model.W_oh.bias.exp(), torch.tensor(counts) / sum(counts))
     batch = pack(Pairs(torch.randn(3, D), pairs().image, pairs().sentences), [0, 1, 2, 3], START)
     unigram = -model.W_oh.bias[batch.targets].mean()
@@ -121,11 +121,11 @@ def test_training_starts_at_the_unigram_models_loss() -> None:
 
 def test_start_is_never_an_output() -> None:
     model = small("rnn").eval()
-    logprobs, _ = model.step(torch.tensor([START]), model.start(torch.randn(1, D, dtype=torch.float64)))
+    logprobs, _ = model.step(torch.tensor([START]), model.initial_state(torch.randn(1, D, dtype=torch.float64)))
     assert logprobs.shape == (1, V)
 
 
-def test_dropout_is_off_the_recurrent_path() -> None:
+def test_recurrent_path_has_no_dropout() -> None:
     model = small("rnn", dropout=0.9).train()
     assert not any(isinstance(module, torch.nn.Dropout) for module in model.cell.modules())
     model.eval()
@@ -142,7 +142,7 @@ def test_packing_keeps_every_word_once() -> None:
     assert int((batch.targets == END).sum()) == len(data.sentences)
 
 
-def test_an_epoch_has_every_sentence_once() -> None:
+def test_epoch_has_every_sentence_once() -> None:
     data = pairs()
     for batches in (
         shuffled_batches(data, 2, START, torch.Generator().manual_seed(0)),
@@ -153,5 +153,5 @@ def test_an_epoch_has_every_sentence_once() -> None:
         assert targets.sort().values.equal(expected.sort().values)
 
 
-def test_target_counts_are_counted() -> None:
+def test_target_counts_include_end() -> None:
     assert pairs().target_counts(V) == [5, 4, 2, 1, 1, 1, 2]

@@ -13,17 +13,17 @@ from torch import Tensor
 
 from tests.toy_models import END, START, WORDS, V, logprob_of, markov, one, repeats
 from vsa_cli.core.generation.beam_search import Hypothesis
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, State, Step
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, StepFunction
 from vsa_cli.core.generation.sampling import sample
 
 P = [0.1, 0.4, 0.3, 0.2]
 
 
-def draw(step: Step, state: State, draws: Tensor, **options: Any) -> list[Hypothesis | None]:
+def draw(step: StepFunction, state: DecoderState, draws: Tensor, **options: Any) -> list[Hypothesis | None]:
     return sample(step, state, start=START, end=END, max_length=draws.shape[1], draws=draws, **options)
 
 
-def constant(words: Tensor, state: State) -> tuple[Tensor, State]:
+def constant(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
     return torch.tensor(P).log().repeat(len(words), 1), state
 
 

@@ -13,10 +13,10 @@ from vsa_cli.core.config import SELF_CRITICAL, GeneratorConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.generation.batches import pack
 from vsa_cli.core.generation.model import Generator
-from vsa_cli.core.generation.self_critical import Described, MetricBatch, SelfCriticalTask
+from vsa_cli.core.generation.self_critical import MetricBatch, ReferencedImages, SelfCriticalTask
 
 WORDS = Vocabulary(("a", "dog", "cat", "runs", "red", "ball"), (6, 5, 4, 3, 2, 1), "drop")
-SAID = ("a dog runs", "a cat", "a red ball runs")
+CAPTIONS = ("a dog runs", "a cat", "a red ball runs")
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def task() -> SelfCriticalTask:
     torch.manual_seed(0)
     model = Generator(GeneratorConfig("rnn", 4, 6, 0.0), D, WORDS.size)
     assert WORDS.size == V
-    described = Described(torch.randn(3, D), tuple((text, text) for text in SAID))
+    described = ReferencedImages(torch.randn(3, D), tuple((text, text) for text in CAPTIONS))
     return SelfCriticalTask(model, WORDS, described, None, replace(SELF_CRITICAL, samples=2))
 
 
-def test_log_probabilities_are_the_models_in_the_order_of_the_sentences(task: SelfCriticalTask) -> None:
+def test_log_probabilities_are_in_the_order_of_the_captions(task: SelfCriticalTask) -> None:
     data = replace(pairs(), descriptors=torch.randn(3, D))
     found = task._log_probability(data.descriptors, data.image, list(data.sentences))
     for i, sentence in enumerate(data.sentences):
@@ -36,8 +36,8 @@ def test_log_probabilities_are_the_models_in_the_order_of_the_sentences(task: Se
         assert float(found[i].detach()) == pytest.approx(float(alone.detach()), rel=2e-2)  # bfloat16 where it is fast
 
 
-def test_what_is_worth_more_than_its_sibling_becomes_likelier(task: SelfCriticalTask) -> None:
-    good, bad = tuple(WORDS.encode(SAID[0].split())), tuple(WORDS.encode(["cat", "cat"]))
+def test_caption_with_the_higher_reward_becomes_likelier(task: SelfCriticalTask) -> None:
+    good, bad = tuple(WORDS.encode(CAPTIONS[0].split())), tuple(WORDS.encode(["cat", "cat"]))
     batch = MetricBatch(torch.tensor([0]), torch.zeros(2, 20, dtype=torch.float64))
 
     def likelihoods() -> list[float]:
@@ -47,7 +47,7 @@ def test_what_is_worth_more_than_its_sibling_becomes_likelier(task: SelfCritical
 
     before = likelihoods()
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.005)
-    with patch.object(task, "_draw", return_value=[good, bad]):
+    with patch.object(task, "_sample", return_value=[good, bad]):
         for _ in range(5):
             objective, loss, count = task.loss(batch)
             optimizer.zero_grad()
@@ -60,9 +60,9 @@ def test_what_is_worth_more_than_its_sibling_becomes_likelier(task: SelfCritical
     assert after[1] < before[1]
 
 
-def test_siblings_of_equal_worth_teach_nothing(task: SelfCriticalTask) -> None:
+def test_equal_rewards_give_no_gradient(task: SelfCriticalTask) -> None:
     same = tuple(WORDS.encode(["a", "dog"]))
-    with patch.object(task, "_draw", return_value=[same, same]):
+    with patch.object(task, "_sample", return_value=[same, same]):
         objective, _, _ = task.loss(MetricBatch(torch.tensor([0]), torch.zeros(2, 20, dtype=torch.float64)))
     objective.backward()
     assert all(p.grad is None or float(p.grad.abs().max()) == 0 for p in task.model.parameters())

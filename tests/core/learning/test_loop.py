@@ -1,4 +1,4 @@
-"""The loop on a toy task: descent, best-keeping, early stopping, exact resume, divergence."""
+"""The training loop on a toy task: descent, best weights, early stopping, exact resuming, divergence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from vsa_cli.core.errors import ArtifactError, DataError, DivergedError
 from vsa_cli.core.learning.checkpoint import read_training, write_training
-from vsa_cli.core.learning.loop import Epoch, Plan, State, Step, cosine, fit
+from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, fit
+from vsa_cli.core.learning.optim import cosine_rate
 
 
 class Line:
-    """Fit y = 2x + 1 with dropout in the way, so that randomness matters."""
+    """Fit y = 2x + 1 with dropout, so that random numbers matter."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -36,22 +37,22 @@ class Line:
         return -validation["error"]
 
 
-def plan(epochs: int, patience: int = 99, keep_last: bool = False) -> Plan:
-    return Plan(0.05, 5.0, epochs, patience, 4, keep_last)
+def schedule(epochs: int, patience: int = 99, keep_last: bool = False) -> Schedule:
+    return Schedule(0.05, 5.0, epochs, patience, 4, keep_last)
 
 
-def begin() -> tuple[Line, State]:
+def new_task() -> tuple[Line, TrainingState]:
     task = Line()
-    return task, State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    return task, TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def test_it_learns_and_reports_every_step() -> None:
-    task, state = begin()
-    records = list(fit(task, state, plan(10), 0, lambda: None))
+def test_fit_learns_and_reports_every_step() -> None:
+    task, state = new_task()
+    records = list(fit(task, state, schedule(10), 0, lambda: None))
     epochs = [r for r in records if isinstance(r, Epoch)]
     assert len([r for r in records if isinstance(r, Step)]) == 40
     assert epochs[-1].loss < epochs[0].loss / 2
@@ -59,77 +60,85 @@ def test_it_learns_and_reports_every_step() -> None:
     assert all(e.items == 32 for e in epochs)
 
 
-def test_the_best_weights_are_kept() -> None:
-    task, state = begin()
-    list(fit(task, state, plan(10), 0, lambda: None))
+def test_best_weights_are_kept() -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(10), 0, lambda: None))
     best = min(state.history, key=lambda e: e.validation["error"])
     task.model.load_state_dict(state.best)
     assert task.validate() == pytest.approx(best.validation)
     assert [e for e in state.history if e.best][-1] is best
 
 
-def test_keep_last_keeps_the_last() -> None:
-    task, state = begin()
-    list(fit(task, state, plan(6, keep_last=True), 0, lambda: None))
+def test_keep_last_keeps_the_last_weights() -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(6, keep_last=True), 0, lambda: None))
     assert all(torch.equal(value, state.best[name]) for name, value in weights(task.model).items())
 
 
-def test_patience_ends_it() -> None:
+def test_patience_ends_training() -> None:
     class Flat(Line):
         def validate(self) -> dict[str, float]:
             return {"error": 1.0}
 
     task = Flat()
-    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
-    list(fit(task, state, plan(50, patience=3), 0, lambda: None))
+    state = TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    list(fit(task, state, schedule(50, patience=3), 0, lambda: None))
     assert len(state.history) == 4
 
 
-@pytest.mark.parametrize("died_after", [1, 3, 5])
-def test_a_continued_run_ends_at_the_same_weights_bit_for_bit(tmp_path: Path, died_after: int) -> None:
-    task, state = begin()
-    list(fit(task, state, plan(6), 3, lambda: None))
+@pytest.mark.parametrize("killed_after", [1, 3, 5])
+def test_resumed_run_ends_at_the_same_weights_bit_for_bit(tmp_path: Path, killed_after: int) -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(6), 3, lambda: None))
 
-    first, broken = begin()
-    for record in fit(first, broken, plan(6), 3, lambda: write_training(tmp_path, broken, {"lr": 1})):
-        if isinstance(record, Step) and record.epoch == died_after + 1 and record.step == 2:
+    first, broken = new_task()
+    for record in fit(first, broken, schedule(6), 3, lambda: write_training(tmp_path, broken, {"lr": 1})):
+        if isinstance(record, Step) and record.epoch == killed_after + 1 and record.step == 2:
             break
-    second, resumed = begin()
+    second, resumed = new_task()
     read_training(tmp_path, resumed, {"lr": 1})
-    assert len(resumed.history) == died_after
-    list(fit(second, resumed, plan(6), 3, lambda: None))
+    assert len(resumed.history) == killed_after
+    list(fit(second, resumed, schedule(6), 3, lambda: None))
     for one, other in ((weights(task.model), weights(second.model)), (state.best, resumed.best)):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_resuming_another_plan_is_refused_by_name(tmp_path: Path) -> None:
-    task, state = begin()
-    list(fit(task, state, plan(1), 0, lambda: write_training(tmp_path, state, {"lr": 1, "batch": 8})))
-    with pytest.raises(ArtifactError, match="another lr"):
-        read_training(tmp_path, begin()[1], {"lr": 2, "batch": 8})
+def test_resuming_with_other_settings_is_refused_by_name(tmp_path: Path) -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(1), 0, lambda: write_training(tmp_path, state, {"lr": 1, "batch": 8})))
+    with pytest.raises(ArtifactError, match="used a different lr; `force` starts over"):
+        read_training(tmp_path, new_task()[1], {"lr": 2, "batch": 8})
 
 
-def test_a_damaged_training_state_is_refused(tmp_path: Path) -> None:
+def test_newer_version_resumes_the_run_of_an_older_one(tmp_path: Path) -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(1), 0, lambda: write_training(tmp_path, state, {"tool": "vsa 0.1.0", "lr": 1})))
+    _, resumed = new_task()
+    read_training(tmp_path, resumed, {"tool": "vsa 0.2.0", "lr": 1})
+    assert resumed.history == state.history
+
+
+def test_damaged_training_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / "training.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ArtifactError, match="cannot be read"):
-        read_training(tmp_path, begin()[1], {})
+        read_training(tmp_path, new_task()[1], {})
 
 
-def test_a_loss_that_is_not_finite_stops_it_and_says_where() -> None:
+def test_non_finite_loss_stops_training_and_names_the_step() -> None:
     class Exploding(Line):
         def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
             loss, _, count = super().loss(batch)
             return loss, float("nan"), count
 
     task = Exploding()
-    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
-    with pytest.raises(DivergedError, match=r"epoch 1, step 1, learning rate 5.00e-02.*--learning-rate"):
-        list(fit(task, state, plan(2), 0, lambda: None))
+    state = TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=r"epoch 1, step 1, learning rate 5.00e-02.*`learning_rate`"):
+        list(fit(task, state, schedule(2), 0, lambda: None))
 
 
-def test_the_learning_rate_follows_half_a_cosine() -> None:
-    rates = [cosine(1.0, step, plan(10)) for step in range(41)]
+def test_learning_rate_follows_half_a_cosine() -> None:
+    rates = [cosine_rate(1.0, step, 40) for step in range(41)]
     assert rates[0] == 1.0
     assert rates[20] == pytest.approx(0.5)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
@@ -137,7 +146,7 @@ def test_the_learning_rate_follows_half_a_cosine() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1])
-def test_a_loss_that_explodes_stops_it(kept: int) -> None:
+def test_exploding_loss_stops_training(kept: int) -> None:
     class Growing(Line):
         def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
             loss, total, count = super().loss(batch)
@@ -145,13 +154,13 @@ def test_a_loss_that_explodes_stops_it(kept: int) -> None:
 
     seen: list[object] = []
     task = Growing()
-    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
-    with pytest.raises(DivergedError, match=rf"the loss is .* at epoch {kept + 1}, step 3, .*--learning-rate"):
-        seen.extend(record for record in fit(task, state, plan(3), 0, lambda: None) if isinstance(record, Step))
+    state = TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=rf"the loss is .* at epoch {kept + 1}, step 3, .*`learning_rate`"):
+        seen.extend(record for record in fit(task, state, schedule(3), 0, lambda: None) if isinstance(record, Step))
 
 
 class Breaking(Line):
-    """Its weights or its validation leave the numbers, and no loss tells."""
+    """Its weights or its validation become non-finite after the last loss."""
 
     def __init__(self, *, weights: bool) -> None:
         super().__init__()
@@ -164,25 +173,25 @@ class Breaking(Line):
         return {"error": 1.0 if self.weights else float("nan")}
 
 
-@pytest.mark.parametrize(("broken", "words"), [(True, r"2\.bias holds weights"), (False, "error is nan")])
-def test_what_breaks_at_the_last_step_is_not_kept(broken: bool, words: str) -> None:
+@pytest.mark.parametrize(("broken", "message"), [(True, r"2\.bias has weights"), (False, "error is nan")])
+def test_non_finite_weights_of_the_last_step_are_not_saved(broken: bool, message: str) -> None:
     task = Breaking(weights=broken)
-    state = State(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
-    with pytest.raises(DivergedError, match=f"{words}.* at epoch 1, step 4"):
-        list(fit(task, state, plan(2), 0, lambda: pytest.fail("it was kept")))
+    state = TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
+    with pytest.raises(DivergedError, match=f"{message}.* at epoch 1, step 4"):
+        list(fit(task, state, schedule(2), 0, lambda: pytest.fail("it was saved")))
 
 
-def test_a_training_state_of_other_shapes_is_refused(tmp_path: Path) -> None:
-    task, state = begin()
-    list(fit(task, state, plan(1), 0, lambda: write_training(tmp_path, state, {})))
+def test_training_state_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    task, state = new_task()
+    list(fit(task, state, schedule(1), 0, lambda: write_training(tmp_path, state, {})))
     other = nn.Sequential(nn.Linear(1, 9), nn.Dropout(0.3), nn.Linear(9, 1))
     with pytest.raises(ArtifactError, match="does not fit this model"):
-        read_training(tmp_path, State(other, torch.optim.RMSprop(other.parameters(), lr=0.05)), {})
+        read_training(tmp_path, TrainingState(other, torch.optim.RMSprop(other.parameters(), lr=0.05)), {})
     with pytest.raises(ArtifactError, match="does not fit this model"):
-        read_training(tmp_path, State(task.model, torch.optim.AdamW(task.model.parameters(), lr=0.05)), {})
+        read_training(tmp_path, TrainingState(task.model, torch.optim.AdamW(task.model.parameters(), lr=0.05)), {})
 
 
-def test_a_training_state_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_training_state_that_cannot_be_written_raises_data_error(tmp_path: Path) -> None:
     (tmp_path / ".training.safetensors.part").mkdir()
     with pytest.raises(DataError, match="cannot write"):
-        write_training(tmp_path, begin()[1], {})
+        write_training(tmp_path, new_task()[1], {})

@@ -1,4 +1,4 @@
-"""Recurrences over packed sentences: values by torch.nn.GRU, gradients by finite differences."""
+"""Recurrences over packed sentences against torch.nn.GRU, the equations, and finite differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_gradients_agree_with_finite_differences(sizes: tuple[int, ...]) -> None
     )
 
 
-def test_gru_is_torchs() -> None:
+def test_gru_recurrence_equals_torch_gru() -> None:
     torch.manual_seed(1)
     packed = pack([[1, 2, 3], [4], [5, 6, 7, 8], [1, 2]])
     x, reference = draw(len(packed.words), 5), nn.GRU(5, 6, bidirectional=True).double()
@@ -46,7 +46,7 @@ def test_gru_is_torchs() -> None:
     torch.testing.assert_close(torch.cat([h[0], h[1, packed.mirror]], -1), expected.data)
 
 
-def test_relu_recurrence_word_by_word() -> None:
+def test_relu_recurrence_equals_its_equation_word_by_word() -> None:
     torch.manual_seed(2)
     e, weight, bias = draw(2, N, 4), draw(2, 4, 4), draw(2, 1, 4)
     h = relu_recurrence(e, weight, bias, SIZES)

@@ -1,14 +1,14 @@
-"""What an alignment is written as: snippets, scores, and the importance of words.
+"""The files of an alignment, snippets and scores, and the importance of words.
 
-`snippets.jsonl`: the envelope (`vsa-snippets`), then a line for each run of words with one region::
+`snippets.jsonl` has the envelope (`vsa-snippets`), then a line for each run of words that are aligned with one region::
 
     {"image_id", "sentence_id", "region": int, "box": [x1, y1, x2, y2], "words": [str],
      "start": int, "end": int, "score": float}
 
-`box` is in pixels of the upright original; `words` are the model's words among the sentence's tokens from `start`
-up to, not including, `end`; `score` is the sum of their v_i . s_t.
+`box` is in pixels of the upright original; `words` are the known words among the sentence's tokens from `start` up to,
+not including, `end`; `score` is the sum of their v_i . s_t.
 
-The scores file (`vsa-alignments`), a line for each sentence::
+The scores file has the envelope (`vsa-alignments`), then a line for each sentence::
 
     {"image_id", "sentence_id", "width", "height", "boxes", "tokens", "positions", "scores", "choice"}
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.alignment.align import Alignment
@@ -25,7 +27,9 @@ from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.io.envelope import SNIPPETS, VERSIONS, Envelope, open_lines, parent, require_there, to_dict
+from vsa_cli.core.io.json import parse
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.regions.store import RegionStore
 
@@ -33,7 +37,7 @@ from vsa_cli.core.regions.store import RegionStore
 def envelope(
     kind: str, trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> dict[str, Any]:
-    """The first line of either file."""
+    """The first line of a snippets or scores file."""
     parents = {
         "corpus": parent(corpus.envelope.format, corpus.sha256),
         "regions": parent(regions.envelope.format, regions.sha256),
@@ -45,7 +49,7 @@ def envelope(
 
 
 def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:
-    """The runs of a sentence's words with one region, in the sentence's order."""
+    """The lines of a snippets file for one sentence, in the order of its words."""
     for region, first, past in runs(alignment.choice):
         positions = alignment.positions[first:past]
         yield {
@@ -60,8 +64,45 @@ def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:
         }
 
 
+@dataclass(frozen=True)
+class Snippet:
+    """The words that were aligned with one region of an image."""
+
+    image_id: str
+    region: int
+    words: tuple[str, ...]
+
+
+def read_snippets(path: Path, corpus: Corpus, regions: RegionStore) -> list[Snippet]:
+    """Read a snippets file, which must have been made from this corpus and these regions.
+
+    Raises:
+        DataError: the file cannot be read.
+        ArtifactError: it is damaged, of another format, or made from another corpus or other regions.
+    """
+    require_there(path, SNIPPETS)
+    with open_lines(path, SNIPPETS) as (found, lines):
+        for role, sha256 in (("corpus", corpus.sha256), ("regions", regions.sha256)):
+            if found.parents.get(role, {}).get("sha256") != sha256:
+                raise ArtifactError(f"{path}: was made from another {role} file; run `vsa align` again")
+        return [_snippet(parse(line), where, regions) for where, line in lines]
+
+
+def _snippet(entry: Any, where: str, regions: RegionStore) -> Snippet:
+    if not isinstance(entry, dict):
+        raise ArtifactError(f"{where}: not a JSON object")
+    image, region, words = (entry.get(key) for key in ("image_id", "region", "words"))
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or type(region) is not int:
+        raise ArtifactError(f"{where}: damaged (region or words)")
+    if not isinstance(image, str | int) or str(image) not in regions:
+        raise ArtifactError(f"{where}: there are no regions of its image")
+    if not 0 <= region < regions.count_of(str(image)):
+        raise ArtifactError(f"{where}: {image} has no region {region}")
+    return Snippet(str(image), region, tuple(words))
+
+
 def scores_of(alignment: Alignment) -> dict[str, Any]:
-    """Every word's evidence for every region, which the MRF weighs, beside its choice."""
+    """The line of a scores file for one sentence: the evidence of each word for each region, and the MRF's choice."""
     return {
         "image_id": alignment.image.image_id,
         "sentence_id": alignment.sentence.sentence_id,
@@ -76,13 +117,13 @@ def scores_of(alignment: Alignment) -> dict[str, Any]:
 
 
 class Importance:
-    """How much each word says about what is seen, averaged over its occurrences."""
+    """The visual importance of each word, averaged over its occurrences."""
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
 
     def add(self, alignment: Alignment) -> None:
-        """Count a sentence's words."""
+        """Add the words of a sentence."""
         for row, position in enumerate(alignment.positions):
             scores = alignment.scores[row]
             sums = self._sums[alignment.sentence.tokens[position]]
@@ -93,8 +134,8 @@ class Importance:
     def table(self) -> list[dict[str, Any]]:
         """`{"word", "count", "magnitude", "contrast"}`, most important first.
 
-        `magnitude` is the mean of ||s_t|| before any normalisation; `contrast` the mean of max_i v_i . s_t minus
-        its mean over the regions.
+        `magnitude` is the mean of ||s_t|| before any normalisation; `contrast` is the mean of max_i v_i . s_t minus the
+        mean of v_i . s_t over the regions.
         """
         rows = [
             {"word": word, "count": int(n), "magnitude": round(m / n, 5), "contrast": round(c / n, 5)}

@@ -1,1 +1,1 @@
-"""The shared space: regions and words as vectors whose inner products say what belongs together."""
+"""The alignment model: regions and words as vectors in one space, whose inner products are their similarity."""

@@ -1,7 +1,7 @@
-"""Successive halving: many settings are tried for a short while, the best third of them for longer, and so on.
+"""Successive halving: try many settings for a few epochs, the best third of them for more epochs, and so on.
 
-Pure planning; what a trial is, its caller knows. Trials of a rung train for equally long, each from the start and
-under a schedule of the rung's length, so that they compare.
+This is planning only: the caller trains a trial. All trials of a rung start from scratch and train for the same number
+of epochs, with a learning rate schedule of that length, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from vsa_cli.core.errors import ArtifactError, ConfigError, DivergedError
 RecordT = TypeVar("RecordT")
 Metrics = Mapping[str, float]
 
-MERIT = "rsum"
-"""The measure that trials are ranked by, as epochs are: the sum of the six recalls."""
+SELECTION_METRIC = "rsum"
+"""The metric by which trials are ranked, as epochs are: the sum of the six recalls."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a sweep chooses."""
+    """The hyperparameters that a sweep selects."""
 
     learning_rate: float
     weight_decay: float
@@ -34,7 +34,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Rung:
-    """A contest: `trials` settings, at most, for `epochs` epochs each; `number` counts from 1."""
+    """A round of at most `trials` trials of `epochs` epochs each; `number` counts from 1."""
 
     number: int
     trials: int
@@ -43,14 +43,14 @@ class Rung:
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting tried.
+    """A finished trial of a setting.
 
     Attributes:
-        rung: in which rung.
-        setting: what was tried.
-        epochs: for how long it was to train.
-        metrics: of its best epoch on the held-out split; empty where it diverged.
-        diverged: how it left the numbers, or None.
+        rung: the number of its rung.
+        setting: the setting that was tried.
+        epochs: the number of epochs that it was to train for.
+        metrics: the metrics of its best epoch on the validation split; empty if it diverged.
+        diverged: how it diverged, or None.
     """
 
     rung: int
@@ -61,11 +61,11 @@ class Trial:
 
     @property
     def selection_metric(self) -> float:
-        """Higher is better; below all others where it diverged."""
-        return -math.inf if self.diverged is not None else self.metrics[MERIT]
+        """The metric to rank by; higher is better, and minus infinity if the trial diverged."""
+        return -math.inf if self.diverged is not None else self.metrics[SELECTION_METRIC]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, flat but for the metrics."""
+        """The trial as a JSON object."""
         return {
             "rung": self.rung,
             "learning_rate": self.setting.learning_rate,
@@ -77,37 +77,37 @@ class Trial:
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> Trial:
-        """Read `to_dict`'s form back.
+        """Read a trial from its JSON object.
 
         Raises:
-            ArtifactError: it is no trial, or a damaged one.
+            ArtifactError: the object is not a trial, or is damaged.
         """
         fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
         names = ("rung", "learning_rate", "weight_decay", "epochs", "metrics", "diverged")
         rung, rate, decay, epochs, metrics, diverged = (fields.get(name, math.nan) for name in names)
         whole = type(rung) is int and type(epochs) is int and isinstance(diverged, str | None)
         if not whole or not _is_real(rate) or not _is_real(decay) or not isinstance(metrics, Mapping):
-            raise ArtifactError(f"{where}: no trial of a sweep, or a damaged one")
-        if not all(map(_is_real, metrics.values())) or (MERIT in metrics) != (diverged is None):
+            raise ArtifactError(f"{where}: not a trial of a sweep, or damaged")
+        if not all(map(_is_real, metrics.values())) or (SELECTION_METRIC in metrics) != (diverged is None):
             raise ArtifactError(f"{where}: damaged (metrics)")
         return cls(rung, Setting(rate, decay), epochs, metrics, diverged)
 
 
 @dataclass(frozen=True)
 class Winner:
-    """The setting that is left."""
+    """The setting that a sweep has selected."""
 
     setting: Setting
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep, laid out.
+    """The plan of a sweep.
 
     Attributes:
-        settings: those of the first rung.
-        rungs: one after the other; a rung's trials are the best of the one before.
-        epochs: that the winner trains for at the end.
+        settings: the settings of the first rung.
+        rungs: the rungs in order; each tries the best settings of the previous one.
+        epochs: the number of epochs that the winner is trained for at the end.
     """
 
     settings: tuple[Setting, ...]
@@ -116,12 +116,12 @@ class SweepPlan:
 
     @property
     def trials(self) -> int:
-        """Trials in all, at most."""
+        """The maximum number of trials."""
         return sum(rung.trials for rung in self.rungs)
 
     @property
     def total_epochs(self) -> int:
-        """Epochs in all, at most, the winner's among them."""
+        """The maximum number of epochs, including the winner's training."""
         return sum(rung.trials * rung.epochs for rung in self.rungs) + self.epochs
 
 
@@ -132,26 +132,26 @@ def plan_sweep(
     decays: Sequence[float] = (),
     config: SweepConfig | None = None,
 ) -> SweepPlan:
-    """Lay out a sweep.
+    """Plan a sweep.
 
     Args:
-        training: how the winner will train; the middle of the grid.
-        validate: the split to choose on.
+        training: the training of the winner; its learning rate and weight decay are the centre of the grid.
+        validate: the split to select on.
         rates: learning rates to try instead of the grid's.
-        decays: weight decays, likewise.
-        config: of the sweep.
+        decays: weight decays to try instead of the grid's.
+        config: the grid, and the length of the rungs.
 
     Raises:
-        UsageError: nothing is held out to choose on, or only one setting would be tried.
+        ConfigError: there is no split to select on, or only one setting to try.
     """
     if validate is None:
-        raise ConfigError("--sweep chooses on held-out photographs: name their split (--validate), or prep with --tune")
+        raise ConfigError("a sweep needs held-out images: give their split as `validate`, or prepare a split `tune`")
     config = config or SweepConfig()
     rates = rates or _around(training.learning_rate, config.rate_factors)
     decays = decays or _around(training.weight_decay, config.decay_factors)
     settings = [Setting(rate, decay) for rate in sorted(set(rates)) for decay in sorted(set(decays))]
     if len(settings) < 2:
-        raise ConfigError(f"a sweep needs settings to choose from, and there is one: {settings[0]}")
+        raise ConfigError(f"a sweep needs two settings or more, but there is only one: {settings[0]}")
     return SweepPlan(tuple(settings), _rungs(len(settings), training.epochs, config), training.epochs)
 
 
@@ -162,7 +162,7 @@ def _around(centre: float, factors: Sequence[float]) -> tuple[float, ...]:
 def _rungs(trials: int, longest: int, config: SweepConfig) -> tuple[Rung, ...]:
     rungs: list[Rung] = []
     epochs = min(config.epochs, longest)
-    # After a rung as long as the winner's own training there is nothing left to learn from another.
+    # A rung as long as the winner's own training is the last: another could show nothing new.
     while trials > 1 and not (rungs and rungs[-1].epochs == longest):
         rungs.append(Rung(len(rungs) + 1, trials, epochs))
         trials, epochs = max(1, trials // config.share), min(epochs * config.share, longest)
@@ -174,24 +174,24 @@ def _is_real(value: object) -> bool:
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """Those that did not diverge, best first; of equals, the one tried first."""
+    """The trials that did not diverge, best first; equal ones in the order in which they were tried."""
     return sorted((trial for trial in trials if trial.diverged is None), key=lambda trial: -trial.selection_metric)
 
 
 def halve(
-    plan: SweepPlan, run: Callable[[Rung, Setting], Generator[RecordT, None, Metrics]], known: Sequence[Trial] = ()
+    plan: SweepPlan, run: Callable[[Rung, Setting], Generator[RecordT, None, Metrics]], finished: Sequence[Trial] = ()
 ) -> Iterator[RecordT | Trial | Winner]:
-    """Run a sweep: a trial's own records, then its `Trial`, and at the end the `Winner`.
+    """Run a sweep: yield the records of each trial and then its `Trial`, and at the end the `Winner`.
 
     Args:
-        plan: the sweep.
-        run: trains a setting for a rung's epochs and returns its metrics.
-        known: trials that an earlier run has done; they are not run again.
+        plan: the plan of the sweep.
+        run: trains a setting for the epochs of a rung, and returns its metrics.
+        finished: trials of an earlier run; they are not run again.
 
     Raises:
         DivergedError: every trial of a rung diverged.
     """
-    done = {(trial.rung, trial.setting): trial for trial in known}
+    done = {(trial.rung, trial.setting): trial for trial in finished}
     contenders = list(plan.settings)
     for rung in plan.rungs:
         trials: list[Trial] = []

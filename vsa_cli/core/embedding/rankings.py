@@ -1,12 +1,12 @@
-"""A whole split ranked both ways: the rankings file.
+"""Rankings of a whole split, in both directions: the rankings file.
 
-After the envelope (`vsa-rankings`) a line for each query::
+After the envelope (`vsa-rankings`) one line per query::
 
     {"direction": "i2t" | "t2i", "query_id", "best_rank": int from 1, "top": [[id, score], ...]}
 
-and `"fold": int` where the split was divided. i2t ranks sentences for an image, by the best of its own; t2i ranks
-images for a sentence. Ranks are pessimistic on ties. A sentence with no known word ranks last, and is never found: an
-image that has no other is ranked behind all that can be found.
+and `"fold": int` if the split is divided into folds. i2t ranks sentences for an image, by the best of its own; t2i
+ranks images for a sentence. Ranks are pessimistic on ties. A sentence with no known word is ranked last and never
+found, so an image that has only such sentences is ranked behind all sentences.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
 
-_ROWS = 500  # sentences ranked at once
+_ROWS = 500  # sentences per block
 
 
 def rank_split(
@@ -39,23 +39,23 @@ def rank_split(
     """The lines of a rankings file.
 
     Args:
-        trained: the model.
-        corpus: whose images and sentences.
-        regions: of the images.
-        split: of the corpus.
-        top: how many answers each query lists.
-        folds: galleries into which the images are divided in their order, as evenly as can be, each searched
-            for itself (COCO's 1K protocol: five of 1,000).
+        trained: the alignment model.
+        corpus: the images and sentences.
+        regions: the regions of the images.
+        split: the corpus split to rank.
+        top: the number of results listed for each query.
+        folds: the number of galleries, as equal as possible, into which the images are divided in their order; each
+            is searched separately (COCO's 1K protocol: five of 1,000).
 
     Raises:
-        ArtifactError: the regions were described otherwise than the model's, or lack an image.
+        ArtifactError: the regions were not extracted as for the model, or an image has none.
         DataError: the split has fewer images than folds, or no sentence with a known word.
     """
     trained.feature_spec.require_from(regions.envelope, str(regions.path))
     pairs = read_pairs(corpus, regions, split, trained.vocabulary)
     images = len(pairs.image_ids)
     if folds > images:
-        raise DataError(f"--folds {folds}: the split {split} has {images} images")
+        raise DataError(f"`folds` {folds}: the split {split} has only {images} images")
     parents = {
         "corpus": parent(corpus.envelope.format, corpus.sha256),
         "regions": parent(regions.envelope.format, regions.sha256),
@@ -64,26 +64,26 @@ def rank_split(
     config = {"split": resolve_split(split), "top": top, "folds": folds}
     yield Envelope(RANKINGS, VERSIONS[RANKINGS], config, parents, trained.envelope.seed).to_dict()
     for fold in range(folds):
-        part = pairs.of_images(images * fold // folds, images * (fold + 1) // folds)
+        part = pairs.select_images(images * fold // folds, images * (fold + 1) // folds)
         label = {"fold": fold} if folds > 1 else {}
         yield from (line | label for line in _rank(trained.model, part, top))
 
 
 def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
-    """The lines of one gallery; of its scores a strip of images is in memory at once, the rest in a temporary file."""
+    """The lines of one gallery. Only a strip of the scores is in memory; the others are in a temporary file."""
     image = pairs.image.numpy()
     names = [f"{pairs.image_ids[row]}/{name}" for row, name in zip(image, pairs.sentence_ids, strict=True)]
     images, sentences = len(pairs.image_ids), len(names)
-    with _Spilled(sentences) as spilled:
+    with _ScoreFile(sentences) as score_file:
         for columns, strip in score_strips(model, pairs):
             for row in columns:
                 mine, scores = image == row, strip[:, row - columns.start]
                 rank = int(best_ranks(scores[None], mine[None])[0]) if mine.any() else sentences + 1
                 found = _top(scores, names, top)
                 yield {"direction": "i2t", "query_id": pairs.image_ids[row], "best_rank": rank, "top": found}
-            spilled.add(strip)
+            score_file.add(strip)
         for start in range(0, sentences, _ROWS):
-            block = spilled.rows(start, min(start + _ROWS, sentences))
+            block = score_file.rows(start, min(start + _ROWS, sentences))
             ranks = best_ranks(block, image[start : start + _ROWS]).tolist()
             for number, rank in enumerate(ranks):
                 found = _top(block[number], pairs.image_ids, top)
@@ -93,15 +93,15 @@ def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
         yield {"direction": "t2i", "query_id": query, "best_rank": images, "top": []}
 
 
-class _Spilled:
-    """Scores written strip by strip, each of some images for all sentences, and read sentence by sentence."""
+class _ScoreFile:
+    """A temporary file of scores, written in strips of images and read in blocks of sentences."""
 
     def __init__(self, sentences: int) -> None:
         self._sentences = sentences
         self._widths: list[int] = []
 
-    def __enter__(self) -> _Spilled:
-        with _told():
+    def __enter__(self) -> _ScoreFile:
+        with _file_errors():
             self._file = tempfile.TemporaryFile()
         return self
 
@@ -109,31 +109,31 @@ class _Spilled:
         self._file.close()
 
     def add(self, strip: NDArray[np.float32]) -> None:
-        """Keep (M, images) scores."""
-        with _told():
+        """Append the (M, images) scores of some images."""
+        with _file_errors():
             self._file.write(strip.data)
         self._widths.append(strip.shape[1])
 
     def rows(self, start: int, end: int) -> NDArray[np.float32]:
-        """(end - start, K): all scores of these sentences."""
+        """The (end - start, K) scores of some sentences."""
         parts, first = [], 0
         for width in self._widths:
             part = np.empty((end - start, width), np.float32)
-            with _told():
+            with _file_errors():
                 self._file.seek((first + start * width) * part.itemsize)
                 if self._file.readinto(part.data.cast("B")) != part.nbytes:
-                    raise OSError("the scores kept there are cut short")
+                    raise OSError("it is cut short")
             parts.append(part)
             first += self._sentences * width
         return np.concatenate(parts, axis=1)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _file_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"scores in a temporary file: {reason(error)}; TMPDIR names where it lies") from error
+        raise DataError(f"temporary file of scores: {reason(error)}; the variable TMPDIR sets its folder") from error
 
 
 def _top(scores: NDArray[np.float32], names: list[str] | tuple[str, ...], top: int) -> list[list[object]]:

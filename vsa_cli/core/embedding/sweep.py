@@ -1,12 +1,12 @@
-"""Cross-validating learning rate and weight decay (paper, section 3.4), resumable to the same result.
+"""Cross-validation of learning rate and weight decay (paper, section 3.4); a resumed sweep has the same result.
 
-Under the model's folder::
+In the model directory::
 
-    sweep.jsonl                the envelope, then a trial a line: {"rung", "learning_rate", "weight_decay",
+    sweep.jsonl                the envelope, then one trial per line: {"rung", "learning_rate", "weight_decay",
                                "epochs", "metrics": {...}, "diverged": null or how}; replaced after each trial
-    sweep/rung-N/rate-R-...    each trial, an ordinary training of its own; removed when the winner is trained
+    sweep/rung-N/rate-R-...    the model directory of each trial; removed when the winner is trained
 
-The winner is what a training with its rate and decay alone makes: the sweep leaves no trace in it.
+The winner is the same model as one that was trained with its rate and decay without a sweep.
 """
 
 from __future__ import annotations
@@ -20,67 +20,59 @@ from typing import Any
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.core.embedding.halving import (
-    Metrics,
-    Rung,
-    Setting,
-    SweepPlan,
-    Trial,
-    Winner,
-    halve,
-)
+from vsa_cli.core.embedding.halving import Metrics, Rung, Setting, SweepPlan, Trial, Winner, halve
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import SWEEP, Envelope, open_lines
 from vsa_cli.core.io.files import write_lines
 from vsa_cli.core.io.json import dump_json, parse
-from vsa_cli.core.learning.checkpoint import has_training
+from vsa_cli.core.learning.checkpoint import check_same_settings, has_training
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.run import Request, envelope_of, settings_of
+from vsa_cli.core.learning.run import TrainingRequest, envelope_of, settings_of
 from vsa_cli.core.regions.store import RegionStore
 
-TABLE, _TRIALS = "sweep.jsonl", "sweep"
+_TABLE, _TRIALS = "sweep.jsonl", "sweep"
 _TRAINING = "training.safetensors"
 _FILES = ("model.safetensors", "config.json", _TRAINING)
-"""What `training.checkpoint` writes for a trial, and nothing else is removed."""
+"""The files that `learning.checkpoint` writes for a trial; no others are removed."""
 
 
 def sweep_embedding(
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[EmbedConfig, EmbedTraining],
+    request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None = None,
 ) -> Iterator[Step | Epoch | Trial | Winner]:
-    """Run or go on with a sweep, then train its winner into `request.out`.
+    """Run or resume a sweep, then train its winner into `request.out`.
 
     Args:
-        corpus: its images and sentences.
-        regions: of the images.
-        request: how the winner trains, but for what the sweep chooses.
-        plan: the sweep.
-        word_vectors: as `train_embedding` takes them.
+        corpus: the images and sentences.
+        regions: the regions of the images.
+        request: the training of the winner, except for what the sweep selects.
+        plan: the plan of the sweep.
+        word_vectors: initial word vectors, as for `train_embedding`.
 
     Yields:
-        The records of each trial, then its `Trial` (of one that was done before, this alone); the `Winner`; and
-        the records of its training.
+        The records of each trial and then its `Trial` (only the latter if it was finished earlier); the `Winner`; and
+        the records of the winner's training.
 
     Raises:
-        ArtifactError: corpus and regions do not fit, or the sweep to continue was begun otherwise or is damaged.
-        DataError: nothing to train on, or the output cannot be written.
-        DivergedError: all trials of a rung diverged, or the winner in its longer training.
+        ArtifactError: corpus and regions are inconsistent, or the sweep to resume is damaged or had other settings.
+        DataError: there is nothing to train on, or the output cannot be written.
+        DivergedError: all trials of a rung diverged, or the final training of the winner did.
     """
-    table = request.out / TABLE
+    table = request.out / _TABLE
     envelope = _envelope(corpus, regions, request, plan, word_vectors)
-    trials = _begin(table, envelope, request)
+    trials = _finished_trials(table, envelope, request)
 
     def run(rung: Rung, setting: Setting) -> Generator[Step | Epoch, None, Metrics]:
         folder = request.out / _TRIALS / f"rung-{rung.number}" / _name(setting)
         training = replace(_training(request, setting), epochs=rung.epochs, patience=rung.epochs)
         trial = replace(request, out=folder, training=training, resume=True)
         kept = yield from train_embedding(corpus, regions, trial, word_vectors)
-        assert kept is not None, "a rung has an epoch"
+        assert kept is not None, "a rung has at least one epoch"
         return kept.validation
 
     winner = plan.settings[0]
@@ -96,7 +88,7 @@ def sweep_embedding(
     _remove_trials(request.out)
 
 
-def _training(request: Request[EmbedConfig, EmbedTraining], setting: Setting) -> EmbedTraining:
+def _training(request: TrainingRequest[EmbedConfig, EmbedTraining], setting: Setting) -> EmbedTraining:
     return replace(request.training, learning_rate=setting.learning_rate, weight_decay=setting.weight_decay)
 
 
@@ -107,7 +99,7 @@ def _name(setting: Setting) -> str:
 def _envelope(
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[EmbedConfig, EmbedTraining],
+    request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None,
 ) -> Envelope:
@@ -123,14 +115,16 @@ def _envelope(
     return envelope_of(SWEEP, corpus, regions, request, sources)
 
 
-def _begin(table: Path, envelope: Envelope, request: Request[EmbedConfig, EmbedTraining]) -> list[Trial]:
-    """The trials done by the sweep to continue; none, and a clean folder, where there is none."""
+def _finished_trials(
+    table: Path, envelope: Envelope, request: TrainingRequest[EmbedConfig, EmbedTraining]
+) -> list[Trial]:
+    """The finished trials of the sweep to resume; if there is none, clean the folder and start a new table."""
     if request.resume and table.is_file():
         return _read(table, envelope)
     if request.resume and has_training(request.out):
-        raise ArtifactError(f"{request.out}: was not begun by a sweep; --force starts anew")
+        raise ArtifactError(f"{request.out}: cannot resume: the saved run is not a sweep; `force` starts over")
     _remove_trials(request.out)
-    _remove(request.out / _TRAINING)  # of an older run: the winner would go on from it
+    _remove(request.out / _TRAINING)  # otherwise the winner would resume an older run
     _write(table, envelope, [])
     return []
 
@@ -141,18 +135,16 @@ def _write(table: Path, envelope: Envelope, trials: Sequence[Trial]) -> None:
 
 def _read(table: Path, expected: Envelope) -> list[Trial]:
     with open_lines(table, SWEEP) as (envelope, lines):
-        _require_same(envelope, expected, table)
+        _check_same(envelope, expected, table)
         return [Trial.from_dict(parse(line), where) for where, line in lines]
 
 
-def _require_same(found: Envelope, expected: Envelope, table: Path) -> None:
+def _check_same(found: Envelope, expected: Envelope, table: Path) -> None:
     try:
-        theirs, mine = settings_of(found), settings_of(expected)
+        saved = settings_of(found)
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{table}: damaged envelope (config or parents)") from error
-    differing = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
-    if differing:
-        raise ArtifactError(f"{table}: was begun with another {', '.join(differing)}; --force starts anew")
+    check_same_settings(table, saved, settings_of(expected))
 
 
 def _remove_trials(out: Path) -> None:
@@ -173,5 +165,5 @@ def _remove(path: Path) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # it is not there, or holds what the sweep did not write: that stays
+    with suppress(OSError):  # it does not exist, or it has other files, which are kept
         folder.rmdir()

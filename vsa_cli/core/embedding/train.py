@@ -1,4 +1,4 @@
-"""Training the alignment model: puts corpus, regions, model, loss and loop together."""
+"""Training of the alignment model on a corpus and its regions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from vsa_cli.core.embedding.batches import Batch, Pairs, pack, read_pairs, shuff
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
-from vsa_cli.core.embedding.word_vectors import WordVectors, start_words
+from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
+from vsa_cli.core.learning.run import TrainingRequest, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
 
-_SAMPLE = 500  # images and sentences from which the first weights are scaled
+_SAMPLE = 500  # images, and sentences, by which the initial weights are scaled
 
 
 class EmbeddingTask:
-    """Score true pairs above others (paper, section 3.1.3)."""
+    """Score the pairs of an image and its sentence above all others (paper, section 3.1.3)."""
 
     def __init__(self, model: Embedding, train: Pairs, held_out: Pairs | None, training: EmbedTraining) -> None:
         self.model = model
@@ -38,7 +38,7 @@ class EmbeddingTask:
         return shuffled_batches(self._train, self._training.batch_size, generator)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
-        """What to descend (the paper's sum over the batch, or a pair's mean cross-entropy), and the batch's sum."""
+        """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
         moved = batch.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             S = combined_scores(self.model, moved.packed, moved.regions)
@@ -50,7 +50,7 @@ class EmbeddingTask:
         return loss, loss.item() * pairs, pairs
 
     def validate(self) -> dict[str, float]:
-        """Recalls and ranks both ways on the held-out split."""
+        """Recalls and ranks in both directions on the validation split."""
         if self._held_out is None:
             return {}
         scores = score_pairs(self.model, self._held_out)
@@ -64,54 +64,37 @@ class EmbeddingTask:
 def train_embedding(
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[EmbedConfig, EmbedTraining],
+    request: TrainingRequest[EmbedConfig, EmbedTraining],
     word_vectors: WordVectors | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
-    """Train an alignment model, writing `request.out` as it improves.
+    """Train an alignment model, and write `request.out` each time it improves.
 
     Args:
-        corpus: its images and sentences.
-        regions: of the images.
-        request: how.
-        word_vectors: the first W_w, of the model's word size; None draws it.
+        corpus: the images and sentences.
+        regions: the regions of the images.
+        request: what to train, and how.
+        word_vectors: initial word vectors of the model's word size; None draws random ones.
 
     Returns:
         The epoch whose weights are kept.
 
     Raises:
-        ArtifactError: corpus and regions do not fit, or the run to continue was begun otherwise.
-        DataError: nothing to train on, or the output cannot be written.
-        DivergedError: the loss is not finite.
+        ArtifactError: corpus and regions are inconsistent, or the run to resume had other settings.
+        DataError: there is nothing to train on, or the output cannot be written.
+        DivergedError: the training has diverged.
     """
     vocabulary = vocabulary_of(corpus)
     train = read_pairs(corpus, regions, request.split, vocabulary)
     if len(torch.unique(train.image)) < 2:
-        raise DataError(f"split {request.split}: one image has sentences, and no other to be told from")
+        raise DataError(f"split {request.split}: only one image has sentences; training needs two or more")
     held_out = read_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     torch.manual_seed(request.seed)
     model = Embedding(request.model, regions.descriptor_size, vocabulary.size)
     if word_vectors is not None:
-        start_words(model.W_w, word_vectors)
+        initialise_words(model.W_w, word_vectors)
     model.W_w.weight.requires_grad_(request.training.tune_words)
-    model.start_from_data(train.regions[:_SAMPLE].float().flatten(0, 1), pack(train.sentences[:_SAMPLE]))
+    model.initialise(train.regions[:_SAMPLE].float().flatten(0, 1), pack(train.sentences[:_SAMPLE]))
     model.to(request.device)
     task = EmbeddingTask(model, train, held_out, request.training)
-    optimizer = _optimizer(model, request.training)
     sources = {"word_vectors": word_vectors.facts()} if word_vectors is not None else None
-    return (
-        yield from run_training(task, optimizer, request, EMBEDDING, corpus, regions, len(train.sentences), sources)
-    )
-
-
-def _optimizer(model: Embedding, training: EmbedTraining) -> torch.optim.Optimizer:
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(),
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=True,
-        )
-    return torch.optim.AdamW(
-        model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-    )
+    return (yield from run_training(task, request, EMBEDDING, corpus, regions, len(train.sentences), sources))

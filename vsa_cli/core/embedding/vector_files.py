@@ -1,14 +1,12 @@
-r"""Files of word vectors: word2vec's binary and text forms, and GloVe's text.
+r"""Files of word vectors: word2vec's binary and text formats, and GloVe's text format.
 
-A file is read once, from front to back, and may be a pipe; gigabytes pass through a buffer, and only the words
-asked for are kept. What a header claims is checked against what is there and sizes no memory. The form is told by
-the first line and the bytes after it, not by the file's name::
+A file is read once, from front to back, and may be a pipe. It passes through a buffer, and only the vectors of the
+requested words are kept. The numbers in a header are checked against the file and never used to allocate memory. The
+format is detected from the first line and the bytes after it, not from the file's name::
 
     word2vec binary   "COUNT SIZE\n", then COUNT times: the word, a space, SIZE little-endian float32, maybe "\n"
     word2vec text     "COUNT SIZE\n", then COUNT lines: the word and SIZE numbers
-    GloVe text        lines as above, without the header; a word may hold spaces
-
-Knows no vocabulary and no network.
+    GloVe text        lines as above, without the header; a word may contain spaces
 """
 
 from __future__ import annotations
@@ -34,46 +32,46 @@ if TYPE_CHECKING:
 
 Form = Literal["word2vec-binary", "word2vec-text", "glove"]
 Row = tuple[bytes, bytes | Sequence[bytes]]
-"""A word, and its numbers as the file has them."""
+"""A word, and its vector as encoded in the file."""
 
 MAX_SIZE = 8192
-"""Numbers of a vector, at most."""
+"""The maximum size of a vector."""
 
 _BUFFER = 1 << 20
-_LINE, _WORD = 1 << 20, 1 << 12  # bytes of the longest line and word that are believed
+_LINE, _WORD = 1 << 20, 1 << 12  # maximum bytes of a line and of a word
 _HEADER = re.compile(rb"\s*(\d{1,18})\s+(\d{1,18})\s*")
-_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz"}
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz"}
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a file has of the words asked for.
+class VectorFile:
+    """The requested contents of a file of word vectors.
 
     Attributes:
-        form: of the file.
-        size: numbers of every vector.
-        sha256: of the whole file.
-        vectors: (size,) float32, finite, of each word that is there; of one that is there twice, the first.
-        strange: words of the file that are not UTF-8 (word2vec cuts long words in the middle of a letter).
+        form: the format of the file.
+        size: the size of every vector.
+        sha256: the hash of the whole file.
+        vectors: the (size,) float32, finite vector of each requested word in the file; of duplicates, the first.
+        undecodable: the number of words in the file that are not UTF-8 (word2vec cuts long words within a character).
     """
 
     form: Form
     size: int
     sha256: str
     vectors: dict[str, NDArray[np.float32]]
-    strange: int
+    undecodable: int
 
 
-def read_vectors(path: Path, words: Collection[str]) -> Found:
+def read_vectors(path: Path, words: Collection[str]) -> VectorFile:
     """Read the vectors of some words.
 
     Args:
         path: the file.
-        words: those to keep.
+        words: the words whose vectors are kept.
 
     Raises:
-        DataError: the file cannot be read, is in no form known, ends early or late, has a row with the wrong
-            number of columns, or a number that is none or not finite in the row of a word asked for.
+        DataError: the file cannot be read, its format is unknown, it is too short or too long, a row has the wrong
+            number of columns, or the vector of a requested word has something that is not a finite number.
     """
     try:
         with path.open("rb", buffering=0) as raw:
@@ -82,14 +80,15 @@ def read_vectors(path: Path, words: Collection[str]) -> Found:
             hashing = _Hashing(raw)
             file: io.BufferedReader = io.BufferedReader(hashing, _BUFFER)
             form, size, rows = _open(path, file, length)
-            vectors, strange = _collect(path, rows, size, {word.encode(errors="surrogatepass"): word for word in words})
-            return Found(form, size, hashing.digest.hexdigest(), vectors, strange)
+            encoded = {word.encode(errors="surrogatepass"): word for word in words}
+            vectors, undecodable = _collect(path, rows, encoded)
+            return VectorFile(form, size, hashing.digest.hexdigest(), vectors, undecodable)
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
 
 
 class _Hashing(io.RawIOBase):
-    """A file that is hashed as it is read, so that it is read once."""
+    """A file that is hashed while it is read."""
 
     def __init__(self, raw: io.FileIO) -> None:
         self._raw = raw
@@ -105,25 +104,27 @@ class _Hashing(io.RawIOBase):
 
 
 def _open(path: Path, file: io.BufferedReader, length: int | None) -> tuple[Form, int, Iterator[Row]]:
-    """Tell the form by the file's beginning; `length` is in bytes, None for a pipe."""
+    """Detect the format from the start of the file; `length` is in bytes, None for a pipe."""
     first = file.readline(_LINE)
-    for magic, packer in _PACKED.items():
+    for magic, program in _COMPRESSED.items():
         if first.startswith(magic):
-            raise DataError(f"{path}: is packed ({packer}); unpack it first")
+            raise DataError(f"{path}: compressed file ({program}); decompress it first")
     header = _HEADER.fullmatch(first)
     if header is None:
         columns = first.removeprefix(b"\xef\xbb\xbf").split()
         if len(columns) < 2 or len(columns) > MAX_SIZE + 1 or not all(map(_is_number, columns[1:])):
-            raise DataError(f"{path}: no word vectors: line 1 is neither COUNT SIZE nor a word and its numbers")
+            raise DataError(
+                f"{path}: not a file of word vectors: line 1 is neither COUNT SIZE nor a word and its numbers"
+            )
         size = len(columns) - 1
         rows = _text_rows(path, file, size, line=2)
         return "glove", size, itertools.chain([(columns[0], columns[1:])], rows)
     count, size = int(header[1]), int(header[2])
     binary = _is_binary(file.peek(_BUFFER), size)
-    least = 4 * size + 2 if binary else 2 * size + 1  # bytes of the shortest row that can be
+    least = 4 * size + 2 if binary else 2 * size + 1  # bytes of the shortest possible row
     claim = f"{path}: its header claims {count:,} words of {size:,} numbers"
     if not 1 <= size <= MAX_SIZE:
-        raise DataError(f"{claim}; a vector has 1 to {MAX_SIZE:,}")
+        raise DataError(f"{claim}; a vector has 1 to {MAX_SIZE:,} numbers")
     if length is not None and count * least > length:
         raise DataError(f"{claim}, more than its {length:,} bytes can hold")
     if binary:
@@ -132,12 +133,12 @@ def _open(path: Path, file: io.BufferedReader, length: int | None) -> tuple[Form
 
 
 def _is_binary(start: bytes, size: int) -> bool:
-    """Whether the bytes after a header are numbers themselves: not a row of text, and some of them no text at all."""
+    """Whether the bytes after a header are binary: not a row of text, and with a byte that is not printable ASCII."""
     row = start.partition(b" ")[2]
     columns = row.partition(b"\n")[0].split()
     if len(columns) >= size and all(map(_is_number, columns[-size:])):
         return False
-    numbers = row[: 4 * size]  # newlines and all: a float may have one among its bytes
+    numbers = row[: 4 * size]  # including newlines: a byte of a float may look like one
     return not numbers or any(not 32 <= byte < 127 and byte not in b"\t\r\n" for byte in numbers)
 
 
@@ -147,14 +148,14 @@ def _text_rows(path: Path, file: BinaryIO, size: int, line: int) -> Iterator[Row
         if not text:
             return
         if len(text) == _LINE:
-            raise DataError(f"{path}: line {number} is longer than {_LINE:,} bytes: no word and its numbers")
+            raise DataError(f"{path}: line {number} is longer than {_LINE:,} bytes: not a word and its numbers")
         columns = text.split()
         if not columns:
             continue
-        past = len(columns) - size  # the word ends here; GloVe's may hold spaces, but then no number follows them
-        if past < 1 or (past > 1 and _is_number(columns[past - 1])):
-            raise DataError(f"{path}: line {number} has {len(columns) - 1} numbers where {size} belong")
-        yield b" ".join(columns[:past]), columns[past:]
+        end = len(columns) - size  # of the word; GloVe's may contain spaces, but not end in a number
+        if end < 1 or (end > 1 and _is_number(columns[end - 1])):
+            raise DataError(f"{path}: line {number} has {len(columns) - 1} numbers instead of {size}")
+        yield b" ".join(columns[:end]), columns[end:]
 
 
 def _counted(path: Path, rows: Iterator[Row], count: int) -> Iterator[Row]:
@@ -163,7 +164,7 @@ def _counted(path: Path, rows: Iterator[Row], count: int) -> Iterator[Row]:
         found += 1
         yield row
     if found != count:
-        raise DataError(f"{path}: its header promises {count:,} words, but it has {found:,}")
+        raise DataError(f"{path}: its header claims {count:,} words, but it has {found:,}")
 
 
 def _binary_rows(path: Path, file: BinaryIO, size: int, count: int) -> Iterator[Row]:
@@ -172,29 +173,27 @@ def _binary_rows(path: Path, file: BinaryIO, size: int, count: int) -> Iterator[
     for number in range(1, count + 1):
         while (space := block.find(b" ", at, at + _WORD)) < 0 or len(block) < space + 1 + width:
             if space < 0 and len(block) - at >= _WORD:
-                raise DataError(f"{path}: word {number:,} of {count:,} has no end: the file is damaged")
+                raise DataError(f"{path}: word {number:,} of {count:,} does not end: the file is damaged")
             more = file.read(_BUFFER)
             if not more:
-                raise DataError(f"{path}: ends at word {number:,} of {count:,}: the file was cut off")
+                raise DataError(f"{path}: the file is cut off at word {number:,} of {count:,}")
             block, at = block[at:] + more, 0
         yield block[at:space].lstrip(b"\n"), block[space + 1 : space + 1 + width]
         at = space + 1 + width
     if block[at:].strip() or file.read(_BUFFER).strip():
-        raise DataError(f"{path}: goes on after the {count:,} words that its header promises")
+        raise DataError(f"{path}: has more than the {count:,} words that its header claims")
 
 
-def _collect(
-    path: Path, rows: Iterator[Row], size: int, words: dict[bytes, str]
-) -> tuple[dict[str, NDArray[np.float32]], int]:
+def _collect(path: Path, rows: Iterator[Row], words: dict[bytes, str]) -> tuple[dict[str, NDArray[np.float32]], int]:
     vectors: dict[str, NDArray[np.float32]] = {}
-    strange = 0
+    undecodable = 0
     for name, numbers in rows:
         word = words.get(name)
         if word is None:
-            strange += not (name.isascii() or _is_utf8(name))
+            undecodable += not (name.isascii() or _is_utf8(name))
         elif word not in vectors:
             vectors[word] = _vector(path, word, numbers)
-    return vectors, strange
+    return vectors, undecodable
 
 
 def _vector(path: Path, word: str, numbers: bytes | Sequence[bytes]) -> NDArray[np.float32]:
@@ -202,12 +201,12 @@ def _vector(path: Path, word: str, numbers: bytes | Sequence[bytes]) -> NDArray[
         vector = np.frombuffer(numbers, "<f4").astype(np.float32)
     else:
         try:
-            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+            with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are rejected below
                 vector = np.array([float(number) for number in numbers]).astype(np.float32)
         except ValueError as error:
-            raise DataError(f"{path}: the vector of {word!r} holds something that is no number") from error
+            raise DataError(f"{path}: the vector of {word!r} has something that is not a number") from error
     if not np.isfinite(vector).all():
-        raise DataError(f"{path}: the vector of {word!r} holds a number that is not finite")
+        raise DataError(f"{path}: the vector of {word!r} has a number that is not finite")
     return vector
 
 

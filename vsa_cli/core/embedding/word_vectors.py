@@ -1,4 +1,4 @@
-"""Word vectors learnt elsewhere, as a model's first W_w (paper, section 3.1.2). Knows no form of file."""
+"""Pretrained word vectors as the initial W_w of a model (paper, section 3.1.2)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from vsa_cli.core.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class WordVectors:
-    """What a file knows of a vocabulary.
+    """The vectors of a vocabulary's words, as far as a file has them.
 
     Attributes:
-        ids: (C,) int64, the words found, and UNK where both sides have it.
-        vectors: (C, W) float32, finite.
-        covered: words found.
-        words: of the vocabulary; END is none.
-        file: the file's name, without its folder.
-        form: of the file, such as `glove`.
-        sha256: of the file.
-        strange: words of the file that are not UTF-8, which were passed over.
+        ids: (C,) int64 ids of the words found, and of UNK if both the vocabulary and the file have it.
+        vectors: (C, W) float32, finite vectors.
+        covered: the number of words found.
+        words: the number of words in the vocabulary, without END and UNK.
+        file: the name of the file, without its folder.
+        form: the format of the file, such as `glove`.
+        sha256: the hash of the file.
+        undecodable: the number of words in the file that are not UTF-8; they were skipped.
     """
 
     ids: Tensor
@@ -37,31 +37,31 @@ class WordVectors:
     file: str
     form: str
     sha256: str
-    strange: int
+    undecodable: int
 
     @property
     def size(self) -> int:
-        """W, numbers of a vector."""
+        """W, the size of a vector."""
         return self.vectors.shape[1]
 
     def facts(self) -> dict[str, Any]:
-        """What an artifact made with them says of them."""
+        """The entry in the envelope of a model that was trained with them."""
         kept = ("file", "form", "sha256", "covered", "words")
         return {name: getattr(self, name) for name in kept}
 
 
 def read_word_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
-    """Read a vocabulary's vectors; memory grows with the vocabulary, not with the file.
+    """Read the vectors of a vocabulary's words. Memory grows with the vocabulary, not with the file.
 
     Raises:
-        DataError: the file is broken (see `read_vectors`), or knows no word, or knows them by nothing but zeros.
+        DataError: the file is damaged, has none of the words, or all their vectors are zero.
     """
     ids = {word: vocabulary.encode([word])[0] for word in vocabulary.words}
     wanted = {**ids, UNKNOWN_WORD: vocabulary.unk} if vocabulary.unk is not None else ids
     found = read_vectors(path, wanted)
     covered = sum(word in ids for word in found.vectors)
     if not covered:
-        raise DataError(f"{path}: knows none of the vocabulary's {len(ids):,} words")
+        raise DataError(f"{path}: has none of the vocabulary's {len(ids):,} words")
     names = sorted(found.vectors, key=lambda word: wanted[word])
     vectors = torch.from_numpy(np.stack([found.vectors[word] for word in names]))
     if not vectors.any():
@@ -74,22 +74,22 @@ def read_word_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
         file=path.name,
         form=found.form,
         sha256=found.sha256,
-        strange=found.strange,
+        undecodable=found.undecodable,
     )
 
 
 @torch.no_grad()
-def start_words(table: nn.Embedding, given: WordVectors) -> None:
-    """Put the vectors into a fresh table; its other rows keep their directions and take the vectors' mean length.
+def initialise_words(table: nn.Embedding, given: WordVectors) -> None:
+    """Copy vectors into a newly made table; its other rows are scaled to their mean length.
 
     Raises:
-        UsageError: the table's vectors have another size.
+        ConfigError: the table's vectors have another size.
     """
     if table.embedding_dim != given.size:
-        raise ConfigError(f"{given.file}: has {given.size} numbers a word, the model {table.embedding_dim}")
+        raise ConfigError(f"{given.file}: its vectors have size {given.size}, those of the model {table.embedding_dim}")
     absent = torch.ones(table.num_embeddings, dtype=torch.bool)
-    absent[given.ids] = False  # END is always among the absent
-    length = given.vectors.double().norm(dim=1).mean()  # float32 would overflow on squares
+    absent[given.ids] = False  # END is always absent
+    length = given.vectors.double().norm(dim=1).mean()  # the squares could overflow in float32
     rows = table.weight[absent]
     table.weight[absent] = rows * (length / rows.double().norm(dim=1).mean()).float()
     table.weight[given.ids] = given.vectors

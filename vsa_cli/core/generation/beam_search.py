@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vsa_cli.core.generation.constraints import NEVER, Diversity, Require, Rule, State, Step
+from vsa_cli.core.generation.constraints import NEVER, DecoderState, Diversity, Require, Rule, StepFunction
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Choice:
 
 @torch.inference_mode()
 def beam_search(
-    step: Step,
-    state: State,
+    step: StepFunction,
+    state: DecoderState,
     *,
     start: int,
     end: int,

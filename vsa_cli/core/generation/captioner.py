@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, NoRepeat, Rule, State, Step
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
 from vsa_cli.core.generation.decoding import ids_of
 from vsa_cli.core.generation.model import SentenceModel
 from vsa_cli.core.generation.results import Candidate
@@ -62,7 +62,7 @@ class Captioner:
             found += decode(step, tuple(part[some] for part in state), keys[some])
         return [tuple(self._say(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
 
-    def _search(self, step: Step, state: State, keys: Sequence[str]) -> list[list[Hypothesis]]:
+    def _search(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
         return beam_search(
             step,
             state,
@@ -78,7 +78,7 @@ class Captioner:
             required=self._required,
         )
 
-    def _draw(self, step: Step, state: State, keys: Sequence[str]) -> list[list[Hypothesis]]:
+    def _draw(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
         times, words = self._decoding.nbest, self._decoding.max_length
         seeds = [_seed_of(self._seed, key, n) for key in keys for n in range(times)]
         drawn = sample(

@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-State = tuple[Tensor, ...]
+DecoderState = tuple[Tensor, ...]
 """Tensors of N rows, one a sentence, so that a search can reorder it blindly."""
 
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
+StepFunction = Callable[[Tensor, DecoderState], tuple[Tensor, DecoderState]]
 """(N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the state after."""
 
 

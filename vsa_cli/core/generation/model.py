@@ -1,11 +1,10 @@
-"""What a sentence generator is, and the paper's: an image in, word after word out (paper, section 3.2).
+"""The sentence generator: its interface, and the paper's multimodal RNN (paper, section 3.2).
 
     b_v = W_hi CNN(I)
     h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)
     y_t = softmax(W_oh h_t + b_o)
 
-Words are ids of a vocabulary: END is 0, START (an input only, hence never emitted) is V. Knows no text, no
-files and no search.
+Words are ids of a vocabulary: END is 0; START is V, an input only, so it is never generated.
 """
 
 from __future__ import annotations
@@ -20,19 +19,20 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.cells import build_cell
-from vsa_cli.core.generation.constraints import State, Step
+from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B sentences of T_1 >= T_2 >= ... steps, packed step by step, N steps in all.
+    """B sentences of T_1 >= T_2 >= ... steps, packed by step, with N steps in all.
 
     Attributes:
-        descriptors: (K, D) float32, of K images; (K, R, D), region 0 the whole image, for a model that looks at all.
-        image: (B,) int64, the row of `descriptors` of each sentence.
-        inputs: (N,) int64: START, then the words.
-        targets: (N,) int64: the words, then END.
-        batch_sizes: how many sentences have a first step, a second, ...
+        descriptors: (K, D) float32 descriptors of K whole images; for a model that uses regions (K, R, D), region 0
+            the whole image.
+        image: (B,) int64 index of each sentence's image.
+        inputs: (N,) int64 ids: START, then the words.
+        targets: (N,) int64 ids: the words, then END.
+        batch_sizes: the number of sentences that have a first step, a second, ...
     """
 
     descriptors: Tensor
@@ -49,7 +49,7 @@ class Batch:
 
 
 class SentenceModel(nn.Module, ABC):
-    """What training and search need of a generator."""
+    """The interface of a generator for training and search."""
 
     words: nn.Embedding
 
@@ -59,44 +59,44 @@ class SentenceModel(nn.Module, ABC):
 
     @property
     def uses_regions(self) -> bool:
-        """Whether it wants (B, R, D) descriptors of all regions, or (B, D) of the whole image."""
+        """Whether it takes (B, R, D) descriptors of all regions, rather than (B, D) of the whole image."""
         return self.config.attention > 0
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device of its weights."""
         return self.words.weight.device
 
     @abstractmethod
-    def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
-        """Start training at the unigram model's loss, with inputs of one size whatever the CNN.
+    def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
+        """Set initial weights such that training starts at the loss of a unigram model, for descriptors of any scale.
 
         Args:
             counts: (V,) how often each id is a target in training.
-            descriptors: (S, D) of the training images.
+            descriptors: (S, D) descriptors of training images.
         """
 
     @abstractmethod
-    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
-        """What a search of B images needs: the step that sees them, and the state before START."""
+    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
+        """The step function that searches captions of (B, D) or (B, R, D) images, and the state before START."""
 
     @abstractmethod
     def logits(self, batch: Batch) -> Tensor:
-        """(N, V) unnormalised log-probabilities of the word at each step, given the words before it and the image."""
+        """(N, V) unnormalised log-probabilities of the word at each step, given the previous words and the image."""
 
     def forward(self, batch: Batch) -> Tensor:
-        """(N,) log-probability of each target given the words before it and the image, in nats."""
+        """(N,) log-probability of each target given the previous words and the image, in nats."""
         return -F.cross_entropy(self.logits(batch), batch.targets, reduction="none")
 
 
 def log_frequencies(counts: Sequence[int]) -> Tensor:
-    """(V,) the log of each word's share of the targets; one never seen counts as half a time."""
+    """(V,) log of each id's share of the targets; an id that is never a target counts as half a time."""
     frequencies = torch.tensor(counts, dtype=torch.float64).clamp(min=0.5)
     return torch.log(frequencies / frequencies.sum())
 
 
 class Generator(SentenceModel):
-    """The multimodal RNN."""
+    """The multimodal RNN, which sees the whole image once."""
 
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
         super().__init__(config)
@@ -109,31 +109,31 @@ class Generator(SentenceModel):
         self.register_buffer("scale", torch.ones(()))
         nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
 
-    def start_from_data(self, counts: Sequence[int], descriptors: Tensor) -> None:
-        """See `SentenceModel`. Descriptors are divided by their root mean square over the training images.
+    def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
+        """Start at the loss of a unigram model; divide descriptors by their root mean square over training images.
 
-        That is one number, which W_hi could hold as well, but which lets one learning rate suit all.
+        W_hi could hold this one number as well, but apart from it one learning rate suits every CNN.
         """
         with torch.no_grad():
             self.W_oh.bias.copy_(log_frequencies(counts))
             self.W_oh.weight.mul_(0.1)
-            # In double precision: the same to the last bit however many threads share the sum.
+            # In double precision the sum is bit-identical for any number of threads.
             self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
 
-    def start(self, descriptors: Tensor) -> State:
-        """(B, D) descriptors to the state before START."""
-        return self.cell.start(self.W_hi(self.dropout(descriptors * self.scale)))
+    def initial_state(self, descriptors: Tensor) -> DecoderState:
+        """The state before START, from (B, D) descriptors."""
+        return self.cell.initial_state(self.W_hi(self.dropout(descriptors * self.scale)))
 
-    def begin(self, descriptors: Tensor) -> tuple[Step, State]:
-        """See `SentenceModel`."""
-        return self.step, self.start(descriptors)
+    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
+        """The step function, and the state before START."""
+        return self.step, self.initial_state(descriptors)
 
-    def step(self, words: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One step of a search.
 
         Args:
-            words: (N,) int64, the last word of each sentence; V is START.
-            state: of N rows.
+            words: (N,) int64 id of the last word of each sentence; V is START.
+            state: the state before these words, of N rows.
 
         Returns:
             (N, V) log-probabilities of the next word, in nats, and the state after `words`.
@@ -142,9 +142,9 @@ class Generator(SentenceModel):
         return F.log_softmax(self.W_oh(h), -1), after
 
     def logits(self, batch: Batch) -> Tensor:
-        """See `SentenceModel`."""
+        """(N, V) unnormalised log-probabilities of the word at each step."""
         x = self.dropout(self.words(batch.inputs))
-        state = tuple(part.index_select(0, batch.image) for part in self.start(batch.descriptors))
+        state = tuple(part.index_select(0, batch.image) for part in self.initial_state(batch.descriptors))
         h = self.dropout(self.cell.run(x, batch.batch_sizes, state))
         scores: Tensor = self.W_oh(h)
         return scores

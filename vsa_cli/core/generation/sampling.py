@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from vsa_cli.core.generation.beam_search import Hypothesis, precise
-from vsa_cli.core.generation.constraints import NEVER, Rule, State, Step
+from vsa_cli.core.generation.constraints import NEVER, DecoderState, Rule, StepFunction
 
 
 @torch.inference_mode()
 def sample(
-    step: Step,
-    state: State,
+    step: StepFunction,
+    state: DecoderState,
     *,
     start: int,
     end: int,

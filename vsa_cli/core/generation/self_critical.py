@@ -1,8 +1,8 @@
-"""Training a generator by the metric itself (Rennie et al. 2017), from a start that likelihood has trained.
+"""Self-critical training: maximise the CIDEr of sampled captions (Rennie et al. 2017) of a trained generator.
 
-For each image some sentences are drawn from the model; each is worth its CIDEr among the image's own references, less
-the mean worth of the others drawn for that image; the log-probabilities of those worth more are raised, of those worth
-less lowered. CIDEr's word weights are those of the training references.
+For each image some captions are sampled from the model. The reward of each is its CIDEr against the image's references;
+its advantage is the reward minus the mean reward of the image's other samples. The log-probability of a caption is
+raised or lowered in proportion to its advantage. CIDEr's word weights are those of the training references.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_do
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.store import RegionStore
 
-_VALIDATED = 64  # images captioned at once
+_VALIDATION_BATCH = 64  # images
 
 
 @dataclass(frozen=True)
-class Described:
-    """Images and what people said of them.
+class ReferencedImages:
+    """K images and their reference sentences.
 
     Attributes:
-        descriptors: (K, D) or (K, R, D) float16.
-        references: of each image, PTB tokens joined by spaces.
+        descriptors: (K, D) or (K, R, D) float16 descriptors.
+        references: the references of each image, as PTB tokens joined by spaces.
     """
 
     descriptors: Tensor
     references: tuple[tuple[str, ...], ...]
 
 
-def described_images(corpus: Corpus, regions: RegionStore, split: str, *, all_regions: bool) -> Described:
-    """The images of a split that people said something of.
+def images_with_references(corpus: Corpus, regions: RegionStore, split: str, *, all_regions: bool) -> ReferencedImages:
+    """Read the images of a split that have sentences.
 
     Raises:
-        ArtifactError: the regions lack an image of the split.
+        ArtifactError: the regions of an image are missing.
         DataError: none of its images has a sentence.
     """
     images = [image for image in corpus.split(split) if image.sentences]
@@ -59,26 +59,26 @@ def described_images(corpus: Corpus, regions: RegionStore, split: str, *, all_re
     tokenizer = Tokenizer()
     references = tuple(tuple(tokenizer.tokenize([s.raw for s in image.sentences])) for image in images)
     found = regions.padded(keys) if all_regions else regions.whole_images(keys)
-    return Described(torch.from_numpy(found), references)
+    return ReferencedImages(torch.from_numpy(found), references)
 
 
 @dataclass(frozen=True)
 class MetricBatch:
-    """Images, and one uniform number for each word that may be drawn: (images * samples, longest)."""
+    """Image indices, and (images * samples, longest) uniform random numbers, one for each word to sample."""
 
     images: Tensor
     draws: Tensor
 
 
 class SelfCriticalTask:
-    """Raise the expected CIDEr of sentences drawn from the model."""
+    """Maximise the expected CIDEr of captions that are sampled from the model."""
 
     def __init__(
         self,
         model: SentenceModel,
         vocabulary: Vocabulary,
-        train: Described,
-        held_out: Described | None,
+        train: ReferencedImages,
+        held_out: ReferencedImages | None,
         training: GeneratorTraining,
     ) -> None:
         self.model = model
@@ -97,23 +97,23 @@ class SelfCriticalTask:
             )
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
-        """The policy gradient's surrogate to descend; the (negative) CIDEr of what was drawn, to report."""
+        """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
         descriptors = self._train.descriptors[batch.images]
-        drawn = self._draw(descriptors, batch.draws)
+        captions = self._sample(descriptors, batch.draws)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
         references = [self._train.references[int(batch.images[i])] for i in image]
-        worth = self._worth(drawn, references).reshape(-1, self._training.samples)
-        others = (worth.sum(1, keepdims=True) - worth) / (self._training.samples - 1)
-        advantage = torch.from_numpy((worth - others).ravel()).float()
-        objective = -(advantage.to(self.model.device) * self._log_probability(descriptors, image, drawn)).mean()
-        return objective, -float(worth.sum()), worth.size
+        reward = self._cider(captions, references).reshape(-1, self._training.samples)
+        others = (reward.sum(1, keepdims=True) - reward) / (self._training.samples - 1)
+        advantage = torch.from_numpy((reward - others).ravel()).float()
+        objective = -(advantage.to(self.model.device) * self._log_probability(descriptors, image, captions)).mean()
+        return objective, -float(reward.sum()), reward.size
 
     def validate(self) -> dict[str, float]:
-        """CIDEr of the likeliest words one by one on the held-out images, its weights those of train."""
+        """CIDEr of greedy captions on the validation split, with the word weights of the training references."""
         if self._held_out is None:
             return {}
-        said: list[tuple[int, ...]] = []
-        for descriptors in torch.split(self._held_out.descriptors, _VALIDATED):
+        captions: list[tuple[int, ...]] = []
+        for descriptors in torch.split(self._held_out.descriptors, _VALIDATION_BATCH):
             step, state = self.model.begin(descriptors.float().to(self.model.device))
             found = beam_search(
                 step,
@@ -124,19 +124,19 @@ class SelfCriticalTask:
                 max_length=DecodingConfig.max_length,
                 rules=self._rules,
             )
-            said += [hypotheses[0].words if hypotheses else () for hypotheses in found]
-        return {"CIDEr": float(self._worth(said, self._held_out.references).mean())}
+            captions += [hypotheses[0].words if hypotheses else () for hypotheses in found]
+        return {"CIDEr": float(self._cider(captions, self._held_out.references).mean())}
 
     def selection_metric(self, validation: dict[str, float]) -> float:
-        """CIDEr."""
+        """The CIDEr."""
         return validation["CIDEr"]
 
-    def _draw(self, descriptors: Tensor, draws: Tensor) -> list[tuple[int, ...]]:
-        """(images * samples) sentences, those of an image together, drawn without dropout."""
+    def _sample(self, descriptors: Tensor, draws: Tensor) -> list[tuple[int, ...]]:
+        """Sample (images * samples) captions without dropout, those of an image in sequence."""
         self.model.eval()
         with torch.inference_mode():
             step, state = self.model.begin(descriptors.float().to(self.model.device))
-            drawn = sample(
+            sampled = sample(
                 step,
                 tuple(part.repeat_interleave(self._training.samples, 0) for part in state),
                 start=self._vocabulary.start,
@@ -146,19 +146,19 @@ class SelfCriticalTask:
                 rules=self._rules,
             )
         self.model.train()
-        return [() if hypothesis is None else hypothesis.words for hypothesis in drawn]
+        return [() if hypothesis is None else hypothesis.words for hypothesis in sampled]
 
-    def _log_probability(self, descriptors: Tensor, image: Tensor, drawn: list[tuple[int, ...]]) -> Tensor:
-        """(S,) of each sentence given its image, END included, divided by its number of words."""
-        batch = pack(Pairs(descriptors, image, tuple(drawn)), range(len(drawn)), self._vocabulary.start)
+    def _log_probability(self, descriptors: Tensor, image: Tensor, captions: list[tuple[int, ...]]) -> Tensor:
+        """(S,) mean log-probability per word of each caption given its image, END counted, in nats."""
+        batch = pack(Pairs(descriptors, image, tuple(captions)), range(len(captions)), self._vocabulary.start)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.model.logits(batch.to(self.model.device))
         each = torch.log_softmax(logits.float(), -1).gather(1, batch.targets.to(logits.device)[:, None])[:, 0]
-        longest_first = sorted(range(len(drawn)), key=lambda i: -len(drawn[i]))  # as `pack` has them
+        longest_first = sorted(range(len(captions)), key=lambda i: -len(captions[i]))  # the order of `pack`
         owner = torch.cat([torch.tensor(longest_first[:rows]) for rows in batch.batch_sizes]).to(logits.device)
-        total = torch.zeros(len(drawn), device=logits.device).index_add(0, owner, each)
-        return total / torch.bincount(owner, minlength=len(drawn))
+        total = torch.zeros(len(captions), device=logits.device).index_add(0, owner, each)
+        return total / torch.bincount(owner, minlength=len(captions))
 
-    def _worth(self, said: Iterable[tuple[int, ...]], references: Iterable[tuple[str, ...]]) -> NDArray[np.float64]:
-        pairs = [(self._vocabulary.decode(words), told) for words, told in zip(said, references, strict=True)]
+    def _cider(self, captions: Iterable[tuple[int, ...]], references: Iterable[tuple[str, ...]]) -> NDArray[np.float64]:
+        pairs = [(self._vocabulary.decode(words), own) for words, own in zip(captions, references, strict=True)]
         return cider(pairs, self._frequencies).each["CIDEr"]

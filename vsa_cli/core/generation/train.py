@@ -1,4 +1,4 @@
-"""Training the generator: puts corpus, regions, model and loop together."""
+"""Training of the sentence generator on a corpus and its regions."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vsa_cli.core.alignment.snippets import read_snippets
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.generation.artifact import build_generator
-from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches
-from vsa_cli.core.generation.fragments import fragment_pairs, read_fragments
+from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches, snippet_pairs
 from vsa_cli.core.generation.model import Batch, SentenceModel
-from vsa_cli.core.generation.self_critical import SelfCriticalTask, described_images
+from vsa_cli.core.generation.self_critical import ReferencedImages, SelfCriticalTask, images_with_references
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.learning.run import Request, run_training, vocabulary_of
+from vsa_cli.core.learning.run import TrainingRequest, run_training, vocabulary_of
 from vsa_cli.core.regions.store import RegionStore
 
-_MAX_NATS = 80.0  # e^80 is as good as infinite, and JSON has no infinity
+_MAX_NATS = 80.0  # e^80 stands for infinity, which JSON does not have
 
 
 class GeneratorTask:
@@ -46,7 +46,7 @@ class GeneratorTask:
         return shuffled_batches(self._train, self._training.batch_size, self._start, generator)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
-        """(Smoothed) negative log-likelihood in nats: a sentence's mean, to descend; the batch's, to report."""
+        """The negative log-likelihood (with label smoothing) in nats: the mean per sentence, and the sum to report."""
         moved = batch.to(self.model.device)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.model.logits(moved)
@@ -55,13 +55,13 @@ class GeneratorTask:
         return nats / batch.batch_sizes[0], nats.item(), len(batch.targets)
 
     def validate(self) -> dict[str, float]:
-        """`perplexity` per word (END counted) on the held-out sentences."""
+        """The perplexity per word, END counted, on the validation split."""
         if self._held_out is None:
             return {}
         return {"perplexity": perplexity(self.model, self._held_out, self._start)}
 
     def selection_metric(self, validation: dict[str, float]) -> float:
-        """Lower perplexity is better."""
+        """The negative perplexity."""
         return -validation["perplexity"]
 
 
@@ -76,80 +76,86 @@ def perplexity(model: SentenceModel, pairs: Pairs, start: int) -> float:
 def train_generator(
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[GeneratorConfig, GeneratorTraining],
+    request: TrainingRequest[GeneratorConfig, GeneratorTraining],
     snippets: Path | None = None,
     start: Trained[SentenceModel] | None = None,
 ) -> Iterator[Step | Epoch]:
-    """Train a generator, writing `request.out` as it improves.
+    """Train a generator, and write `request.out` each time it improves.
 
     Args:
-        corpus: its images and sentences.
-        regions: of the images.
-        request: how.
-        snippets: train on the regions and fragments that `vsa align` wrote there, not on images and sentences.
-        start: a trained generator to go on from.
+        corpus: the images and sentences.
+        regions: the regions of the images.
+        request: what to train, and how.
+        snippets: a file of aligned snippets; trains on regions and snippets instead of images and sentences.
+        start: a trained generator whose weights are the initial ones.
 
     Raises:
-        ArtifactError: corpus and regions do not fit, or the run to continue was begun otherwise.
-        DataError: nothing to train on, or the output cannot be written.
-        DivergedError: the loss is not finite.
+        ArtifactError: the inputs are inconsistent, or the run to resume had other settings.
+        DataError: there is nothing to train on, or the output cannot be written.
+        DivergedError: the training has diverged.
     """
     vocabulary = vocabulary_of(corpus)
     torch.manual_seed(request.seed)
     model = build_generator(request.model, regions.descriptor_size, vocabulary.size)
-
     sources = _sources(snippets, start)
     if start is not None:
-        _require_same(start, vocabulary, request.model, regions)
+        _check_start(start, vocabulary, request.model, regions)
         model.load_state_dict(start.model.state_dict())
         model.to(request.device)
     if request.training.objective == "cider":
         yield from _train_by_metric(model, corpus, regions, request, sources)
         return
-    looks = model.uses_regions
-    fragments = read_fragments(snippets, corpus, regions) if snippets is not None else None
-
-    def pairs(split: str) -> Pairs | None:
-        if fragments is None:
-            return image_pairs(corpus, regions, split, vocabulary, all_regions=looks)
-        return fragment_pairs(fragments, corpus, regions, split, vocabulary, beside=looks)
-
-    train = pairs(request.split)
-    if train is None:
-        raise DataError(f"{snippets}: no snippet of split {request.split} with a known word")
-    held_out = pairs(request.validate) if request.validate is not None else None
-    if request.validate is not None and held_out is None:
-        raise DataError(
-            f"{snippets}: no snippet of split {request.validate} to choose by; "
-            "align --split all, or give --validate none"
-        )
+    train, held_out = _training_pairs(corpus, regions, request, snippets, all_regions=model.uses_regions)
     if start is None:
-        model.start_from_data(train.target_counts(vocabulary.size), train.sample())
+        model.initialise(train.target_counts(vocabulary.size), train.sample())
     model.to(request.device)
     task = GeneratorTask(model, train, held_out, vocabulary.start, request.training)
-    optimizer = _optimizer(model, request.training)
-    yield from run_training(task, optimizer, request, GENERATOR, corpus, regions, len(train.sentences), sources)
+    yield from run_training(task, request, GENERATOR, corpus, regions, len(train.sentences), sources)
+
+
+def _training_pairs(
+    corpus: Corpus,
+    regions: RegionStore,
+    request: TrainingRequest[GeneratorConfig, GeneratorTraining],
+    snippets: Path | None,
+    *,
+    all_regions: bool,
+) -> tuple[Pairs, Pairs | None]:
+    """The pairs to train on, and those to validate on, if any."""
+    vocabulary = vocabulary_of(corpus)
+    aligned = read_snippets(snippets, corpus, regions) if snippets is not None else None
+
+    def read(split: str) -> Pairs:
+        if aligned is None:
+            return image_pairs(corpus, regions, split, vocabulary, all_regions=all_regions)
+        pairs = snippet_pairs(aligned, corpus, regions, split, vocabulary, with_whole_image=all_regions)
+        if pairs is None:
+            raise DataError(
+                f"{snippets}: no snippet of split {split} has a known word; run `vsa align` on that split too"
+            )
+        return pairs
+
+    return read(request.split), read(request.validate) if request.validate is not None else None
 
 
 def _train_by_metric(
     model: SentenceModel,
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[GeneratorConfig, GeneratorTraining],
+    request: TrainingRequest[GeneratorConfig, GeneratorTraining],
     sources: dict[str, Any],
 ) -> Iterator[Step | Epoch]:
-    looks = model.uses_regions
-    train = described_images(corpus, regions, request.split, all_regions=looks)
-    held_out = (
-        described_images(corpus, regions, request.validate, all_regions=looks) if request.validate is not None else None
-    )
+    def read(split: str) -> ReferencedImages:
+        return images_with_references(corpus, regions, split, all_regions=model.uses_regions)
+
+    train = read(request.split)
+    held_out = read(request.validate) if request.validate is not None else None
     task = SelfCriticalTask(model, vocabulary_of(corpus), train, held_out, request.training)
-    optimizer = _optimizer(model, request.training)
-    yield from run_training(task, optimizer, request, GENERATOR, corpus, regions, len(train.references), sources)
+    yield from run_training(task, request, GENERATOR, corpus, regions, len(train.references), sources)
 
 
 def _sources(snippets: Path | None, start: Trained[SentenceModel] | None) -> dict[str, Any]:
-    """What else than corpus and regions a generator is made from, for its envelope."""
+    """Sources of a generator other than corpus and regions, for its envelope."""
     found: dict[str, Any] = {}
     if snippets is not None:
         found["snippets"] = {"sha256": file_sha256(snippets)}
@@ -158,19 +164,11 @@ def _sources(snippets: Path | None, start: Trained[SentenceModel] | None) -> dic
     return found
 
 
-def _require_same(
+def _check_start(
     start: Trained[SentenceModel], vocabulary: Vocabulary, config: GeneratorConfig, regions: RegionStore
 ) -> None:
     if start.vocabulary != vocabulary:
-        raise ArtifactError("the generator to start from has another vocabulary than the corpus")
+        raise ArtifactError("the generator to start from and the corpus have different vocabularies")
     start.feature_spec.require_from(regions.envelope, str(regions.path))
     if start.model.config != config:
-        raise ArtifactError("the generator to start from has another shape than the one asked for")
-
-
-def _optimizer(model: SentenceModel, training: GeneratorTraining) -> torch.optim.Optimizer:
-    if training.optimizer == "adam":
-        return torch.optim.AdamW(
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
-    return torch.optim.RMSprop(model.parameters(), lr=training.learning_rate, alpha=training.decay)
+        raise ArtifactError("the generator to start from has a different configuration than the requested one")

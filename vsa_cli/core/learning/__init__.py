@@ -1,1 +1,1 @@
-"""What training the two models shares: the request, the run, and the model directory that comes of it."""
+"""Training shared by both models: sentences, recurrences, optimisers, the loop, checkpoints and model directories."""

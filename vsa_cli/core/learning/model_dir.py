@@ -1,13 +1,15 @@
-"""A trained model with all it needs to meet a new photograph or sentence: `embed/` or `gen/`.
+"""Model directories, `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
 
-A model directory (see `training.checkpoint`). Its `config.json`::
+The files are those of `learning.checkpoint`. `config.json` holds::
 
     envelope     format vsa-embedding or vsa-generator; config: {"model": ..., "training": ...}, the dataclasses
                  of `core.config`; parents: corpus, regions
     vocabulary   {"words", "counts", "unknown"}
-    regions      what described the training photographs: a RegionConfig, the CNN's sha256, descriptor_size
+    regions      the FeatureSpec of the training images: a RegionConfig, the CNN's sha256, descriptor_size
     trained_on   {"split", "images", "sentences"}
-    scores       {"split", ...}: of the weights kept, on the split that was held out; {} without one
+    scores       {"split", ...}: metrics of the saved weights on the validation split; {} without one
+
+Models can be packed in float16; packed ones are installed with this package.
 """
 
 from __future__ import annotations
@@ -33,15 +35,15 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Trained(Generic[ModelT]):
-    """A model and what it was made with.
+    """A trained model and the other contents of its directory.
 
     Attributes:
-        model: on its device, in evaluation mode.
-        vocabulary: its words.
-        recipe: how photographs must be described for it.
-        envelope: who it is.
+        model: the model on its device, in evaluation mode.
+        vocabulary: the words that the model knows.
+        feature_spec: how descriptors for the model are extracted from a photograph.
+        envelope: the envelope of the model directory.
         facts: `trained_on` and `scores`.
-        sha256: of its weights' file.
+        sha256: the hash of the weights file.
     """
 
     model: ModelT
@@ -63,7 +65,7 @@ def write_trained(
     """Write a model directory.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: a file cannot be written.
     """
     contents = {"vocabulary": vocabulary.to_dict(), "regions": feature_spec.to_dict(), **facts}
     write_model(folder, envelope, contents, weights)
@@ -80,14 +82,14 @@ def read_trained(
 
     Args:
         folder: the directory.
-        device: where the model goes.
-        format_name: what it must be.
-        config_type: the model's configuration.
+        device: the device to put the model on.
+        format_name: the required format.
+        config_type: the dataclass of the model's configuration.
         build: makes a model from its configuration, the descriptor size D and the vocabulary size V.
 
     Raises:
-        DataError: it is not there.
-        ArtifactError: it is damaged, of another kind, or inconsistent.
+        DataError: the folder is not a model directory.
+        ArtifactError: a file is damaged, of another format, or inconsistent with the others.
     """
     envelope, contents, weights = read_model(folder, format_name, VERSIONS[format_name])
     where = str(folder)
@@ -98,7 +100,7 @@ def read_trained(
     vocabulary = Vocabulary.from_dict(contents.pop("vocabulary", None), where)
     feature_spec = FeatureSpec.from_dict(contents.pop("regions", None), where)
     try:
-        with torch.device("meta"), _Undrawn():  # nothing is allocated by what a configuration claims
+        with torch.device("meta"), _SkipInit():  # a configuration from a file must not make it allocate memory
             model = build(config, feature_spec.descriptor_size, vocabulary.size)
         model.load_state_dict(weights, assign=True)
     except (RuntimeError, ValueError, ArithmeticError) as error:
@@ -107,53 +109,54 @@ def read_trained(
     return Trained(model.to(device).eval(), vocabulary, feature_spec, envelope, contents, sha256)
 
 
-class _Undrawn(TorchFunctionMode):
-    """Leaves first weights undrawn: read ones replace them, and to draw them imports torch's compiler (a second)."""
+class _SkipInit(TorchFunctionMode):
+    """Skips weight initialisation: the weights are replaced anyway, and it would import torch's compiler (1 s)."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call `function`, unless it fills a tensor with first weights."""
+        """Call `function`, unless it initialises a tensor."""
         if getattr(function, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]
         return function(*args, **(kwargs or {}))
 
 
-_NEWEST = 1 << 30  # whatever version it has, packing keeps it
-
-Bundled = Literal["embed", "gen"]
-
-BUNDLE = Path(__file__).parents[2] / "bundled"
-"""Where the models lie that are installed with this package, beside their model card."""
+_ANY_VERSION = 1 << 30  # packing keeps the version that a model has
 
 
 def pack_model(source: Path, target: Path) -> tuple[int, int]:
-    """Write a model directory again with its matrices in float16.
+    """Copy a model directory with the matrices in float16 and without the training state.
 
     Returns:
-        Bytes of the weights before and after.
+        The bytes of the weights before and after.
 
     Raises:
-        DataError: the source is no model directory, or the target cannot be written.
-        ArtifactError: the source is damaged, or holds a number that float16 cannot.
+        DataError: the source is not a model directory, or the target cannot be written.
+        ArtifactError: the source is damaged, or a weight is beyond the range of float16.
     """
-    envelope, contents, weights = read_model(source, model_format(source), _NEWEST)
+    envelope, contents, weights = read_model(source, model_format(source), _ANY_VERSION)
     packed = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in weights.items()}
     for name, tensor in packed.items():
         if not torch.isfinite(tensor).all():
-            raise ArtifactError(f"{source}: {name} holds numbers beyond float16")
+            raise ArtifactError(f"{source}: {name} has numbers beyond the range of float16")
     write_model(target, envelope, contents, packed)
     before, after = (sum(t.nbytes for t in tensors.values()) for tensors in (weights, packed))
     return before, after
 
 
+Bundled = Literal["embed", "gen"]
+
+BUNDLE = Path(__file__).parents[2] / "bundled"
+"""The folder of the models that are installed with this package, and of their model card."""
+
+
 def bundled_model(name: Bundled) -> Path:
-    """The folder of a model that is installed with this package.
+    """The directory of a model that is installed with this package.
 
     Raises:
-        MissingError: this installation lacks it.
+        MissingError: the model is not installed.
     """
     folder = BUNDLE / name
     if not folder.is_dir():
-        raise MissingError(f"{folder}: the bundled model is missing; reinstall vsa, or name one with --model DIR")
+        raise MissingError(f"{folder}: the bundled model is missing; reinstall vsa, or give another one as `model`")
     return folder

@@ -1,9 +1,10 @@
-"""Recurrences over packed sentences, both directions in one product, with gradients written out.
+"""Recurrences over packed sentences, both directions in one product, with hand-written gradients.
 
-Left to automatic differentiation, the weights' gradient is added up anew at every step, and costs more than all
-products together. Here every step keeps what it needs, and the weights' gradient is one product at the end. D counts
-directions, N words, H hidden units, B sentences. A step's words lie together: first the first words of all sentences,
-longest sentence first, then the second words of those that have one, and so on.
+Automatic differentiation would accumulate the weights' gradient at every step, which costs more than all products
+together. Here each step keeps what the backward pass needs, and the weights' gradient is one product at the end.
+
+Shapes: D directions (only here), N words, H hidden units, B sentences. Words are packed by step: the first words of all
+sentences, longest sentence first, then the second words of those that have one, and so on.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def relu_recurrence(e: Tensor, weight: Tensor, bias: Tensor, batch_sizes: Sequen
 
     Args:
         e: (D, N, H) inputs.
-        weight: (D, H, H), used as h W.
-        bias: (D, 1, H).
-        batch_sizes: rows of each step.
+        weight: (D, H, H) W, used as h W.
+        bias: (D, 1, H) b.
+        batch_sizes: the number of words in each step.
 
     Returns:
-        (D, N, H), of `e`'s type.
+        (D, N, H) states, of the dtype of `e`.
     """
     result: Tensor = _Relu.apply(e + bias.to(e.dtype), weight.to(e.dtype), tuple(batch_sizes))
     return result
@@ -42,14 +43,14 @@ def gru_recurrence(
         h_t = (1 - z) n + z h_{t-1}
 
     Args:
-        gates: (D, N, 3H) what the words add to r, z and n.
-        weight: (D, H, 3H), used as h W.
-        bias: (D, 1, 3H).
-        batch_sizes: rows of each step.
-        start: (D, B, H) h_0; zero if not given.
+        gates: (D, N, 3H) g_r, g_z and g_n: what the inputs contribute to each gate.
+        weight: (D, H, 3H) W, used as h W.
+        bias: (D, 1, 3H) b.
+        batch_sizes: the number of words in each step.
+        start: (D, B, H) h_0; zero by default.
 
     Returns:
-        (D, N, H), of `gates`' type.
+        (D, N, H) states, of the dtype of `gates`.
     """
     if start is None:
         start = gates.new_zeros(gates.shape[0], batch_sizes[0], gates.shape[2] // 3)
@@ -59,7 +60,7 @@ def gru_recurrence(
 
 
 def _steps(batch_sizes: Sequence[int]) -> list[tuple[int, int, int]]:
-    """(first row, end row, first row of the step before) of every step."""
+    """(first row, end row, first row of the previous step) of every step."""
     ends = list(accumulate(batch_sizes))
     starts = [0, *ends[:-1]]
     return list(zip(starts, ends, [0, *starts[:-1]], strict=True))
@@ -123,7 +124,7 @@ class _Gru(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         past, rz, n, u_n, weight = ctx.saved_tensors
         r, z = rz.chunk(2, -1)
-        # Slopes of each pre-activation for one unit of dL/dh_t: all steps at once, before the loop.
+        # The slope of each pre-activation per unit of dL/dh_t: all steps together, before the loop.
         slope_n = (1 - z) * (1 - n * n)
         slopes = torch.cat([slope_n * u_n * r * (1 - r), (past - n) * z * (1 - z), slope_n * r], -1)  # of u
         d = grads[0].to(n.dtype).clone()

@@ -1,4 +1,4 @@
-"""A training from request to model directory, whatever is learnt: resuming, keeping the best, writing it."""
+"""A training run, for either model: resume, train, and save the best weights as a model directory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.checkpoint import has_training, read_training, write_training
-from vsa_cli.core.learning.loop import Epoch, Plan, State, Step, Task, fit
+from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit
 from vsa_cli.core.learning.model_dir import write_trained
+from vsa_cli.core.learning.optim import make_optimizer
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
 
@@ -26,19 +27,19 @@ Training = TypeVar("Training", EmbedTraining, GeneratorTraining)
 
 
 @dataclass(frozen=True)
-class Request(Generic[ModelConfig, Training]):
-    """A training, asked for.
+class TrainingRequest(Generic[ModelConfig, Training]):
+    """What to train, and how.
 
     Attributes:
-        out: the model directory.
-        model: what is trained.
-        training: how.
-        split: trained on.
-        validate: the split that chooses the best epoch; None trains for all epochs and keeps the last.
-        keep_last: keep the last epoch even where `validate` measures each.
-        seed: of initial weights, batch order and dropout.
-        device: where.
-        resume: continue the run in `out`.
+        out: the model directory to write.
+        model: the configuration of the model.
+        training: the configuration of the training.
+        split: the corpus split to train on.
+        validate: the split that selects the best epoch; None trains for all epochs and keeps the last.
+        keep_last: keep the weights of the last epoch even if `validate` is given.
+        seed: the seed of initial weights, batch order and dropout.
+        device: the device to train on.
+        resume: resume the run in `out`, if there is one.
     """
 
     out: Path
@@ -53,10 +54,10 @@ class Request(Generic[ModelConfig, Training]):
 
 
 def vocabulary_of(corpus: Corpus) -> Vocabulary:
-    """The words to train on.
+    """The vocabulary of a corpus.
 
     Raises:
-        DataError: the corpus has no train split, hence no vocabulary.
+        DataError: the train split is empty, so there is no vocabulary.
     """
     if corpus.vocabulary is None:
         raise DataError("the corpus has no vocabulary: its train split is empty")
@@ -65,44 +66,42 @@ def vocabulary_of(corpus: Corpus) -> Vocabulary:
 
 def run_training(
     task: Task[Any],
-    optimizer: torch.optim.Optimizer,
-    request: Request[ModelConfig, Training],
+    request: TrainingRequest[ModelConfig, Training],
     format_name: str,
     corpus: Corpus,
     regions: RegionStore,
     sentences: int,
     sources: Mapping[str, Any] | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
-    """Train, writing `request.out` as the model improves.
+    """Train, and write `request.out` each time the model improves.
 
     Args:
-        task: what is learnt.
-        optimizer: of its model's parameters.
-        request: how.
-        format_name: of the model directory.
-        corpus: its source.
-        regions: likewise.
-        sentences: trained on in an epoch.
-        sources: what else it is made from, as facts for the envelope's configuration.
+        task: the model, on the request's device, its data and its loss.
+        request: what to train, and how.
+        format_name: the format of the model directory.
+        corpus: the corpus of the training data.
+        regions: the regions of the training data.
+        sentences: the number of items in an epoch: sentences or, with the `cider` objective, images.
+        sources: further sources of the model, for the envelope's configuration.
 
     Returns:
-        The epoch whose weights are kept, be it of this run or of the one continued.
+        The epoch whose weights are kept; it may be of the run that was resumed.
 
     Raises:
-        ArtifactError: the run to continue was begun otherwise.
+        ArtifactError: the run to resume had other settings.
         DataError: the output cannot be written.
-        DivergedError: the loss is not finite.
+        DivergedError: the training has diverged.
     """
-    settings = request.training
+    training = request.training
     envelope = envelope_of(format_name, corpus, regions, request, sources)
     feature_spec = FeatureSpec.of(regions.envelope, str(regions.path))
-    asked = {
+    settings = {
         **settings_of(envelope),
         "split": request.split,
         "validate": request.validate,
-        "keep_last": request.keep_last,  # which weights the state holds as those to keep
+        "keep_last": request.keep_last,  # decides which weights the state holds as the best
     }
-    state = State(task.model, optimizer)
+    state = TrainingState(task.model, make_optimizer(task.model, training))
     trained_on = {"split": request.split, "images": len(corpus.split(request.split)), "sentences": sentences}
 
     def kept() -> Epoch | None:
@@ -114,29 +113,29 @@ def run_training(
         write_trained(request.out, envelope, vocabulary_of(corpus), feature_spec, facts, state.best)
 
     def save() -> None:
-        write_training(request.out, state, asked)
+        write_training(request.out, state, settings)
         last = state.history[-1]
         if last.best or request.keep_last:
             write(last)
 
     if request.resume and has_training(request.out):
-        read_training(request.out, state, asked)
-        if (epoch := kept()) is not None:  # the run may have died between its two files
+        read_training(request.out, state, settings)
+        if (epoch := kept()) is not None:  # the run may have been killed between writing the two files
             write(epoch)
-    plan = Plan(
-        learning_rate=settings.learning_rate,
-        clip=settings.clip,
-        epochs=settings.epochs,
-        patience=settings.epochs if request.keep_last else settings.patience,
-        steps_per_epoch=math.ceil(sentences / settings.batch_size),
+    schedule = Schedule(
+        learning_rate=training.learning_rate,
+        clip=training.clip,
+        epochs=training.epochs,
+        patience=training.epochs if request.keep_last else training.patience,
+        steps_per_epoch=math.ceil(sentences / training.batch_size),
         keep_last=request.keep_last,
     )
-    yield from fit(task, state, plan, request.seed, save)
+    yield from fit(task, state, schedule, request.seed, save)
     return kept()
 
 
 def settings_of(envelope: Envelope) -> dict[str, Any]:
-    """What a run was asked for, each thing under the name that a message can call it by."""
+    """The settings of a run, each under the name by which a message refers to it."""
     config = dict(envelope.config)
     groups = {**config.pop("model"), **config.pop("training"), **config}
     sources = {role: source["sha256"] for role, source in envelope.parents.items()}
@@ -147,10 +146,10 @@ def envelope_of(
     format_name: str,
     corpus: Corpus,
     regions: RegionStore,
-    request: Request[ModelConfig, Training],
+    request: TrainingRequest[ModelConfig, Training],
     sources: Mapping[str, Any] | None = None,
 ) -> Envelope:
-    """The envelope of what a request makes; `sources` are further entries of its configuration."""
+    """The envelope of the model that a request makes; `sources` are further entries of its configuration."""
     return Envelope(
         format=format_name,
         version=VERSIONS[format_name],

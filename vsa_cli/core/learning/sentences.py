@@ -1,4 +1,4 @@
-"""The sentences of a split as word ids, beside the images that they are of."""
+"""The sentences of a split as word ids, and the image that each describes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vsa_cli.core.regions.store import RegionStore
 
 @dataclass(frozen=True)
 class Sentences:
-    """What is said of the images of a split.
+    """The images of a split and their sentences.
 
     Attributes:
-        images: K of them.
-        words: M lists of word ids, none empty.
-        image: M indices into `images`.
-        ids: M sentence ids.
-        wordless: (index into `images`, sentence id) of those left with no word.
+        images: the K images.
+        words: the word ids of M sentences, none empty.
+        image: for each of the M sentences, the index of its image.
+        ids: the ids of the M sentences.
+        out_of_vocabulary: (image index, sentence id) of each sentence with no known word; it is not among the M.
     """
 
     images: tuple[Image, ...]
@@ -30,25 +30,27 @@ class Sentences:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The images' ids as text."""
+        """The image ids as text, by which regions are stored."""
         return tuple(image.key for image in self.images)
 
 
 def require_same_photograph(image: Image, regions: RegionStore) -> None:
-    """See that regions under an image's name, if there are any, are of its photograph.
+    """Check that the regions stored for an image, if any, were extracted from its photograph.
 
     Raises:
-        ArtifactError: they describe another file.
+        ArtifactError: they were extracted from another file.
     """
     if image.key in regions and regions.hash_of(image.key) != image.sha256:
-        raise ArtifactError(f"{regions.path}: {image.key} is another photograph there than in the corpus; extract anew")
+        raise ArtifactError(
+            f"{regions.path}: the photograph {image.key} differs from that of the corpus; extract the regions again"
+        )
 
 
 def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Sentences:
-    """The sentences of a split, whose photographs must be those that the regions describe.
+    """Read the sentences of a split, and check that its regions belong to the same photographs.
 
     Raises:
-        ArtifactError: the regions describe another file under an image's name.
+        ArtifactError: the regions of an image were extracted from another file.
         DataError: the split has no image, or no sentence with a known word.
     """
     images = tuple(corpus.split(split))
@@ -67,5 +69,5 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
             else:
                 out_of_vocabulary.append((row, sentence.sentence_id))
     if not known:
-        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
+        raise DataError(f"split {split}: no sentence has a word of the vocabulary")
     return Sentences(images, tuple(known), tuple(rows), tuple(ids), tuple(out_of_vocabulary))
