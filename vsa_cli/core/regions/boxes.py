@@ -1,4 +1,4 @@
-"""Geometry of boxes: arrays of (x1, y1, x2, y2). Knows no images."""
+"""Geometry of boxes as arrays of (x1, y1, x2, y2). Does not know images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Boxes = NDArray[np.float32]
 
 
 def area(boxes: Boxes) -> NDArray[np.float32]:
-    """(N,) areas, in squared units of the boxes."""
+    """(N,) areas, in squared units of the coordinates."""
     sides = boxes[:, 2:] - boxes[:, :2]
     return sides[:, 0] * sides[:, 1]
 
 
 def shared_area(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """(N, M) the area that every box of `a` shares with every box of `b`."""
+    """(N, M) area of the intersection of each box of `a` with each box of `b`."""
     left_top = np.maximum(a[:, None, :2], b[None, :, :2])
     right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.clip(right_bottom - left_top, 0, None)
@@ -25,7 +25,7 @@ def shared_area(a: Boxes, b: Boxes) -> NDArray[np.float32]:
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """(N, M) intersection over union of every box of `a` with every box of `b`."""
+    """(N, M) intersection over union of each box of `a` with each box of `b`."""
     shared = shared_area(a, b)
     union = area(a)[:, None] + area(b)[None, :] - shared
     ratio: NDArray[np.float32] = (shared / np.maximum(union, 1e-9)).astype(np.float32)
@@ -33,7 +33,7 @@ def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
 
 
 def containment(boxes: Boxes) -> NDArray[np.float32]:
-    """(N, N) at [i, j] the share of box j that lies in box i, from 0 to 1."""
+    """(N, N) where [i, j] is the share of box j that lies inside box i, from 0 to 1."""
     shares: NDArray[np.float32] = (shared_area(boxes, boxes) / np.maximum(area(boxes), 1e-9)).astype(np.float32)
     return shares
 
@@ -44,17 +44,21 @@ def whole(width: float, height: float) -> Boxes:
 
 
 def clip(boxes: Boxes, width: float, height: float) -> Boxes:
-    """The boxes cut to the image; those of which less than a pixel is left on a side go."""
+    """(N, 4): the boxes cut to the image; a box outside it is left with an area of zero."""
     limits = np.array([width, height, width, height], np.float32)
-    inside = np.clip(boxes, 0, limits).astype(np.float32)
-    keep = (inside[:, 2] - inside[:, 0] >= 1) & (inside[:, 3] - inside[:, 1] >= 1)
-    return inside[keep]
+    return np.clip(boxes, 0, limits).astype(np.float32)
+
+
+def has_pixels(boxes: Boxes) -> NDArray[np.bool_]:
+    """(N,) whether each box is at least a pixel wide and a pixel high."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return (sides[:, 0] >= 1) & (sides[:, 1] >= 1)
 
 
 def grid(width: float, height: float, count: int) -> Boxes:
-    """`count` boxes from a pyramid of grids: 2x2, 3x3, 4x4 ... cells, each level's cells half as large again.
+    """(count, 4) boxes from a pyramid of grids of 2x2, 3x3, 4x4 ... cells.
 
-    Deterministic; cells overlap, so that things on the seams are seen whole.
+    Deterministic. Cells are enlarged by half and overlap, so that an object between two cells is whole in some box.
     """
     boxes: list[tuple[float, float, float, float]] = []
     level = 2
