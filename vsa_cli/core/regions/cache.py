@@ -46,7 +46,7 @@ def count_cached(folder: Path) -> tuple[int, int]:
     """How many photographs a cache folder holds, and the bytes of its files."""
     count = size = 0
     for path in folder.glob("regions/*.sqlite"):
-        with suppress(OSError, sqlite3.Error):
+        with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
             size += path.stat().st_size
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                 if _is_ours(connection):
@@ -112,7 +112,7 @@ class RegionCache:
                 return self._open().execute(statement, values).fetchall()
             except (OSError, MemoryError):
                 return []
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # a message may quote what is damaged
                 if _is_damage(error, self.path):
                     self._remove()
                 return []
@@ -122,7 +122,7 @@ class RegionCache:
 
         Raises:
             OSError: the folder cannot be made.
-            sqlite3.Error: the file cannot be opened, or is not ours.
+            sqlite3.Error: the file cannot be opened, is damaged, or is not ours.
         """
         if self._connection is not None and self._opened == _identity(self.path):
             return self._connection
@@ -182,7 +182,7 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     return found == [(f"CREATE TABLE {_TABLE}",)]
 
 
-def _is_damage(error: sqlite3.Error, path: Path) -> bool:
+def _is_damage(error: Exception, path: Path) -> bool:
     """Whether an error lies in the file itself; a lock, a full disk or a read-only one passes."""
     if not isinstance(error, sqlite3.OperationalError):
         return True
