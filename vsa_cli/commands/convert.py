@@ -1,4 +1,4 @@
-"""`vsa convert`: regions to what other programs read, and theirs to ours."""
+"""`vsa convert`: regions to the file formats of other programs, and back."""
 
 from __future__ import annotations
 
@@ -14,42 +14,45 @@ def convert(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A regions.h5, a .tsv, a SPLIT_ims.npy, or a folder of these.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A .tsv or a folder; or a regions.h5.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Output: a .tsv, a folder, or a regions.h5.")
+    ],
     corpus: Annotated[
         Path | None,
-        typer.Argument(metavar="[CORPUS]", help="The corpus.json of the photographs; only h5 to .tsv goes without."),
+        typer.Argument(metavar="[CORPUS]", help="The corpus.json of the photographs; not needed for h5 to .tsv."),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", metavar="SPLIT", help="Only this split: train, tune, val, test or all.")
+        str, typer.Option("--split", metavar="SPLIT", help="Split to convert: train, tune, val, test or all.")
     ] = "all",
     cnn: Annotated[
         str,
-        typer.Option("--cnn", metavar="NAME", help="What to call the network that described imported regions."),
+        typer.Option("--cnn", metavar="NAME", help="Name for the network that computed imported descriptors."),
     ] = "unknown",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Convert regions.h5 to the files of other programs, and theirs to regions.h5.
+    """Convert regions.h5 to the file formats of other programs, and back.
 
-    The names say what is what. A .tsv is bottom-up-attention's: image_id, image_w, image_h, num_boxes, boxes and
-    features (base64 of float32), a photograph a line. A folder is SCAN's: SPLIT_ims.npy and SPLIT_caps.txt, with
-    SPLIT_ids.txt, which says what photographs the rows are, and SPLIT_boxes.npy.
+    The suffix of a name determines the format. A .tsv is bottom-up-attention's: image_id, image_w, image_h,
+    num_boxes, boxes and features (base64 of float32), a photograph a line. A folder is SCAN's: SPLIT_ims.npy and
+    SPLIT_caps.txt, with SPLIT_ids.txt, which names the photograph of each row, and SPLIT_boxes.npy.
 
-    Imported regions fit a corpus.json of the same photographs: train, align, retrieve, and caption with --corpus and
-    --regions-file. A model that has learnt from them takes no photographs, for the network that described them is not
-    here; --cnn tells such networks apart. Where no box is the whole image's, the mean of the regions stands for it.
-    Where the boxes are lost, as in SCAN's own files, every region takes the whole image's. Descriptors become float16.
+    Imported regions are used with a corpus.json of the same photographs, for training, align, retrieve, and caption
+    with --corpus and --regions-file. A model trained on them cannot encode new photographs, since the network behind
+    the descriptors is not available; --cnn tells such networks apart. If no box is the whole image, the mean of the
+    regions describes it. If there are no boxes, as in SCAN's own files, every region has the box of the whole image.
+    Descriptors become float16.
 
     Example: vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up
     """
     from vsa_cli.core.io.json import dump_json
-    from vsa_cli.core.regions.interchange.convert import Request, plan_conversion
+    from vsa_cli.core.regions.interchange.convert import ConversionRequest, plan_conversion
     from vsa_cli.core.regions.interchange.imported import Converted
     from vsa_cli.output.console import Console, print_data
 
     console = Console(quiet=quiet)
-    conversion = plan_conversion(Request(source, corpus, output, split, cnn, force))
+    conversion = plan_conversion(ConversionRequest(source, corpus, output, split, cnn, force))
     with console.progress("photographs", conversion.images, "images") as bar:
         made = Converted(tick=bar.advance)
         conversion.run(made)
@@ -58,8 +61,8 @@ def convert(
     if made.failed > len(made.failures):
         console.warn(f"and {made.failed - len(made.failures)} more")
     if made.unmatched:
-        asked = "the corpus" if split == "all" else f"the corpus's split {split}"
-        console.say(f"note: {made.unmatched} entries are of no photograph in {asked}: left out")
+        searched = "the corpus" if split == "all" else f"the corpus's split {split}"
+        console.say(f"note: {made.unmatched} entries are not of a photograph in {searched}: left out")
     for note in made.notes:
         console.say(f"note: {note}")
     if json:

@@ -1,4 +1,4 @@
-"""`vsa extract-regions`: boxes and descriptors of every photograph."""
+"""`vsa extract-regions`: boxes and descriptors of photographs."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from vsa_cli.core.io.files import check_output
 
 def extract_regions(
     source: Annotated[Path, typer.Argument(metavar="CORPUS|DIR", help="A corpus.json, or a folder of photographs.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")] = Path(
-        "regions.h5"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Output file.")] = Path("regions.h5"),
     split: Annotated[
-        str, typer.Option("--split", metavar="SPLIT", help="Of a corpus: train, tune, val, test or all.")
+        str, typer.Option("--split", metavar="SPLIT", help="Split of the corpus: train, tune, val, test or all.")
     ] = "all",
     images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="The photographs' folder, if it has moved.")
+        Path | None, typer.Option("--images", metavar="DIR", help="Folder of the photographs, if they have moved.")
     ] = None,
-    detector: Annotated[Detector, typer.Option(help="What proposes boxes.")] = RegionConfig.detector,
+    detector: Annotated[Detector, typer.Option(help="Source of the boxes.")] = RegionConfig.detector,
     top: Annotated[
-        int, typer.Option(min=0, max=1000, metavar="N", help="Boxes kept beside the whole image.")
+        int, typer.Option(min=0, max=1000, metavar="N", help="Boxes to keep besides the whole image.")
     ] = RegionConfig.top,
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="For --detector boxes: JSON, image id to [[x1,y1,x2,y2]]."),
+        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id to [[x1,y1,x2,y2]]."),
     ] = None,
     detector_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For --detector fasterrcnn: its weights (.pth).")
+        Path | None, typer.Option(metavar="FILE", help="Weight file (.pth) for --detector fasterrcnn.")
     ] = None,
     cnn: Annotated[
-        str, typer.Option(metavar="NAME", help="efficientnet_lite0 or _lite2, alexnet, vgg16, resnet50 ...")
+        str, typer.Option(metavar="NAME", help="CNN: efficientnet_lite0 or _lite2, alexnet, vgg16, resnet50 ...")
     ] = RegionConfig.cnn,
     cnn_weights: options.CnnWeights = None,
     describe: Annotated[
@@ -44,7 +42,7 @@ def extract_regions(
     side: Annotated[
         int,
         typer.Option(
-            min=0, max=2048, metavar="PX", help="The CNN's input; 0 takes 320 for roi, and for crop the CNN's own."
+            min=0, max=2048, metavar="PX", help="Side of the CNN's input; 0 is 320 for roi, the CNN's own for crop."
         ),
     ] = RegionConfig.side,
     photo_side: Annotated[
@@ -53,7 +51,7 @@ def extract_regions(
             min=0,
             max=4096,
             metavar="PX",
-            help="Reduce larger photographs to this shorter side first; 0 takes their median.",
+            help="Shorter side to which larger photographs are reduced first; 0 is their median.",
         ),
     ] = RegionConfig.photo_side,
     device: options.Device = "auto",
@@ -68,7 +66,7 @@ def extract_regions(
     """Find regions in photographs and describe each with a CNN.
 
     Writes regions.h5: for every photograph the whole image and its best boxes, each with a descriptor.
-    An interrupted run goes on with --resume; a photograph that cannot be read is named, and the rest is done.
+    An interrupted run continues with --resume. Photographs that cannot be read are reported and skipped.
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
@@ -77,34 +75,26 @@ def extract_regions(
 
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.io.json import dump_json
-    from vsa_cli.core.regions.encoder import PhotoEncoder
-    from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
-    from vsa_cli.core.regions.plan import Files, plan_extraction
+    from vsa_cli.core.regions.extract import SHARD, prepare_output
+    from vsa_cli.core.regions.extract import extract_regions as extract
+    from vsa_cli.core.regions.plan import InputFiles, plan_extraction
     from vsa_cli.output.console import Console, print_data, print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
-    files = Files(images, cnn_weights, detector_weights, boxes)
-    plan = plan_extraction(source, split, config, files, resolve_device(device), seed)
-    console = Console(quiet=quiet)
+    files = InputFiles(images, cnn_weights, detector_weights, boxes)
+    workers = threads or os.cpu_count() or 1
+    plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
+    console, count = Console(quiet=quiet), len(plan.photos)
     if dry_run:
-        photographs, feature_spec = len(plan.photos), plan.feature_spec.to_dict()
-        console.say(f"would describe {photographs} photographs in shards of {SHARD} as {feature_spec}")
+        spec = plan.spec.to_dict()
+        console.say(f"would describe {count} photographs in shards of {SHARD} as {spec}")
         if json:
-            print_data(dump_json({"output": str(output), "photographs": photographs, "recipe": feature_spec}))
+            print_data(dump_json({"output": str(output), "photographs": count, "recipe": spec}))
         return
     finished = prepare_output(output, plan.envelope, force=force, resume=resume)
     if finished is not None:
         console.say(f"{output}: nothing left to do")
         if json:
-            print_extraction(output, finished, len(plan.photos) - finished, seconds=0.0)
+            print_extraction(output, finished, count - finished, seconds=0.0)
         return
-    workers = threads or os.cpu_count() or 1
-    records = extract_regions(
-        plan.photos,
-        PhotoEncoder(plan.extractor, None, workers),
-        plan.envelope,
-        output,
-        workers=workers,
-        size=plan.feature_spec.descriptor_size,
-    )
-    report_extraction(console, records, source=source, total=len(plan.photos), output=output, as_json=json)
+    report_extraction(console, extract(plan, output), source=source, total=count, output=output, as_json=json)

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,7 +28,7 @@ from vsa_cli.core.io.images import can_read_heic, encode_jpeg
 from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
 from vsa_cli.core.metrics.meteor import java_version
-from vsa_cli.core.regions.cache import cache_folder
+from vsa_cli.core.regions.cache import cache_folder, count_cached
 from vsa_cli.core.regions.cnn import find_weights
 from vsa_cli.core.regions.efficientnet_lite import SCALES
 
@@ -148,11 +147,8 @@ def _model(name: Bundled) -> Finding:
 
 
 def _cache(folder: Path) -> Finding:
-    sizes = []
-    for path in folder.glob("regions/*/*/*.npz"):
-        with suppress(OSError):  # a run that trims the cache was quicker
-            sizes.append(path.stat().st_size)
-    kept = f"{len(sizes):,} photographs, {sum(sizes) / 1e6:.1f} MB"
+    count, size = count_cached(folder)
+    kept = f"{count:,} photographs, {size / 1e6:.1f} MB"
     place = folder
     while not place.exists():
         place = place.parent

@@ -1,1 +1,6 @@
-"""Boxes in photographs and the CNN's description of each: `regions.h5`."""
+"""Boxes in photographs, and a CNN descriptor of each: `regions.h5`.
+
+photograph -> detectors (boxes) -> features (descriptors) -> encoder -> cache, or extract -> store (regions.h5)
+              proposals            cnn
+regions of other programs <-> interchange <-> store
+"""

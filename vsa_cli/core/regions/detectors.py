@@ -1,4 +1,7 @@
-"""What proposes boxes, behind one interface. torchvision's detectors come in here."""
+"""Sources of boxes behind one interface: selective search, a grid, the user's own boxes, Faster R-CNN.
+
+The only module that imports torchvision's detectors.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
 from vsa_cli.core.io.images import Picture
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import read_weights
 from vsa_cli.core.regions.features import FeatureExtractor
 from vsa_cli.core.regions.proposals import class_confidence, plausible, propose, select
@@ -25,11 +28,11 @@ from vsa_cli.core.regions.proposals import class_confidence, plausible, propose,
 
 @dataclass(frozen=True)
 class Found:
-    """Boxes chosen in a photograph, best first, the whole image not among them.
+    """The boxes chosen in a photograph, best first, without the whole image.
 
     Attributes:
         boxes: (R, 4) in pixels of the upright original.
-        scores: (R,) the detector's own.
+        scores: (R,) the detector's own scores.
     """
 
     boxes: Boxes
@@ -37,58 +40,68 @@ class Found:
 
 
 class Detector(Protocol):
-    """What `extract` needs of a detector; called from several threads at once."""
+    """A source of boxes; called from several threads at the same time."""
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The best boxes of a photograph, whose whole map by the describer's CNN is at hand."""
+        """The best boxes of a photograph.
+
+        Args:
+            image_id: the photograph's id, by which the user's own boxes are found.
+            picture: the decoded photograph.
+            feature_map: (C, h, w) float32, the feature extractor's map of the whole photograph.
+        """
 
 
 def _to_original(picture: Picture) -> NDArray[np.float32]:
-    """(4,) what boxes in pixels of `picture.rgb` are multiplied with."""
+    """(4,) factors from pixels of `picture.rgb` to pixels of the original."""
     height, width = picture.rgb.shape[:2]
     return np.array([picture.width / width, picture.height / height] * 2, np.float32)
 
 
-class SelectiveSearch:
-    """Class-agnostic proposals, judged by the CNN's own ImageNet classifier: the embedded default."""
+def _inside(boxes: Boxes, picture: Picture) -> Boxes:
+    clipped = geometry.clip(boxes, picture.width, picture.height)
+    return clipped[geometry.has_pixels(clipped)]
 
-    def __init__(self, top: int, feature_extractor: FeatureExtractor) -> None:
-        self._top, self._describer = top, feature_extractor
+
+class SelectiveSearch:
+    """Class-agnostic proposals, scored by the CNN's own ImageNet classifier: the default."""
+
+    def __init__(self, top: int, features: FeatureExtractor) -> None:
+        self._top, self._features = top, features
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """See `Detector`."""
+        """The proposals that together represent most of the photograph."""
         width, height = picture.width, picture.height
-        proposals = geometry.clip(propose(picture.rgb) * _to_original(picture), width, height)
-        candidates = plausible(proposals, width, height)
-        confidence = class_confidence(self._describer, feature_map, picture, candidates)
+        candidates = plausible(_inside(propose(picture.rgb) * _to_original(picture), picture), width, height)
+        confidence = class_confidence(self._features, feature_map, picture, candidates)
         chosen, scores = select(candidates, confidence, width, height, self._top)
         return Found(chosen, scores)
 
 
 class Grid:
-    """A pyramid of grids: deterministic, needs nothing; for tests and as a last resort."""
+    """Cells of a pyramid of grids: deterministic, without weights; for tests and comparisons."""
 
     def __init__(self, top: int) -> None:
         self._top = top
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """See `Detector`."""
+        """The first cells of the grids, whatever the photograph shows; each with a score of 0."""
         found = geometry.grid(picture.width, picture.height, self._top)
         return Found(found, np.zeros(len(found), np.float32))
 
 
 class GivenBoxes:
-    """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the original."""
+    """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the upright original."""
 
     def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path) -> None:
         self._top, self._boxes, self._path = top, boxes, path
 
     @classmethod
     def read(cls, path: Path, top: int) -> GivenBoxes:
-        """Read the file.
+        """Read the boxes of all photographs from a file.
 
         Raises:
-            DataError: not such a JSON object, naming the first image that is wrong.
+            DataError: the file is not such a JSON object; the message names the first image whose boxes are wrong.
         """
         data = read_json(path)
         if not isinstance(data, dict):
@@ -96,20 +109,20 @@ class GivenBoxes:
         return cls(top, {image_id: _as_boxes(rows, f"{path}: {image_id}") for image_id, rows in data.items()}, path)
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """See `Detector`.
+        """The first boxes that the file has for a photograph; each with a score of 1.
 
         Raises:
-            DataError: the file has no boxes for the image.
+            DataError: the file has no boxes for the photograph.
         """
         if image_id not in self._boxes:
             raise DataError(f"{self._path}: no boxes for {image_id}")
-        found = geometry.clip(self._boxes[image_id], picture.width, picture.height)[: self._top]
+        found = _inside(self._boxes[image_id], picture)[: self._top]
         return Found(found, np.ones(len(found), np.float32))
 
 
 def _as_boxes(rows: object, where: str) -> Boxes:
     try:
-        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is rejected below
             boxes = np.array(rows, np.float32).reshape(-1, 4)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{where}: boxes must be lists of four numbers") from error
@@ -119,7 +132,7 @@ def _as_boxes(rows: object, where: str) -> Boxes:
 
 
 class FasterRcnn:
-    """torchvision's Faster R-CNN (ResNet-50 FPN), with weights from a path or from torch's cache."""
+    """torchvision's Faster R-CNN (ResNet-50 FPN), with weights from a file or from torch's download folder."""
 
     _FILE = "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"
 
@@ -128,9 +141,7 @@ class FasterRcnn:
 
         path = weights or Path(torch.hub.get_dir()) / "checkpoints" / self._FILE
         if not path.is_file():
-            raise MissingError(
-                f"--detector fasterrcnn: no trained weights at {path.name}; give --detector-weights FILE"
-            )
+            raise MissingError(f"`detector` fasterrcnn: no weights at {path}; name their file with `detector_weights`")
         network = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, box_detections_per_img=top)
         try:
             network.load_state_dict(read_weights(path))
@@ -141,39 +152,38 @@ class FasterRcnn:
 
     @torch.inference_mode()
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """See `Detector`."""
+        """The detections of the highest scores."""
         pixels = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1).to(self._device).float() / 255
         found = self._network([pixels])[0]
         boxes = found["boxes"].cpu().numpy() * _to_original(picture)
-        limits = np.array([picture.width, picture.height] * 2, np.float32)
-        return Found(np.clip(boxes, 0, limits).astype(np.float32), found["scores"].cpu().numpy())
+        return Found(geometry.clip(boxes, picture.width, picture.height), found["scores"].cpu().numpy())
 
 
 def build_detector(
-    config: RegionConfig, feature_extractor: FeatureExtractor, boxes_file: Path | None, weights: Path | None
+    config: RegionConfig, features: FeatureExtractor, boxes_file: Path | None, weights: Path | None
 ) -> Detector:
     """The detector that a configuration names.
 
     Args:
-        config: with `detector` and `top`.
-        describer: whose classifier judges proposals.
-        boxes_file: for `boxes`.
-        weights: for `fasterrcnn`.
+        config: the configuration, of which `detector` and `top` matter here.
+        features: the feature extractor, whose classifier scores proposals.
+        boxes_file: the user's own boxes, for the detector `boxes`.
+        weights: the weight file, for the detector `fasterrcnn`.
 
     Raises:
-        UsageError: a file that the detector needs was not named, or one that it does not.
-        MissingError: no weights.
+        ConfigError: a file that the detector needs is not given, or a given file is not used by the detector.
+        MissingError: the weights are not installed.
         DataError: the boxes file is wrong.
     """
-    for name, option, file in (("boxes", "--boxes", boxes_file), ("fasterrcnn", "--detector-weights", weights)):
+    for name, setting, file in (("boxes", "boxes", boxes_file), ("fasterrcnn", "detector_weights", weights)):
         if file is not None and config.detector != name:
-            raise ConfigError(f"{option} goes with --detector {name}, not with {config.detector}")
+            raise ConfigError(f"`{setting}` goes with `detector` {name}, not with {config.detector}")
     if config.detector == "selective-search":
-        return SelectiveSearch(config.top, feature_extractor)
+        return SelectiveSearch(config.top, features)
     if config.detector == "grid":
         return Grid(config.top)
     if config.detector == "fasterrcnn":
-        return FasterRcnn(config.top, weights, feature_extractor.device)
+        return FasterRcnn(config.top, weights, features.device)
     if boxes_file is None:
-        raise ConfigError("--detector boxes: name the file with --boxes FILE")
+        raise ConfigError("`detector` boxes: name the file of the boxes with `boxes`")
     return GivenBoxes.read(boxes_file, config.top)

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite, written for inference: a plain stack of convolutions with batch normalisation folded in.
+"""EfficientNet-Lite for inference: a plain stack of convolutions with the batch normalisation folded into them.
 
 The Lite family is EfficientNet without squeeze-and-excitation, with ReLU6, and with an unscaled stem and head.
-Knows its weight files' naming, nothing of photographs.
+Knows the names in its weight files; does not know photographs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ CLASSES = 1000
 
 @dataclass(frozen=True)
 class Scale:
-    """How a member of the family is scaled; `side` is the input it was trained for, in pixels."""
+    """The scale of a member of the family.
+
+    Attributes:
+        width: factor of the number of channels.
+        depth: factor of the number of blocks in a stage.
+        side: side of the input it was trained for, in pixels.
+    """
 
     width: float
     depth: float
@@ -34,7 +40,7 @@ SCALES = {
     "efficientnet_lite2": Scale(width=1.1, depth=1.2, side=260),
 }
 
-# repeats, kernel, stride, expansion, output channels, before scaling
+# repeats, kernel, stride, expansion, output channels; before scaling
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -49,7 +55,7 @@ _EPSILON = 1e-3
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow pads: evenly, the odd pixel at the right and the bottom."""
+    """A convolution with TensorFlow's padding: equal on both sides, an odd pixel at the right or the bottom."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) to (B, C', ceil(h / stride), ceil(w / stride))."""
@@ -63,7 +69,7 @@ class SameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted bottleneck: expand, filter each channel in space, project; added to its input where it fits."""
+    """Inverted bottleneck: expand, convolve each channel, project; added to the input if the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -81,7 +87,7 @@ class Block(nn.Module):
 
 
 class LiteBody(nn.Module):
-    """Pixels to the map before pooling, at stride 32."""
+    """Everything before pooling: pixels to a map of stride 32."""
 
     def __init__(self, scale: Scale) -> None:
         super().__init__()
@@ -90,11 +96,8 @@ class LiteBody(nn.Module):
         inputs = _STEM
         for stage, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
             outputs = _round_channels(channels * scale.width)
-            edge = stage in (
-                0,
-                len(_STAGES) - 1,
-            )  # the Lite family leaves the first and last stage's depth alone
-            for i in range(repeats if edge else math.ceil(repeats * scale.depth)):
+            is_fixed = stage in (0, len(_STAGES) - 1)  # the depth of the first and last stage is not scaled
+            for i in range(repeats if is_fixed else math.ceil(repeats * scale.depth)):
                 blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
@@ -114,20 +117,20 @@ def _round_channels(channels: float) -> int:
 
 
 def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[LiteBody, nn.Linear]:
-    """Build a network from a published weight file, folding each batch normalisation into its convolution.
+    """Build a network from a published weight file, with each batch normalisation folded into its convolution.
 
     Args:
         name: a key of `SCALES`.
-        weights: the file's tensors by their published names.
-        where: the file's name, for messages.
+        weights: the tensors of the file, by their published names.
+        where: the name of the file, for messages.
 
     Returns:
         The body and the ImageNet classifier (1,000 classes).
 
     Raises:
-        ArtifactError: a tensor is absent or has the wrong shape.
+        ArtifactError: a tensor is missing or has the wrong shape.
     """
-    with torch.device("meta"):  # first weights would be drawn in vain
+    with torch.device("meta"):  # no random weights are drawn, as all are replaced
         body, classifier = LiteBody(SCALES[name]), nn.Linear(CHANNELS, CLASSES)
     try:
         with torch.no_grad():
@@ -147,13 +150,13 @@ def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[Lit
 
 
 def _fold(conv: nn.Conv2d, weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> None:
-    """BN(Wx) = g (Wx - m) / s + b, with s = sqrt(var + eps), is (g W / s) x + (b - g m / s)."""
+    """BN(Wx) = g (Wx - m) / s + b with s = sqrt(var + eps), which is (g W / s) x + (b - g m / s)."""
     gamma, beta, mean, variance = (
         weights[f"{norm_name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
     kernel = weights[f"{conv_name}.weight"]
     if kernel.shape != conv.weight.shape or any(v.shape != kernel.shape[:1] for v in (gamma, beta, mean, variance)):
-        raise RuntimeError(f"{conv_name}: another shape")  # before products of hostile shapes fill the memory
+        raise RuntimeError(f"{conv_name}: wrong shape")  # checked first: products of hostile shapes fill the memory
     gain = gamma / torch.sqrt(variance + _EPSILON)
     folded = {"weight": kernel * gain[:, None, None, None], "bias": beta - mean * gain}
     conv.load_state_dict(folded, assign=True)

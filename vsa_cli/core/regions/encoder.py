@@ -1,4 +1,4 @@
-"""Photographs to regions and descriptors, as a model's training photographs were described.
+"""Photographs to regions: boxes and descriptors, computed as those of a model's training photographs were.
 
 A photograph passes `RegionExtractor.extract` once: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
 the cache and the threads, and is the one place where a photograph that cannot be read becomes a `FailedPhoto`.
@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import Detector, build_detector
@@ -38,8 +38,8 @@ class RegionExtractor:
 
     Attributes:
         feature_extractor: the CNN that describes boxes.
-        detector: what proposes boxes; None describes the whole image alone.
-        photo_side: larger photographs are first reduced to this shorter side, in pixels; None leaves them as they are.
+        detector: the source of boxes; None describes the whole image alone.
+        photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
     """
 
     feature_extractor: FeatureExtractor
@@ -50,9 +50,9 @@ class RegionExtractor:
         """The regions of a photograph, the whole image first.
 
         Raises:
-            DataError: it cannot be read, or has changed since its corpus was prepared.
+            DataError: the photograph cannot be read, or has changed since its corpus was prepared.
         """
-        # only caches and corpora need the hash, and whole images alone are in neither: reading a file twice is felt
+        # only caches and corpora need the hash; without either the file is read once, not twice
         sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
         if photo.sha256 not in (None, sha256):
             raise DataError(f"{photo.file}: has changed since the corpus was prepared")
@@ -80,26 +80,26 @@ class RegionExtractor:
 
 
 class PhotoEncoder:
-    """Photographs to regions, several at a time, through a cache.
+    """Photographs to regions, several at the same time, through a cache.
 
     Args:
-        extractor: describes one photograph.
-        cache: keeps regions by the content of the photograph's file; None describes every photograph anew.
-        workers: photographs in work at the same time.
+        extractor: encodes one photograph; public as `extractor`.
+        cache: keeps regions by the content of the photograph's file; None encodes every photograph anew.
+        workers: photographs encoded at the same time.
     """
 
     def __init__(self, extractor: RegionExtractor, cache: RegionCache | None, workers: int) -> None:
-        self._extractor, self._cache, self._workers = extractor, cache, workers
+        self.extractor, self._cache, self._workers = extractor, cache, workers
 
     @property
     def device(self) -> torch.device:
-        """Where the CNN is."""
-        return self._extractor.feature_extractor.device
+        """The device of the CNN."""
+        return self.extractor.feature_extractor.device
 
     def encode(self, photo: Photo) -> ImageRegions | FailedPhoto:
-        """The regions of a photograph; may be called from several threads."""
+        """The regions of a photograph, or why there are none; may be called from several threads."""
         try:
-            return self._extractor.extract(photo) if self._cache is None else self._cached(photo, self._cache)
+            return self.extractor.extract(photo) if self._cache is None else self._cached(photo, self._cache)
         except DataError as error:
             return FailedPhoto(photo, str(error))
 
@@ -107,18 +107,18 @@ class PhotoEncoder:
         known = cache.get(file_sha256(photo.file))
         if known is not None:
             return replace(known, image_id=str(photo.image_id))
-        regions = self._extractor.extract(photo)
+        regions = self.extractor.extract(photo)
         cache.put(regions)
         return regions
 
     def encode_all(
         self, photos: Iterable[Photo], ahead: int = 64
     ) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
-        """Each photograph with its regions, in the order given, each as soon as it is done.
+        """Each photograph with its regions, in the order given, each as soon as it is encoded.
 
         Args:
-            photos: consumed as they are needed; there may be any number.
-            ahead: photographs that are read ahead of the one that is returned, which bounds the memory.
+            photos: any number of photographs; taken from the iterable only as they are needed.
+            ahead: how many photographs may be encoded before the first of them is taken, which bounds the memory.
         """
         upcoming = iter(photos)
         with one_thread_each(self.device), Workers(self._workers) as workers:
@@ -133,16 +133,21 @@ class PhotoEncoder:
 
 
 def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:
-    """The feature extractor that a model was trained with.
+    """The feature extractor of a specification.
+
+    Args:
+        spec: how a model's training photographs were described.
+        weights: the CNN's weight file, if not the one installed with its package.
+        device: the device on which the CNN runs.
 
     Raises:
         MissingError: the CNN's weights are not installed.
         ArtifactError: the weights found are not those that the model was trained with.
     """
-    with one_thread_each(torch.device("cpu")):  # many small products: where a core is busy, its thread holds up each
+    with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
         cnn = load_cnn(spec.config.cnn, weights)
     if cnn.sha256 != spec.cnn_sha256:
-        raise ArtifactError(f"{spec.config.cnn}: these weights are not the ones that the model was trained with")
+        raise ArtifactError(f"{spec.config.cnn}: its weights are not those that the model was trained with")
     return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
 
 
@@ -155,14 +160,14 @@ def photo_encoder(
     cache: Path | None = None,
     whole_only: bool = False,
 ) -> PhotoEncoder:
-    """The encoder that describes new photographs as the training photographs were.
+    """The encoder of new photographs for a model.
 
     Args:
-        spec: how those were described.
-        device: where the CNN runs.
-        workers: photographs in work at the same time.
-        weights: the CNN's weight file, where it is not the one installed with its package.
-        cache: the folder of the feature cache; None does without. Whole images alone are not cached.
+        spec: how the model's training photographs were described.
+        device: the device on which the CNN runs.
+        workers: photographs encoded at the same time.
+        weights: the CNN's weight file, if not the one installed with its package.
+        cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to describe the whole image alone, without boxes.
 
     Raises:

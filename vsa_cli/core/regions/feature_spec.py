@@ -1,4 +1,4 @@
-"""How photographs were turned into descriptors: what must be repeated for a new photograph to fit a model."""
+"""Specification of how photographs became descriptors: what a new photograph must repeat to fit a model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class FeatureSpec:
     """A region configuration with nothing left open.
 
     Attributes:
-        config: with `side` and `photo_side` settled.
-        cnn_sha256: of the CNN's weight file.
+        config: the configuration, with definite values of `side` and `photo_side`.
+        cnn_sha256: SHA-256 of the CNN's weight file.
         descriptor_size: D.
     """
 
@@ -26,7 +26,7 @@ class FeatureSpec:
     descriptor_size: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, flat."""
+        """The specification as a flat JSON object."""
         return {
             **to_dict(self.config),
             "cnn_sha256": self.cnn_sha256,
@@ -35,34 +35,32 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> FeatureSpec:
-        """Rebuild it from an artifact.
+        """Rebuild a specification from an artifact.
 
         Raises:
-            ArtifactError: a field is absent or of the wrong type.
+            ArtifactError: a field is missing or of the wrong type.
         """
         if not isinstance(data, Mapping):
-            raise ArtifactError(f"{where}: does not say how its photographs were described")
+            raise ArtifactError(f"{where}: does not record how its photographs were described")
         fields = dict(data)
         sha256, size = fields.pop("cnn_sha256", None), fields.pop("descriptor_size", None)
         if not isinstance(sha256, str) or not isinstance(size, int) or not 0 < size <= 1 << 20:
-            raise ArtifactError(f"{where}: does not say which CNN described its photographs")
+            raise ArtifactError(f"{where}: does not record which CNN described its photographs")
         return cls(from_dict(RegionConfig, fields, where), sha256, size)
 
     @classmethod
     def of(cls, envelope: Envelope, where: str) -> FeatureSpec:
-        """The recipe of a regions file, by its envelope."""
+        """The specification in the envelope of a regions file."""
         return cls.from_dict(envelope.config, where)
 
     def require_from(self, envelope: Envelope, where: str) -> None:
-        """See that a regions file holds descriptors of this kind; which boxes were chosen does not matter.
+        """Check that a regions file holds descriptors of this kind; how its boxes were chosen does not matter.
 
         Raises:
-            ArtifactError: they were made by another CNN or otherwise.
+            ArtifactError: its descriptors come from another CNN, or were computed in another way.
         """
-        theirs = FeatureSpec.of(envelope, where)
-        if self._kind() != theirs._kind():
-            mine = self.config
-            needed = f"{mine.cnn}, {mine.describe}, side {mine.side}"
+        if self._kind() != FeatureSpec.of(envelope, where)._kind():
+            needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"
             raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions so")
 
     def _kind(self) -> tuple[str, str, str, int]:

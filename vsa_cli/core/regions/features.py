@@ -1,7 +1,7 @@
-"""From boxes in a photograph to descriptors, by RoI pooling or by crops (paper, section 3.1).
+"""From boxes in a photograph to descriptors, by RoI pooling or by crops (paper, section 3.1), and their statistics.
 
-Knows the CNN, not how boxes were found. Every photograph is described alone, so that a descriptor does not depend
-on the batch.
+Knows the CNN, not how boxes were found. Each photograph is described alone, so that its descriptors do not depend on a
+batch.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import Describe
 from vsa_cli.core.io.images import Picture, resize
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
 
 MAX_ASPECT = 4
-"""Photographs longer than this many times their shorter side are squeezed to it, so that none fills the memory."""
+"""Longest side of the CNN's input, in shorter sides; longer photographs are squeezed, which bounds the memory."""
 
 
 def input_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Width and height of the CNN's input for a photograph, in pixels.
 
-    The shorter side becomes `side`; both are rounded to whole cells of the map, so that each cell lies inside.
+    The shorter side becomes `side`, and both are rounded to whole cells of the map.
     """
     scale = side / min(width, height)
     cells = [min(max(1, round(n * scale / STRIDE)), MAX_ASPECT * max(1, round(side / STRIDE))) for n in (width, height)]
@@ -31,7 +31,14 @@ def input_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 class FeatureExtractor:
-    """A CNN on its device, fed with photographs."""
+    """A CNN on its device: photographs and boxes in, descriptors out.
+
+    Args:
+        cnn: the CNN; moved to the device.
+        side: shorter side of its input, in pixels; side of a crop.
+        mode: `roi` pools boxes from one map, `crop` warps each to the input.
+        device: the device on which it runs.
+    """
 
     def __init__(self, cnn: Cnn, side: int, mode: Describe, device: torch.device) -> None:
         self.cnn = cnn.to(device)
@@ -39,33 +46,31 @@ class FeatureExtractor:
 
     @torch.inference_mode()
     def map(self, picture: Picture) -> Tensor:
-        """(C, h, w) float32: the CNN's map of the whole photograph, on the device."""
+        """(C, h, w) float32 on the device: the CNN's map of the whole photograph."""
         size = input_size(picture.width, picture.height, self.side)
         return self.cnn.maps(self._pixels(resize(picture.rgb, *size))[None])[0]
 
     @torch.inference_mode()
     def regions(self, picture: Picture, boxes: Boxes, feature_map: Tensor | None = None) -> NDArray[np.float32]:
-        """Describe boxes.
+        """(R, D) float32: the descriptors of boxes.
 
         Args:
             picture: the photograph.
             boxes: (R, 4), in pixels of the upright original.
-            feature_map: of `map`, where the caller has it already.
-
-        Returns:
-            (R, D) float32.
+            feature_map: the result of `map`, if the caller has it already.
         """
         if self.mode == "crop":
             return self._crops(picture, boxes)
-        seen = self.map(picture) if feature_map is None else feature_map
-        return self.pool(seen, picture, boxes).cpu().numpy()
+        if feature_map is None:
+            feature_map = self.map(picture)
+        return self.pool(feature_map, picture, boxes).cpu().numpy()
 
     @torch.inference_mode()
     def pool(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
         """(R, D) float32 on the device: descriptors pooled from a map (Fast R-CNN).
 
-        Where the CNN averages its map, the mean of the box's cells, each weighted by its share inside the box;
-        where it takes more (VGG, AlexNet), RoIAlign.
+        For a CNN that averages its map: the mean of the cells, each weighted by its share inside the box. For one that
+        needs several cells (VGG, AlexNet): RoIAlign.
         """
         _, rows, columns = feature_map.shape
         scale = np.array([columns / picture.width, rows / picture.height] * 2, np.float32)
@@ -80,7 +85,7 @@ class FeatureExtractor:
         return self.cnn.describe(means[:, :, None, None])
 
     def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
-        """(R, D): each box warped to a square of `side` pixels (R-CNN), one by one on a CPU."""
+        """(R, D): descriptors of the boxes, each warped to a square of `side` pixels (R-CNN); one by one on a CPU."""
         scale_x, scale_y = picture.rgb.shape[1] / picture.width, picture.rgb.shape[0] / picture.height
         crops = torch.stack(
             [
@@ -98,7 +103,7 @@ class FeatureExtractor:
 
 
 def _inside(spans: Tensor, cells: int) -> Tensor:
-    """(R, cells): of each span (R, 2) of a line of unit cells, the share that lies in each cell."""
+    """(R, cells): the share of each span (R, 2) that lies in each unit cell of a line; a row sums to 1."""
     edges = torch.arange(cells, device=spans.device)
     overlap = torch.minimum(spans[:, 1:], edges + 1) - torch.maximum(spans[:, :1], edges)
     overlap = overlap.clamp(min=0)
@@ -106,13 +111,13 @@ def _inside(spans: Tensor, cells: int) -> Tensor:
 
 
 def mean_and_scale(descriptors: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean and the reciprocal spread of each number: (D,) float64 each.
+    """The mean and the reciprocal standard deviation of each of D numbers: (D,) float64 each.
 
-    A number that hardly varies is not blown up: no spread counts as less than a hundredth of the mean one. In
-    double precision, so that neither depends on how many threads share a sum.
+    No deviation counts as less than a hundredth of the mean deviation, so that numbers that hardly vary are not
+    magnified. In double precision, so that the result does not depend on how many threads share a sum.
 
     Args:
-        descriptors: (S, D), S at least 1, of which nothing varies.
+        descriptors: (S, D) with S at least 1.
     """
     exact = descriptors.double()
     spread = exact.std(0, correction=min(1, len(exact) - 1))
@@ -121,6 +126,6 @@ def mean_and_scale(descriptors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_half(descriptors: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Descriptors in float16, as `regions.h5` holds them; numbers beyond its range become its largest."""
+    """Descriptors in float16, as `regions.h5` holds them; numbers beyond its range become its largest or smallest."""
     limit = float(np.finfo(np.float16).max)
     return np.clip(descriptors, -limit, limit).astype(np.float16)

@@ -1,8 +1,9 @@
-"""What an extraction will do, settled before it starts: photographs, extractor, envelope."""
+"""What an extraction will do, decided before it starts: photographs, encoder, envelope."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,22 +18,22 @@ from vsa_cli.core.io.images import read_size
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.detectors import build_detector
-from vsa_cli.core.regions.encoder import RegionExtractor
+from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor
 
-_MAP_SIDE = 320  # pixels: small regions want a finer map than the CNN was trained with; words find theirs better
-_SAMPLE = 1000  # headers read to learn how large a folder's photographs are
+_MAP_SIDE = 320  # pixels: small regions need a finer map than the CNN was trained with; words are placed better
+_SAMPLE = 1000  # photographs of a folder whose size is read to estimate the median
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files that the user names for an extraction; None where a default serves.
+class InputFiles:
+    """Files that the user names for an extraction; None uses the default.
 
     Attributes:
-        images: the photographs' folder, if not where the corpus says.
-        cnn_weights: the CNN's.
-        detector_weights: Faster R-CNN's.
+        images: the folder of the photographs, if not the one recorded in the corpus.
+        cnn_weights: the weight file of the CNN.
+        detector_weights: the weight file of Faster R-CNN.
         boxes: the user's own boxes.
     """
 
@@ -44,64 +45,80 @@ class Files:
 
 @dataclass(frozen=True)
 class Extraction:
-    """An extraction, ready to run."""
+    """An extraction that is ready to run.
+
+    Attributes:
+        photos: the photographs, in the order in which they are written.
+        encoder: encodes each of them.
+        envelope: the envelope of the regions file.
+        spec: how the photographs are described.
+    """
 
     photos: list[Photo]
-    extractor: RegionExtractor
+    encoder: PhotoEncoder
     envelope: Envelope
-    feature_spec: FeatureSpec
+    spec: FeatureSpec
 
 
 def plan_extraction(
-    source: Path, split: str, config: RegionConfig, files: Files, device: torch.device, seed: int
+    source: Path, split: str, config: RegionConfig, files: InputFiles, *, device: torch.device, workers: int, seed: int
 ) -> Extraction:
-    """Settle everything that `extract_regions` needs.
+    """Decide everything that `extract_regions` needs.
 
     Args:
         source: a `corpus.json`, or a folder of photographs.
-        split: of the corpus; `all` for a folder.
-        config: what was asked for; sides of 0 are settled here.
-        files: named by the user.
-        device: where the CNN runs.
-        seed: recorded; nothing here is drawn.
+        split: the corpus split to extract; `all` for a folder.
+        config: the requested configuration; its sides of 0 receive their values.
+        files: files named by the user.
+        device: the device on which the CNN runs.
+        workers: photographs encoded at the same time.
+        seed: recorded in the envelope; extraction itself is deterministic.
 
     Raises:
-        VsaError: an input is missing or wrong, or weights are not here.
+        VsaError: an input is missing or wrong, or weights are not installed.
     """
     if source.is_dir():
         if split != "all" or files.images is not None:
-            raise ConfigError(f"{source}: is a folder; --split and --images go with a corpus.json")
+            raise ConfigError(f"{source}: is a folder; `split` and `images` go with a corpus.json")
         photos, sides, parents = _from_folder(source)
     else:
-        corpus = read_corpus(source, files.images)
-        if not corpus.root.is_dir():
-            raise DataError(f"{corpus.root}: no such folder of photographs; --images DIR says where they are now")
-        photos = [_photo(corpus, image) for image in corpus.split(split)]
-        sides = [min(image.width, image.height) for image in corpus.images]
-        parents = _corpus_parent(corpus)
+        photos, sides, parents = _from_corpus(read_corpus(source, files.images), split)
     cnn = load_cnn(config.cnn, files.cnn_weights)
-    own = cnn.side if config.describe == "crop" else _MAP_SIDE
-    side = STRIDE * max(1, round((config.side or own) / STRIDE))
-    settled = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
-    feature_extractor = FeatureExtractor(cnn, side, settled.describe, device)
-    detector = build_detector(settled, feature_extractor, files.boxes, files.detector_weights)
-    feature_spec = FeatureSpec(settled, cnn.sha256, cnn.descriptor_size)
-    envelope = Envelope(
-        format=REGIONS, version=VERSIONS[REGIONS], config=feature_spec.to_dict(), parents=parents, seed=seed
+    default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
+    side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
+    config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
+    features = FeatureExtractor(cnn, side, config.describe, device)
+    detector = build_detector(config, features, files.boxes, files.detector_weights)
+    spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size)
+    return Extraction(
+        photos,
+        PhotoEncoder(RegionExtractor(features, detector, config.photo_side), None, workers),
+        Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=parents, seed=seed),
+        spec,
     )
-    return Extraction(photos, RegionExtractor(feature_extractor, detector, settled.photo_side), envelope, feature_spec)
 
 
-def _photo(corpus: Corpus, image: Image) -> Photo:
-    file = corpus.path(image)
-    return Photo(str(file), image.key, file, image.sha256)
+_Inputs = tuple[list[Photo], list[int], Mapping[str, Mapping[str, str]]]
+"""Photographs, the shorter sides of some or all of them in pixels, and the parents of their regions."""
 
 
-def _corpus_parent(corpus: Corpus) -> dict[str, dict[str, str]]:
-    return {"corpus": parent(corpus.envelope.format, corpus.sha256)}
+def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
+    if not corpus.root.is_dir():
+        raise DataError(f"{corpus.root}: no such folder of photographs; name their folder with `images`")
+
+    def photo(image: Image) -> Photo:
+        file = corpus.path(image)
+        return Photo(str(file), image.key, file, image.sha256)
+
+    sides = [min(image.width, image.height) for image in corpus.images]
+    return (
+        [photo(image) for image in corpus.split(split)],
+        sides,
+        {"corpus": parent(corpus.envelope.format, corpus.sha256)},
+    )
 
 
-def _from_folder(folder: Path) -> tuple[list[Photo], list[int], dict[str, dict[str, str]]]:
+def _from_folder(folder: Path) -> _Inputs:
     paths = find_pictures(folder)
     if not paths:
         raise DataError(f"{folder}: no photographs in it")
@@ -111,7 +128,7 @@ def _from_folder(folder: Path) -> tuple[list[Photo], list[int], dict[str, dict[s
         try:
             sides.append(min(read_size(path)))
         except DataError:
-            continue  # `extract_regions` will name it
+            continue  # `extract_regions` reports it
     if not sides:
         raise DataError(f"{folder}: none of the photographs in it can be read")
     return photos, sides, {}

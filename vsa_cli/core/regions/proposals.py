@@ -1,9 +1,9 @@
-"""Box proposals by selective search, and which of them to keep: a small set that represents as many as possible.
+"""Box proposals by selective search, and the choice of a few that represent as many of them as possible.
 
-Every proposal is a place where something may be. A chosen box stands for those that overlap it (wholly from IoU
-0.7, not at all below 0.3); each counts by how surely the ImageNet classifier sees one of its classes in it, and
-by its size, since people name large things before small ones. Choosing greedily, a box earns its place by what it
-adds to the whole image and to those chosen before: a new place, or a new size.
+A proposal is a place where an object may be. A chosen box represents the proposals that overlap it: wholly from an IoU
+of 0.7, not at all below 0.3. A proposal counts by the confidence of the ImageNet classifier that one of its classes is
+inside, and by its area, since people name large objects before small ones. Boxes are chosen greedily, by what each adds
+to the whole image and the boxes chosen before: a new place, or a new size.
 """
 
 from __future__ import annotations
@@ -16,28 +16,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.io.images import Picture, resize
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.features import FeatureExtractor
 
 SIDE = 112
-"""Shorter side, in pixels, at which segments are sought: half the time of 150 at the same recall."""
+"""Shorter side, in pixels, to which a photograph is reduced for the search: half the time of 150 at the same recall."""
 
 COARSENESSES = (100.0, 200.0, 400.0)
-"""k of the graph segmentations that merging starts from: larger k, larger segments."""
+"""k of the graph segmentations from which merging starts: larger k, larger segments."""
 
-_SMOOTHING, _MIN_PIXELS = 0.8, 100  # of a graph segmentation
+SMALLEST, LARGEST = 0.005, 0.97
+"""Shares of the photograph's area outside which a proposal is a speck, or almost the whole image."""
+
+_SMOOTHING, _MIN_PIXELS = 0.8, 100  # sigma and smallest segment of a graph segmentation
+_NONE, _ALL = 0.3, 0.7  # IoU up to which a box does not represent another, and from which it does wholly
+_AREA_EXPONENT = 0.8
 
 cv2.setNumThreads(1)  # photographs run in parallel, not the parts of one
 
 
 def propose(rgb: NDArray[np.uint8]) -> Boxes:
-    """(P, 4) boxes in pixels of `rgb`, (h, w, 3) uint8, in no order of merit, none twice; P may be 0.
+    """(P, 4) distinct boxes in pixels of `rgb`, (h, w, 3) uint8, unordered; P may be 0.
 
-    Segments of three coarsenesses in two colour spaces, each merged by how alike in colour, how small and how
-    well fitting two neighbours are. Without OpenCV's texture histograms and second pass this takes two thirds of
-    the time of its "fast" mode, and its boxes cover as much.
+    Segments of three coarsenesses in two colour spaces, merged by the similarity in colour, the size and the fit of two
+    neighbours. Without OpenCV's texture histograms and second pass this takes two thirds of the time of its "fast"
+    mode, at the same recall.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / min(height, width))
@@ -61,36 +66,29 @@ def _search(rgb: NDArray[np.uint8]) -> Any:
         search.addImage(cv2.cvtColor(rgb, space))
     for coarseness in COARSENESSES:
         search.addGraphSegmentation(module.createGraphSegmentation(_SMOOTHING, coarseness, _MIN_PIXELS))
-    alike = module.createSelectiveSearchSegmentationStrategyMultiple()
+    similarity = module.createSelectiveSearchSegmentationStrategyMultiple()
     for part in (
         module.createSelectiveSearchSegmentationStrategyColor(),
         module.createSelectiveSearchSegmentationStrategySize(),
         module.createSelectiveSearchSegmentationStrategyFill(),
     ):
-        alike.addStrategy(part, 1 / 3)
-    search.addStrategy(alike)
+        similarity.addStrategy(part, 1 / 3)
+    search.addStrategy(similarity)
     return search
-
-
-SMALLEST, LARGEST = 0.005, 0.97
-"""Shares of the photograph's area outside which a proposal is a speck, or the whole image again."""
-
-_NONE, _ALL = 0.3, 0.7  # IoU from which, and up to which, a box begins to stand for another
-_SIZE = 0.8  # exponent of the area
 
 
 @torch.inference_mode()
 def class_confidence(
-    feature_extractor: FeatureExtractor, feature_map: Tensor, picture: Picture, boxes: Boxes
+    features: FeatureExtractor, feature_map: Tensor, picture: Picture, boxes: Boxes
 ) -> NDArray[np.float32]:
-    """(P,) the largest ImageNet probability in each box, by the map of the whole photograph."""
-    descriptors = feature_extractor.pool(feature_map, picture, boxes)
-    confidence: NDArray[np.float32] = feature_extractor.cnn.logits(descriptors).softmax(-1).amax(-1).cpu().numpy()
+    """(P,) largest ImageNet probability of each box, pooled from the map of the whole photograph."""
+    descriptors = features.pool(feature_map, picture, boxes)
+    confidence: NDArray[np.float32] = features.cnn.logits(descriptors).softmax(-1).amax(-1).cpu().numpy()
     return confidence
 
 
 def plausible(boxes: Boxes, width: int, height: int) -> Boxes:
-    """The boxes that are neither specks nor the whole image again."""
+    """The boxes that are neither specks nor almost the whole image."""
     share = geometry.area(boxes) / (width * height)
     return boxes[(share > SMALLEST) & (share < LARGEST)]
 
@@ -98,34 +96,34 @@ def plausible(boxes: Boxes, width: int, height: int) -> Boxes:
 def select(
     boxes: Boxes, confidence: NDArray[np.float32], width: int, height: int, count: int
 ) -> tuple[Boxes, NDArray[np.float32]]:
-    """Greedy maximum coverage (within 1 - 1/e of the best set there is).
+    """Greedy maximum coverage, which reaches at least 1 - 1/e of the best coverage.
 
     Args:
         boxes: (P, 4) candidates, in pixels.
-        confidence: (P,) how surely something is there; only their order matters.
-        width: of the photograph, in pixels.
-        height: likewise.
-        count: how many to choose, at most.
+        confidence: (P,) confidence that an object is in each; only their order matters.
+        width: width of the photograph, in pixels.
+        height: height of the photograph, in pixels.
+        count: the largest number of boxes to choose.
 
     Returns:
-        (R, 4) boxes, R <= count, in the order of choice, and (R,) the share of all weight that each added.
+        (R, 4) boxes, R <= count, in the order of choice, and (R,) the share of the total weight that each added.
     """
     if len(boxes) == 0:
         return boxes, np.zeros(0, np.float32)
     order = confidence.argsort(kind="stable").argsort(kind="stable") + 1.0
-    weight = order / len(boxes) * geometry.area(boxes) ** _SIZE
+    weight = order / len(boxes) * geometry.area(boxes) ** _AREA_EXPONENT
     weight /= weight.sum()
-    stands_for = _ramp(geometry.iou(boxes, boxes))
+    represents = _ramp(geometry.iou(boxes, boxes))
     covered = _ramp(geometry.iou(geometry.whole(width, height), boxes)[0])
     chosen: list[int] = []
     gains: list[float] = []
     for _ in range(min(count, len(boxes))):
-        added = np.maximum(stands_for - covered, 0) @ weight
-        added[chosen] = -1  # once all is covered, the likeliest of the rest follow
+        added = np.maximum(represents - covered, 0) @ weight
+        added[chosen] = -1  # not twice; once everything is covered, the likeliest of the rest follow
         best = int(added.argmax())
         chosen.append(best)
         gains.append(float(added[best]))
-        covered = np.maximum(covered, stands_for[best])
+        covered = np.maximum(covered, represents[best])
     return boxes[chosen], np.array(gains, np.float32)
 
 

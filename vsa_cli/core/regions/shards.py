@@ -1,75 +1,75 @@
-"""Shards of an unfinished `regions.h5`: small NumPy archives, each written whole. Knows no detector."""
+"""Shards of an unfinished `regions.h5`: the results of a few dozen photographs, each shard a file written in one step.
+
+A shard, little-endian::
+
+    magic      8 bytes    b"VSASHARD"
+    checksum   uint32     CRC-32 of the rest of the file
+    lengths    2 x uint32 number of photographs with regions, bytes of the failures
+    failures   JSON       a list with one line for each photograph that failed
+    records    of the photographs with regions, as in `region_bytes`
+"""
 
 from __future__ import annotations
 
 import json
 import struct
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any
-
-import numpy as np
 
 from vsa_cli.core.errors import ArtifactError, reason
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import FailedPhoto
+from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
 from vsa_cli.core.regions.store import ImageRegions
+
+LAYOUT = "VSASHARD"
+"""Names the layout of shards; another version of `vsa` may use another one."""
+
+_HEADER = struct.Struct("<8s3I")
+_CHECKED = 12  # bytes before those that the checksum covers
 
 
 def write_shard(path: Path, results: Sequence[ImageRegions | FailedPhoto]) -> None:
-    """Write what became of each photograph of a shard: its regions, or one line that says why there are none.
+    """Write the result of each photograph of a shard: its regions, or the reason why there are none.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: the file cannot be written.
     """
-    images = [result for result in results if not isinstance(result, FailedPhoto)]
-    about = {
-        "images": [[image.image_id, image.sha256, image.width, image.height] for image in images],
-        "failures": [result.reason for result in results if isinstance(result, FailedPhoto)],
-    }
-    arrays: dict[str, Any] = {}
-    for i, image in enumerate(images):
-        arrays |= {f"boxes{i}": image.boxes, f"scores{i}": image.scores, f"descriptors{i}": image.descriptors}
-    with atomic_path(path) as part, part.open("wb") as file:
-        np.savez(file, about=np.frombuffer(dump_json(about).encode(), np.uint8), **arrays)
+    records = [regions_to_bytes(result) for result in results if not isinstance(result, FailedPhoto)]
+    failures = dump_json([result.reason for result in results if isinstance(result, FailedPhoto)]).encode()
+    content = b"".join([struct.pack("<2I", len(records), len(failures)), failures, *records])
+    with atomic_path(path) as part:
+        part.write_bytes(LAYOUT.encode() + struct.pack("<I", zlib.crc32(content)) + content)
 
 
 def read_shard(path: Path) -> tuple[list[ImageRegions], tuple[str, ...]]:
-    """The regions in a shard, and the failures.
+    """The regions in a shard, and one line for each photograph that failed.
 
     Raises:
-        ArtifactError: it is damaged.
+        ArtifactError: the shard is damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if sum(member.file_size for member in arrays.zip.infolist()) > path.stat().st_size:
-                raise ValueError("it claims more than it holds")
-            about = json.loads(arrays["about"].tobytes())
-            images = [_image(about, arrays, i) for i in range(len(about["images"]))]
-            return images, tuple(map(str, about["failures"]))
-    except _BROKEN as error:
-        raise ArtifactError(f"{path}: damaged ({reason(error)}); delete it, then --resume") from error
+        return _parse(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: damaged ({reason(error)}); delete it, then `resume`") from error
 
 
-# What NumPy and zipfile raise on damaged archives; anything else is a defect of ours and must surface.
-_BROKEN = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, MemoryError, OverflowError,
-    SyntaxError, NotImplementedError, RuntimeError, TokenError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-
-
-def _image(about: Any, arrays: Any, i: int) -> ImageRegions:
-    image_id, sha256, width, height = about["images"][i]
-    boxes, scores, descriptors = (arrays[f"{name}{i}"] for name in ("boxes", "scores", "descriptors"))
-    rows = (len(boxes),)
-    shapes = (boxes.shape, scores.shape, descriptors.shape[:-1]) == ((*rows, 4), rows, rows) != ((0, 4), (0,), (0,))
-    types = (boxes.dtype, scores.dtype, descriptors.dtype) == (np.float32, np.float32, np.float16)
-    if not shapes or not types or not isinstance(image_id, str) or not isinstance(sha256, str):
-        raise ValueError("its arrays disagree")
-    if not all(type(side) is int and 0 < side < 2**31 for side in (width, height)):
-        raise ValueError("a photograph has no size")
-    return ImageRegions(image_id, sha256, width, height, boxes, scores, descriptors)
+def _parse(data: bytes) -> tuple[list[ImageRegions], tuple[str, ...]]:
+    if len(data) < _HEADER.size or not data.startswith(LAYOUT.encode()):
+        raise ValueError("not a shard")
+    _, checksum, count, length = _HEADER.unpack_from(data)
+    if zlib.crc32(memoryview(data)[_CHECKED:]) != checksum:
+        raise ValueError("wrong checksum")
+    place = _HEADER.size + length
+    failures = json.loads(data[_HEADER.size : place])
+    if not isinstance(failures, list):
+        raise ValueError("its failures are not a list")
+    images = []
+    for _ in range(count):
+        image, place = regions_from_bytes(data, place)
+        images.append(image)
+    if place != len(data):
+        raise ValueError("something follows its last record")
+    return images, tuple(map(str, failures))

@@ -1,18 +1,19 @@
-"""`regions.h5`: boxes and descriptors of many photographs.
+"""`regions.h5`, reading and writing: boxes and descriptors of many photographs.
 
-With N images and S regions in all (an image's regions lie together, region 0 being the whole image)::
+With N images and S regions in total (the regions of an image are adjacent, and its region 0 is the whole image)::
 
     /descriptors  (S, D)  float16
     /boxes        (S, 4)  float32   x1 y1 x2 y2 in pixels of the upright original photograph
     /scores       (S,)    float32   the detector's; 1 for the whole image
-    /offsets      (N+1,)  int64     image n has regions offsets[n] up to, not including, offsets[n+1]
+    /offsets      (N+1,)  int64     image n has the regions offsets[n] to offsets[n+1] - 1
     /ids          (N,)    utf-8     the image's id
     /sizes        (N, 2)  int32     width and height in pixels
     /hashes       (N,)    utf-8     SHA-256 of the photograph's file
-    attributes: `envelope` (JSON, format `vsa-regions`; config is a RegionConfig with the CNN's sha256)
-                `sha256`   (of the contents, so that descendants can name their parent without reading it all)
+    attributes: `envelope` (JSON, format `vsa-regions`; its config is a `FeatureSpec`)
+                `sha256`   (SHA-256 of the contents, by which descendants name their parent)
 
-Datasets are chunked, so that a split is read without the rest. Knows no detector and no CNN.
+Datasets are chunked, so that a split is read without the rest. The only module that imports h5py; does not know
+detectors or CNNs.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ class ImageRegions:
     """The regions of one photograph.
 
     Attributes:
-        image_id: its id in the corpus, as text.
-        sha256: of its file.
-        width: in pixels, upright.
-        height: in pixels, upright.
-        boxes: (R, 4) float32, in pixels of the upright original.
-        scores: (R,) float32.
+        image_id: the photograph's id in the corpus, as text.
+        sha256: SHA-256 of its file, in hexadecimal.
+        width: width of the upright photograph, in pixels.
+        height: height of the upright photograph, in pixels.
+        boxes: (R, 4) float32, in pixels of the upright original; the first is the whole image.
+        scores: (R,) float32, the detector's; 1 for the whole image.
         descriptors: (R, D) float16.
     """
 
@@ -62,20 +63,21 @@ class ImageRegions:
 
 
 def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """(B, R, D): B images of at most R regions each; those with fewer repeat their first, the whole image."""
+    """(B, R, D): the descriptors of B images; those with fewer than R regions repeat their whole image."""
     most = max(len(regions) for regions in images)
     return np.stack([np.concatenate([regions, regions[:1].repeat(most - len(regions), 0)]) for regions in images])
 
 
 class RegionStore:
-    """`regions.h5`, read.
+    """An open `regions.h5`.
 
-    Descriptors stay on the disk until they are asked for; the rest is small and is held.
+    Descriptors are read when they are needed; everything else is small and kept in memory.
 
     Attributes:
-        envelope: who the file is.
-        sha256: of its contents.
-        ids: of the images, in the file's order.
+        path: the file.
+        envelope: its metadata header.
+        sha256: SHA-256 of its contents.
+        ids: the ids of the images, in the order of the file.
         sizes: (N, 2) int32, width and height in pixels.
         hashes: SHA-256 of each photograph's file.
         boxes: (S, 4) float32.
@@ -87,8 +89,8 @@ class RegionStore:
         """Open and check a file.
 
         Raises:
-            DataError: it cannot be read.
-            ArtifactError: it is not a whole `vsa-regions` file of a version read here.
+            DataError: the file cannot be read.
+            ArtifactError: the file is damaged, is not a `vsa-regions` file, or has a newer version.
         """
         self.path = path
         require_there(path, REGIONS)
@@ -130,12 +132,12 @@ class RegionStore:
             and bool(np.isfinite(self.boxes).all())
         )
         if not consistent:
-            raise ValueError("its datasets disagree")
+            raise ValueError("its datasets are inconsistent")
         self._offsets = offsets
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
 
     def _dataset(self, name: str, rank: int) -> h5py.Dataset:
-        # A link could lead out of the file, and a shape could promise what the file does not hold.
+        # a link could lead to another file, and a shape could claim more than the file holds
         if self._file.get(name, getlink=True).__class__ is not h5py.HardLink:
             raise ValueError(f"/{name} is a link")
         data = self._file[name]
@@ -145,22 +147,22 @@ class RegionStore:
         if data.dtype.kind != expected:
             raise ValueError(f"/{name} has the type {data.dtype}")
         if data.id.get_storage_size() < data.nbytes:
-            raise ValueError(f"/{name} is larger than what is stored")
+            raise ValueError(f"/{name} claims more than is stored")
         return data
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.ids)
 
     def __contains__(self, image_id: object) -> bool:
-        """Whether an image is here."""
+        """Whether the file has regions of an image."""
         return image_id in self._rows
 
     def __getitem__(self, image_id: str) -> ImageRegions:
         """The regions of one image.
 
         Raises:
-            ArtifactError: the image is not here, or cannot be read.
+            ArtifactError: the image is not in the file, or cannot be read.
         """
         row = self._row(image_id)
         start, end = int(self._offsets[row]), int(self._offsets[row + 1])
@@ -176,31 +178,31 @@ class RegionStore:
         )
 
     def hash_of(self, image_id: str) -> str:
-        """SHA-256 of the photograph that was described under this id.
+        """SHA-256 of the photograph with this id.
 
         Raises:
-            ArtifactError: the image is not here.
+            ArtifactError: the image is not in the file.
         """
         return self.hashes[self._row(image_id)]
 
     def count_of(self, image_id: str) -> int:
-        """How many regions an image has.
+        """The number of regions of an image.
 
         Raises:
-            ArtifactError: the image is not here.
+            ArtifactError: the image is not in the file.
         """
         row = self._row(image_id)
         return int(self._offsets[row + 1] - self._offsets[row])
 
     def whole_images(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
-        """(N, D) float16: the descriptor of region 0 of each image, in the order asked for.
+        """(N, D) float16: the descriptor of region 0 of each image, in the order of `image_ids`.
 
         Raises:
-            ArtifactError: an image is not here, or cannot be read.
+            ArtifactError: an image is not in the file, or cannot be read.
         """
         starts = self._offsets[[self._row(image_id) for image_id in image_ids]]
         result = np.empty((len(starts), self.descriptor_size), np.float16)
-        # HDF5 reads whole chunks: walk the file once, block by block, instead of row by row.
+        # HDF5 reads whole chunks: pass through the file once, block by block, instead of row by row
         order = np.argsort(starts, kind="stable")
         block = 64 * CHUNK_ROWS
         position = 0
@@ -213,10 +215,10 @@ class RegionStore:
         return result
 
     def padded(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
-        """(K, R, D) float16: all regions of K images; those with fewer than R repeat their whole image.
+        """(K, R, D) float16: the descriptors of K images; those with fewer than R regions repeat their whole image.
 
         Raises:
-            ArtifactError: an image is not here, or cannot be read.
+            ArtifactError: an image is not in the file, or cannot be read.
         """
         rows = [self._row(image_id) for image_id in image_ids]
         counts = np.diff(self._offsets)[rows]
@@ -238,12 +240,12 @@ class RegionStore:
             data: NDArray[np.float16] = self._descriptors[rows]
         except OSError as error:
             raise ArtifactError(f"{self.path}: damaged descriptors ({reason(error)})") from error
-        if not np.isfinite(data).all():  # or scores would be no numbers, which JSON does not hold
-            raise ArtifactError(f"{self.path}: damaged descriptors (not all are finite numbers); extract them anew")
+        if not np.isfinite(data).all():  # scores would become NaN, which JSON cannot hold
+            raise ArtifactError(f"{self.path}: damaged descriptors (not all are finite numbers); extract them again")
         return data
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
@@ -251,13 +253,13 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
     """Write `regions.h5` part by part, in memory bounded by one part.
 
     Args:
-        path: the file; replaced in one step when all is written.
-        envelope: with a RegionConfig.
-        parts: images in the order in which they are kept.
+        path: the file; replaced in one step when everything is written.
+        envelope: its metadata header; the config is a `FeatureSpec`.
+        parts: the images, in the order in which they are written.
         size: D.
 
     Returns:
-        How many images were written.
+        The number of images written.
 
     Raises:
         DataError: the file cannot be written.
@@ -265,7 +267,7 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
     digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
     with (
         atomic_path(path) as part_path,
-        uninterrupted() as came,  # HDF5 crashes on the KeyboardInterrupt of a write to the sink
+        uninterrupted() as came,  # HDF5 crashes on a KeyboardInterrupt during a write to the sink
         sink(part_path) as out,
         h5py.File(out, "w", libver="latest") as file,
     ):

@@ -1,1 +1,1 @@
-"""Regions described by other programs: import and export."""
+"""Regions in the file formats of other programs: import and export."""

@@ -1,10 +1,10 @@
-"""Bottom-up-attention's TSV, in and out: a photograph a line, without a header, six columns between tabs.
+"""Bottom-up-attention's TSV, reading and writing: a photograph a line, six columns between tabs, no header.
 
     image_id  image_w  image_h  num_boxes  boxes                        features
     391895    640      360      36         base64 of (36, 4) float32    base64 of (36, D) float32
 
-Numbers are little-endian; boxes are x1 y1 x2 y2 in pixels of the original photograph. Parts of one set can be joined
-with `cat`. What `vsa` writes has the whole image as its first box.
+Numbers are little-endian; boxes are x1 y1 x2 y2 in pixels of the original photograph. Files can be concatenated. In the
+files that `vsa` writes, the first box is the whole image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vsa_cli.core.corpus.records import is_id
 from vsa_cli.core.errors import MAX_NAME, DataError, one_line, reason
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.text import numbered_lines
-from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions
+from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions, MalformedEntry
 from vsa_cli.core.regions.store import ImageRegions
 
 COLUMNS = ("image_id", "image_w", "image_h", "num_boxes", "boxes", "features")
@@ -30,22 +30,22 @@ _FLOAT = np.dtype("<f4")
 _LARGEST_SIDE = 1 << 20
 
 
-def read_bottom_up(path: Path) -> Iterator[ImportedRegions | str]:
-    """The photographs of a TSV, one in memory at a time; for a line that makes no sense, one line that says so.
+def read_bottom_up(path: Path) -> Iterator[ImportedRegions | MalformedEntry]:
+    """The photographs of a TSV, one in memory at a time.
 
     Raises:
-        DataError: the file cannot be read, or a line is too long to be one.
+        DataError: the file cannot be read, or a line is too long.
     """
     try:
         with path.open("rb") as file:
             for where, line in numbered_lines(file, path.name):
                 fields = line.rstrip(b"\r\n").split(b"\t")
                 if fields[0] == COLUMNS[0].encode():
-                    continue  # a header, which some copies have
+                    continue  # a header, which some files have
                 try:
                     yield _photograph(fields, where)
                 except DataError as error:
-                    yield f"{where}: {error}"
+                    yield MalformedEntry(f"{where}: {error}")
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
 
@@ -63,7 +63,7 @@ def _photograph(fields: list[bytes], where: str) -> ImportedRegions:
 
 def _name(field: bytes) -> str:
     text = field.decode("utf-8", errors="surrogateescape")
-    if len(text) > 1 and text[0] == text[-1] == '"':  # as CSV writers quote
+    if len(text) > 1 and text[0] == text[-1] == '"':  # quoted by a CSV writer
         text = text[1:-1].replace('""', '"')
     if not is_id(text):
         raise DataError("image_id is not text")
@@ -84,22 +84,22 @@ def _floats(field: bytes, rows: int, name: str) -> NDArray[np.float32]:
         raise DataError(f"{name} is not base64") from error
     columns, rest = divmod(len(data), rows * _FLOAT.itemsize)
     if rest or not 0 < columns <= LARGEST_DESCRIPTOR:
-        raise DataError(f"{name} is {len(data)} bytes, which are not float32 of {rows} regions")
+        raise DataError(f"{name} is {len(data)} bytes, which cannot be float32 numbers of {rows} regions")
     return np.frombuffer(data, _FLOAT).reshape(rows, columns).astype(np.float32)
 
 
 def write_bottom_up(path: Path, images: Iterable[ImageRegions]) -> None:
-    """Write a TSV, a photograph at a time, in one step at the end.
+    """Write a TSV, one photograph in memory at a time; the file appears when all are written.
 
     Raises:
-        DataError: it cannot be written, or an id cannot stand in a TSV.
+        DataError: the file cannot be written, or an id has a character that a TSV cannot hold.
     """
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         for image in images:
             if re.search(r"[\t\r\n]", image.image_id):
                 name = one_line(image.image_id, MAX_NAME)
-                raise DataError(f"{name}: an id with a tab or line end cannot stand in a TSV")
+                raise DataError(f"{name}: an id with a tab or a line end cannot be written to a TSV")
             arrays = (image.boxes.astype(_FLOAT), image.descriptors.astype(_FLOAT))
             packed = [base64.b64encode(array.tobytes()).decode("ascii") for array in arrays]
             writer.writerow([image.image_id, image.width, image.height, len(image.boxes), *packed])

@@ -1,8 +1,8 @@
-"""Regions that other programs described, taken over into a `regions.h5`. Trusts nothing in them; knows no file format.
+"""Regions from other programs, imported into a `regions.h5`. Trusts nothing in them; does not know their file formats.
 
-Such programs mostly have no box for the whole image. Region 0 is then the whole image with the mean of the regions'
-descriptors, which is what captioners of such features give their language models. Where a program dropped the boxes,
-every region takes the whole image's: ranking and captioning do without them, and alignment cannot show where.
+Most programs have no box for the whole image. Region 0 is then the whole image with the mean of the regions'
+descriptors, which captioners of such features feed to their language models. Where a program dropped the boxes, every
+region has the box of the whole image: ranking and captioning do not need boxes, but alignment cannot show any.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.corpus.splits import by_every_name
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import to_half
 from vsa_cli.core.regions.store import ImageRegions, write_regions
 
 MOST_REGIONS, LARGEST_DESCRIPTOR = 10_000, 1 << 16
-"""Of one image, and numbers of one region; a file that claims more is not believed."""
+"""Regions of an image, and numbers of a descriptor; a file that claims more is rejected."""
 
-_PART = 1024  # regions in memory at once
-_NAMED = 20
+_PART = 1024  # regions in memory at the same time
+_REPORTED = 20
 
 
 @dataclass(frozen=True)
 class ImportedRegions:
-    """A photograph as another program's file describes it.
+    """The regions of a photograph in another program's file.
 
     Attributes:
-        where: its place in the file, for messages.
-        name: what the file calls the photograph: an id, a path or a file name.
-        size: width and height in pixels, where the file tells them.
-        boxes: (K, 4) x1 y1 x2 y2 in pixels of the original; None where the program dropped them.
+        where: the place in the file, for messages.
+        name: the photograph's name in the file: an id, a path or a file name.
+        size: width and height in pixels; None if the file does not record them.
+        boxes: (K, 4) x1 y1 x2 y2 in pixels of the original; None if the program dropped them.
         descriptors: (K, D).
     """
 
@@ -51,16 +51,30 @@ class ImportedRegions:
     descriptors: NDArray[np.float32]
 
 
-@dataclass
-class Converted:
-    """What a conversion made.
+@dataclass(frozen=True)
+class MalformedEntry:
+    """An entry of another program's file that cannot be understood.
 
     Attributes:
-        images: with regions; `regions` of all of them, each of `descriptor_size` numbers.
-        failed: entries that could not be taken; `failures` says why, of the first.
-        strangers: entries of photographs that are not in the corpus.
-        notes: what the user should know, a line each.
-        tick: called for every photograph.
+        reason: one line that names its place and what is wrong.
+    """
+
+    reason: str
+
+
+@dataclass
+class Converted:
+    """The result of a conversion, counted while it runs.
+
+    Attributes:
+        images: images converted.
+        regions: regions of all of them.
+        descriptor_size: D.
+        failed: entries that could not be converted.
+        failures: one line for each of the first of them.
+        unmatched: entries of photographs that are not in the corpus.
+        notes: further lines for the user.
+        tick: called for every converted photograph.
     """
 
     images: int = 0
@@ -73,7 +87,7 @@ class Converted:
     tick: Callable[[], object] = lambda: None
 
     def count(self, regions: ImageRegions) -> ImageRegions:
-        """Count an image in."""
+        """Count an image, and return it."""
         self.images += 1
         self.regions += len(regions.boxes)
         self.descriptor_size = regions.descriptors.shape[1]
@@ -81,7 +95,7 @@ class Converted:
         return regions
 
     def summary(self) -> dict[str, int]:
-        """The conversion in numbers, as `--json` prints it."""
+        """The counts as a JSON object."""
         return {
             "images": self.images,
             "regions": self.regions,
@@ -91,38 +105,38 @@ class Converted:
         }
 
     def fail(self, message: str) -> None:
-        """Note an entry that could not be taken."""
+        """Count an entry that could not be converted."""
         self.failed += 1
-        if len(self.failures) < _NAMED:
+        if len(self.failures) < _REPORTED:
             self.failures.append(message)
 
 
 def import_regions(
     out: Path,
-    found: Iterable[ImportedRegions | str],
+    entries: Iterable[ImportedRegions | MalformedEntry],
     corpus: Corpus,
     split: str,
     cnn: str,
     parents: Mapping[str, Mapping[str, str]],
     made: Converted,
 ) -> None:
-    """Write `regions.h5` from another program's regions, in memory bounded by the largest photograph's.
+    """Write a `regions.h5` from another program's regions, in memory bounded by the largest photograph's.
 
     Args:
-        out: replaced in one step when all is written.
-        found: photographs, or lines that say why one could not be read.
-        corpus: whose photographs they are; ids and hashes come from it.
-        split: of the corpus; other photographs are strangers.
-        cnn: what to call the network that described them. It is not known here: a model that learns from these
-            regions takes no photographs.
-        parents: what they are made from, for the envelope.
-        made: counts what is taken and what is not.
+        out: the file; replaced in one step when everything is written.
+        entries: the entries of the other program's file.
+        corpus: the corpus of the photographs; ids and hashes are taken from it.
+        split: the corpus split to import; other photographs count as unmatched.
+        cnn: a name for the network that computed the descriptors. The network itself is unknown, so a model trained on
+            these regions cannot encode photographs.
+        parents: the parents recorded in the envelope.
+        made: counts what is converted and what is not.
 
     Raises:
-        DataError: no photograph could be taken, or the file cannot be written.
+        DataError: no photograph could be converted, or the file cannot be written.
     """
     images = corpus.split(split)
-    taken = _take_all(found, images, made)
+    taken = _take_all(entries, images, made)
     first = next(taken, None)
     if first is None:
         why = made.failures[0] if made.failures else "no name in it is an image of the corpus"
@@ -137,68 +151,64 @@ def import_regions(
 
 
 def _take_all(
-    found: Iterable[ImportedRegions | str], images: Sequence[Image], made: Converted
+    entries: Iterable[ImportedRegions | MalformedEntry], images: Sequence[Image], made: Converted
 ) -> Iterator[ImageRegions]:
     by_name = by_every_name(images)
     seen: set[str] = set()
-    for one in found:
-        image = None if isinstance(one, str) else by_name.get(one.name)
-        if isinstance(one, str):
-            made.fail(one)
-        elif image is None:
+    for entry in entries:
+        if isinstance(entry, MalformedEntry):
+            made.fail(entry.reason)
+            continue
+        image = by_name.get(entry.name)
+        if image is None:
             made.unmatched += 1
-        elif image.key in seen:
-            made.fail(f"{one.where}: {image.key} stands twice; the first is kept")
-        else:
-            try:
-                regions = take(one, image)
-                if made.descriptor_size not in (0, regions.descriptors.shape[1]):
-                    raise DataError(f"{regions.descriptors.shape[1]} numbers a region; before, {made.descriptor_size}")
-            except DataError as error:
-                made.fail(f"{one.where}: {error}")
-                continue
-            seen.add(image.key)
-            yield made.count(regions)
+            continue
+        try:
+            if image.key in seen:
+                raise DataError(f"duplicate of {image.key}; the first is kept")
+            regions = take(entry, image)
+            if made.descriptor_size not in (0, size := regions.descriptors.shape[1]):
+                raise DataError(f"descriptors of {size} numbers, after descriptors of {made.descriptor_size}")
+        except DataError as error:
+            made.fail(f"{entry.where}: {error}")
+            continue
+        seen.add(image.key)
+        yield made.count(regions)
 
 
-def take(found: ImportedRegions, image: Image) -> ImageRegions:
-    """Another program's regions as ours.
+def take(entry: ImportedRegions, image: Image) -> ImageRegions:
+    """The regions of an entry, with the whole image as region 0.
 
-    Boxes are cut to the photograph; those of which less than a pixel is left on a side go, with their descriptors.
+    Boxes are clipped to the photograph. Where less than a pixel is left on a side, the region is dropped.
 
     Raises:
-        DataError: they are of another photograph, not numbers, or none is left; the message does not say where.
+        DataError: the entry is of another photograph, has numbers that are not finite, or no region is left. The
+            message does not name its place.
     """
     size = (image.width, image.height)
-    if found.size not in (None, size):
-        raise DataError(f"{image.key} has {_by(found.size)} pixels there and {_by(size)} in the corpus")
-    descriptors = found.descriptors
+    if entry.size not in (None, size):
+        raise DataError(f"{image.key} has {_by(entry.size)} pixels in the file and {_by(size)} in the corpus")
+    boxes, descriptors = entry.boxes, entry.descriptors
     if not np.isfinite(descriptors).all():
-        raise DataError(f"{image.key}: a descriptor is not of finite numbers")
+        raise DataError(f"{image.key}: a descriptor has numbers that are not finite")
     whole = geometry.whole(*size)
-    if found.boxes is None:
+    if boxes is None:
         boxes = whole.repeat(len(descriptors), 0)
     else:
-        boxes, kept = _cut(found.boxes, image)
-        descriptors = descriptors[kept]
+        if not (np.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
+            raise DataError(f"{image.key}: a box is not x1 y1 x2 y2 with x1 < x2 and y1 < y2")
+        boxes = geometry.clip(boxes, *size)
+        kept = geometry.has_pixels(boxes)
+        boxes, descriptors = boxes[kept], descriptors[kept]
     if len(boxes) == 0:
-        raise DataError(f"{image.key}: no region lies in the photograph")
+        raise DataError(f"{image.key}: no region lies inside the photograph")
     scores = np.zeros(len(boxes), np.float32)
-    has_whole = found.boxes is not None or len(boxes) == 1  # one descriptor without a box is the whole image's
+    has_whole = entry.boxes is not None or len(boxes) == 1  # a single descriptor without a box is the whole image's
     if not (has_whole and np.array_equal(boxes[0], whole[0])):
         boxes, scores = np.concatenate([whole, boxes]), np.concatenate([scores[:1], scores])
         descriptors = np.concatenate([descriptors.mean(0, keepdims=True), descriptors])
     scores[0] = 1
     return ImageRegions(image.key, image.sha256, *size, boxes, scores, to_half(descriptors))
-
-
-def _cut(boxes: NDArray[np.float32], image: Image) -> tuple[geometry.Boxes, NDArray[np.bool_]]:
-    if not (np.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
-        raise DataError(f"{image.key}: a box is not x1 y1 x2 y2 with x1 < x2 and y1 < y2")
-    limits = np.array([image.width, image.height] * 2, np.float32)
-    inside = np.clip(boxes, 0, limits).astype(np.float32)
-    kept = np.all(inside[:, 2:] - inside[:, :2] >= 1, axis=1)
-    return inside[kept], kept
 
 
 def _by(size: tuple[int, int] | None) -> str:

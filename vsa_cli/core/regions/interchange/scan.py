@@ -1,22 +1,22 @@
-"""SCAN's and VSE++'s precomputed splits, in and out: NumPy arrays by split, with the sentences beside them.
+"""SCAN's and VSE++'s precomputed splits, reading and writing: a NumPy array for each split, and its sentences.
 
-    train_ims.npy    (N, R, D) float32; VSE++'s (N, D) describe whole images
-    train_caps.txt   the images' sentences in their order, one a line
-    train_ids.txt    N lines: of which photographs the rows are
-    train_boxes.npy  (N, R, 4) float32, x1 y1 x2 y2 in pixels; `vsa` writes it, the sets that go about have lost it
+    train_ims.npy    (N, R, D) float32; VSE++'s are (N, D), of whole images
+    train_caps.txt   the images' sentences in the order of the images, one a line
+    train_ids.txt    N lines: the photograph of each row
+    train_boxes.npy  (N, R, 4) float32, x1 y1 x2 y2 in pixels; `vsa` writes it, published data sets lack it
 
-`dev` is val. Images with fewer than R regions repeat their whole image, under boxes of no size. Some sets repeat an
-image's row for each of its sentences.
+`dev` is val. Images with fewer than R regions repeat their whole image, with boxes of size zero. Some data sets repeat
+the row of an image for each of its sentences.
 """
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from tokenize import TokenError
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,39 +32,40 @@ from vsa_cli.core.regions.store import RegionStore
 
 IMS, BOXES, IDS, CAPS = "_ims.npy", "_boxes.npy", "_ids.txt", "_caps.txt"
 _FLOAT = np.dtype("<f4")
-_LONGEST_LIST = 1 << 30
-
-# What numpy raises on headers of unknown making; anything else is a defect of ours and must surface.
-_UNREADABLE = (
-    OSError, ValueError, TypeError, OverflowError, SyntaxError, TokenError, RecursionError, MemoryError,
-)  # fmt: skip
+_LONGEST_LIST, _LONGEST_HEADER = 1 << 30, 1 << 12  # bytes
+_HEADER = re.compile(
+    rb"\{ *'descr': *'(?P<dtype>[<>=|]?\w{1,8})', *'fortran_order': *(?P<order>True|False), *"
+    rb"'shape': *\((?P<shape>[0-9L, ]*)\),? *\}\s*"
+)
+"""The header of an array as NumPy writes it, in any version: its values are matched, for parsing it as Python, as NumPy
+itself does, is unsafe in threads of Python 3.11."""
 
 
 @dataclass(frozen=True)
 class Precomputed:
-    """The files of a split, which lie in one folder: `name` and then IMS, BOXES, IDS or CAPS."""
+    """The files of a split in a folder, called `name` followed by IMS, BOXES, IDS or CAPS."""
 
     folder: Path
     name: str
 
     def path(self, suffix: str) -> Path:
-        """One of the files."""
+        """The file with a suffix."""
         return self.folder / (self.name + suffix)
 
     def paths(self) -> list[Path]:
-        """All of them."""
+        """All files, whether they exist or not."""
         return [self.path(suffix) for suffix in (IMS, BOXES, IDS, CAPS)]
 
     def present(self) -> list[Path]:
-        """Those that are there."""
+        """Those that exist."""
         return [path for path in self.paths() if path.is_file()]
 
 
 def find_precomputed(path: Path) -> list[Precomputed]:
-    """The splits in a folder, or the one whose descriptors a file holds.
+    """The splits in a folder, or the split of a file of descriptors.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no file of descriptors.
     """
     files = sorted(path.glob(f"*{IMS}")) if path.is_dir() else [path] if path.name.endswith(IMS) else []
     if not files:
@@ -75,10 +76,11 @@ def find_precomputed(path: Path) -> list[Precomputed]:
 def read_precomputed(splits: Sequence[Precomputed], corpus: Corpus) -> Iterator[ImportedRegions]:
     """The photographs of splits, one in memory at a time.
 
-    The list of ids names each row's photograph. Without one, rows follow the corpus, and the sentences must agree.
+    The list of ids names the photograph of each row. Without it, the rows must be in the order of the corpus, which is
+    checked by the sentences.
 
     Raises:
-        DataError: a file cannot be read, is of another shape, or does not fit the corpus.
+        DataError: a file cannot be read, has a wrong shape, or does not fit the corpus.
     """
     for split in splits:
         ims = _open_array(split.path(IMS), (2, 3))
@@ -86,34 +88,47 @@ def read_precomputed(splits: Sequence[Precomputed], corpus: Corpus) -> Iterator[
         if boxes is not None and boxes.shape != (*ims.shape[:2], 4):
             raise DataError(f"{split.path(BOXES)}: {boxes.shape} does not fit the descriptors' {ims.shape}")
         for row, name in _rows(split, len(ims), corpus):
-            with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused
+            with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is rejected later
                 descriptors = np.array(ims[row], np.float32).reshape(-1, ims.shape[-1])
                 places = None if boxes is None else np.array(boxes[row], np.float32)
             yield ImportedRegions(f"{split.name}{IMS}, row {row}", name, None, places, descriptors)
 
 
 def _open_array(path: Path, axes: tuple[int, ...]) -> NDArray[np.floating]:
-    """An array that stays on the disk; never a pickle, never an archive."""
+    """A float array that stays on the disk."""
     try:
         with path.open("rb") as file:
-            is_array = file.read(6) == b"\x93NUMPY"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that Python 2 wrote it, as it did SCAN's
-            array: NDArray[np.floating] | None = np.load(path, mmap_mode="r", allow_pickle=False) if is_array else None
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read as a NumPy array ({reason(error)})") from error
-    if array is None:
-        raise DataError(f"{path}: not a NumPy array (.npy)")
-    shape = array.shape
-    if array.dtype.kind != "f" or len(shape) not in axes or 0 in shape:
-        raise DataError(f"{path}: {array.dtype} of the shape {shape}; (N, R, D) or (N, D) of floats is needed")
-    if shape[-1] > LARGEST_DESCRIPTOR or max(shape[1:-1], default=0) > MOST_REGIONS:
-        raise DataError(f"{path}: {shape} is more than {MOST_REGIONS} regions or {LARGEST_DESCRIPTOR} numbers each")
-    return array
+            dtype, order, shape = _read_header(file)
+            start = file.tell()
+        if dtype.kind != "f" or len(shape) not in axes or 0 in shape:
+            raise DataError(f"{path}: {dtype} of the shape {shape}; (N, R, D) or (N, D) of floats is needed")
+        if shape[-1] > LARGEST_DESCRIPTOR or max(shape[1:-1], default=0) > MOST_REGIONS:
+            raise DataError(f"{path}: {shape} is more than {MOST_REGIONS} regions or {LARGEST_DESCRIPTOR} numbers each")
+        return np.memmap(path, dtype, "r", start, shape, order)
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read as a NumPy array (.npy): {reason(error)}") from error
+
+
+def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], Literal["C", "F"], tuple[int, ...]]:
+    """The type, order and shape of the array in a file, which is left at its first number.
+
+    Raises:
+        ValueError: there is no such array.
+        TypeError: its type is unknown to NumPy.
+    """
+    start = file.read(8)
+    if start[:6] != b"\x93NUMPY":
+        raise ValueError("not an array")
+    length = int.from_bytes(file.read(2 if start[6:7] == b"\1" else 4), "little")
+    found = _HEADER.fullmatch(file.read(min(length, _LONGEST_HEADER)))
+    if found is None:
+        raise ValueError("its header is not that of an array of numbers")
+    shape = tuple(int(side) for side in re.findall(rb"[0-9]+", found["shape"]))
+    return np.dtype(found["dtype"].decode()), "F" if found["order"] == b"True" else "C", shape
 
 
 def _rows(split: Precomputed, count: int, corpus: Corpus) -> list[tuple[int, str]]:
-    """The first row of each photograph, and its name."""
+    """The first row of each photograph, and the photograph's name."""
     ids = split.path(IDS)
     if ids.is_file():
         names = _lines(ids)
@@ -124,24 +139,27 @@ def _rows(split: Precomputed, count: int, corpus: Corpus) -> list[tuple[int, str
             first.setdefault(name.strip(), row)
         return [(row, name) for name, row in first.items()]
     called = find_split(split.name)
-    hint = f"say in {ids.name} which photographs the rows are, one a line"
+    hint = f"list the photographs of the rows in {ids.name}, one a line"
     if called is None:
-        raise DataError(f"{split.path(IMS)}: its name tells no split of the corpus; {hint}")
+        raise DataError(f"{split.path(IMS)}: its name is not a split of the corpus; {hint}")
     images = corpus.split(called)
     spans = _spans(count, images)
     checked = split.path(CAPS).is_file()
-    # That rows are several for each image must be seen by the sentences: any two numbers may happen to divide.
+    # several rows for each image must be confirmed by the sentences: one number may divide another by chance
     if spans is None or (count != len(images) and not checked):
-        said = sum(len(image.sentences) for image in images)
-        there = f"{len(images)} images with {said} sentences in {called}"
-        raise DataError(f"{split.path(IMS)}: {count} rows, but the corpus has {there}; {hint}")
+        sentences = sum(len(image.sentences) for image in images)
+        expected = f"{len(images)} images with {sentences} sentences in {called}"
+        raise DataError(f"{split.path(IMS)}: {count} rows, but the corpus has {expected}; {hint}")
     if checked:
         _require_same_sentences(split.path(CAPS), images, hint)
     return [(start, image.key) for image, (start, end) in zip(images, spans, strict=True) if start < end]
 
 
 def _spans(count: int, images: Sequence[Image]) -> list[tuple[int, int]] | None:
-    """Each image's share of `count` things: one, or as many as it has sentences, or as many as any other; or none."""
+    """The range of each image among `count` rows or lines; None if they cannot be divided among the images.
+
+    An image has one, or one for each of its sentences, or as many as every other image.
+    """
     shares = [len(image.sentences) for image in images]
     if sum(shares) != count or len(images) == count:
         if count % len(images):
@@ -157,9 +175,9 @@ def _require_same_sentences(caps: Path, images: Sequence[Image], hint: str) -> N
     if spans is None:
         raise DataError(f"{caps}: {len(lines)} lines do not fit the {len(images)} images of the corpus; {hint}")
     for image, (start, end) in zip(images, spans, strict=True):
-        said = {sentence.tokens for sentence in image.sentences}
+        known = {sentence.tokens for sentence in image.sentences}
         for number, line in enumerate(lines[start:end], start=start + 1):
-            if tokenize(line) not in said:
+            if tokenize(line) not in known:
                 raise DataError(f"{caps}, line {number}: not a sentence of {image.key} in the corpus; {hint}")
 
 
@@ -171,21 +189,23 @@ def _lines(path: Path) -> list[str]:
 
 
 def write_precomputed(split: Precomputed, images: Sequence[Image], store: RegionStore, made: Converted) -> None:
-    """Write the files of a split, each in one step at its end, in memory bounded by one photograph.
+    """Write the files of a split, one photograph in memory at a time; each file appears when it is complete.
 
     Args:
-        split: where to, and under what name.
-        images: all of which have regions.
+        split: the folder and the name of the split.
+        images: the images of the split, all with regions.
         store: their regions.
         made: counts them.
 
     Raises:
         ArtifactError: regions cannot be read.
-        DataError: a file cannot be written, or an id cannot stand in a list.
+        DataError: a file cannot be written, or an id has a line end.
     """
-    odd = next((image.key for image in images if len(image.key.splitlines()) != 1), None)
-    if odd is not None:
-        raise DataError(f"{one_line(odd, MAX_NAME)}: an id with a line end cannot stand in {split.name}{IDS}")
+    malformed = next((image.key for image in images if len(image.key.splitlines()) != 1), None)
+    if malformed is not None:
+        raise DataError(
+            f"{one_line(malformed, MAX_NAME)}: an id with a line end cannot be written to {split.name}{IDS}"
+        )
     most = max(store.count_of(image.key) for image in images)
     shape = (len(images), most)
     with (
@@ -204,5 +224,5 @@ def write_precomputed(split: Precomputed, images: Sequence[Image], store: Region
             ims.write(np.concatenate([regions.descriptors, whole]).astype(_FLOAT).tobytes())
             boxes.write(np.pad(regions.boxes, ((0, absent), (0, 0))).astype(_FLOAT).tobytes())
     write_lines(split.path(IDS), (image.key for image in images))
-    said = (sentence.raw for image in images for sentence in image.sentences)
-    write_lines(split.path(CAPS), (" ".join(raw.split()) for raw in said))
+    sentences = (sentence.raw for image in images for sentence in image.sentences)
+    write_lines(split.path(CAPS), (" ".join(raw.split()) for raw in sentences))

@@ -1,0 +1,76 @@
+"""One photograph's regions as bytes: the layout shared by the feature cache and the shards of an extraction.
+
+A record, little-endian, of R regions with descriptors of D numbers::
+
+    magic      4 bytes        b"VSAR"
+    checksum   uint32         CRC-32 of the rest of the record
+    lengths    6 x uint32     bytes of the id, bytes of the hash, width, height (both in pixels), R, D
+    id         UTF-8          undecodable bytes of a file name kept as they are
+    hash       ASCII          SHA-256 of the photograph's file, in hexadecimal
+    boxes      (R, 4) float32
+    scores     (R,)   float32
+    descriptors (R, D) float16
+
+Reading trusts nothing: lengths are checked before anything is allocated, and no code or Python literal is parsed, which
+threads could not do at the same time.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from vsa_cli.core.regions.store import ImageRegions
+
+_MAGIC = b"VSAR"
+_HEADER = struct.Struct("<4s7I")
+_CHECKED = 8  # bytes before those that the checksum covers
+_FLOAT, _HALF = np.dtype("<f4"), np.dtype("<f2")
+
+
+def regions_to_bytes(regions: ImageRegions) -> bytes:
+    """The record of a photograph's regions."""
+    name, sha256 = regions.image_id.encode("utf-8", "surrogateescape"), regions.sha256.encode("ascii")
+    lengths = (len(name), len(sha256), regions.width, regions.height, *regions.descriptors.shape)
+    content = b"".join(
+        [
+            struct.pack("<6I", *lengths),
+            name,
+            sha256,
+            regions.boxes.astype(_FLOAT).tobytes(),
+            regions.scores.astype(_FLOAT).tobytes(),
+            regions.descriptors.astype(_HALF).tobytes(),
+        ]
+    )
+    return _MAGIC + struct.pack("<I", zlib.crc32(content)) + content
+
+
+def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
+    """The regions in the record that starts at `start`, and where that record ends.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    if len(data) - start < _HEADER.size:
+        raise ValueError("cut short")
+    magic, checksum, *lengths, width, height, count, size = _HEADER.unpack_from(data, start)
+    sizes = (*lengths, 4 * count * _FLOAT.itemsize, count * _FLOAT.itemsize, count * size * _HALF.itemsize)
+    ends = list(accumulate(sizes, initial=start + _HEADER.size))
+    if magic != _MAGIC or ends[-1] > len(data):
+        raise ValueError("not a record of regions, or cut short")
+    if zlib.crc32(memoryview(data)[start + _CHECKED : ends[-1]]) != checksum:
+        raise ValueError("wrong checksum")
+    if not all(0 < side < 2**31 for side in (width, height)) or not count or not size:
+        raise ValueError("no size, or no regions")
+    (name_at, hash_at), (_, boxes_at), (_, scores_at), (_, descriptors_at) = pairwise(ends[:-1])
+    boxes = np.frombuffer(data, _FLOAT, 4 * count, boxes_at).reshape(count, 4).astype(np.float32)
+    scores = np.frombuffer(data, _FLOAT, count, scores_at).astype(np.float32)
+    descriptors = np.frombuffer(data, _HALF, count * size, descriptors_at).reshape(count, size).astype(np.float16)
+    if not all(np.isfinite(array).all() for array in (boxes, scores, descriptors)):
+        raise ValueError("not all numbers are finite")
+    name = data[name_at:hash_at].decode("utf-8", "surrogateescape")
+    sha256 = data[hash_at:boxes_at].decode("ascii")
+    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors), ends[-1]
