@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vsa_cli.output.console import Bar, Console
 
 _REGIONS, _SEARCH, _SAMPLING = "Regions", "Search", "Sampling"
-_STORED, _FILES, _RUNTIME = "Stored split", "Output files", "Runtime"
+_STORED, _OUTPUT, _RUNTIME = "Stored split", "Output", "Runtime"
 
 
 def caption(
@@ -159,7 +159,6 @@ def caption(
             help="Sample from the fewest most likely words with total probability P; 1 is all.",
         ),
     ] = DecodingConfig.top_p,
-    seed: options.Seed = 0,
     corpus: Annotated[
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=_STORED, help="Corpus to caption a split of, not photographs."),
@@ -184,14 +183,14 @@ def caption(
         str | None,
         typer.Option(
             metavar=".SUFFIX",
-            rich_help_panel=_FILES,
+            rich_help_panel=_OUTPUT,
             help="Text file beside each photograph: with .txt, photo.txt for photo.jpg.",
         ),
     ] = None,
     annotate: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", rich_help_panel=_FILES, help="Folder for copies with captions and boxes drawn on them."
+            metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
         ),
     ] = None,
     force: options.Force = False,
@@ -207,6 +206,7 @@ def caption(
     no_cache: options.NoCache = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
+    seed: options.Seed = 0,
     quiet: options.Quiet = False,
     regions: Annotated[bool, typer.Option("--regions", hidden=True, help="Renamed to --region-captions.")] = False,
 ) -> None:
