@@ -1,3 +1,39 @@
-"""`vsa`: captions photographs, searches them by sentence, shows which words belong to which region."""
+"""Image captioning, image–text retrieval and word-to-region alignment: `vsa`, and the same for Python programs.
+
+    import vsa_cli as vsa
+
+    captioner = vsa.load_captioner()
+    for result in captioner.caption("photos/", beam=7):
+        print(result.path, result.caption, result.logprob)
+
+Importing this package loads nothing heavy: each public name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vsa_cli.core.alignment.embedder import load_embedder as load_embedder
+    from vsa_cli.core.generation.captioner import load_captioner as load_captioner
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "load_captioner": "vsa_cli.core.generation.captioner",
+    "load_embedder": "vsa_cli.core.alignment.embedder",
+}
+"""The public names and the modules that define them."""
+
+__all__ = ["__version__", "load_captioner", "load_embedder"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -17,12 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.pipeline import caption_photos, look_at_all, look_at_whole
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
-from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.pipeline import caption_photos, look_at_all, look_at_whole
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.regions.encoder import region_extractor_for

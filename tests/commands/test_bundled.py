@@ -1,4 +1,4 @@
-"""One line each, with nothing but an installation: no model is named, no corpus is there."""
+"""The commands with the bundled models: no model is named and there is no corpus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("bundled")
 
 @pytest.fixture
 def place(drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to be in: a photograph, and a folder of three."""
+    """The current folder: a photograph, and a folder of three."""
     monkeypatch.chdir(tmp_path)
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -31,14 +31,14 @@ def place(drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-def test_a_photograph(vsa: Run, place: Path) -> None:
+def test_caption_of_a_photograph(vsa: Run, place: Path) -> None:
     result = vsa("caption", "photo.jpg")
     assert result.exit_code == 0, result.output
     assert 3 <= len(result.stdout.split()) <= 12
     assert result.stderr == ""
 
 
-def test_a_folder_as_json_lines(vsa: Run, place: Path) -> None:
+def test_captions_of_a_folder_as_json_lines(vsa: Run, place: Path) -> None:
     result = vsa("caption", "photos/", "--format", "jsonl")
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [record["path"] for record in records] == ["photos/000.jpg", "photos/001.jpg", "photos/002.jpg"]
@@ -46,7 +46,7 @@ def test_a_folder_as_json_lines(vsa: Run, place: Path) -> None:
     assert records[1]["caption"] == vsa("caption", "photo.jpg").stdout.strip()
 
 
-def test_sidecars_that_go_on(vsa: Run, place: Path) -> None:
+def test_sidecars_are_resumed(vsa: Run, place: Path) -> None:
     assert vsa("caption", "photos/", "--sidecar", ".txt", "--resume").exit_code == 0
     texts = {path.name: path.read_text() for path in place.glob("photos/*.txt")}
     assert sorted(texts) == ["000.txt", "001.txt", "002.txt"]
@@ -56,7 +56,7 @@ def test_sidecars_that_go_on(vsa: Run, place: Path) -> None:
     assert (place / "photos" / "001.txt").read_text() == texts["001.txt"]
 
 
-def test_an_album(vsa: Run, place: Path) -> None:
+def test_page_of_captions(vsa: Run, place: Path) -> None:
     result = vsa("caption", "photos/", "--format", "html", "-o", "album.html")
     assert result.exit_code == 0, result.output
     page = read_page((place / "album.html").read_text(encoding="utf-8"))
@@ -64,17 +64,17 @@ def test_an_album(vsa: Run, place: Path) -> None:
     assert [element.attributes["alt"] for element in page if element.tag == "img"] == said
 
 
-def test_an_album_that_one_file_cannot_hold_is_refused_before_any_work(
+def test_page_of_too_many_photographs_is_refused_before_any_work(
     vsa: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vsa_cli.output.html.document.MOST", 2)
     result = vsa("caption", "photos/", "--format", "html", "-o", "album.html", "--model", "nowhere")
-    assert result.exit_code == 2, "before the model is looked for"
+    assert result.exit_code == 2, "before the model is read"
     assert "-o DIR" in result.stderr
     assert not (place / "album.html").exists()
 
 
-def test_a_search(vsa: Run, place: Path) -> None:
+def test_search_of_a_folder(vsa: Run, place: Path) -> None:
     result = vsa("retrieve", "a red circle", "photos/")
     assert result.exit_code == 0, result.output
     assert sorted(line.split("\t")[1] for line in result.stdout.splitlines()) == [
@@ -82,7 +82,7 @@ def test_a_search(vsa: Run, place: Path) -> None:
     ]  # fmt: skip
 
 
-def test_an_alignment(vsa: Run, place: Path) -> None:
+def test_alignment_of_a_sentence(vsa: Run, place: Path) -> None:
     result = vsa("align", "photo.jpg", "a red circle", "--html", "out/")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("a red circle\t") or len(result.stdout.splitlines()) > 1
@@ -94,7 +94,7 @@ def test_an_alignment(vsa: Run, place: Path) -> None:
     [("caption", "photo.jpg"), ("retrieve", "a dog", "photos/"), ("align", "photo.jpg", "a dog")],
     ids=lambda command: command[0],
 )
-def test_an_installation_without_its_models_says_so(
+def test_missing_bundled_models_are_reported(
     vsa: Run, place: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(pack, "BUNDLE", place / "nowhere")

@@ -1,4 +1,4 @@
-"""`vsa caption`: what comes out, in every format, for every kind of input, and what bad input costs."""
+"""`vsa caption`: the output in every format, for every kind of input, and for input that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from vsa_cli.core.corpus.vocabulary import END
-from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -25,7 +25,7 @@ def records(result: Result) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_one_photograph_gives_its_caption_alone(vsa: Run, drawn: Drawn) -> None:
+def test_one_photograph_prints_its_caption_alone(vsa: Run, drawn: Drawn) -> None:
     result = vsa("caption", drawn.photos / "004.png", "--model", drawn.model)
     assert result.exit_code == 0
     assert result.stdout.endswith("\n")
@@ -34,11 +34,11 @@ def test_one_photograph_gives_its_caption_alone(vsa: Run, drawn: Drawn) -> None:
     assert "triangle" in result.stdout
 
 
-def test_the_generator_has_learnt_the_drawn_corpus(vsa: Run, drawn: Drawn) -> None:
-    """On pictures it was not trained on, captions name the shape that the sentences name."""
+def test_generator_has_learned_the_drawn_corpus(vsa: Run, drawn: Drawn) -> None:
+    """Captions of pictures outside the train split name the shape that their sentences name."""
     corpus = json.loads(drawn.corpus.read_text())
     result = vsa(
-        "caption", "--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "dev", "--model", drawn.model,
+        "caption", "--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "val", "--model", drawn.model,
         "--format", "jsonl",
     )  # fmt: skip
     captions = {str(record["image_id"]): str(record["caption"]) for record in records(result)}
@@ -52,14 +52,14 @@ def test_the_generator_has_learnt_the_drawn_corpus(vsa: Run, drawn: Drawn) -> No
     assert right >= 0.75 * len(held_out)
 
 
-def test_several_give_path_and_caption(vsa: Run, drawn: Drawn) -> None:
+def test_several_photographs_print_path_and_caption(vsa: Run, drawn: Drawn) -> None:
     paths = [str(drawn.photos / name) for name in ("001.png", "000.png")]
     result = vsa("caption", *paths, "--model", drawn.model)
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == paths
     assert all(len(line.split("\t")) == 2 for line in result.stdout.splitlines())
 
 
-def test_a_folder_is_searched_and_ids_are_relative(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_folder_is_searched_and_ids_are_relative(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "b.PNG").write_bytes((drawn.photos / "000.png").read_bytes())
     (tmp_path / "a.png").write_bytes((drawn.photos / "001.png").read_bytes())
@@ -69,7 +69,7 @@ def test_a_folder_is_searched_and_ids_are_relative(vsa: Run, drawn: Drawn, tmp_p
     assert records(result)[0]["path"] == str(tmp_path / "a.png")
 
 
-def test_a_list_on_a_pipe_with_a_bad_one_in_the_middle(vsa_process: Process, drawn: Drawn, tmp_path: Path) -> None:
+def test_list_on_a_pipe_with_unreadable_photographs(vsa_process: Process, drawn: Drawn, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.jpg").write_bytes((drawn.photos / "000.png").read_bytes())
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
@@ -90,7 +90,7 @@ def test_a_list_on_a_pipe_with_a_bad_one_in_the_middle(vsa_process: Process, dra
     assert "missing.jpg" in lines[1]
 
 
-def test_names_may_be_anything_the_file_system_holds(vsa_process: Process, drawn: Drawn, tmp_path: Path) -> None:
+def test_file_names_may_hold_any_bytes(vsa_process: Process, drawn: Drawn, tmp_path: Path) -> None:
     names = [b"with space.png", b"tab\there.png", b"new\nline.png", b"-dash.png", b"back\\slash.png", b"\xff\xfe.png"]
     for name in names:
         (Path(os.fsdecode(bytes(tmp_path) + b"/" + name))).write_bytes((drawn.photos / "000.png").read_bytes())
@@ -105,7 +105,7 @@ def test_names_may_be_anything_the_file_system_holds(vsa_process: Process, drawn
     assert [os.fsencode(json.loads(line)["path"]) for line in lines] == names
 
 
-def test_every_bad_input_is_failure(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_exit_code_is_1_if_every_photograph_fails(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"")
     result = vsa("caption", tmp_path / "x.jpg", tmp_path / "y.jpg", "--model", drawn.model, "--format", "json")
     assert result.exit_code == 1
@@ -122,7 +122,7 @@ def test_coco_results_have_ids_and_captions_only(vsa: Run, drawn: Drawn, tmp_pat
     assert vsa("caption", drawn.photos, "--model", drawn.model, "-o", out).exit_code == 2
 
 
-def test_batches_and_threads_change_nothing(vsa: Run, drawn: Drawn) -> None:
+def test_captions_do_not_depend_on_batches_and_threads(vsa: Run, drawn: Drawn) -> None:
     outputs = []
     for batch, threads in ((1, 1), (7, 2), (64, 2)):
         options = ("--batch-size", batch, "--threads", threads, "--format", "jsonl")
@@ -133,7 +133,7 @@ def test_batches_and_threads_change_nothing(vsa: Run, drawn: Drawn) -> None:
             assert one["logprob"] == pytest.approx(two["logprob"], abs=1e-5)
 
 
-def test_photographs_and_their_stored_descriptors_give_the_same(vsa: Run, drawn: Drawn) -> None:
+def test_photographs_and_stored_descriptors_have_the_same_captions(vsa: Run, drawn: Drawn) -> None:
     stored = vsa(
         "caption", "--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "all", "--model", drawn.model,
         "--format", "coco",
@@ -163,9 +163,9 @@ def stored(vsa: Run, drawn: Drawn, *options: object) -> list[dict[str, object]]:
 def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn, options: tuple[object, ...]) -> None:
     trained = read_generator(drawn.model, torch.device("cpu"))
     store = RegionStore(drawn.regions)
-    said = stored(vsa, drawn, *options)
-    assert len(said) == 48
-    for record in said:
+    captioned = stored(vsa, drawn, *options)
+    assert len(captioned) == 48
+    for record in captioned:
         descriptor = torch.from_numpy(store.whole_images([str(record["image_id"])])).float()
         candidates = record["candidates"]
         assert isinstance(candidates, list)
@@ -190,11 +190,11 @@ def test_batches_change_no_word_in_any_mode(vsa: Run, drawn: Drawn, options: tup
         assert [c["logprob"] for c in first] == pytest.approx([c["logprob"] for c in second], abs=1e-5)
 
 
-def candidates_of(said: list[dict[str, object]]) -> list[list[str]]:
-    return [[c["caption"] for c in record["candidates"]] for record in said]  # type: ignore[attr-defined]
+def candidates_of(captioned: list[dict[str, object]]) -> list[list[str]]:
+    return [[c["caption"] for c in record["candidates"]] for record in captioned]  # type: ignore[attr-defined]
 
 
-def test_candidates_come_best_first(vsa: Run, drawn: Drawn) -> None:
+def test_candidates_are_best_first(vsa: Run, drawn: Drawn) -> None:
     for norm in (0.0, 1.0):
         for record in stored(vsa, drawn, "--nbest", 5, "--length-norm", norm):
             assert isinstance(record["candidates"], list)
@@ -211,13 +211,13 @@ def test_required_words_are_in_every_caption_and_avoided_ones_in_none(vsa: Run, 
             assert not {"a", "circle"} & set(caption.split())
 
 
-def test_groups_say_different_things(vsa: Run, drawn: Drawn) -> None:
+def test_groups_choose_different_words(vsa: Run, drawn: Drawn) -> None:
     options = ("--beam", 3, "--groups", 3, "--diversity", 50, "--min-len", 1, "--nbest", 3)
     for captions in candidates_of(stored(vsa, drawn, *options)):
         assert len({caption.split()[0] for caption in captions}) == 3
 
 
-def test_length_normalisation_lengthens(vsa: Run, drawn: Drawn) -> None:
+def test_length_normalisation_lengthens_captions(vsa: Run, drawn: Drawn) -> None:
     words = [
         sum(len(str(record["caption"]).split()) for record in stored(vsa, drawn, "--length-norm", norm))
         for norm in (0, 2)
@@ -225,7 +225,7 @@ def test_length_normalisation_lengthens(vsa: Run, drawn: Drawn) -> None:
     assert words[0] < words[1]
 
 
-def test_sampling_is_repeatable_seeded_and_blind_to_order(vsa: Run, drawn: Drawn) -> None:
+def test_sampling_depends_on_the_seed_and_not_on_order(vsa: Run, drawn: Drawn) -> None:
     def draw(seed: int, *photos: Path) -> list[str]:
         result = vsa("caption", *photos, "--model", drawn.model, "--sample", "--seed", seed)
         return result.stdout.splitlines()
@@ -235,26 +235,26 @@ def test_sampling_is_repeatable_seeded_and_blind_to_order(vsa: Run, drawn: Drawn
 
 
 @pytest.mark.parametrize("spelling", ["--max-len", "--max-length"])
-def test_lengths_are_kept(vsa: Run, drawn: Drawn, spelling: str) -> None:
+def test_lengths_are_bounded(vsa: Run, drawn: Drawn, spelling: str) -> None:
     for record in stored(vsa, drawn, spelling, 3, "--min-len", 3):
         assert len(str(record["caption"]).split()) == 3
 
 
-def test_a_photograph_that_the_options_leave_no_caption_is_named(vsa: Run, drawn: Drawn) -> None:
+def test_photograph_without_an_allowed_caption_is_named(vsa: Run, drawn: Drawn) -> None:
     options = ("--no-repeat-ngram", 1, "--min-len", 100, "--max-len", 100, "--format", "jsonl")
     result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, *options)
     (record,) = records(result)
     assert result.exit_code == 1
     assert record["caption"] is None
-    assert "000.png: the options leave no caption" in str(record["error"])
+    assert "000.png: no caption meets the constraints" in str(record["error"])
     assert result.stderr == f"vsa: {record['error']}\n"
 
 
 @pytest.mark.parametrize("option", ["--avoid", "--require"])
-def test_a_word_that_the_model_does_not_know_is_told_with_words_near_it(vsa: Run, drawn: Drawn, option: str) -> None:
+def test_unknown_word_is_reported_with_similar_ones(vsa: Run, drawn: Drawn, option: str) -> None:
     result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, option, "Trianglee")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"vsa: {option}: the model does not know 'trianglee'; words near it: triangle\n"
+    assert result.stderr == f"vsa: {option}: the model does not know 'trianglee'; did you mean triangle?\n"
 
 
 @pytest.mark.parametrize(
@@ -266,24 +266,42 @@ def test_a_word_that_the_model_does_not_know_is_told_with_words_near_it(vsa: Run
         (("x.jpg", "--json", "--format", "text"), 2, "contradict"),
         (("x.jpg", "--beam", "0"), 2, "--beam"),
         (("x.jpg", "--beam", "7", "--groups", "3"), 2, "--groups"),
-        (("x.jpg", "--sample", "--require", "dog"), 2, "--require belongs to the search"),
-        (("x.jpg", "--min-len", "5", "--max-len", "4"), 2, "--min-len 5"),
+        (
+            ("x.jpg", "--sample", "--require", "dog"),
+            2,
+            "--require applies to beam search only, not to sampling (--sample, --temperature, --top-k, --top-p)",
+        ),
+        (("x.jpg", "--min-len", "5", "--max-len", "4"), 2, "--min-len 5 is more than --max-len 4"),
         (("x.jpg", "--length-norm", "nan"), 2, "--length-norm"),
         (("x.jpg", "--require", "two words"), 2, "one word at a time"),
         (("x.jpg", "--format", "xml"), 2, "--format"),
         (("x.jpg", "--model", "nowhere"), 1, "nowhere"),
+        (("x.jpg", "--regions"), 2, "--regions has been renamed to --region-captions"),
     ],
 )
-def test_wrong_usage_is_told_in_a_line(
+def test_usage_errors(
     vsa: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, words: str
 ) -> None:
-    monkeypatch.delenv("VSA_MODEL", raising=False)
+    monkeypatch.delenv("VSA_GEN_MODEL", raising=False)
     result = vsa("caption", *options)
     assert result.exit_code == code
     assert words in result.stderr
 
 
-def test_an_empty_folder_is_an_error(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_renamed_environment_variable_is_refused_unless_a_model_is_named(
+    vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = drawn.photos / "000.png"
+    monkeypatch.setenv("VSA_MODEL", str(drawn.model))
+    refused = vsa("caption", photo)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == "vsa: the environment variable VSA_MODEL has been renamed to VSA_GEN_MODEL\n"
+    assert vsa("caption", photo, "--model", drawn.model).exit_code == 0
+    monkeypatch.setenv("VSA_GEN_MODEL", str(drawn.model))
+    assert vsa("caption", photo).exit_code == 0
+
+
+def test_empty_folder_is_an_error(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = vsa("caption", tmp_path, "--model", drawn.model)
     assert result.exit_code == 1
     assert "no photographs" in result.stderr
@@ -300,12 +318,12 @@ def test_regions_of_another_cnn_are_refused(vsa: Run, drawn: Drawn, tmp_path: Pa
 
 
 @pytest.mark.cuda
-def test_cuda_says_what_the_cpu_says(vsa: Run, drawn: Drawn) -> None:
+def test_cuda_captions_equal_cpu_captions(vsa: Run, drawn: Drawn) -> None:
     options = ("caption", drawn.photos, "--model", drawn.model)
     assert vsa(*options, "--device", "cuda").stdout == vsa(*options, "--device", "cpu").stdout
 
 
-def test_a_name_too_long_costs_its_photograph_alone(
+def test_name_too_long_fails_its_photograph_only(
     vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], drawn: Drawn
 ) -> None:
     listed = f"{drawn.photos}/000.png\n{drawn.photos}/{'n' * 300}.png\n".encode()

@@ -1,4 +1,4 @@
-"""`vsa caption` beyond sentences for photographs: regions, pages, copies, sidecars, resuming, the baseline."""
+"""Further outputs of `vsa caption`: region captions, pages, copies, sidecars, resumed runs, the baseline."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from tests.page_reader import read_page, with_class
 from tests.processes import running, wait_until
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.baseline import by_consensus
-from vsa_cli.core.generation.captioner import Captioner
+from vsa_cli.core.generation.decoder import Decoder
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
-ALL = ("--regions", "--min-logprob", -100, "--top-regions", 100)
+ALL = ("--region-captions", "--min-logprob", -100, "--top-regions", 100)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def stored(vsa: Run, drawn: Drawn, *options: object, split: str = "all") -> Resu
     return result
 
 
-def test_regions_of_a_split_have_its_boxes(vsa: Run, drawn: Drawn) -> None:
+def test_region_captions_of_a_split_have_its_boxes(vsa: Run, drawn: Drawn) -> None:
     store = RegionStore(drawn.regions)
     plain = json.loads(stored(vsa, drawn, "--json").stdout)
     records = json.loads(stored(vsa, drawn, "--json", *ALL).stdout)
@@ -63,8 +65,8 @@ def test_regions_of_a_split_have_its_boxes(vsa: Run, drawn: Drawn) -> None:
         assert record == {**without, "logprob": pytest.approx(without["logprob"], abs=1e-5)}
 
 
-def test_photographs_and_their_stored_descriptors_have_the_same_regions(vsa: Run, drawn: Drawn) -> None:
-    kept = ("--min-logprob", -0.6, "--top-regions", 2, "--regions", "--format", "jsonl")
+def test_photographs_and_stored_descriptors_have_the_same_region_captions(vsa: Run, drawn: Drawn) -> None:
+    kept = ("--min-logprob", -0.6, "--top-regions", 2, "--region-captions", "--format", "jsonl")
     from_store = [json.loads(line) for line in stored(vsa, drawn, *kept).stdout.splitlines()]
     raw = vsa("caption", drawn.photos, "--model", drawn.model, *kept)
     for line, other in zip(raw.stdout.splitlines(), from_store, strict=True):
@@ -77,23 +79,23 @@ def test_photographs_and_their_stored_descriptors_have_the_same_regions(vsa: Run
             assert one["logprob"] / (len(one["caption"].split()) + 1) >= -0.6
 
 
-def test_a_region_is_worded_from_its_own_descriptor(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[np.ndarray] = []
-    caption = Captioner.caption
-    monkeypatch.setattr(Captioner, "caption", lambda self, d, keys: shown.append(d) or caption(self, d, keys))
+def test_region_is_captioned_from_its_own_descriptor(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[np.ndarray] = []
+    caption = Decoder.caption
+    monkeypatch.setattr(Decoder, "caption", lambda self, d, keys: given.append(d) or caption(self, d, keys))
     stored(vsa, drawn, *ALL, "--batch-size", 48)
     store = RegionStore(drawn.regions)
-    whole, regions = shown
+    whole, regions = given
     assert (whole == store.whole_images(store.ids)).all()
     assert (regions == np.concatenate([store[key].descriptors[1:] for key in store.ids])).all()
 
 
-def test_without_regions_no_box_is_looked_for(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.core.regions.extract.Extractor.describe", lambda *_: pytest.fail("looked for boxes"))
+def test_without_region_captions_no_boxes_are_detected(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsa_cli.core.regions.encoder.build_detector", lambda *_: pytest.fail("detected boxes"))
     assert vsa("caption", drawn.photos / "000.png", "--model", drawn.model).exit_code == 0
 
 
-def test_text_has_regions_behind_the_caption(vsa: Run, drawn: Drawn) -> None:
+def test_text_has_regions_after_the_caption(vsa: Run, drawn: Drawn) -> None:
     records = json.loads(stored(vsa, drawn, "--json", *ALL).stdout)
     record = next(record for record in records if record["regions"])
     result = vsa("caption", drawn.photos / record["path"], "--model", drawn.model, *ALL)
@@ -103,7 +105,7 @@ def test_text_has_regions_behind_the_caption(vsa: Run, drawn: Drawn) -> None:
     ]
 
 
-def test_a_table_has_a_row_for_each_sentence(vsa: Run, photos: Path, drawn: Drawn) -> None:
+def test_csv_has_a_row_for_each_caption(vsa: Run, photos: Path, drawn: Drawn) -> None:
     result = vsa("caption", photos, "--model", drawn.model, *ALL, "--nbest", 2, "--format", "csv")
     assert result.exit_code == 3
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
@@ -118,9 +120,9 @@ def test_a_table_has_a_row_for_each_sentence(vsa: Run, photos: Path, drawn: Draw
     assert len(plain.splitlines()) == 49
 
 
-def test_evaluate_reads_the_table(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    stored(vsa, drawn, "--format", "csv", "-o", tmp_path / "c.csv", split="dev")
-    stored(vsa, drawn, "--format", "coco", "-o", tmp_path / "c.json", split="dev")
+def test_evaluate_reads_the_csv(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    stored(vsa, drawn, "--format", "csv", "-o", tmp_path / "c.csv", split="val")
+    stored(vsa, drawn, "--format", "coco", "-o", tmp_path / "c.json", split="val")
     asked = ("--metric", "CIDEr", "--json")
     scores = [
         json.loads(vsa("evaluate", tmp_path / name, "--references", drawn.corpus, "--split", "val", *asked).stdout)
@@ -129,7 +131,7 @@ def test_evaluate_reads_the_table(vsa: Run, drawn: Drawn, tmp_path: Path) -> Non
     assert scores[0]["CIDEr"] == scores[1]["CIDEr"] > 0
 
 
-def test_a_page_shows_captions_and_their_photographs_say_them(vsa: Run, photos: Path, drawn: Drawn) -> None:
+def test_page_shows_captions_also_as_alternative_text(vsa: Run, photos: Path, drawn: Drawn) -> None:
     said = {
         record["image_id"]: record["caption"]
         for record in json.loads(vsa("caption", photos, "--model", drawn.model, "--json").stdout)
@@ -145,7 +147,9 @@ def test_a_page_shows_captions_and_their_photographs_say_them(vsa: Run, photos: 
     assert str(photos.parent) not in result.stdout
 
 
-def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path) -> None:
+def test_page_sets_candidates_aside_and_draws_boxes_of_regions(
+    vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path
+) -> None:
     options = ("--model", drawn.model, *ALL, "--nbest", 3)
     records = json.loads(vsa("caption", photos / "a.png", photos / "b.png", *options, "--json").stdout)
     out = tmp_path / "album"
@@ -163,7 +167,7 @@ def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, d
     assert vsa("caption", photos / "a.png", *options, "--format", "html", "-o", out, "--force").exit_code == 0
 
 
-def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photographs_of_one_page_are_limited(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsa_cli.output.html.document.MOST", 3)
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
     result = vsa("caption", *options)
@@ -171,7 +175,7 @@ def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.Monk
     assert "-o DIR" in result.stderr
 
 
-def test_pages_among_the_photographs_are_not_captioned_again(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_pages_among_photographs_are_skipped(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
     page = ("--format", "html", "-o", tmp_path / "album", "--force")
@@ -183,7 +187,7 @@ def test_pages_among_the_photographs_are_not_captioned_again(vsa: Run, drawn: Dr
     assert len(named.stdout.splitlines()) == 2, "unless they are named"
 
 
-def test_copies_are_annotated_and_lie_as_the_photographs_do(
+def test_annotated_copies_have_the_paths_of_their_photographs(
     vsa: Run, photos: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -195,10 +199,10 @@ def test_copies_are_annotated_and_lie_as_the_photographs_do(
         assert copy.width == 1200
         assert copy.height > 900
         assert copy.getpixel((600, 1100 * 96 // 128))[:3] is not None
-        assert photo.size == (128, 96), "the photograph itself is as it was"
+        assert photo.size == (128, 96), "the photograph itself is unchanged"
 
 
-def test_copies_cover_nothing(vsa: Run, photos: Path, drawn: Drawn) -> None:
+def test_annotated_copies_replace_nothing(vsa: Run, photos: Path, drawn: Drawn) -> None:
     before = {path: path.read_bytes() for path in photos.rglob("*.*")}
     for options in ((photos,), (photos, "--force"), (photos / "deep", "--force")):
         result = vsa("caption", photos, "--model", drawn.model, "--annotate", *options)
@@ -208,7 +212,7 @@ def test_copies_cover_nothing(vsa: Run, photos: Path, drawn: Drawn) -> None:
     assert {path: path.read_bytes() for path in photos.rglob("*.*")} == before
 
 
-def test_sidecars_lie_beside_their_photographs(vsa: Run, photos: Path, drawn: Drawn) -> None:
+def test_sidecars_are_beside_their_photographs(vsa: Run, photos: Path, drawn: Drawn) -> None:
     options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt")
     result = vsa(*options, "--nbest", 2)
     assert result.exit_code == 3
@@ -228,7 +232,7 @@ def test_sidecars_lie_beside_their_photographs(vsa: Run, photos: Path, drawn: Dr
     assert (photos / "a.txt").read_text() != "mine\n"
 
 
-def test_a_list_that_names_one_with_a_sidecar_goes_on_with_the_others(
+def test_existing_sidecar_fails_its_photograph_of_a_list_only(
     vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], photos: Path, drawn: Drawn
 ) -> None:
     (photos / "a.txt").write_text("mine\n")
@@ -245,7 +249,7 @@ def test_a_list_that_names_one_with_a_sidecar_goes_on_with_the_others(
     assert (photos / "a.txt").read_text() == "mine\n"
 
 
-def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_interrupted_run_is_resumed_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out, whole = tmp_path / "c.jsonl", tmp_path / "whole.jsonl"
     options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--batch-size", "1")
     part = tmp_path / "c.jsonl.part"
@@ -257,19 +261,17 @@ def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tm
     assert 2 <= done < 48
     assert not out.exists()
     assert vsa(*options, "-o", out).exit_code == 2
-    looked: list[str] = []
+    encoded: list[str] = []
+    encode = PhotoEncoder.encode
 
-    def count(path: Path, side: int | None = None) -> object:
-        looked.append(path.name)
-        return read(path, side)
+    def count(self: PhotoEncoder, photo: Photo) -> object:
+        encoded.append(photo.path)
+        return encode(self, photo)
 
-    from vsa_cli.core.generation import pipeline as streams
-
-    read = streams.read_picture
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "read_picture", count)
+        patch.setattr(PhotoEncoder, "encode", count)
         assert vsa(*options, "-o", out, "--resume").exit_code == 0
-    assert len(looked) == 48 - done
+    assert len(encoded) == 48 - done
     assert vsa(*options, "-o", whole).exit_code == 0
     lines = [[json.loads(line) for line in path.read_text().splitlines()] for path in (out, whole)]
     for one, other in zip(*lines, strict=True):
@@ -277,12 +279,12 @@ def test_an_interrupted_run_goes_on_to_the_same_lines(vsa: Run, drawn: Drawn, tm
     assert vsa(*options, "-o", out, "--resume").exit_code == 0, "with nothing left to do"
 
 
-def test_the_neighbours_sentence_is_said(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_baseline_takes_the_neighbours_sentence(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     where = ("--baseline", "nearest-neighbour", "--corpus", drawn.corpus, "--regions-file", drawn.regions)
     corpus = read_corpus(drawn.corpus)
     train = {by_consensus(image.sentences)[0] for image in corpus.split("train")}
-    records = json.loads(vsa("caption", *where, "--split", "dev", "--json").stdout)
-    assert len(records) == len(corpus.split("dev"))
+    records = json.loads(vsa("caption", *where, "--split", "val", "--json").stdout)
+    assert len(records) == len(corpus.split("val"))
     for record in records:
         assert record["caption"] in train
         assert (record["logprob"], record["error"]) == (None, None)
@@ -296,15 +298,15 @@ def test_the_neighbours_sentence_is_said(vsa: Run, drawn: Drawn, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("x.jpg", "--min-logprob", -1), "--regions"),
-        (("x.jpg", "--top-regions", 3), "--regions"),
-        (("x.jpg", "--regions", "--format", "coco"), "no place"),
-        (("x.jpg", "--min-logprob", 1, "--regions"), "--min-logprob"),
+        (("x.jpg", "--min-logprob", -1), "require --region-captions"),
+        (("x.jpg", "--top-regions", 3), "require --region-captions"),
+        (("x.jpg", "--region-captions", "--format", "coco"), "no place"),
+        (("x.jpg", "--min-logprob", 1, "--region-captions"), "--min-logprob"),
         (("x.jpg", "--baseline", "nearest-neighbour"), "--corpus"),
         (("x.jpg", "--baseline", "nearest-neighbour", "--corpus", "c"), "--regions-file"),
-        (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--regions"), "model"),
+        (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--region-captions"), "model"),
         (("--baseline", "nearest-neighbour", "--corpus", "c", "--regions-file", "r", "--beam", 3), "--nbest"),
-        (("--corpus", "c", "--regions-file", "r", "--sidecar", ".txt"), "photographs"),
+        (("--corpus", "c", "--regions-file", "r", "--sidecar", ".txt"), "requires photographs"),
         (("x.jpg", "--split", "train"), "--split"),
         (("x.jpg", "--sidecar", "txt"), "with its dot"),
         (("x.jpg", "--sidecar", "./txt"), "with its dot"),
@@ -316,13 +318,13 @@ def test_the_neighbours_sentence_is_said(vsa: Run, drawn: Drawn, tmp_path: Path)
         (("x.jpg", "--resume", "--force", "-o", "x.jsonl", "--format", "jsonl"), "choose one"),
     ],
 )
-def test_wrong_usage_is_told_in_a_line(vsa: Run, drawn: Drawn, options: tuple[str, ...], words: str) -> None:
+def test_usage_errors(vsa: Run, drawn: Drawn, options: tuple[str, ...], words: str) -> None:
     result = vsa("caption", *options, "--model", drawn.model)
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
 
 
-def test_a_sidecar_whose_name_is_too_long_costs_its_photograph_alone(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_sidecar_name_too_long_fails_its_photograph_only(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for name in ("a.png", "n" * 250 + ".png"):
         (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
     result = vsa("caption", tmp_path, "--model", drawn.model, "--sidecar", ".caption", "--resume")

@@ -27,7 +27,7 @@ def examined(vsa: Run, *arguments: object) -> tuple[Result, dict[str, dict[str, 
 
 
 def test_a_whole_installation_is_well(vsa: Run, bundled: Path, drawn: Drawn, tmp_path: Path) -> None:
-    assert vsa("caption", drawn.photos / "000.png", "--regions", "--cache-dir", tmp_path).exit_code == 0
+    assert vsa("caption", drawn.photos / "000.png", "--region-captions", "--cache-dir", tmp_path).exit_code == 0
     result, found = examined(vsa, "--cache-dir", tmp_path)
     assert result.exit_code == 0
     assert found["torch"]["found"] == importlib.metadata.version("torch")

@@ -1,17 +1,19 @@
-"""JSON Lines that outlive a death: what is kept, what is done again, and what is refused."""
+"""JSON Lines of an interrupted run: the lines kept, the photographs captioned again, and files that are refused."""
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.errors import ArtifactError, ConfigError
-from vsa_cli.output.resumable import Ledger
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.output.resumable import ResumableFile
 
 NAMES = {"candidates": False, "regions": False}
 
@@ -20,61 +22,67 @@ def line(path: str, error: str | None = None, **more: object) -> str:
     return json.dumps({"path": path, "caption": None if error else "a dog", **more, "error": error})
 
 
-def resumed(out: Path) -> Ledger:
-    return Ledger(out, force=False, resume=True, names=NAMES)
+def resumed(out: Path) -> ResumableFile:
+    return ResumableFile(out, force=False, resume=True, names=NAMES)
 
 
-def fresh(out: Path, *, force: bool = False) -> Ledger:
-    return Ledger(out, force=force, resume=False, names=NAMES)
+def fresh(out: Path, *, force: bool = False) -> ResumableFile:
+    return ResumableFile(out, force=force, resume=False, names=NAMES)
 
 
-def dying(*lines: str) -> Iterator[str]:
+def write(file: ResumableFile, lines: Iterable[str]) -> None:
+    with file:
+        for text in lines:
+            file.write(text)
+
+
+def interrupted(*lines: str) -> Iterator[str]:
     yield from lines
     raise KeyboardInterrupt
 
 
-def test_a_death_leaves_the_part_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_interrupted_run_leaves_its_part_for_the_next(tmp_path: Path) -> None:
     out = tmp_path / "new" / "c.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        fresh(out).write(dying(line("a"), line("b", "broken")))
+        write(fresh(out), interrupted(line("a"), line("b", "broken")))
     assert [path.name for path in out.parent.iterdir()] == ["c.jsonl.part"]
-    with pytest.raises(ConfigError, match="--resume goes on"):
+    with pytest.raises(ConfigError, match="--resume continues it"):
         fresh(out)
-    ledger = resumed(out)
-    assert ledger.done == {"a"}
-    ledger.write([line("b"), line("c")])
+    file = resumed(out)
+    assert file.done == {"a"}
+    write(file, [line("b"), line("c")])
     assert out.read_text().splitlines() == [line("a"), line("b"), line("c")]
     assert [path.name for path in out.parent.iterdir()] == ["c.jsonl"]
 
 
-def test_a_death_before_the_first_line_leaves_nothing(tmp_path: Path) -> None:
+def test_interruption_before_the_first_line_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fresh(tmp_path / "c.jsonl").write(dying())
+        write(fresh(tmp_path / "c.jsonl"), interrupted())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_file_is_kept_and_only_failures_are_done_again(tmp_path: Path) -> None:
+def test_only_failures_of_a_complete_file_are_captioned_again(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
-    fresh(out).write([line("a"), line("b", "broken"), line("ü\udcff")])
-    with pytest.raises(ConfigError, match="--force"):
+    write(fresh(out), [line("a"), line("b", "broken"), line("ü\udcff")])
+    with pytest.raises(ConfigError, match="exists already"):
         fresh(out)
-    ledger = resumed(out)
-    assert ledger.done == {"a", "ü\udcff"}
-    ledger.write([])
+    file = resumed(out)
+    assert file.done == {"a", "ü\udcff"}
+    write(file, [])
     assert out.read_text().splitlines() == [line("a"), line("ü\udcff")]
-    fresh(out, force=True).write([line("z")])
+    write(fresh(out, force=True), [line("z")])
     assert out.read_text().splitlines() == [line("z")]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.integers(0, 200))
-def test_a_line_cut_anywhere_is_done_again(tmp_path: Path, at: int) -> None:
+def test_incomplete_line_is_captioned_again(tmp_path: Path, at: int) -> None:
     whole = "".join(f"{line(name)}\n" for name in "abc").encode()
     out = tmp_path / f"{at}.jsonl"
     out.with_name(f"{at}.jsonl.part").write_bytes(whole[:at])
-    ledger = resumed(out)
-    assert sorted(ledger.done) == list("abc")[: whole[:at].count(b"\n")]
-    ledger.write(line(name) for name in "abc" if name not in ledger.done)
+    file = resumed(out)
+    assert sorted(file.done) == list("abc")[: whole[:at].count(b"\n")]
+    write(file, (line(name) for name in "abc" if name not in file.done))
     assert out.read_bytes() == whole
 
 
@@ -83,13 +91,13 @@ def test_a_line_cut_anywhere_is_done_again(tmp_path: Path, at: int) -> None:
     [
         (b"[1]\n", "line 1"),
         (b'{"path": "a", "error": null}\n{"path": 3, "error": null}\n', "line 2"),
-        (b'{"path": "a"}\n', "cannot be continued"),
-        (b"\xff\xfe\n", "no file of captions"),
-        (b"[" * 100_000 + b"\n", "cannot be continued"),
+        (b'{"path": "a"}\n', "cannot resume"),
+        (b"\xff\xfe\n", "not a file of captions"),
+        (b"[" * 100_000 + b"\n", "cannot resume"),
         (line("a", regions=[]).encode() + b"\n", "with regions"),
     ],
 )
-def test_what_cannot_be_continued_is_told_in_a_line_and_kept(tmp_path: Path, content: bytes, words: str) -> None:
+def test_file_that_cannot_be_resumed_is_refused_and_kept(tmp_path: Path, content: bytes, words: str) -> None:
     out = tmp_path / "c.jsonl"
     out.write_bytes(content)
     with pytest.raises(ArtifactError, match=words):
@@ -98,23 +106,36 @@ def test_what_cannot_be_continued_is_told_in_a_line_and_kept(tmp_path: Path, con
     assert [path.name for path in tmp_path.iterdir()] == ["c.jsonl"]
 
 
-def test_a_run_with_regions_does_not_go_on_from_one_without(tmp_path: Path) -> None:
+def test_run_with_regions_does_not_resume_one_without(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text(line("a") + "\n")
     with pytest.raises(ArtifactError, match="without regions"):
-        Ledger(tmp_path / "c.jsonl", force=False, resume=True, names={"regions": True})
+        ResumableFile(tmp_path / "c.jsonl", force=False, resume=True, names={"regions": True})
 
 
 @pytest.mark.parametrize("whole", range(8))
-def test_a_batch_that_was_cut_short_is_done_again_whole(tmp_path: Path, whole: int) -> None:
+def test_incomplete_batch_is_captioned_again(tmp_path: Path, whole: int) -> None:
     out = tmp_path / "c.jsonl"
     out.with_name("c.jsonl.part").write_text("".join(f"{line(name)}\n" for name in "abcdefg"[:whole]))
-    ledger = Ledger(out, force=False, resume=True, names=NAMES, batch=3)
-    assert ledger.done == set("abcdefg"[: whole // 3 * 3])
-    ledger.write(line(name) for name in "abcdefg" if name not in ledger.done)
+    file = ResumableFile(out, force=False, resume=True, names=NAMES, batch_size=3)
+    assert file.done == set("abcdefg"[: whole // 3 * 3])
+    write(file, (line(name) for name in "abcdefg" if name not in file.done))
     assert out.read_text().splitlines() == [line(name) for name in "abcdefg"]
 
 
-def test_the_last_batch_of_a_finished_file_need_not_be_full(tmp_path: Path) -> None:
+def test_last_batch_of_a_complete_file_may_be_smaller(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
-    fresh(out).write([line("a"), line("b")])
-    assert Ledger(out, force=False, resume=True, names=NAMES, batch=3).done == {"a", "b"}
+    write(fresh(out), [line("a"), line("b")])
+    assert ResumableFile(out, force=False, resume=True, names=NAMES, batch_size=3).done == {"a", "b"}
+
+
+def test_full_disk_is_reported_and_leaves_the_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = fresh(tmp_path / "c.jsonl")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("vsa_cli.output.resumable.os.fsync", full)
+    with pytest.raises(DataError, match=r"c\.jsonl: cannot write: No space left"):
+        write(file, [line("a")])
+    assert (tmp_path / "c.jsonl.part").read_text() == line("a") + "\n"
+    assert not (tmp_path / "c.jsonl").exists()

@@ -35,7 +35,7 @@ from vsa_cli.core.evaluation.entities import read_entities
 from vsa_cli.core.evaluation.hypotheses import read_hypotheses
 from vsa_cli.core.evaluation.inputs import open_document
 from vsa_cli.core.evaluation.references import read_references
-from vsa_cli.core.generation.artifact import read_generator
+from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).parent.parent.parent
 LOADED = (
-    "vsa_cli.app", "vsa_cli.core.corpus.prepare", "vsa_cli.core.regions.plan", "vsa_cli.core.generation.pipeline",
+    "vsa_cli.app", "vsa_cli.core.corpus.prepare", "vsa_cli.core.regions.plan", "vsa_cli.core.generation.captioner",
     "vsa_cli.output.caption_writer", "vsa_cli.core.generation.train", "vsa_cli.output.search_results",
     "vsa_cli.core.embedding.sweep", "vsa_cli.output.alignments", "vsa_cli.core.evaluation.evaluate",
     "vsa_cli.core.inspect", "vsa_cli.output.console", "torchvision.models.detection",

@@ -167,7 +167,7 @@ def train_gen(
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.generation.artifact import read_generator
+    from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore

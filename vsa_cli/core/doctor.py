@@ -22,8 +22,8 @@ from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.errors import MissingError, VsaError
-from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.generation.pipeline import Request, captions
+from vsa_cli.core.generation.captioner import load_captioner
+from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import can_read_heic, encode_jpeg
 from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
@@ -166,13 +166,9 @@ def _speed() -> Finding:
             blocks = draw.integers(0, 256, (height // 25, width // 25, 3), dtype=np.uint8)
             rgb = np.repeat(np.repeat(blocks, 25, axis=0), 25, axis=1)
             Path(name, f"{number}.jpg").write_bytes(encode_jpeg(rgb, width))
-        request = Request(
-            sources=expand([name], ()), refuse=lambda source: None, model=None, baseline=None, corpus=None,
-            regions_file=None, split="", decoding=DecodingConfig(), regions=None, cnn_weights=None, cache=None,
-            device=torch.device("cpu"), batch=_BATCH, workers=_cores(), seed=0,
-        )  # fmt: skip
         try:
-            captioned = captions(request)
+            captioner = load_captioner(device="cpu", cache=False, threads=_cores())
+            captioned = captioner.stream(expand([name], ()), DecodingConfig(), batch_size=_BATCH)
             next(captioned)  # with it come those of its batch, and what is done once
             started = time.perf_counter()
             done = sum(1 for _ in captioned) - (_BATCH - 1)

@@ -113,7 +113,7 @@ def _model(path: Path) -> dict[str, Any]:
     import torch
 
     from vsa_cli.core.embedding.model import Embedding, read_embedding
-    from vsa_cli.core.generation.artifact import read_generator
+    from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.model import SentenceModel
     from vsa_cli.core.learning.model_dir import Trained
 

@@ -2,81 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
-from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.annotate import annotated
-from vsa_cli.output.html.cards import Card, relative_name
+from vsa_cli.output.html.cards import relative_name
 from vsa_cli.output.html.from_captions import card_of
+
+_JPEG = (".jpg", ".jpeg", ".jpe")
 
 
 class AnnotatedCopies:
-    """A folder of photographs with what was said drawn on them, `photo.jpg` for `photo.jpg` wherever it lies.
+    """A folder of photographs with their captions drawn on them, at the same paths as the photographs.
 
     Args:
-        folder: where they go.
-        force: write among, and over, what is there; never over a photograph that is captioned.
+        folder: the folder.
+        force: write into a folder that is not empty; photographs that are captioned are never replaced.
 
     Raises:
-        UsageError: the folder is in use.
+        ConfigError: the folder is a file, or not empty.
     """
 
     def __init__(self, folder: Path, *, force: bool) -> None:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder}: is a file; name a folder for the annotated photographs")
         if folder.exists() and any(folder.iterdir()) and not force:
-            raise ConfigError(f"{folder}: is not empty; --force writes there all the same")
+            raise ConfigError(f"{folder}: is not empty; --force writes into it")
         self._folder, self._real = folder, folder.resolve()
-        self._taken: set[Path] = set()
+        self._written: set[Path] = set()
 
-    def refuse_any(self, sources: Iterable[Photo]) -> None:
-        """Refuse photographs that lie in the folder, for copies would cover them.
+    def check(self, photos: Iterable[Photo]) -> None:
+        """Refuse photographs that are in the folder, before any work is done.
 
         Raises:
-            UsageError: one does.
+            ConfigError: the first such photograph.
         """
-        for source in sources:
-            if (reason := self.refuse(source)) is not None:
-                raise ConfigError(reason)
+        for photo in photos:
+            if (why := self.conflict(photo)) is not None:
+                raise ConfigError(why)
 
-    def refuse(self, source: Photo) -> str | None:
-        """Why a photograph may not be captioned, in one line, if it may not: it lies in the folder."""
-        if self._real in source.file.resolve().parents:
-            return f"{source.path}: lies in {self._folder}, where annotated copies go; name another folder"
+    def conflict(self, photo: Photo) -> str | None:
+        """The line that refuses a photograph, if it is in the folder, where a copy might replace it."""
+        if self._real in photo.file.resolve().parents:
+            return f"{photo.path}: is in {self._folder}, the folder of annotated copies; name another folder"
         return None
 
-    def write(self, captioned: Iterable[CaptionResult]) -> Iterator[CaptionResult]:
-        """Write the copy of each as it comes; one that cannot be made becomes that photograph's error."""
-        for one in captioned:
-            card = card_of(one)
-            yield one if one.error is not None or card is None else self._write(one, card)
+    def write(self, result: CaptionResult) -> None:
+        """Write the copy of a photograph.
 
-    def _write(self, one: CaptionResult, card: Card) -> CaptionResult:
-        error = self.refuse(one.photo)
-        if error is not None:
-            return replace(one, error=error)
-        try:
-            with atomic_path(self._free(one.photo)) as part:
+        Raises:
+            DataError: the photograph cannot be read any more, or the copy cannot be written.
+        """
+        card = card_of(result)
+        if card is not None:
+            with atomic_path(self._free(result.photo)) as part:
                 part.write_bytes(annotated(card))
-        except DataError as failure:
-            return replace(one, error=str(failure))
-        return one
 
-    def _free(self, source: Photo) -> Path:
-        """The path of a copy: that of the photograph, below the folder; numbered where two would be one."""
-        name = Path(relative_name(str(source.image_id)))
+    def _free(self, photo: Photo) -> Path:
+        """The path of a copy: that of the photograph, below the folder; numbered if it is taken in this run."""
+        name = Path(relative_name(str(photo.image_id)))
         if ".." in name.parts or not name.name:
             name = Path(name.name or "photograph")
-        if name.suffix.lower() not in (".jpg", ".jpeg", ".jpe"):
+        if name.suffix.lower() not in _JPEG:
             name = name.with_name(f"{name.name}.jpg")
         path, number = self._folder / name, 1
-        while path in self._taken:
+        while path in self._written:
             number += 1
             path = self._folder / name.with_name(f"{name.stem}-{number}{name.suffix}")
-        self._taken.add(path)
+        self._written.add(path)
         return path

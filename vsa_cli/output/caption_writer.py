@@ -1,165 +1,271 @@
-"""Where captions go: lines, pages, sidecars and annotated copies; and what is left to do where a run goes on."""
+"""Where captions go: lines or pages, and with each photograph a sidecar or an annotated copy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from vsa_cli.core.config import CaptionFormat
+from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.results import CaptionResult
-from vsa_cli.core.io.files import check_output, write_lines
-from vsa_cli.core.io.sources import Photo, expand
-from vsa_cli.output.annotated_copies import AnnotatedCopies
-from vsa_cli.output.captions import format_captions
-from vsa_cli.output.html.document import Pages, is_folder, refuse_many, refuse_output
-from vsa_cli.output.html.from_captions import CaptionCards
-from vsa_cli.output.resumable import Ledger
+from vsa_cli.core.io.files import atomic_path, check_output
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.output.captions import CaptionFormatter
+from vsa_cli.output.console import print_data
+from vsa_cli.output.resumable import ResumableFile
 from vsa_cli.output.sidecars import Sidecars
 
-
-@dataclass(frozen=True)
-class Outputs:
-    """What is asked for.
-
-    Attributes:
-        kind: the format.
-        output: the file, or for html the folder, instead of stdout.
-        sidecar: the suffix of a text file beside each photograph.
-        annotate: a folder for copies with boxes and sentences drawn on them.
-        nbest: candidates for each photograph.
-        regions: whether regions have captions.
-        alone: exactly one photograph is named.
-        said_by: what the captions come from, in a few words.
-        force: replace what is there.
-        resume: go on with what is there.
-        workers: photographs of a page in work at once.
-        batch: photographs worded at once, which a run that goes on keeps or does again together.
-    """
-
-    kind: CaptionFormat
-    output: Path | None
-    sidecar: str | None
-    annotate: Path | None
-    nbest: int
-    regions: bool
-    alone: bool
-    said_by: str
-    force: bool
-    resume: bool
-    workers: int
-    batch: int
+if TYPE_CHECKING:
+    from vsa_cli.output.annotated_copies import AnnotatedCopies
+    from vsa_cli.output.html.from_captions import CaptionPages
 
 
-class Delivery:
-    """The outputs of a run, none of them touched yet.
+class CaptionWriter:
+    """The outputs of a run. Its `with` block ends by giving files their names, or, after an exception, leaves none.
 
     Args:
-        outputs: what is asked for.
-        complain: told in one line of each photograph that a page lacks.
-
-    Raises:
-        UsageError: something is there that must not be overwritten.
-        VsaError: what is to be continued cannot be.
+        main: the lines or the pages.
+        sidecars: text files beside the photographs, if requested.
+        copies: annotated copies of the photographs, if requested.
 
     Attributes:
-        passed_over: photographs that an earlier run has captioned.
-        expected: photographs to caption, where that can be told before.
+        skipped: photographs that `skips` has found captioned by an earlier run.
     """
 
-    def __init__(self, outputs: Outputs, complain: Callable[[str], None]) -> None:
-        self._outputs = outputs
-        self.passed_over = 0
-        self.expected: int | None = None
-        force, resume = outputs.force, outputs.resume
-        self._sidecars = Sidecars(outputs.sidecar, force=force, resume=resume) if outputs.sidecar is not None else None
-        self._copies = AnnotatedCopies(outputs.annotate, force=force or resume) if outputs.annotate else None
-        self._ledger: Ledger | None = None
-        self._complain = complain
-        self._pages: Pages | None = None
-        if outputs.kind == "html":
-            refuse_output(outputs.output, 1, force=force)
-        elif outputs.kind == "jsonl" and outputs.output is not None:
-            names = {"candidates": outputs.nbest > 1, "regions": outputs.regions}
-            self._ledger = Ledger(outputs.output, force=force, resume=resume, names=names, batch=outputs.batch)
-        elif outputs.output is not None:
-            check_output(outputs.output, force=force)
+    def __init__(
+        self, main: CaptionLines | CaptionPages, sidecars: Sidecars | None, copies: AnnotatedCopies | None
+    ) -> None:
+        self._main, self._sidecars, self._copies = main, sidecars, copies
+        self._stack = ExitStack()
+        self.skipped = 0
 
-    @property
-    def lost(self) -> int:
-        """Photographs that were captioned, and whose picture a page lacks."""
-        return self._pages.failed if self._pages is not None else 0
+    @classmethod
+    def open(
+        cls,
+        kind: CaptionFormat,
+        output: Path | None,
+        *,
+        sidecar: str | None,
+        annotate: Path | None,
+        nbest: int,
+        regions: bool,
+        alone: bool,
+        source: str,
+        force: bool,
+        resume: bool,
+        workers: int,
+        batch_size: int,
+        warn: Callable[[str], None],
+    ) -> CaptionWriter:
+        """Check the outputs and return a writer that has touched none of them yet.
 
-    def sources(self, arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo]:
-        """The photographs to caption: those named, and, for `-`, those in `listed`, without those that are done.
+        Args:
+            kind: the format.
+            output: the file, or for html the folder; None prints to stdout.
+            sidecar: the suffix of a text file beside each photograph.
+            annotate: the folder of annotated copies.
+            nbest: candidates requested for each photograph.
+            regions: whether captions of regions were requested.
+            alone: whether exactly one file was named: text is then the caption without its path.
+            source: the model or method that the captions are from, in a few words.
+            force: replace existing outputs.
+            resume: keep the captions of an earlier run.
+            workers: photographs of a page reduced at the same time.
+            batch_size: photographs captioned together, whose lines a resumed run keeps or makes again together.
+            warn: reports a photograph whose picture a page lacks.
 
         Raises:
-            UsageError: some of those named must not be captioned, or one page cannot hold so many.
-            DataError: a folder cannot be listed, or has no photograph in it.
+            ConfigError: an output exists and must not be replaced.
+            ArtifactError: the file to resume is not a file of captions, or was made with other settings.
+            DataError: an output cannot be written.
         """
-        named = [argument for argument in arguments if argument != "-"]
+        sidecars = None if sidecar is None else Sidecars(sidecar, force=force, resume=resume)
+        copies: AnnotatedCopies | None = None
+        if annotate is not None:
+            from vsa_cli.output.annotated_copies import AnnotatedCopies
+
+            copies = AnnotatedCopies(annotate, force=force or resume)
+        if kind == "html":
+            from vsa_cli.output.html.from_captions import CaptionPages
+
+            pages = CaptionPages(
+                output, source=source, nbest=nbest, regions=regions, force=force, workers=workers, warn=warn
+            )
+            return cls(pages, sidecars, copies)
+        sink: Stdout | NewFile | ResumableFile
+        if output is None:
+            sink = Stdout()
+        elif kind == "jsonl":
+            names = {"candidates": nbest > 1, "regions": regions}
+            sink = ResumableFile(output, force=force, resume=resume, names=names, batch_size=batch_size)
+        else:
+            sink = NewFile(output, force=force)
+        formatter = CaptionFormatter(kind, nbest=nbest, regions=regions, alone=alone)
+        return cls(CaptionLines(formatter, sink), sidecars, copies)
+
+    def check(self, photos: Sequence[Photo]) -> None:
+        """Refuse photographs whose sidecars or copies would replace files, before any work is done.
+
+        Raises:
+            ConfigError: there is such a photograph.
+        """
         if self._sidecars is not None:
-            self._sidecars.refuse_any(expand(named, ()))
+            self._sidecars.check(photos)
         if self._copies is not None:
-            self._copies.refuse_any(expand(named, ()))
-        left = (source for source in expand(arguments, listed) if not self._passes_over(source))
-        if "-" in arguments:
-            return left
-        sources = list(left)
-        self.expected = len(sources)
-        if self._outputs.kind == "html":
-            refuse_many(self._outputs.output, self.expected)
-        return iter(sources)
+            self._copies.check(photos)
 
-    @property
-    def fills(self) -> str | None:
-        """What the captions go to instead of stdout, or are written beside, as a name; None where they are printed."""
-        if self._outputs.output is not None:
-            return str(self._outputs.output)
-        return f"*{self._outputs.sidecar}" if self._outputs.sidecar is not None else None
+    def check_count(self, photos: int) -> None:
+        """Refuse more photographs than a page can hold, before any work is done.
 
-    @property
-    def prints(self) -> bool:
-        """Whether the lines go to stdout."""
-        return self._outputs.output is None
+        Raises:
+            ConfigError: there are too many.
+        """
+        self._main.check_count(photos)
 
-    def _passes_over(self, source: Photo) -> bool:
-        done = self._ledger is not None and source.path in self._ledger.done
-        done = done or (self._sidecars is not None and self._sidecars.done(source))
-        self.passed_over += done
+    def skips(self, photo: Photo) -> bool:
+        """Whether an earlier run has captioned a photograph, so that it is to be skipped; counted in `skipped`."""
+        done = isinstance(self._main, CaptionLines) and photo.path in self._main.done
+        done = done or (self._sidecars is not None and self._sidecars.is_done(photo))
+        self.skipped += done
         return done
 
-    def refuse(self, source: Photo) -> str | None:
-        """Why a photograph may not be captioned, in one line, if it may not."""
-        by_sidecar = self._sidecars.refuse(source) if self._sidecars is not None else None
-        return by_sidecar or (self._copies.refuse(source) if self._copies is not None else None)
+    @property
+    def missing_pictures(self) -> int:
+        """Captioned photographs whose picture the pages lack."""
+        return self._main.missing_pictures
 
-    def beside(self, captioned: Iterator[CaptionResult]) -> Iterator[CaptionResult]:
-        """Write what goes beside the lines, photograph by photograph."""
-        if self._copies is not None:
-            captioned = self._copies.write(captioned)
-        return self._sidecars.write(captioned) if self._sidecars is not None else captioned
+    def __enter__(self) -> CaptionWriter:
+        self._stack.enter_context(self._main.open())
+        return self
 
-    def lines(self, captioned: Iterator[CaptionResult]) -> Iterator[str]:
-        """The lines for stdout; none where they went to a file, and all is written when they end.
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def write(self, result: CaptionResult) -> CaptionResult:
+        """Write the copy, the sidecar and the line or card of a photograph.
+
+        Returns:
+            The result as written: with an error if its copy or its sidecar could not be.
 
         Raises:
-            DataError: a file or a folder cannot be written.
-            UsageError: one page cannot hold so many photographs.
+            ConfigError: a page cannot hold so many photographs.
+            DataError: the main output cannot be written.
+            BrokenPipeError: the reader of stdout has left.
         """
-        asked = self._outputs
-        if asked.kind == "html":
-            cards = CaptionCards(asked.said_by, nbest=asked.nbest, regions=asked.regions)
-            self._pages = Pages(cards.front, cards.of(captioned), self._complain)
-            if asked.output is not None and is_folder(asked.output):
-                self._pages.fill(asked.output, asked.workers)
-                return
-            lines = self._pages.lines()
-        else:
-            lines = format_captions(captioned, asked.kind, nbest=asked.nbest, regions=asked.regions, alone=asked.alone)
-        if self._ledger is not None:
-            self._ledger.write(lines)
-        elif asked.output is not None:
-            write_lines(asked.output, lines)
-        else:
-            yield from lines
+        if result.error is None:
+            result = self._write_beside(result)
+        self._main.write(result)
+        return result
+
+    def _write_beside(self, result: CaptionResult) -> CaptionResult:
+        outputs = [output for output in (self._copies, self._sidecars) if output is not None]  # sidecars mark the end
+        for output in outputs:
+            if (why := output.conflict(result.photo)) is not None:
+                regions = None if result.regions is None else ()
+                return replace(result, candidates=(), regions=regions, error=why)
+        try:
+            for output in outputs:
+                output.write(result)
+        except DataError as error:
+            return replace(result, error=str(error))
+        return result
+
+
+class CaptionLines:
+    """Captions as lines, on stdout or in a file.
+
+    Args:
+        formatter: makes the lines.
+        sink: takes them.
+    """
+
+    missing_pictures = 0
+
+    def __init__(self, formatter: CaptionFormatter, sink: Stdout | NewFile | ResumableFile) -> None:
+        self._formatter, self._sink = formatter, sink
+
+    @property
+    def done(self) -> Set[str]:
+        """The paths of photographs whose lines an earlier run has written."""
+        return self._sink.done
+
+    def check_count(self, photos: int) -> None:
+        """Accept any number of photographs."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """The block in which results are written; a file is renamed when it ends without an exception.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        with self._sink:
+            self._write_all(self._formatter.header())
+            yield
+            self._write_all(self._formatter.footer())
+
+    def write(self, result: CaptionResult) -> None:
+        """Write the lines of a result."""
+        self._write_all(self._formatter.lines(result))
+
+    def _write_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._sink.write(line)
+
+
+class Stdout:
+    """Lines that are printed, each immediately."""
+
+    done: Set[str] = frozenset()
+
+    def __enter__(self) -> Stdout:
+        return self
+
+    def write(self, line: str) -> None:
+        """Print a line.
+
+        Raises:
+            BrokenPipeError: the reader has left.
+            DataError: stdout cannot be written.
+        """
+        print_data(line)
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+class NewFile:
+    """Lines of a file that appears complete or not at all.
+
+    Args:
+        path: the file.
+        force: replace an existing file.
+
+    Raises:
+        ConfigError: the file exists, and `force` is not set.
+        DataError: it cannot be written.
+    """
+
+    done: Set[str] = frozenset()
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        check_output(path, force=force)
+        self._path = path
+
+    def __enter__(self) -> NewFile:
+        with ExitStack() as stack:
+            part = stack.enter_context(atomic_path(self._path))
+            self._file = stack.enter_context(part.open("w", encoding="utf-8", errors="surrogateescape"))
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        self._file.write(line + "\n")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)

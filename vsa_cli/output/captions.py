@@ -1,25 +1,25 @@
-"""Captions as other programs read them: text, JSON, JSON Lines, COCO results, CSV. Knows no model.
+"""Captions as other programs read them: text, JSON, JSON Lines, COCO results, CSV. Knows no model and no files.
 
 A record of `json` and `jsonl`::
 
     {"path", "image_id", "caption", "logprob", "candidates": [{"caption", "logprob"}],
      "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob"}], "error"}
 
-with `candidates` only where several were asked for, `regions` only where they were, and null caption and logprob
-beside an error; a baseline's logprob is null. Candidates stand best first, which under `--length-norm` is not by
-falling log-probability; drawn ones stand as they were drawn. Regions stand surest first, by the mean
-log-probability of a word; boxes are in pixels of the upright original.
+`candidates` is present only if several were requested, `regions` only if they were; caption and logprob are null beside
+an error; the logprob of a baseline is null. Candidates are in order of rank, which under `--length-norm` is not that of
+the log-probabilities; sampled ones are in the order drawn. Regions are sorted by the mean log-probability of a word,
+highest first; boxes are in pixels of the upright original.
 
-`text` has a line for each candidate, then one for each region with its box in a further column. `csv` likewise: the
-first row of a photograph is its caption; `x1` to `y2` are there where regions were asked for, and empty where the
-caption is of the whole photograph.
+`text` has a line for each candidate, then one for each region with its box in a further column. `csv` has a row for
+each, and the first row of a photograph is its caption; the columns `x1` to `y2` are present if regions were requested,
+and empty if the caption is of the whole photograph.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from vsa_cli.core.config import CaptionFormat
@@ -30,74 +30,78 @@ from vsa_cli.core.io.sources import show_path
 _SIDES = ("x1", "y1", "x2", "y2")
 
 
-def format_captions(
-    captioned: Iterable[CaptionResult], kind: CaptionFormat, *, nbest: int, regions: bool, alone: bool
-) -> Iterator[str]:
-    """Lines of output, each as soon as it can be made.
+class CaptionFormatter:
+    """Results to lines of output: those of `header`, of each result, and of `footer`.
 
     Args:
-        captioned: what became of each photograph.
-        kind: the format, but for html.
-        nbest: how many candidates were asked for.
-        regions: whether captions of regions were asked for.
-        alone: exactly one file was named: text is then the caption without its path.
+        kind: the format, any but html.
+        nbest: candidates requested for each photograph.
+        regions: whether captions of regions were requested.
+        alone: whether exactly one file was named: text is then the caption without its path.
     """
-    if kind == "text":
-        for one in captioned:
-            yield from _text(one, alone)
-    elif kind == "csv":
-        yield from _table(captioned, regions=regions)
-    elif kind == "jsonl":
-        for one in captioned:
-            yield dump_json(_record(one, nbest))
-    elif kind == "json":
-        yield dump_json([_record(one, nbest) for one in captioned], indent=1)
-    else:
-        results = [
-            {"image_id": one.photo.image_id, "caption": one.candidates[0].caption}
-            for one in captioned
-            if one.candidates
-        ]
-        yield dump_json(results)
+
+    def __init__(self, kind: CaptionFormat, *, nbest: int, regions: bool, alone: bool) -> None:
+        self._kind, self._nbest, self._regions, self._alone = kind, nbest, regions, alone
+        self._records: list[dict[str, Any]] = []  # json and coco are one document, written at the end
+
+    def header(self) -> Iterator[str]:
+        """The lines before the first result."""
+        if self._kind == "csv":
+            yield _row("path", "image_id", "caption", "logprob", *(_SIDES if self._regions else ()), "error")
+
+    def lines(self, result: CaptionResult) -> Iterator[str]:
+        """The lines of a result; none yet if the format is one document."""
+        if self._kind == "text":
+            yield from _text(result, self._alone)
+        elif self._kind == "csv":
+            yield from _rows(result, regions=self._regions)
+        elif self._kind == "jsonl":
+            yield dump_json(_record(result, self._nbest))
+        elif self._kind == "json":
+            self._records.append(_record(result, self._nbest))
+        elif result.caption is not None:
+            self._records.append({"image_id": result.photo.image_id, "caption": result.caption})
+
+    def footer(self) -> Iterator[str]:
+        """The lines after the last result."""
+        if self._kind in ("json", "coco"):
+            yield dump_json(self._records, indent=1 if self._kind == "json" else None)
 
 
-def _text(one: CaptionResult, alone: bool) -> Iterator[str]:
-    prefix = "" if alone else show_path(one.photo.path) + "\t"
-    for candidate in one.candidates:
+def _text(result: CaptionResult, alone: bool) -> Iterator[str]:
+    prefix = "" if alone else show_path(result.path) + "\t"
+    for candidate in result.candidates:
         yield prefix + candidate.caption
-    for region in one.regions or ():
+    for region in result.regions or ():
         yield f"{prefix}{region.caption}\t{','.join(f'{side:g}' for side in _rounded(region.box))}"
 
 
-def _record(one: CaptionResult, nbest: int) -> dict[str, Any]:
-    best = one.candidates[0] if one.candidates else None
+def _record(result: CaptionResult, nbest: int) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "path": one.photo.path,
-        "image_id": one.photo.image_id,
-        "caption": best.caption if best else None,
-        "logprob": best.logprob if best else None,
+        "path": result.path,
+        "image_id": result.photo.image_id,
+        "caption": result.caption,
+        "logprob": result.logprob,
     }
     if nbest > 1:
-        record["candidates"] = [{"caption": c.caption, "logprob": c.logprob} for c in one.candidates]
-    if one.regions is not None:
+        record["candidates"] = [{"caption": c.caption, "logprob": c.logprob} for c in result.candidates]
+    if result.regions is not None:
         record["regions"] = [
             {"box": _rounded(region.box), "caption": region.caption, "logprob": region.logprob}
-            for region in one.regions
+            for region in result.regions
         ]
-    return record | {"error": one.error}
+    return record | {"error": result.error}
 
 
-def _table(captioned: Iterable[CaptionResult], *, regions: bool) -> Iterator[str]:
-    sides = _SIDES if regions else ()
-    yield _row("path", "image_id", "caption", "logprob", *sides, "error")
-    for one in captioned:
-        name = (one.photo.path, one.photo.image_id)
-        for candidate in one.candidates:
-            yield _row(*name, candidate.caption, candidate.logprob, *("" for _ in sides), one.error)
-        for region in one.regions or ():
-            yield _row(*name, region.caption, region.logprob, *_rounded(region.box), one.error)
-        if not one.candidates:
-            yield _row(*name, "", "", *("" for _ in sides), one.error)
+def _rows(result: CaptionResult, *, regions: bool) -> Iterator[str]:
+    name = (result.path, result.photo.image_id)
+    no_box = [""] * len(_SIDES) if regions else []
+    for candidate in result.candidates:
+        yield _row(*name, candidate.caption, candidate.logprob, *no_box, result.error)
+    for region in result.regions or ():
+        yield _row(*name, region.caption, region.logprob, *_rounded(region.box), result.error)
+    if not result.candidates:
+        yield _row(*name, "", "", *no_box, result.error)
 
 
 def _row(*cells: str | float | None) -> str:
@@ -107,5 +111,5 @@ def _row(*cells: str | float | None) -> str:
 
 
 def _rounded(box: Box) -> list[float]:
-    """To hundredths of a pixel."""
+    """The box in hundredths of a pixel."""
     return [round(side, 2) for side in box]

@@ -25,11 +25,9 @@ from vsa_cli.core.io.json import dump_json
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from vsa_cli.core.generation.results import CaptionResult
     from vsa_cli.core.learning.loop import Epoch, Step
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.extract import Extracted
-    from vsa_cli.output.caption_writer import Delivery
 
 
 class Console:
@@ -205,32 +203,6 @@ def _epoch_line(epoch: Epoch, unit: str) -> str:
     mark = " *" if epoch.best and epoch.validation else ""
     speed = f"{epoch.items_per_second:,.0f} {unit}/s"
     return f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}{measures}{mark}  {epoch.seconds:.0f} s  {speed}"
-
-
-def report_captions(console: Console, captioned: Iterable[CaptionResult], delivery: Delivery) -> None:
-    """Have captions delivered as they come, print those that go to stdout, and name what failed.
-
-    Raises:
-        typer.Exit: with 3 when some photographs failed, with 1 when all did.
-    """
-    tally = {"done": 0, "failed": 0}
-
-    def watched() -> Iterator[CaptionResult]:
-        for one in captioned:
-            if one.error is not None:
-                console.warn(one.error)
-            tally["done" if one.error is None else "failed"] += 1
-            bar.advance()
-            yield one
-
-    with console.progress("caption", delivery.expected, "photographs", printing=delivery.prints) as bar:
-        for line in delivery.lines(watched()):
-            print_data(line)
-    if delivery.fills is not None:
-        known = f", {delivery.passed_over:,} were captioned before" if delivery.passed_over else ""
-        console.say(f"{delivery.fills}: {tally['done']:,} photographs captioned, {tally['failed']:,} failed{known}")
-    if tally["failed"] or delivery.lost:
-        raise typer.Exit(3 if tally["done"] or delivery.passed_over else 1)
 
 
 def report_lines(lines: Iterable[str], output: Path | None) -> None:

@@ -1,18 +1,20 @@
-"""JSON Lines in the making, and how an interrupted run goes on.
+"""JSON Lines that an interrupted run leaves incomplete, and that a later run resumes.
 
-Lines go to `FILE.part` as they are made, and it takes FILE's name when all are. A run that died leaves it; one
-that resumes keeps its whole lines, and does again what failed. The last digits of a log-probability depend on what was
-worded in the same batch. So of a batch that was cut short nothing is kept, and what is done again is done in the same
-company: the file is that of a run that nobody interrupted, to the byte, unless photographs failed.
+Lines go to `FILE.part` as they are made, and it is renamed to FILE at the end. A run that is interrupted leaves it; one
+that resumes keeps its complete lines, and captions again the photographs that failed. The last digits of a
+log-probability depend on the photographs captioned in the same batch. So nothing of an incomplete batch is kept, and
+its photographs are captioned together again: the file is that of a run without interruption, to the byte, unless
+photographs failed.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TextIO
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.files import check_output, write_lines
@@ -20,62 +22,84 @@ from vsa_cli.core.io.json import parse
 from vsa_cli.core.io.text import numbered_lines
 
 
-class Ledger:
-    """The file of a run.
+class ResumableFile:
+    """The file of a run; its `with` block ends with the rename, or, after an exception, leaves the part.
 
     Args:
-        output: where the lines go.
-        force: start anew, whatever is there.
-        resume: go on with what is there.
-        names: that a record must have if, and only if, the value is true; else another run made it.
-        batch: photographs worded at once.
+        output: the file.
+        force: start over, and replace an existing file.
+        resume: keep the lines of an earlier run.
+        names: for each name, whether records have it; otherwise the earlier run had other settings.
+        batch_size: photographs captioned together.
 
     Raises:
-        UsageError: something is there, and neither `force` nor `resume` says what becomes of it.
-        ArtifactError: what is to be continued is no file of captions, or was made with other options.
-        DataError: it cannot be read, or cannot be written.
+        ConfigError: the file or its part exists, and neither `force` nor `resume` is set.
+        ArtifactError: the file to resume is not a file of captions, or was made with other settings.
+        DataError: it cannot be read or written.
+
+    Attributes:
+        done: the paths of the photographs whose lines are kept.
     """
 
-    def __init__(self, output: Path, *, force: bool, resume: bool, names: dict[str, bool], batch: int = 1) -> None:
+    def __init__(self, output: Path, *, force: bool, resume: bool, names: dict[str, bool], batch_size: int = 1) -> None:
         self._output, self._part = output, output.with_name(output.name + ".part")
-        self._names, self._batch = names, batch
+        self._names, self._batch_size = names, batch_size
+        self._file: TextIO | None = None
         self.done: set[str] = set()
         check_output(output, force=force, resume=resume)
         if self._part.exists() and not force and not resume:
-            raise ConfigError(f"{self._part}: an unfinished run; --resume goes on with it, --force starts anew")
+            raise ConfigError(f"{self._part}: an unfinished run; --resume continues it, --force starts over")
         self._resumed = resume and (output.exists() or self._part.exists())
         if self._resumed:
             write_lines(self._part, self._kept())
 
-    def write(self, lines: Iterable[str]) -> None:
-        """Write lines as they come, behind those that were kept; then give the file its name.
+    def __enter__(self) -> ResumableFile:
+        return self
+
+    def write(self, line: str) -> None:
+        """Write a line after those that were kept; nothing is touched before the first.
 
         Raises:
             DataError: the disk is full, or the folder cannot be written.
         """
-        coming = iter(lines)
-        head = list(itertools.islice(coming, 1))  # nothing is touched unless there is something to write
         try:
-            self._part.parent.mkdir(parents=True, exist_ok=True)
-            mode = "a" if self._resumed else "w"
-            with self._part.open(mode, encoding="utf-8") as file:
-                for line in itertools.chain(head, coming):
-                    file.write(line + "\n")
-                    file.flush()
-                os.fsync(file.fileno())
-            self._part.replace(self._output)
+            file = self._file or self._open()
+            file.write(line + "\n")
+            file.flush()
         except OSError as error:
-            raise DataError(f"{self._output}: cannot write: {reason(error)}") from error
+            raise self._failure(error) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        complete = kind is None
+        try:
+            if complete and self._file is None:
+                self._open()
+            if self._file is not None:
+                with self._file as file:
+                    if complete:
+                        os.fsync(file.fileno())
+            if complete:
+                self._part.replace(self._output)
+        except OSError as failure:
+            raise self._failure(failure) from failure
+
+    def _open(self) -> TextIO:
+        self._part.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._part.open("a" if self._resumed else "w", encoding="utf-8")
+        return self._file
+
+    def _failure(self, error: OSError) -> DataError:
+        return DataError(f"{self._output}: cannot write: {reason(error)}")
 
     def _kept(self) -> Iterator[str]:
-        """The lines of photographs that need not be done again, each once."""
+        """The lines of photographs that need not be captioned again, each once."""
         for path in (self._output, self._part):
             if not path.exists():
                 continue
             records = self._records(path)
-            while batch := list(itertools.islice(records, self._batch)):
-                if len(batch) < self._batch and path == self._part:
-                    return  # it was being worded as the run died
+            while batch := list(itertools.islice(records, self._batch_size)):
+                if len(batch) < self._batch_size and path == self._part:
+                    return  # it was incomplete when the run was interrupted
                 for line, record in batch:
                     if record["error"] is None and record["path"] not in self.done:
                         self.done.add(record["path"])
@@ -86,18 +110,19 @@ class Ledger:
             with path.open("rb") as file:
                 for where, line in numbered_lines(file, str(path)):
                     if not line.endswith(b"\n"):
-                        return  # cut short as the run died: its photograph is done again
+                        return  # incomplete when the run was interrupted: its photograph is captioned again
                     yield line.decode("utf-8").rstrip("\n"), self._record(line, where)
         except OSError as error:
             raise DataError(f"{path}: {reason(error)}") from error
         except UnicodeDecodeError as error:
-            raise ArtifactError(f"{path}: is no file of captions that can be continued") from error
+            raise ArtifactError(f"{path}: is not a file of captions that can be resumed") from error
 
     def _record(self, line: bytes, where: str) -> dict[str, Any]:
         record = parse(line)
         if not isinstance(record, dict) or not isinstance(record.get("path"), str) or "error" not in record:
-            raise ArtifactError(f"{where}: no caption of `vsa caption --format jsonl`, so it cannot be continued")
+            raise ArtifactError(f"{where}: not a caption of `vsa caption --format jsonl`; cannot resume")
         for name, wanted in self._names.items():
             if (name in record) != wanted:
-                raise ArtifactError(f"{where}: was made {'without' if wanted else 'with'} {name}; --force starts anew")
+                made = "without" if wanted else "with"
+                raise ArtifactError(f"{where}: cannot resume: made {made} {name} (--force starts over)")
         return record

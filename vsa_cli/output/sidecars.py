@@ -1,11 +1,10 @@
-"""Captions in text files beside their photographs: `photo.jpg` gets `photo.txt`, a candidate a line."""
+"""Captions in text files beside their photographs: `photo.jpg` gets `photo.txt`, with a line for each candidate."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError, DataError
@@ -15,18 +14,19 @@ from vsa_cli.core.io.image_formats import SUFFIXES
 from vsa_cli.core.io.sources import Photo
 
 _SUFFIX = re.compile(r"\.\w[\w.-]*")
+_REMEDY = "--force replaces, --resume skips photographs with a sidecar"
 
 
 class Sidecars:
     """The sidecars of a run.
 
     Args:
-        suffix: of their names, with its dot.
-        force: replace those that are there.
-        resume: pass over photographs that have one.
+        suffix: the suffix of their names, with its dot.
+        force: replace existing sidecars.
+        resume: skip photographs that have one.
 
     Raises:
-        UsageError: not a suffix, or that of a photograph.
+        ConfigError: not a suffix, or one of photographs.
     """
 
     def __init__(self, suffix: str, *, force: bool, resume: bool) -> None:
@@ -37,52 +37,48 @@ class Sidecars:
         self._suffix, self._force, self._resume = suffix, force, resume
         self._written: dict[Path, str] = {}
 
-    def refuse_any(self, sources: Iterable[Photo]) -> None:
-        """Refuse the photographs of which some have sidecars already.
+    def check(self, photos: Iterable[Photo]) -> None:
+        """Refuse photographs some of which have sidecars already, before any work is done.
 
         Raises:
-            UsageError: naming the first, and how many more there are.
+            ConfigError: the first such sidecar, and how many more there are.
         """
         if self._force or self._resume:
             return
-        there = [path for source in sources if _is_there(path := self._path(source))]
-        if there:
-            more = f", as do {len(there) - 1} more sidecars" if len(there) > 1 else ""
-            raise ConfigError(f"{there[0]}: exists already{more}; --force replaces, --resume passes over what is there")
+        existing = [path for photo in photos if _exists(path := self._path(photo))]
+        if existing:
+            more = f", as do {len(existing) - 1} more sidecars" if len(existing) > 1 else ""
+            raise ConfigError(f"{existing[0]}: exists already{more}; {_REMEDY}")
 
-    def done(self, source: Photo) -> bool:
-        """Whether a photograph is to be passed over, for its sidecar was there before this run."""
-        path = self._path(source)
-        return self._resume and path not in self._written and _is_there(path)
+    def is_done(self, photo: Photo) -> bool:
+        """Whether a photograph is to be skipped, because its sidecar existed before this run."""
+        path = self._path(photo)
+        return self._resume and path not in self._written and _exists(path)
 
-    def refuse(self, source: Photo) -> str | None:
-        """Why a photograph may not be captioned, in one line, if it may not: its sidecar is there."""
-        path = self._path(source)
-        if path == source.file:
-            return f"{source.path}: is named as its own sidecar"
-        if self._force or path in self._written or not _is_there(path):
+    def conflict(self, photo: Photo) -> str | None:
+        """The line that refuses a photograph, if its sidecar would replace a file."""
+        path = self._path(photo)
+        if path == photo.file:
+            return f"{photo.path}: has the name of its own sidecar"
+        if self._force or path in self._written or not _exists(path):
             return None
-        return f"{path}: exists already; --force replaces, --resume passes over what is there"
+        return f"{path}: exists already; {_REMEDY}"
 
-    def write(self, captioned: Iterable[CaptionResult]) -> Iterator[CaptionResult]:
-        """Write the sidecar of each as it comes; one that cannot be written becomes that photograph's error."""
-        for one in captioned:
-            yield one if one.error is not None else self._write(one)
+    def write(self, result: CaptionResult) -> None:
+        """Write the sidecar of a photograph.
 
-    def _write(self, one: CaptionResult) -> CaptionResult:
-        path = self._path(one.photo)
+        Raises:
+            DataError: it cannot be written, or is the sidecar of another photograph.
+        """
+        path = self._path(result.photo)
         if path in self._written:
-            return replace(one, error=f"{one.photo.path}: {path.name} is the sidecar of {self._written[path]}")
-        self._written[path] = one.photo.path
-        try:
-            write_text(path, "".join(f"{candidate.caption}\n" for candidate in one.candidates))
-        except DataError as error:
-            return replace(one, error=str(error))
-        return one
+            raise DataError(f"{result.path}: {path.name} is the sidecar of {self._written[path]}")
+        self._written[path] = result.path
+        write_text(path, "".join(f"{candidate.caption}\n" for candidate in result.candidates))
 
-    def _path(self, source: Photo) -> Path:
-        return source.file.with_name(source.file.stem + self._suffix)
+    def _path(self, photo: Photo) -> Path:
+        return photo.file.with_name(photo.file.stem + self._suffix)
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110  not Path.exists(), which raises on names that are too long

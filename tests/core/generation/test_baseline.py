@@ -1,4 +1,4 @@
-"""The nearest training image's sentence: against a search written out, whatever the blocks."""
+"""The nearest training image's sentence, against a brute-force search, for any block size."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def sentences(*texts: str) -> list[Sentence]:
     return [Sentence(str(i), text, tuple(tokenize(text))) for i, text in enumerate(texts)]
 
 
-def test_the_sentence_that_agrees_most_comes_first() -> None:
-    said = sentences("A red fish .", "A dog runs in the  snow .", "The dog runs in snow .", "A dog in snow")
-    assert by_consensus(said)[0] == "A dog runs in the snow ."
-    assert by_consensus(said)[-1] == "A red fish ."
+def test_sentence_that_agrees_most_is_first() -> None:
+    given = sentences("A red fish .", "A dog runs in the  snow .", "The dog runs in snow .", "A dog in snow")
+    assert by_consensus(given)[0] == "A dog runs in the snow ."
+    assert by_consensus(given)[-1] == "A red fish ."
 
 
-def test_equals_keep_their_order_and_one_is_enough() -> None:
+def test_ties_keep_their_order() -> None:
     assert by_consensus(sentences("b c", "c b", "b c")) == ["b c", "b c", "c b"]
     assert by_consensus(sentences("b", "a")) == ["b", "a"]
     assert by_consensus(sentences("only")) == ["only"]
@@ -37,27 +37,27 @@ def corpus(drawn: Drawn) -> Corpus:
     return read_corpus(drawn.corpus)
 
 
-@pytest.mark.parametrize("others", [True, False])
-def test_the_neighbour_is_the_most_similar_whatever_the_blocks(
-    drawn: Drawn, corpus: Corpus, others: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("exclude_self", [True, False])
+def test_neighbour_is_the_most_similar_for_any_block_size(
+    drawn: Drawn, corpus: Corpus, exclude_self: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RegionStore(drawn.regions)
-    train, asked = corpus.split("train"), corpus.split("all")
+    train, queries = corpus.split("train"), corpus.split("all")
     by_id = {key: store[key].descriptors[0].astype(np.float64) for key in store.ids}
     unit = {key: row / np.linalg.norm(row) for key, row in by_id.items()}
-    keys = [image.key for image in asked]
+    keys = [image.key for image in queries]
     for block in (4096, 7):
         monkeypatch.setattr(module, "_BLOCK", block)
-        said = NearestNeighbour(corpus, store, 9, others=others).caption(store.whole_images(keys), keys)
-        for image, candidates in zip(asked, said, strict=True):
-            allowed = [one for one in train if not (others and one.key == image.key)]
+        captions = NearestNeighbour(corpus, store, 9, exclude_self=exclude_self).caption(store.whole_images(keys), keys)
+        for image, candidates in zip(queries, captions, strict=True):
+            allowed = [one for one in train if not (exclude_self and one.key == image.key)]
             nearest = max(allowed, key=lambda one: float(unit[one.key] @ unit[image.key]))
             assert [candidate.caption for candidate in candidates] == by_consensus(nearest.sentences)
             assert all(candidate.logprob is None for candidate in candidates)
 
 
-def test_a_corpus_with_nothing_to_say_is_refused(drawn: Drawn, corpus: Corpus, tmp_path: Path) -> None:
+def test_corpus_without_enough_sentences_is_refused(drawn: Drawn, corpus: Corpus, tmp_path: Path) -> None:
     one = Corpus(corpus.envelope, corpus.root, corpus.split("train")[:1], None)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="too few"):
-        NearestNeighbour(one, RegionStore(drawn.regions), 1, others=True)
-    assert NearestNeighbour(one, RegionStore(drawn.regions), 1, others=False)
+        NearestNeighbour(one, RegionStore(drawn.regions), 1, exclude_self=True)
+    assert NearestNeighbour(one, RegionStore(drawn.regions), 1, exclude_self=False)

@@ -1,4 +1,4 @@
-"""Beam search against exhaustive search, its own definition, argmax and one-by-one decoding, on toy models."""
+"""Beam search against exhaustive search, its definition, argmax and unbatched decoding, on toy models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def search(
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, max_length=st.integers(1, 3), nbest=st.integers(1, 5), norm=norms)
-def test_a_beam_as_wide_as_everything_is_exhaustive(seed: int, max_length: int, nbest: int, norm: float) -> None:
+def test_beam_of_full_width_is_exhaustive(seed: int, max_length: int, nbest: int, norm: float) -> None:
     step, state = markov(seed)
     expected = exhaustive(step, state, max_length, norm)[:nbest]
     (found,) = search(step, state, V**max_length, max_length, nbest, length_norm=norm)
@@ -41,7 +41,7 @@ def test_a_beam_as_wide_as_everything_is_exhaustive(seed: int, max_length: int, 
     seed=seeds, max_length=st.integers(1, 4), shortest=st.integers(0, 3), norm=norms,
     avoided=word_sets, required=word_sets, size=st.integers(0, 3),
 )  # fmt: skip
-def test_with_every_rule_at_once_it_still_is(
+def test_beam_of_full_width_with_all_rules_is_exhaustive(
     seed: int, max_length: int, shortest: int, norm: float, avoided: list[int], required: list[int], size: int
 ) -> None:
     def allowed(words: tuple[int, ...]) -> bool:
@@ -58,9 +58,7 @@ def test_with_every_rule_at_once_it_still_is(
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, width=st.integers(1, 4), norm=norms, required=word_sets, sharpness=st.sampled_from([0.3, 1.0, 3.0]))
-def test_stopping_early_loses_nothing(
-    seed: int, width: int, norm: float, required: list[int], sharpness: float
-) -> None:
+def test_early_stop_changes_nothing(seed: int, width: int, norm: float, required: list[int], sharpness: float) -> None:
     step, state = markov(seed, sharpness=sharpness)
     (expected,) = slow_beam(step, state, width, 5, length_norm=norm, required=required)
     (found,) = search(step, state, width, 5, length_norm=norm, required=required)
@@ -73,7 +71,7 @@ def test_stopping_early_loses_nothing(
     seed=seeds, groups=st.integers(2, 3), each=st.integers(1, 3), norm=norms,
     diversity=st.sampled_from([0.0, 0.4, 3.0]), required=st.sampled_from([[], [2]]),
 )  # fmt: skip
-def test_groups_are_what_diverse_beam_search_says(
+def test_groups_follow_diverse_beam_search(
     seed: int, groups: int, each: int, norm: float, diversity: float, required: list[int]
 ) -> None:
     step, state = markov(seed)
@@ -89,7 +87,7 @@ def test_groups_are_what_diverse_beam_search_says(
     assert len({h.words for h in found}) == len(found)
 
 
-def test_a_high_price_keeps_groups_apart() -> None:
+def test_high_diversity_separates_groups() -> None:
     for seed in range(20):
         step, state = markov(seed)
         (found,) = search(step, state, 3, 4, 3, groups=3, diversity=1000.0, rules=[AtLeast(1, END)])
@@ -99,7 +97,7 @@ def test_a_high_price_keeps_groups_apart() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, max_length=st.integers(1, 6), norm=norms, sharpness=st.sampled_from([0.3, 1.0, 3.0]))
-def test_width_one_is_argmax(seed: int, max_length: int, norm: float, sharpness: float) -> None:
+def test_beam_of_width_one_equals_argmax(seed: int, max_length: int, norm: float, sharpness: float) -> None:
     step, state = markov(seed, sharpness=sharpness)
     words: list[int] = []
     last, after = START, state
@@ -126,7 +124,7 @@ MODES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, width=st.sampled_from([2, 4]), nbest=st.integers(1, 3))
-def test_a_batch_finds_what_each_image_finds_alone(mode: dict[str, Any], seed: int, width: int, nbest: int) -> None:
+def test_batch_equals_single_images(mode: dict[str, Any], seed: int, width: int, nbest: int) -> None:
     step, state = markov(seed, images=5)
     together = search(step, state, width, 5, nbest, **mode)
     assert together == [search(step, one(state, image), width, 5, nbest, **mode)[0] for image in range(5)]
@@ -135,7 +133,7 @@ def test_a_batch_finds_what_each_image_finds_alone(mode: dict[str, Any], seed: i
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, width=st.sampled_from([2, 4, 6]))
-def test_log_probabilities_are_the_models_and_words_are_words(mode: dict[str, Any], seed: int, width: int) -> None:
+def test_logprobs_are_the_models_and_ids_are_words(mode: dict[str, Any], seed: int, width: int) -> None:
     step, state = markov(seed, sharpness=2.0)
     (found,) = search(step, state, width, 5, nbest=width, **mode)
     assert found
@@ -146,7 +144,7 @@ def test_log_probabilities_are_the_models_and_words_are_words(mode: dict[str, An
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_device_without_float64_is_served(mode: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_without_float64_is_supported(mode: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def single(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         logprobs, after = step(words, state)
         return logprobs.float(), after
@@ -161,7 +159,7 @@ def test_a_device_without_float64_is_served(mode: dict[str, Any], monkeypatch: p
 
 
 @pytest.mark.parametrize("width", [1, 2, 7])
-def test_required_words_are_said_however_unlikely(width: int) -> None:
+def test_unlikely_required_words_are_included(width: int) -> None:
     def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         return torch.tensor([0.0, -1.0, -90.0, -95.0]).log_softmax(-1).repeat(len(words), 1), state
 
@@ -170,14 +168,14 @@ def test_required_words_are_said_however_unlikely(width: int) -> None:
         assert all(one_image and all({2, 3} <= {*h.words} for h in one_image) for one_image in found)
 
 
-def test_what_no_sentence_can_be_is_not_found() -> None:
+def test_impossible_requirements_find_nothing() -> None:
     step, state = markov(0, images=2)
     assert search(step, state, 3, 1, required=[1, 2]) == [[], []]
     assert search(step, state, 3, 6, rules=[NoRepeat(1), AtLeast(4, END)]) == [[], []]
     assert search(step, state, 4, 6, groups=2, rules=[Avoid([0, 1, 2, 3])]) == [[], []]
 
 
-def test_a_wider_beam_never_does_worse_than_argmax_on_average() -> None:
+def test_wider_beam_is_not_worse_than_argmax_on_average() -> None:
     gains = []
     for seed in range(50):
         step, state = markov(seed)
@@ -187,7 +185,7 @@ def test_a_wider_beam_never_does_worse_than_argmax_on_average() -> None:
 
 
 @pytest.mark.parametrize(("norm", "longest", "calls"), [(0.0, 50, 1), (1.0, 3, 1), (1.0, 50, 3)])
-def test_the_search_stops_when_nothing_can_win_and_no_sooner(norm: float, longest: int, calls: int) -> None:
+def test_search_stops_exactly_when_nothing_can_win(norm: float, longest: int, calls: int) -> None:
     """END has log p -0.17 and a word -2.97: divided by 51, two words might still win, and three cannot."""
     count = 0
 

@@ -1,86 +1,163 @@
-"""The captioner over an untrained generator whose favourite word is UNK."""
+"""Photographs in, captions out: the stream, its failures, and the interface for Python programs."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
-from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.generation import captioner as module
-from vsa_cli.core.generation.captioner import Captioner
-from vsa_cli.core.generation.model import Generator
-from vsa_cli.core.io.envelope import Envelope
-from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+import vsa_cli
+from tests.conftest import Drawn
+from vsa_cli.core.config import RegionCaptionConfig
+from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.generation.captioner import caption_photos
+from vsa_cli.core.generation.results import Candidate, CaptionResult
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.store import ImageRegions
 
-VOCABULARY = Vocabulary(tuple(f"w{i}" for i in range(20)), tuple(range(40, 20, -1)), "unk")
-MODES = [
-    DecodingConfig(beam=3, nbest=2, max_length=8),
-    DecodingConfig(beam=4, groups=2, nbest=2, length_norm=0.7, no_repeat_ngram=2, max_length=8),
-    DecodingConfig(beam=2, require=("w3", "w7"), avoid=("w1",), max_length=8),
-    DecodingConfig(sample=True, nbest=3, temperature=1.5, top_k=9, min_length=3, max_length=8),
-]
+BATCH_SIZE = 16
+
+
+class Parrot:
+    """Captions an image with its key."""
+
+    uses_regions = False
+
+    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+        assert len(descriptors) == len(keys)
+        return [(Candidate(key, -1.0),) for key in keys]
+
+
+class StubExtractor:
+    """Encodes every photograph alike, but for those named `bad`; the first `fast` ones at once."""
+
+    class feature_extractor:  # noqa: N801
+        device = torch.device("cpu")
+
+    def __init__(self, fast: int = 1000) -> None:
+        self.extracted: list[str] = []
+        self._fast = fast
+
+    def extract(self, photo: Photo) -> ImageRegions:
+        self.extracted.append(photo.path)
+        if len(self.extracted) > self._fast:
+            time.sleep(0.1)
+        if "bad" in photo.path:
+            raise DataError(f"{photo.path}: not a picture")
+        whole = geometry.whole(4, 3)
+        return ImageRegions(photo.path, "", 4, 3, whole, np.ones(1, np.float32), np.ones((1, 2), np.float16))
+
+
+def encoder_of(extractor: StubExtractor, workers: int = 2) -> PhotoEncoder:
+    return PhotoEncoder(extractor, None, workers)  # type: ignore[arg-type]
+
+
+def named(*names: str) -> list[Photo]:
+    return [Photo(name, name, Path(name)) for name in names]
+
+
+def test_closing_the_stream_drops_photographs_not_started() -> None:
+    extractor = StubExtractor(fast=BATCH_SIZE)  # the second batch is slow, and in work while the first is consumed
+    photos = (Photo(f"{number}.jpg", number, Path()) for number in range(1000))
+    stream = caption_photos(Parrot(), encoder_of(extractor, workers=1), photos, batch_size=BATCH_SIZE)
+    assert next(stream).caption == "0"
+    stream.close()  # type: ignore[attr-defined]
+    assert BATCH_SIZE <= len(extractor.extracted) < BATCH_SIZE + 8
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_failed_photographs_keep_their_place(batch_size: int) -> None:
+    photos = named("bad0", "a", "b", "bad1", "bad2", "c")
+    results = list(caption_photos(Parrot(), encoder_of(StubExtractor()), photos, batch_size=batch_size))
+    assert [result.path for result in results] == ["bad0", "a", "b", "bad1", "bad2", "c"]
+    assert [result.caption for result in results] == [None, "a", "b", None, None, "c"]
+    assert [result.error for result in results if result.error] == [
+        "bad0: not a picture", "bad1: not a picture", "bad2: not a picture",
+    ]  # fmt: skip
+
+
+def test_photographs_are_consumed_as_they_are_needed() -> None:
+    consumed: list[Photo] = []
+
+    def endless() -> Any:
+        while True:
+            consumed.append(Photo("a", len(consumed), Path("a")))
+            yield consumed[-1]
+
+    stream = caption_photos(Parrot(), encoder_of(StubExtractor()), endless(), batch_size=4)
+    assert [next(stream).caption for _ in range(9)] == [str(number) for number in range(9)]
+    assert len(consumed) <= 9 + 3 * 4
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained[Generator]:
-    torch.manual_seed(0)
-    model = Generator(GeneratorConfig(word_size=8, hidden_size=8), 4, VOCABULARY.size).eval()
-    assert VOCABULARY.unk is not None
-    with torch.no_grad():
-        model.W_oh.bias[VOCABULARY.unk] = 9.0
-    feature_spec = FeatureSpec(RegionConfig(), "0" * 64, 4)
-    return Trained(model, VOCABULARY, feature_spec, Envelope("vsa-generator", 1, {}, {}, 0), {}, "")
+def captioner(drawn: Drawn) -> Any:
+    return vsa_cli.load_captioner(drawn.model, device="cpu", cache=False, threads=1)
 
 
-@pytest.fixture(scope="module")
-def descriptors() -> NDArray[np.float16]:
-    return np.random.default_rng(0).normal(size=(9, 4)).astype(np.float16)
+def test_python_captions_are_those_of_the_command(captioner: Any, drawn: Drawn, vsa: Any) -> None:
+    printed = vsa("caption", drawn.photos, "--model", drawn.model, "--threads", 1).stdout.splitlines()
+    results = captioner.caption(drawn.photos)
+    assert [f"{result.path}\t{result.caption}" for result in results] == printed
 
 
-KEYS = [f"{i}.jpg" for i in range(9)]
+def test_python_takes_one_path_or_several(captioner: Any, drawn: Drawn) -> None:
+    one, other = str(drawn.photos / "000.png"), drawn.photos / "001.png"
+    (alone,) = captioner.caption(one)
+    first, second, missing = captioner.caption([one, other, "nowhere.png"], beam=3, nbest=2, max_length=5)
+    assert isinstance(alone, CaptionResult)
+    assert (alone.path, first.path, second.path) == (one, one, str(other))
+    assert alone.logprob is not None
+    assert alone.logprob < 0
+    assert [len(result.candidates) for result in (alone, first, second, missing)] == [1, 2, 2, 0]
+    assert all(len(candidate.caption.split()) <= 5 for candidate in first.candidates)
+    assert (missing.caption, missing.logprob) == (None, None)
+    assert missing.error.startswith("nowhere.png: ")
 
 
-@pytest.mark.parametrize("decoding", MODES)
-def test_unk_and_start_are_never_said(
-    decoding: DecodingConfig, trained: Trained[Generator], descriptors: NDArray[np.float16]
-) -> None:
-    for candidates in Captioner(trained, decoding, 0).caption(descriptors, KEYS):
-        assert candidates
-        for candidate in candidates:
-            said = candidate.caption.split()
-            assert set(said) <= set(VOCABULARY.words) - set(decoding.avoid)
-            assert set(decoding.require) <= set(said)
-            assert decoding.min_length <= len(said) <= decoding.max_length
+def test_python_captions_regions(captioner: Any, drawn: Drawn) -> None:
+    photo = drawn.photos / "000.png"
+    (plain,) = captioner.caption(photo)
+    (default,) = captioner.caption(photo, regions=True)
+    (all_of_them,) = captioner.caption(
+        photo, regions=RegionCaptionConfig(min_logprob=-100.0, top=100, same_place=2, same=2)
+    )
+    assert plain.regions is None
+    assert set(default.regions) <= set(all_of_them.regions)
+    assert all_of_them.regions
+    assert plain.caption == default.caption
+    assert all(len(region.box) == 4 and region.logprob < 0 for region in all_of_them.regions)
 
 
-@pytest.mark.parametrize("decoding", MODES)
-def test_batch_order_and_bounded_memory_change_nothing(
-    decoding: DecodingConfig,
-    trained: Trained[Generator],
-    descriptors: NDArray[np.float16],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    captioner = Captioner(trained, decoding, 5)
-    together = captioner.caption(descriptors, KEYS)
-    backwards = captioner.caption(descriptors[::-1].copy(), KEYS[::-1])[::-1]
-    alone = [captioner.caption(descriptors[i : i + 1], KEYS[i : i + 1])[0] for i in range(9)]
-    monkeypatch.setattr(module, "ROWS", 10)
-    pieces = captioner.caption(descriptors, KEYS)
-    for other in (backwards, alone, pieces):
-        for one, two in zip(together, other, strict=True):
-            assert [c.caption for c in one] == [c.caption for c in two]
-            assert [c.logprob for c in one] == pytest.approx([c.logprob for c in two], abs=1e-5)
+def test_python_errors_name_parameters(captioner: Any, drawn: Drawn) -> None:
+    photo = drawn.photos / "000.png"
+    with pytest.raises(ConfigError, match="`beam` 7 does not divide into 2 equal `groups`"):
+        captioner.caption(photo, groups=2)
+    with pytest.raises(ConfigError, match="`avoid`: the model does not know 'zzz'; no similar word"):
+        captioner.caption(photo, avoid=("zzz",))
+    with pytest.raises(TypeError, match="colour"):
+        captioner.caption(photo, colour="red")
+    with pytest.raises(AttributeError, match="load_nothing"):
+        vsa_cli.load_nothing  # noqa: B018
 
 
-def test_draws_differ_by_seed_by_image_and_by_number(
-    trained: Trained[Generator], descriptors: NDArray[np.float16]
-) -> None:
-    decoding = DecodingConfig(sample=True, nbest=2, min_length=5)
-    same = np.repeat(descriptors[:1], 2, axis=0)
-    (a, b), (c, d) = Captioner(trained, decoding, 1).caption(same, ["one", "two"])
-    (e, _), _ = Captioner(trained, decoding, 2).caption(same, ["one", "two"])
-    assert len({a.caption, b.caption, c.caption, d.caption, e.caption}) == 5
+def test_the_cache_is_the_folder_named(drawn: Drawn, tmp_path: Path) -> None:
+    captioner = vsa_cli.load_captioner(drawn.model, cache=tmp_path / "cache", threads=1)
+    first, again = (captioner.caption(drawn.photos / "000.png", regions=True) for _ in range(2))
+    assert first == again
+    assert any((tmp_path / "cache").rglob("*.*"))
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    code = "import sys, vsa_cli; assert 'load_captioner' in dir(vsa_cli); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

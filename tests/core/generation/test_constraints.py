@@ -1,4 +1,4 @@
-"""Each rule alone: what it forbids, and that it touches nothing else."""
+"""Each rule alone: the words it forbids, and that it changes nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ prefixes = st.integers(0, 6).flatmap(
 
 
 def forbidden(rule: Rule, prefix: list[list[int]]) -> list[set[int]]:
-    """The ids that a rule forbids after each prefix; what it leaves must be as it was."""
+    """The ids that a rule forbids after each prefix; all other scores must be unchanged."""
     before = torch.randn(len(prefix), V)
     after = before.clone()
     rule(after, torch.tensor(prefix, dtype=torch.long).reshape(len(prefix), -1))
@@ -24,7 +24,7 @@ def forbidden(rule: Rule, prefix: list[list[int]]) -> list[set[int]]:
 
 
 @given(prefix=prefixes, size=st.integers(1, 4))
-def test_no_run_of_words_comes_twice(prefix: list[list[int]], size: int) -> None:
+def test_no_repeat_forbids_second_ngram(prefix: list[list[int]], size: int) -> None:
     for words, found in zip(prefix, forbidden(NoRepeat(size), prefix), strict=True):
         runs = [words[i : i + size] for i in range(len(words) - size + 1)]
         tail = words[len(words) - size + 1 :] if size > 1 else []
@@ -34,18 +34,18 @@ def test_no_run_of_words_comes_twice(prefix: list[list[int]], size: int) -> None
 
 
 @given(prefix=prefixes, length=st.integers(0, 7))
-def test_a_sentence_is_long_enough_before_it_ends(prefix: list[list[int]], length: int) -> None:
+def test_at_least_forbids_early_end(prefix: list[list[int]], length: int) -> None:
     for words, found in zip(prefix, forbidden(AtLeast(length, END), prefix), strict=True):
         assert found == ({END} if len(words) < length else set())
 
 
 @given(prefix=prefixes, avoided=st.sets(st.sampled_from(WORDS)))
-def test_avoided_words_are_forbidden(prefix: list[list[int]], avoided: set[int]) -> None:
+def test_avoid_forbids_its_words(prefix: list[list[int]], avoided: set[int]) -> None:
     assert all(found == avoided for found in forbidden(Avoid(sorted(avoided)), prefix))
 
 
 @given(prefix=prefixes, required=st.sets(st.sampled_from(WORDS), min_size=1), room=st.integers(0, 4))
-def test_there_is_always_room_for_what_a_sentence_lacks(prefix: list[list[int]], required: set[int], room: int) -> None:
+def test_require_leaves_room_for_missing_words(prefix: list[list[int]], required: set[int], room: int) -> None:
     require = Require(sorted(required), END, len(prefix[0]) + room, torch.device("cpu"))
     for words, found in zip(prefix, forbidden(require, prefix), strict=True):
         lacking = required - {*words}
@@ -57,7 +57,7 @@ def test_there_is_always_room_for_what_a_sentence_lacks(prefix: list[list[int]],
             assert found == {END, *WORDS} - lacking
 
 
-def test_diversity_charges_for_each_choice_but_not_for_the_end() -> None:
+def test_diversity_penalises_each_choice_but_not_end() -> None:
     scores = torch.zeros(3, V)
     costs = Diversity(0.5, 2, V, END, scores)
     costs.count(torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 2, END]))

@@ -1,4 +1,4 @@
-"""Captions of regions: what is kept is sure and different, and the model is shown what it has learnt from."""
+"""Captions of regions: those kept are confident and distinct, and regions are presented as in training."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def stutters(caption: str) -> bool:
 
 
 @given(st.lists(captions, max_size=8), sentences)
-def test_what_is_kept_is_sure_different_and_all_there_is(worded: list[RegionCaption], caption: str) -> None:
-    kept = choose(worded, caption, CONFIG)
+def test_kept_captions_are_confident_distinct_and_complete(found: list[RegionCaption], caption: str) -> None:
+    kept = choose(found, caption, CONFIG)
     assert [one.confidence for one in kept] == sorted((one.confidence for one in kept), reverse=True)
     assert len(kept) <= CONFIG.top
     for place, one in enumerate(kept):
-        assert one in worded
+        assert one in found
         assert one.confidence >= CONFIG.min_logprob
         assert shared(one.caption, caption) < CONFIG.same
         assert not any(alike(one, other) for other in kept[:place])
     if len(kept) < CONFIG.top:
-        for one in worded:
+        for one in found:
             assert (
                 one in kept
                 or one.confidence < CONFIG.min_logprob
@@ -69,27 +69,27 @@ def test_what_is_kept_is_sure_different_and_all_there_is(worded: list[RegionCapt
     [
         (((0, 0, 10, 10), "a dog"), ((0, 0, 10, 9), "a red fence"), 1),  # one place
         (((0, 0, 10, 10), "a dog"), ((9, 9, 20, 20), "a dog"), 1),  # one thing, touching
-        (((0, 0, 10, 10), "a dog"), ((10, 10, 20, 20), "a dog"), 2),  # two dogs
+        (((0, 0, 10, 10), "a dog"), ((10, 10, 20, 20), "a dog"), 2),  # two dogs, apart
         (((0, 0, 10, 10), "a dog"), ((5, 0, 15, 10), "a red fence"), 2),
-        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "a dog dog"), 1),  # says the same twice in a row
-        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "the whole thing"), 1),  # what the whole image's says
+        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "a dog dog"), 1),  # repeats a phrase
+        (((0, 0, 10, 10), "a dog"), ((20, 0, 30, 10), "the whole thing"), 1),  # repeats the whole image's
     ],
 )
-def test_near_duplicates_go(first: tuple[Box, str], second: tuple[Box, str], count: int) -> None:
-    worded = [RegionCaption(box, caption, -0.5 * (len(caption.split()) + 1)) for box, caption in (first, second)]
-    assert choose(worded, "the whole thing", CONFIG) == tuple(worded[:count])
+def test_near_duplicates_are_dropped(first: tuple[Box, str], second: tuple[Box, str], count: int) -> None:
+    found = [RegionCaption(box, caption, -0.5 * (len(caption.split()) + 1)) for box, caption in (first, second)]
+    assert choose(found, "the whole thing", CONFIG) == tuple(found[:count])
 
 
 class Listener:
-    """Says of each image how much it was shown, and remembers what."""
+    """Captions an image with its key, and records the descriptors it was given."""
 
     def __init__(self, *, uses_regions: bool) -> None:
         self.uses_regions = uses_regions
-        self.shown: list[NDArray[np.float16]] = []
+        self.given: list[NDArray[np.float16]] = []
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
         assert len(descriptors) == len(keys)
-        self.shown += list(descriptors)
+        self.given += list(descriptors)
         return [(Candidate(f"region {key}", -0.5),) for key in keys]
 
 
@@ -102,27 +102,29 @@ NESTED = ImageRegions(
 
 
 @pytest.mark.parametrize(
-    ("looks", "learnt", "shown"),
+    ("uses_regions", "trained_on_regions", "given"),
     [
         (False, False, [[1], [2], [3]]),
         (False, True, [[1], [2], [3]]),
         (True, True, [[1, 0], [2, 0], [3, 0]]),
-        (True, False, [[1, 2], [2, 2], [3, 3]]),  # with the regions in it, or nothing but itself
+        (True, False, [[1, 2], [2, 2], [3, 3]]),  # with the regions inside it, or itself alone
     ],
 )
-def test_a_region_is_shown_as_the_model_has_learnt(looks: bool, learnt: bool, shown: list[list[int]]) -> None:
-    listener = Listener(uses_regions=looks)
-    caption_model = RegionCaptioner(listener, RegionCaptionConfig(), learnt_regions=learnt)
+def test_region_is_presented_as_in_training(
+    uses_regions: bool, trained_on_regions: bool, given: list[list[int]]
+) -> None:
+    listener = Listener(uses_regions=uses_regions)
+    caption_model = RegionCaptioner(listener, RegionCaptionConfig(), trained_on_regions=trained_on_regions)
     (kept,) = caption_model.caption([NESTED], [(Candidate("something else", -1.0),)])
-    assert [view.flatten().tolist() for view in listener.shown] == shown
+    assert [view.flatten().tolist() for view in listener.given] == given
     found = {one.caption: one.box for one in kept}
     assert set(found) <= {"region a#1", "region a#2", "region a#3"}
     assert found["region a#3"] == (60.0, 60.0, 90.0, 90.0)
 
 
-def test_images_without_boxes_have_no_captions_of_regions() -> None:
+def test_images_without_boxes_have_no_region_captions() -> None:
     bare = ImageRegions("b", "", 9, 9, NESTED.boxes[:1], np.ones(1, np.float32), NESTED.descriptors[:1])
-    caption_model = RegionCaptioner(Listener(uses_regions=False), RegionCaptionConfig(), learnt_regions=False)
-    said = [(Candidate("x", -1.0),), (), (Candidate("x", -1.0),)]
-    assert [len(kept) for kept in caption_model.caption([bare, NESTED, bare], said)] == [0, 3, 0]
+    caption_model = RegionCaptioner(Listener(uses_regions=False), RegionCaptionConfig(), trained_on_regions=False)
+    captions = [(Candidate("x", -1.0),), (), (Candidate("x", -1.0),)]
+    assert [len(kept) for kept in caption_model.caption([bare, NESTED, bare], captions)] == [0, 3, 0]
     assert caption_model.caption([bare], [()]) == [()]

@@ -1,4 +1,4 @@
-"""Drawn sentences against the distribution that the options describe, worked out by hand."""
+"""Sampled sentences against the distribution that the settings describe, computed by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def constant(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
 
 
 def shares(**options: Any) -> list[float]:
-    """How often each id is the first, over draws spread evenly over [0, 1)."""
+    """The share of each id among first words, over draws spread evenly over [0, 1)."""
     n = 1000
     even = (torch.arange(n, dtype=torch.float64) + 0.5)[:, None] / n
     found = draw(constant, (torch.zeros(n, 1),), even, **options)
@@ -37,7 +37,7 @@ def shares(**options: Any) -> list[float]:
 
 
 def cut(temperature: float, top_k: int, top_p: float) -> list[float]:
-    """What `shares` should be."""
+    """The expected `shares`."""
     weights = {word: p ** (1 / temperature) for word, p in enumerate(P)}
     likeliest = sorted(weights, key=lambda word: -weights[word])[: top_k or V]
     whole = sum(weights[word] for word in likeliest)
@@ -52,18 +52,18 @@ def cut(temperature: float, top_k: int, top_p: float) -> list[float]:
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
 @pytest.mark.parametrize(("top_k", "top_p"), [(0, 1.0), (1, 1.0), (3, 1.0), (9, 1.0), (0, 0.65), (0, 1e-9), (3, 0.5)])
-def test_words_come_as_often_as_they_should(temperature: float, top_k: int, top_p: float) -> None:
+def test_words_are_drawn_with_their_probability(temperature: float, top_k: int, top_p: float) -> None:
     found = shares(temperature=temperature, top_k=top_k, top_p=top_p)
     assert found == pytest.approx(cut(temperature, top_k, top_p), abs=2e-3)
 
 
-def test_rules_come_before_the_cuts() -> None:
+def test_rules_apply_before_top_k_and_top_p() -> None:
     assert shares(rules=[Avoid([1])], top_k=1) == [0.0, 0.0, 1.0, 0.0]
     assert shares(rules=[AtLeast(1, END), Avoid([1])]) == pytest.approx([0.0, 0.0, 0.6, 0.4], abs=2e-3)
 
 
 @pytest.mark.parametrize("uniform", [0.0, math.nextafter(1.0, 0.0)])
-def test_the_ends_of_the_interval_draw_a_word_that_is_allowed(uniform: float) -> None:
+def test_ends_of_the_interval_draw_an_allowed_word(uniform: float) -> None:
     draws = torch.full((1, 1), uniform, dtype=torch.float64)
     (found,) = draw(constant, (torch.zeros(1, 1),), draws, rules=[AtLeast(1, END), Avoid([3])])
     assert found is not None
@@ -75,7 +75,7 @@ def test_the_ends_of_the_interval_draw_a_word_that_is_allowed(uniform: float) ->
     seed=st.integers(0, 10**6), size=st.integers(1, 2), temperature=st.sampled_from([0.05, 1.0, 50.0]),
     top_k=st.integers(0, 3), top_p=st.sampled_from([0.3, 0.9, 1.0]),
 )  # fmt: skip
-def test_a_draw_is_the_models_keeps_the_rules_and_does_not_depend_on_its_batch(
+def test_sample_has_the_models_logprob_keeps_rules_and_ignores_its_batch(
     seed: int, size: int, temperature: float, top_k: int, top_p: float
 ) -> None:
     step, state = markov(seed, images=4)
@@ -94,7 +94,7 @@ def test_a_draw_is_the_models_keeps_the_rules_and_does_not_depend_on_its_batch(
             assert not repeats(found.words, size)
 
 
-def test_where_nothing_may_be_said_nothing_is() -> None:
+def test_no_sentence_if_rules_forbid_all() -> None:
     step, state = markov(1, images=3)
     draws = torch.rand(3, 6, dtype=torch.float64)
     assert draw(step, state, draws, rules=[NoRepeat(1), AtLeast(5, END)]) == [None] * 3

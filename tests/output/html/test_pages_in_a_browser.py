@@ -61,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], d
         folder / "album", folder / "album.html", folder / "regions.html", folder / "found.html", folder / "out", {}
     )
     speak, search = ("--model", drawn.model), ("--model", embed)
-    all_boxes = ("--regions", "--min-logprob", -20)
+    all_boxes = ("--region-captions", "--min-logprob", -20)
     photo = some / "001.png"
     for command in (
         ("caption", many, *speak, "--format", "html", "-o", pages.album),

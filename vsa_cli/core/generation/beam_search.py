@@ -1,10 +1,10 @@
-"""Search for the likeliest sentences, over many images at once. Knows no network: it calls `step`.
+"""Beam search for the most likely sentences, over a batch of images. Knows no network: it calls `step`.
 
-`step(words, state)` takes the last word of N sentences and a tuple of N-row tensors, and gives (N, V)
-log-probabilities, which are then the search's to change, and the next state. What comes back is exact for what a
-beam claims: of the sentences that END closed while they were among the `width` best of their length, those of
-highest score. The score is the total log-probability, or that divided by a power of the length. Rules remove
-words (see `constraints`); the log-probabilities of what remains, and so those reported, are the model's.
+`step(words, state)` takes the last word of N sentences and a tuple of N-row tensors, and returns (N, V)
+log-probabilities, which the search may overwrite, and the next state. The result is exact for a beam: of the sentences
+that END closed while they were among the `width` best of their length, those of highest score. The score is the total
+log-probability, or that divided by a power of the length. Rules remove words (see `constraints`); the
+log-probabilities of the remaining words, and so those reported, are the model's.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Live:
     """N unfinished sentences. A search is one group of one image: number `image * groups + group`.
 
     Attributes:
-        search: (N,) int64, whose each sentence is.
+        search: (N,) int64, the search of each sentence.
         prefix: (N, L) int64, its words.
-        total: (N,) its log-probability, of the type that `precise` names.
+        total: (N,) its log-probability, of the dtype that `precise` returns.
     """
 
     search: Tensor
@@ -44,7 +44,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Choice:
-    """M continuations: the row of `Live` that each continues, its word, and the total that it reaches."""
+    """M continuations: the row of `Live` that each extends, the word added, and the resulting total."""
 
     rows: Tensor
     words: Tensor
@@ -73,21 +73,21 @@ def beam_search(
     when no continuation can beat the `nbest`-th ended one: see `Ended`.
 
     Args:
-        step: the model.
+        step: the model's step.
         state: the model's state before START, of B rows.
         start: the id fed first.
         end: the id that ends a sentence.
         width: live sentences kept for each image, and for each set of required words; 1 is argmax.
         max_length: words of the longest sentence.
-        nbest: sentences wanted for each image.
+        nbest: sentences returned for each image.
         length_norm: sentences are compared by log-probability / length ** length_norm, END counted; 0 or more.
         groups: searches of width / groups for each image, one after the other within a step; divides `width`.
         diversity: what a word costs a group, in nats, for each time that an earlier group chose it at that step.
-        rules: what may not be said.
+        rules: the words that are forbidden.
         required: words that every sentence contains; no more than `max_length` of them.
 
     Returns:
-        For each image up to `nbest` different hypotheses, best first (fewer where fewer were ended).
+        Up to `nbest` distinct hypotheses for each image, best first (fewer if fewer sentences were ended).
     """
     images, device = len(state[0]), state[0].device
     if groups > 1:
@@ -124,12 +124,12 @@ def beam_search(
 
 
 def precise(device: torch.device) -> torch.dtype:
-    """The type in which log-probabilities are summed: float64, where the device has it."""
+    """The dtype in which log-probabilities are summed: float64 if the device supports it."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _only(end: int, scores: Tensor, live: Live) -> Choice:
-    """Every sentence ended, where it may be."""
+    """Every sentence ended, if the rules allow."""
     rows = (scores[:, end] > NEVER).nonzero()[:, 0]
     return Choice(rows, torch.full_like(rows, end), live.total[rows] + scores[rows, end])
 
@@ -138,11 +138,11 @@ def _best(ranks: Tensor, scores: Tensor, live: Live, width: int, require: Requir
     """The `width` best continuations in each search, and in each bank where words are required.
 
     Args:
-        ranks: (N, V) by which words are chosen, beside the totals.
-        scores: (N, V) log-probabilities, by which the totals grow.
+        ranks: (N, V) scores that words are ranked by, added to the totals.
+        scores: (N, V) log-probabilities, added to the totals that are kept.
         live: the N sentences.
-        width: how many to keep of each.
-        require: the words that must be said, if any.
+        width: continuations kept for each search and bank.
+        require: the required words, if any.
     """
     if require is None:
         best, words = ranks.topk(min(width, ranks.shape[1]), dim=1)
@@ -164,9 +164,9 @@ def _best(ranks: Tensor, scores: Tensor, live: Live, width: int, require: Requir
 
 
 def _best_of_each(values: Tensor, keys: Tensor, width: int) -> Tensor:
-    """Where the `width` best of M values of each key stand, key by key, best first; `NEVER` is never among them.
+    """The indices of the `width` best of M values of each key, key by key, best first, without any that is `NEVER`.
 
-    Equal values keep their order, so that it does not depend on the batch.
+    Ties keep their order, so that the result does not depend on the batch.
     """
     order = values.argsort(descending=True, stable=True)
     order = order[keys[order].argsort(stable=True)]
@@ -178,7 +178,7 @@ def _best_of_each(values: Tensor, keys: Tensor, width: int) -> Tensor:
 def _best_of_groups(
     scores: Tensor, live: Live, width: int, require: Require | None, groups: int, costs: Diversity
 ) -> Choice:
-    """`_best`, group after group, each paying for the words that those before it chose."""
+    """`_best`, group after group, each penalised for the words that earlier groups chose."""
     image, group = live.search.div(groups, rounding_mode="floor"), live.search % groups
     choices = []
     for number in range(groups):
@@ -195,11 +195,11 @@ def _best_of_groups(
 
 
 class Ended:
-    """The ended sentences of S searches, and what a live one must still beat.
+    """The ended sentences of S searches, and the score that a live one must still beat.
 
     A sentence of n words scores log-probability / (n + 1) ** length_norm. A live one of log-probability L can
     reach no more than L / (max_length + 1) ** length_norm: log-probabilities only fall, they are never positive,
-    and the longest sentence divides them most. So to stop at that bound loses nothing.
+    and the longest sentence divides them most. So stopping at that bound loses nothing.
     """
 
     def __init__(self, searches: int, wanted: int, length_norm: float, max_length: int, device: torch.device) -> None:
@@ -209,7 +209,7 @@ class Ended:
         self._bar = torch.full((searches,), NEVER, dtype=precise(device), device=device)
 
     def add(self, search: Tensor, prefix: Tensor, total: Tensor) -> None:
-        """END was chosen: by these searches (M,), after these words (M, L), which reaches these totals (M,)."""
+        """Add sentences that END closed: their searches (M,), words (M, L) and totals (M,)."""
         length = (prefix.shape[1] + 1) ** self._power
         bars: dict[int, float] = {}
         for owner, words, logprob in zip(search.tolist(), prefix.tolist(), total.tolist(), strict=True):
@@ -221,11 +221,11 @@ class Ended:
             self._bar[list(bars)] = self._bar.new_tensor(list(bars.values()))
 
     def can_win(self, search: Tensor, total: Tensor) -> Tensor:
-        """(M,) whether live sentences of these searches (M,) and totals (M,) can still be among the best."""
+        """(M,): whether live sentences of these searches (M,) and totals (M,) can still be among the best."""
         return total / self._longest > self._bar[search]
 
     def best(self, searches: Sequence[int], nbest: int) -> list[Hypothesis]:
-        """The best of the searches of one image, best first: the first of each, the second of each, and so on."""
+        """The best sentences of the searches of one image, in turn the first of each, the second of each, ..."""
         picked: dict[tuple[int, ...], tuple[float, Hypothesis]] = {}
         deepest = max(len(self._found[search]) for search in searches)
         for place in range(deepest):

@@ -1,120 +1,332 @@
-"""A trained generator with its search: descriptors in, captions out. Knows no photographs and no output format."""
+"""Photographs in, captions out: the one way through the core for `vsa caption`, `vsa doctor` and Python programs.
+
+A photograph is encoded (`core.regions.encoder`), its descriptors are captioned in batches by a `CaptionModel`, and it
+leaves as a `CaptionResult`; one that cannot be read leaves in its place as a result with an error. Memory is bounded by
+a few batches, however many photographs there are.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.config import DecodingConfig
-from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
-from vsa_cli.core.generation.decoding import ids_of
+from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig, RegionConfig
+from vsa_cli.core.corpus.corpus import Corpus, Image
+from vsa_cli.core.device import resolve_device
+from vsa_cli.core.generation.decoder import Decoder, read_generator
+from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
-from vsa_cli.core.generation.results import Candidate
-from vsa_cli.core.generation.sampling import sample
-from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.generation.region_captions import RegionCaptioner
+from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel
+from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
+from vsa_cli.core.learning.model_dir import Trained, bundled_model
+from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core.regions.cache import cache_folder
+from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad
 
-ROWS = 8192
-"""Unfinished sentences decoded at once; their scores are this by V floats, about 80 MB for Flickr8k's words."""
+BATCH_SIZE = 32
+"""Photographs captioned together, by default."""
+
+
+def load_captioner(
+    model: Path | str | None = None,
+    *,
+    device: str = "auto",
+    cache: Path | str | bool = True,
+    threads: int = 0,
+    cnn_weights: Path | str | None = None,
+) -> Captioner:
+    """Load a captioner.
+
+    Example:
+        >>> import vsa_cli as vsa
+        >>> captioner = vsa.load_captioner()
+        >>> for result in captioner.caption("photos/", beam=7):
+        ...     print(result.path, result.caption, result.logprob)
+
+    Args:
+        model: the folder of a trained generator; None loads the bundled one.
+        device: where the generator and the CNN run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        cache: the folder that keeps the regions of photographs seen before; True for the one that `vsa` uses, False for
+            none.
+        threads: photographs encoded at the same time; 0 takes every core.
+        cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+
+    Raises:
+        ConfigError: not the name of a device.
+        MissingError: the device or the bundled model is missing.
+        DataError: the model does not exist.
+        ArtifactError: the model is damaged.
+    """
+    where = resolve_device(device)
+    generator = read_generator(bundled_model("gen") if model is None else Path(model), where)
+    return Captioner(
+        generator,
+        device=where,
+        workers=threads or os.cpu_count() or 1,
+        cache=cache_folder() if cache is True else Path(cache) if cache else None,
+        cnn_weights=None if cnn_weights is None else Path(cnn_weights),
+    )
 
 
 class Captioner:
-    """A trained generator with a way to search it, or to draw from it.
+    """A trained generator, and the CNN that encodes photographs for it; `load_captioner` makes one.
 
-    Raises:
-        UsageError: the model does not know a word that is to be avoided or required.
+    Args:
+        generator: the trained generator, on `device`.
+        device: where the CNN runs.
+        workers: photographs encoded at the same time.
+        cache: the folder that keeps the regions of photographs seen before; None for none.
+        cnn_weights: the CNN's weight file, if it is not the one installed with its package.
     """
 
-    def __init__(self, trained: Trained[SentenceModel], decoding: DecodingConfig, seed: int) -> None:
-        self._model, self._vocabulary = trained.model, trained.vocabulary
-        self._decoding, self._seed = decoding, seed
-        own = trained.model.config.length_norm
-        self._length_norm = own if decoding.length_norm is None else decoding.length_norm
-        self._required = ids_of(decoding.require, trained.vocabulary, "--require")
-        self._rules = _rules(decoding, trained.vocabulary)
+    def __init__(
+        self,
+        generator: Trained[SentenceModel],
+        *,
+        device: torch.device,
+        workers: int,
+        cache: Path | None = None,
+        cnn_weights: Path | None = None,
+    ) -> None:
+        self._generator, self._device, self._workers = generator, device, workers
+        self._cache, self._cnn_weights = cache, cnn_weights
+        self._encoders: dict[bool, PhotoEncoder] = {}  # by whether they find boxes
 
-    @property
-    def uses_regions(self) -> bool:
-        """Whether it wants descriptors of all regions, or of the whole image."""
-        return self._model.uses_regions
+    def caption(
+        self,
+        paths: Path | str | Iterable[Path | str],
+        *,
+        beam: int = DecodingConfig.beam,
+        nbest: int = DecodingConfig.nbest,
+        regions: bool | RegionCaptionConfig = False,
+        batch_size: int = BATCH_SIZE,
+        seed: int = 0,
+        **decoding: Any,
+    ) -> list[CaptionResult]:
+        """Caption photographs.
 
-    @torch.inference_mode()
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        """Candidates for each of B images, best first; drawn ones in the order of the draws. None may be allowed.
+        Example:
+            >>> (result,) = captioner.caption("photo.jpg", nbest=3, regions=True)
+            >>> [(candidate.caption, candidate.logprob) for candidate in result.candidates]
+            >>> [(region.box, region.caption, region.logprob) for region in result.regions]
 
         Args:
-            descriptors: float16, as `regions.h5` holds them: (B, D) of whole images, or (B, R, D) of all regions,
-                whichever the model looks at.
-            keys: who each image is; with the seed, it decides what is drawn when sampling.
+            paths: a photograph, a folder of them, or several of either.
+            beam: hypotheses kept by the search; 1 is argmax.
+            nbest: captions for each photograph.
+            regions: whether to caption regions as well; a `RegionCaptionConfig` sets which captions are kept.
+            batch_size: photographs captioned together.
+            seed: random seed of the sampling.
+            **decoding: further fields of `core.config.DecodingConfig`, such as `max_length`, `avoid` or `temperature`.
+
+        Returns:
+            A result for each photograph, in the order given. One that cannot be read has an `error` and no candidates.
+
+        Raises:
+            ConfigError: the settings contradict each other.
+            DataError: a folder cannot be listed, or has no photograph in it.
+            MissingError: the CNN's weights are not installed.
         """
-        step, state = self._model.begin(torch.from_numpy(descriptors).float().to(self._model.device))
-        decode = self._draw if self._decoding.sample else self._search
-        rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
-        images = max(1, ROWS // rows)
-        found: list[list[Hypothesis]] = []
-        for first in range(0, len(keys), images):
-            some = slice(first, first + images)
-            found += decode(step, tuple(part[some] for part in state), keys[some])
-        return [tuple(self._say(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
+        settings = resolve_decoding(DecodingConfig(beam=beam, nbest=nbest, **decoding))
+        kept = RegionCaptionConfig() if regions is True else regions or None
+        several = [paths] if isinstance(paths, (str, Path)) else paths
+        photos = expand([str(path) for path in several], ())
+        return list(self.stream(photos, settings, regions=kept, batch_size=batch_size, seed=seed))
 
-    def _search(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
-        return beam_search(
-            step,
-            state,
-            start=self._vocabulary.start,
-            end=END,
-            width=self._decoding.beam,
-            max_length=self._decoding.max_length,
-            nbest=self._decoding.nbest,
-            length_norm=self._length_norm,
-            groups=self._decoding.groups,
-            diversity=self._decoding.diversity,
-            rules=self._rules,
-            required=self._required,
+    def stream(
+        self,
+        photos: Iterable[Photo],
+        decoding: DecodingConfig,
+        *,
+        regions: RegionCaptionConfig | None = None,
+        batch_size: int = BATCH_SIZE,
+        seed: int = 0,
+    ) -> Iterator[CaptionResult]:
+        """Caption photographs in the order given, each as soon as its batch is done.
+
+        Args:
+            photos: the photographs, consumed as they are needed.
+            decoding: the settings of the search.
+            regions: which captions of regions are kept; None captions no regions.
+            batch_size: photographs captioned together.
+            seed: random seed of the sampling.
+
+        Raises:
+            ConfigError: the settings contradict each other, or the model does not know a word.
+            MissingError: the CNN's weights are not installed.
+            ArtifactError: the CNN's weights are not those that the model was trained with.
+        """
+        model, region_model = self._models(decoding, regions, seed)
+        encoder = self._encoder(boxes=model.uses_regions or regions is not None)
+        return caption_photos(model, encoder, photos, batch_size=batch_size, region_model=region_model)
+
+    def stream_split(
+        self,
+        corpus: Corpus,
+        store: RegionStore,
+        split: str,
+        decoding: DecodingConfig,
+        *,
+        regions: RegionCaptionConfig | None = None,
+        batch_size: int = BATCH_SIZE,
+        seed: int = 0,
+    ) -> Iterator[CaptionResult]:
+        """Caption every image of a split from its stored descriptors, as `stream` captions photographs.
+
+        Args:
+            corpus: the corpus.
+            store: the regions of its images.
+            split: the corpus split to caption.
+            decoding: the settings of the search.
+            regions: which captions of regions are kept; None captions no regions.
+            batch_size: images captioned together.
+            seed: random seed of the sampling.
+
+        Raises:
+            ConfigError: the settings contradict each other, or the model does not know a word.
+            DataError: the corpus has no such split.
+            ArtifactError: the store lacks an image, or its descriptors are not of the kind that the model needs.
+        """
+        model, region_model = self._models(decoding, regions, seed)
+        self._generator.feature_spec.require_from(store.envelope, str(store.path))
+        return caption_split(model, corpus, store, split, batch_size=batch_size, region_model=region_model)
+
+    def _models(
+        self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, seed: int
+    ) -> tuple[CaptionModel, RegionCaptionModel | None]:
+        model = Decoder(self._generator, decoding, seed)
+        if regions is None:
+            return model, None
+        of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
+        trained_on_regions = "snippets" in self._generator.envelope.config
+        return model, RegionCaptioner(of_boxes, regions, trained_on_regions=trained_on_regions)
+
+    def _encoder(self, *, boxes: bool) -> PhotoEncoder:
+        if boxes not in self._encoders:
+            spec = self._generator.feature_spec
+            self._encoders[boxes] = photo_encoder(
+                spec if self._generator.model.uses_regions or not boxes else _with_boxes(spec),
+                device=self._device,
+                workers=self._workers,
+                weights=self._cnn_weights,
+                cache=self._cache,
+                whole_only=not boxes,
+            )
+        return self._encoders[boxes]
+
+
+def _with_boxes(spec: FeatureSpec) -> FeatureSpec:
+    """The feature spec of a model of whole images, with a detector that finds boxes in new photographs."""
+    if spec.config.top and spec.config.detector != "boxes":
+        return spec
+    return replace(spec, config=replace(spec.config, detector=RegionConfig.detector, top=RegionConfig.top))
+
+
+def caption_photos(
+    model: CaptionModel,
+    encoder: PhotoEncoder,
+    photos: Iterable[Photo],
+    *,
+    batch_size: int,
+    region_model: RegionCaptionModel | None = None,
+) -> Iterator[CaptionResult]:
+    """Caption photographs with any model; those of the next batch are encoded while one is captioned.
+
+    Args:
+        model: captions images.
+        encoder: encodes photographs as the model needs them.
+        photos: the photographs.
+        batch_size: photographs captioned together.
+        region_model: captions boxes; None captions none.
+    """
+    encoded = encoder.encode_all(photos, 2 * batch_size)
+    while batch := list(islice(encoded, batch_size)):
+        yield from _caption_batch(model, region_model, batch)
+
+
+def caption_split(
+    model: CaptionModel,
+    corpus: Corpus,
+    store: RegionStore,
+    split: str,
+    *,
+    batch_size: int,
+    region_model: RegionCaptionModel | None = None,
+) -> Iterator[CaptionResult]:
+    """Caption every image of a split with any model, from its stored descriptors.
+
+    Args:
+        model: captions images.
+        corpus: the corpus.
+        store: the regions of its images.
+        split: the corpus split to caption.
+        batch_size: images captioned together.
+        region_model: captions boxes; None captions none.
+
+    Raises:
+        DataError: the corpus has no such split.
+        ArtifactError: the store lacks an image.
+    """
+    images = corpus.split(split)
+    for first in range(0, len(images), batch_size):
+        batch = images[first : first + batch_size]
+        if model.uses_regions or region_model is not None:
+            regions = [store[image.key] for image in batch]
+        else:
+            regions = _whole_images(store, batch)
+        photos = [Photo(image.file, image.image_id, corpus.path(image)) for image in batch]
+        yield from _caption_batch(model, region_model, list(zip(photos, regions, strict=True)))
+
+
+def _whole_images(store: RegionStore, images: Sequence[Image]) -> list[ImageRegions]:
+    descriptors = store.whole_images([image.key for image in images])
+    return [
+        ImageRegions(
+            image.key,
+            image.sha256,
+            image.width,
+            image.height,
+            geometry.whole(image.width, image.height),
+            np.ones(1, np.float32),
+            descriptors[row : row + 1],
         )
-
-    def _draw(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
-        times, words = self._decoding.nbest, self._decoding.max_length
-        seeds = [_seed_of(self._seed, key, n) for key in keys for n in range(times)]
-        drawn = sample(
-            step,
-            tuple(part.repeat_interleave(times, 0) for part in state),
-            start=self._vocabulary.start,
-            end=END,
-            max_length=words,
-            draws=torch.stack([_uniform(seed, words) for seed in seeds]),
-            temperature=self._decoding.temperature,
-            top_k=self._decoding.top_k,
-            top_p=self._decoding.top_p,
-            rules=self._rules,
-        )
-        return [[h for h in drawn[i : i + times] if h is not None] for i in range(0, len(drawn), times)]
-
-    def _say(self, hypothesis: Hypothesis) -> Candidate:
-        return Candidate(self._vocabulary.decode(hypothesis.words), hypothesis.logprob)
+        for row, image in enumerate(images)
+    ]
 
 
-def _rules(decoding: DecodingConfig, vocabulary: Vocabulary) -> list[Rule]:
-    """What no sentence may say: UNK, and what the configuration rules out."""
-    avoided = ids_of(decoding.avoid, vocabulary, "--avoid")
-    avoided += () if vocabulary.unk is None else (vocabulary.unk,)
-    rules: list[Rule] = [Avoid(avoided)] if avoided else []
-    if decoding.min_length:
-        rules.append(AtLeast(decoding.min_length, END))
-    if decoding.no_repeat_ngram:
-        rules.append(NoRepeat(decoding.no_repeat_ngram))
-    return rules
+def _caption_batch(
+    model: CaptionModel,
+    region_model: RegionCaptionModel | None,
+    encoded: Sequence[tuple[Photo, ImageRegions | FailedPhoto]],
+) -> Iterator[CaptionResult]:
+    readable = [(photo, image) for photo, image in encoded if not isinstance(image, FailedPhoto)]
+    images = [image for _, image in readable]
+    captions = (
+        model.caption(_descriptors(model, images), [str(photo.image_id) for photo, _ in readable]) if images else []
+    )
+    boxes = region_model.caption(images, captions) if region_model is not None and images else [None] * len(images)
+    results = iter(zip(captions, boxes, strict=True))
+    for photo, image in encoded:
+        if isinstance(image, FailedPhoto):
+            yield CaptionResult(photo, (), image.reason, None if region_model is None else ())
+            continue
+        candidates, of_boxes = next(results)
+        error = None if candidates else f"{photo.path}: no caption meets the constraints; allow more words, avoid fewer"
+        yield CaptionResult(photo, candidates, error, of_boxes, (image.width, image.height), image.sha256 or None)
 
 
-def _seed_of(seed: int, key: str, draw: int) -> int:
-    digest = hashlib.sha256(f"{seed}/{draw}/{key}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _uniform(seed: int, count: int) -> torch.Tensor:
-    return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+def _descriptors(model: CaptionModel, images: Sequence[ImageRegions]) -> NDArray[np.float16]:
+    if model.uses_regions:
+        return pad([image.descriptors for image in images])
+    return np.stack([image.descriptors[0] for image in images])

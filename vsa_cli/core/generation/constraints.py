@@ -1,4 +1,4 @@
-"""What a search needs of a model, whatever is inside: a state, and a step from a word to the next."""
+"""What a search needs of a model (a state, and a step to the next word), and the constraints it applies to words."""
 
 from __future__ import annotations
 
@@ -10,71 +10,70 @@ import torch
 from torch import Tensor
 
 DecoderState = tuple[Tensor, ...]
-"""Tensors of N rows, one a sentence, so that a search can reorder it blindly."""
+"""Tensors of N rows, one per sentence, which a search reorders without knowing what they hold."""
 
 StepFunction = Callable[[Tensor, DecoderState], tuple[Tensor, DecoderState]]
-"""(N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the state after."""
-
+"""Maps (N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the next state."""
 
 NEVER = -torch.inf
-"""The log-probability of what must not be said."""
+"""The log-probability of a forbidden word."""
 
 
 class Rule(Protocol):
-    """Forbids words, given those before them."""
+    """Forbids words, given the words before them."""
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """Set what is forbidden to `NEVER`: scores (N, V) in place, prefix (N, L) int64."""
+        """Set forbidden words to `NEVER`: scores (N, V) in place, given prefix (N, L) int64."""
 
 
 @dataclass(frozen=True)
 class Avoid:
-    """Words that are never said."""
+    """Words that no sentence contains."""
 
     words: Sequence[int]
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """See `Rule`."""
+        """Forbid the words everywhere."""
         scores[:, list(self.words)] = NEVER
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A sentence has this many words before `end` may end it."""
+    """The least number of words before `end` can end a sentence."""
 
     length: int
     end: int
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """See `Rule`."""
+        """Forbid `end` in short sentences."""
         if prefix.shape[1] < self.length:
             scores[:, self.end] = NEVER
 
 
 @dataclass(frozen=True)
 class NoRepeat:
-    """No run of `size` words stands twice in a sentence; 1 lets no word stand twice."""
+    """No n-gram of `size` words occurs twice in a sentence; 1 allows no word twice."""
 
     size: int
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """See `Rule`."""
+        """Forbid every word that would complete an n-gram of the prefix again."""
         length = prefix.shape[1]
         if length < self.size:
             return
-        runs = prefix.unfold(1, self.size, 1)  # (N, L - size + 1, size)
-        tail = prefix[:, length - self.size + 1 :]  # (N, size - 1): what a next word would complete
-        rows, places = (runs[:, :, :-1] == tail[:, None]).all(2).nonzero(as_tuple=True)
-        scores[rows, runs[rows, places, -1]] = NEVER
+        grams = prefix.unfold(1, self.size, 1)  # (N, L - size + 1, size)
+        tail = prefix[:, length - self.size + 1 :]  # (N, size - 1): what the next word would complete
+        rows, places = (grams[:, :, :-1] == tail[:, None]).all(2).nonzero(as_tuple=True)
+        scores[rows, grams[rows, places, -1]] = NEVER
 
 
 class Require:
-    """Every sentence says all of these words, in any order.
+    """Every sentence contains all of these words, in any order.
 
-    As a rule it lets no sentence end before, nor go on so long that there is no room left for what it lacks; every
-    unfinished sentence can therefore still be finished. To a search it also tells the bank of a sentence: the set
-    of the words it has, as bits. Sentences compete within their bank only, since one that has not yet paid for an
-    unlikely word would always beat one that has.
+    No sentence can end before, nor grow until there is no room left for the words it lacks; every unfinished sentence
+    can therefore still be finished. For the search it also gives the bank of a sentence: the set of required words
+    that it has, as bits. Sentences compete within their bank only, since one that has not yet paid for an unlikely
+    word would always beat one that has.
     """
 
     def __init__(self, words: Sequence[int], end: int, max_length: int, device: torch.device) -> None:
@@ -84,11 +83,11 @@ class Require:
         self._end, self._max_length = end, max_length
 
     def held(self, prefix: Tensor) -> Tensor:
-        """(N, C) whether each of the C words stands in each prefix, (N, L)."""
+        """(N, C): whether each of the C words is in each prefix, (N, L)."""
         return (prefix[:, :, None] == self.words).any(1)
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """See `Rule`."""
+        """Forbid the end while words are missing, and all other words when there is room for those alone."""
         held = self.held(prefix)
         lacking = len(self.words) - held.sum(1)
         scores[lacking > 0, self._end] = NEVER
@@ -99,10 +98,10 @@ class Require:
 
 
 class Diversity:
-    """What makes later groups of a diverse beam search choose other words than earlier ones, within one step.
+    """Penalties that make later groups of a diverse beam search choose other words than earlier ones in the same step.
 
     A word costs `strength` nats for each time that earlier groups of its image chose it at this step (Hamming
-    diversity). The cost ranks, and is forgotten: it enters no log-probability. Ending costs nothing.
+    diversity). The cost affects the ranking only, not the log-probabilities. Ending costs nothing.
     """
 
     def __init__(self, strength: float, images: int, vocabulary: int, end: int, like: Tensor) -> None:
@@ -110,10 +109,10 @@ class Diversity:
         self._chosen = like.new_zeros(images, vocabulary)
 
     def rank(self, scores: Tensor, image: Tensor) -> Tensor:
-        """(N, V) scores less what each word costs; image (N,) says whose each row is."""
+        """(N, V) scores minus the cost of each word; `image` (N,) is the image of each row."""
         return scores - self._strength * self._chosen[image]
 
     def count(self, image: Tensor, words: Tensor) -> None:
-        """A group has chosen these words, (M,), for these images, (M,)."""
+        """Record the words (M,) that a group has chosen for these images (M,)."""
         self._chosen.index_put_((image, words), self._chosen.new_ones(len(words)), accumulate=True)
         self._chosen[:, self._end] = 0

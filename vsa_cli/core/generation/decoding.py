@@ -1,4 +1,4 @@
-"""What a way of decoding must be to make sense, told before anything is read. Knows no tensors."""
+"""Settings of the decoder that contradict each other, found before any model is read. Knows no tensors."""
 
 from __future__ import annotations
 
@@ -13,96 +13,101 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ConfigError
 
 MOST_REQUIRED = 5
-"""Words that may be required at once: the search keeps a beam for each subset of them."""
+"""Words that can be required together: the search keeps a beam for each subset of them."""
 
 MOST_LENGTH_NORM = 10.0
 """The largest power of a caption's length by which captions can be compared."""
 
-_PLAIN = DecodingConfig()
+_DEFAULT = DecodingConfig()
 
 
-def settle(config: DecodingConfig) -> DecodingConfig:
-    """The same decoding, with words as the vocabulary writes them, and sampling where its options are given.
+def resolve_decoding(config: DecodingConfig) -> DecodingConfig:
+    """The same settings, with words as the vocabulary writes them, and `sample` set if a sampling setting is.
 
     Raises:
-        UsageError: its parts contradict one another.
+        ConfigError: the settings contradict each other or are out of range.
     """
     for name in ("length_norm", "diversity", "temperature", "top_p"):
         if not math.isfinite(getattr(config, name) or 0.0):
-            raise ConfigError(f"{_option(name)} takes a finite number")
-    drawing = [name for name in ("temperature", "top_k", "top_p") if getattr(config, name) != getattr(_PLAIN, name)]
-    settled = replace(
+            raise ConfigError(f"`{name}` takes a finite number")
+    resolved = replace(
         config,
-        avoid=_words(config.avoid, "--avoid"),
-        require=_words(config.require, "--require"),
-        sample=config.sample or bool(drawing),
+        avoid=_words(config.avoid, "avoid"),
+        require=_words(config.require, "require"),
+        sample=config.sample or any(_changed(config, name) for name in ("temperature", "top_k", "top_p")),
     )
-    if settled.sample:
-        _check_sampling(settled)
+    if resolved.sample:
+        _check_sampling(resolved)
     else:
-        _check_search(settled)
+        _check_search(resolved)
     if config.min_length > config.max_length:
-        raise ConfigError(f"--min-len {config.min_length} is more than --max-len {config.max_length}")
-    return settled
+        raise ConfigError(f"`min_length` {config.min_length} is more than `max_length` {config.max_length}")
+    return resolved
+
+
+def _changed(config: DecodingConfig, name: str) -> bool:
+    return bool(getattr(config, name) != getattr(_DEFAULT, name))
 
 
 def _check_sampling(config: DecodingConfig) -> None:
+    if config.temperature <= 0:
+        raise ConfigError("`temperature` takes a number above 0")
     if not 0 < config.top_p <= 1:
-        raise ConfigError("--top-p takes a probability above 0, at most 1")
+        raise ConfigError("`top_p` takes a probability above 0, at most 1")
     for name in ("beam", "length_norm", "groups", "diversity", "require"):
-        if getattr(config, name) != getattr(_PLAIN, name):
+        if _changed(config, name):
             raise ConfigError(
-                f"{_option(name)} belongs to the search; --sample, --temperature, --top-k and --top-p draw without one"
+                f"`{name}` applies to beam search only, not to sampling (`sample`, `temperature`, `top_k`, `top_p`)"
             )
 
 
 def _check_search(config: DecodingConfig) -> None:
+    if config.beam < 1 or config.nbest < 1 or config.groups < 1:
+        raise ConfigError("`beam`, `nbest` and `groups` are at least 1")
     if config.beam % config.groups:
-        raise ConfigError(f"--beam {config.beam} does not divide into {config.groups} equal --groups")
-    if config.diversity != _PLAIN.diversity and config.groups == 1:
-        raise ConfigError("--diversity lies between groups: give --groups, 2 or more")
+        raise ConfigError(f"`beam` {config.beam} does not divide into {config.groups} equal `groups`")
+    if _changed(config, "diversity") and config.groups == 1:
+        raise ConfigError("`diversity` applies between groups: set `groups` to 2 or more")
     if len(config.require) > MOST_REQUIRED:
-        raise ConfigError(f"--require takes at most {MOST_REQUIRED} words; {len(config.require)} were given")
+        raise ConfigError(f"`require` takes at most {MOST_REQUIRED} words; {len(config.require)} were given")
     if len(config.require) > config.max_length:
-        raise ConfigError(f"--max-len {config.max_length} has no room for {len(config.require)} words of --require")
+        raise ConfigError(
+            f"`max_length` {config.max_length} has no room for the {len(config.require)} words of `require`"
+        )
     both = [word for word in config.require if word in config.avoid]
     if both:
         raise ConfigError(f"{both[0]!r} cannot be both required and avoided")
 
 
-def ids_of(words: Iterable[str], vocabulary: Vocabulary, option: str) -> tuple[int, ...]:
-    """Ids of settled words.
+def ids_of(words: Iterable[str], vocabulary: Vocabulary, name: str) -> tuple[int, ...]:
+    """The ids of words.
 
     Args:
-        words: as `settle` leaves them.
-        vocabulary: the model's.
-        option: who asks, for the message.
+        words: words as `resolve_decoding` returns them.
+        vocabulary: the model's vocabulary.
+        name: the setting that the words are of, for the message.
 
     Raises:
-        UsageError: the model does not know one; the message names words like it.
+        ConfigError: a word is not in the vocabulary; the message lists similar ones.
     """
     found = []
     for word in words:
-        # `unk` vocabularies encode what they do not know as UNK, others as nothing
+        # `unk` vocabularies encode an unknown word as UNK, others as nothing
         number = next(iter(vocabulary.encode([word])), vocabulary.unk)
         if number is None or number == vocabulary.unk:
-            near = get_close_matches(word, vocabulary.words, n=4)
-            like = f"; words near it: {', '.join(near)}" if near else ", nor a word near it"
-            raise ConfigError(f"{option}: the model does not know {word!r}{like}")
+            similar = get_close_matches(word, vocabulary.words, n=4)
+            hint = f"did you mean {', '.join(similar)}?" if similar else "no similar word"
+            raise ConfigError(f"`{name}`: the model does not know {word!r}; {hint}")
         found.append(number)
     return tuple(found)
 
 
-def _words(given: Sequence[str], option: str) -> tuple[str, ...]:
-    """Each word as the vocabulary would write it, once."""
+def _words(given: Sequence[str], name: str) -> tuple[str, ...]:
+    """Each word as the vocabulary writes it, without duplicates."""
     words: dict[str, None] = {}
     for text in given:
         tokens = tokenize(text)
         if len(tokens) != 1:
-            raise ConfigError(f"{option} takes one word at a time, and {text!r} is {len(tokens)}; it may be repeated")
+            raise ConfigError(f"`{name}` takes one word at a time, and {text!r} is {len(tokens)}; it can be repeated")
         words[tokens[0]] = None
     return tuple(words)
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

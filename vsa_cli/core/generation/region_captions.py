@@ -1,8 +1,8 @@
-"""Captions of the regions of a photograph: each is worded for itself, and the sure and different ones are kept.
+"""Captions of the regions of a photograph: each is captioned alone, and confident, distinct captions are kept.
 
-A region is shown to the model as what it has learnt from. A model of snippets (`vsa train-gen --snippets`) has
-learnt from regions, each with its whole image beside it if it looks at several. Any other has learnt from whole
-images, so a region is given as if it were one: alone, or followed by the regions that lie in it.
+A region is presented to the model in the form that the model was trained on. A model trained on snippets was trained on
+regions, each followed by its whole image if the model uses several. Any other was trained on whole images, so a region
+is presented as one: alone, or followed by the regions inside it.
 """
 
 from __future__ import annotations
@@ -17,60 +17,60 @@ from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.results import Candidate, CaptionModel, RegionCaption
 from vsa_cli.core.regions.store import ImageRegions, pad
 
-_INSIDE = 0.8  # of a region's area
-_AT_ONCE = 512  # regions shown to the model
+_INSIDE = 0.8  # share of a region's area
+_BATCH = 512  # regions captioned together
 
 
 class RegionCaptioner:
-    """Words the regions of photographs.
+    """Captions the regions of photographs.
 
     Args:
-        speaker: whose first candidate is taken.
-        config: what is kept.
-        learnt_regions: whether the model was trained on regions, not on whole images.
+        model: the caption model; its first candidate is taken.
+        config: which captions are kept.
+        trained_on_regions: whether the model was trained on regions, not on whole images.
     """
 
-    def __init__(self, caption_model: CaptionModel, config: RegionCaptionConfig, *, learnt_regions: bool) -> None:
-        self._speaker, self._config, self._learnt_regions = caption_model, config, learnt_regions
+    def __init__(self, model: CaptionModel, config: RegionCaptionConfig, *, trained_on_regions: bool) -> None:
+        self._model, self._config, self._trained_on_regions = model, config, trained_on_regions
 
     def caption(
-        self, images: Sequence[ImageRegions], said: Sequence[tuple[Candidate, ...]]
+        self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of the boxes of each image, surest first; region 0, the whole image, is not among them.
+        """Captions of the boxes of each image, most confident first; region 0, the whole image, is not among them.
 
         Args:
-            images: with all their regions.
-            said: the candidates for each as a whole; a region that only says the same is dropped.
+            images: the images, with all their regions.
+            captions: the candidates for each whole image; a region caption that repeats the first is dropped.
         """
         kept = []
-        for image, candidates, worded in zip(images, said, self.word(images), strict=True):
+        for image, candidates, of_boxes in zip(images, captions, self.caption_all(images), strict=True):
             boxes = image.boxes[1:].tolist()
-            captions = [
+            found = [
                 RegionCaption((box[0], box[1], box[2], box[3]), of_box[0].caption, of_box[0].logprob or 0.0)
-                for box, of_box in zip(boxes, worded, strict=True)
+                for box, of_box in zip(boxes, of_boxes, strict=True)
                 if of_box
             ]
-            kept.append(choose(captions, candidates[0].caption if candidates else "", self._config))
+            kept.append(choose(found, candidates[0].caption if candidates else "", self._config))
         return kept
 
-    def word(self, images: Sequence[ImageRegions]) -> list[list[tuple[Candidate, ...]]]:
-        """What is said of each box of each image, with nothing dropped."""
+    def caption_all(self, images: Sequence[ImageRegions]) -> list[list[tuple[Candidate, ...]]]:
+        """The candidates for each box of each image, with none dropped."""
         views = [view for image in images for view in self._views(image)]
         keys = [f"{image.image_id}#{region}" for image in images for region in range(1, len(image.boxes))]
         found: list[tuple[Candidate, ...]] = []
-        for first in range(0, len(views), _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            shown = pad(views[some]) if self._speaker.uses_regions else np.concatenate(views[some])
-            found += self._speaker.caption(shown, keys[some])
-        coming = iter(found)
-        return [[next(coming) for _ in image.boxes[1:]] for image in images]
+        for first in range(0, len(views), _BATCH):
+            part = slice(first, first + _BATCH)
+            descriptors = pad(views[part]) if self._model.uses_regions else np.concatenate(views[part])
+            found += self._model.caption(descriptors, keys[part])
+        in_order = iter(found)
+        return [[next(in_order) for _ in image.boxes[1:]] for image in images]
 
     def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
-        """For each region but the whole image (R', D): what the model is shown, the region itself first."""
+        """For each region but the whole image, the (R', D) descriptors that the model is given, its own first."""
         d = image.descriptors
-        if not self._speaker.uses_regions:
+        if not self._model.uses_regions:
             return [d[i : i + 1] for i in range(1, len(d))]
-        if self._learnt_regions:
+        if self._trained_on_regions:
             return [d[[i, 0]] for i in range(1, len(d))]
         inside = geometry.containment(image.boxes) >= _INSIDE
         inside[:, 0] = False
@@ -78,33 +78,33 @@ class RegionCaptioner:
         return [np.concatenate([d[i : i + 1], d[inside[i]]]) for i in range(1, len(d))]
 
 
-def choose(worded: Sequence[RegionCaption], caption: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
-    """The captions to keep, surest first.
+def choose(captions: Sequence[RegionCaption], whole: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
+    """The captions to keep, most confident first.
 
     Args:
-        worded: a caption for each box.
-        caption: of the whole image, which no region need repeat.
-        config: how sure and how different they must be, and how many.
+        captions: a caption for each box.
+        whole: the caption of the whole image, which no region caption should repeat.
+        config: how confident and how distinct they must be, and how many are kept.
     """
-    said = set(caption.split())
-    sure = [one for one in worded if one.confidence >= config.min_logprob and not _stutters(one.caption.split())]
+    whole_words = set(whole.split())
+    confident = [one for one in captions if one.confidence >= config.min_logprob and not _stutters(one.caption.split())]
     kept: list[RegionCaption] = []
-    for one in sorted(sure, key=lambda one: -one.confidence):
+    for one in sorted(confident, key=lambda one: -one.confidence):
         words = set(one.caption.split())
-        repeats = _overlap(words, said) >= config.same or any(_same(one, other, config) for other in kept)
+        repeats = _overlap(words, whole_words) >= config.same or any(_same(one, other, config) for other in kept)
         if not repeats and len(kept) < config.top:
             kept.append(one)
     return tuple(kept)
 
 
 def _stutters(words: Sequence[str]) -> bool:
-    """Whether nothing is said, or the same twice in a row, as models do of what they have never seen the like of."""
+    """Whether a caption is empty or repeats a phrase, as models do on unfamiliar inputs."""
     runs = ((start, size) for size in range(1, len(words) // 2 + 1) for start in range(len(words) - 2 * size + 1))
     return not words or any(words[s : s + n] == words[s + n : s + 2 * n] for s, n in runs)
 
 
 def _same(one: RegionCaption, other: RegionCaption, config: RegionCaptionConfig) -> bool:
-    """Whether two boxes are one place, or two captions say one thing of boxes that touch."""
+    """Whether two boxes are in one place, or touch and have much the same caption."""
     iou = float(geometry.iou(np.array([one.box], np.float32), np.array([other.box], np.float32))[0, 0])
     shared = _overlap(set(one.caption.split()), set(other.caption.split()))
     return iou >= config.same_place or (iou > 0 and iou + shared >= config.same)

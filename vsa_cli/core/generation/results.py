@@ -1,4 +1,4 @@
-"""What was said of a photograph, as plain records. Knows no model and no output format."""
+"""Captions of a photograph and of its regions, as plain records. Knows no model and no output format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A caption and its log-probability under the model, END's included, in nats; None where no model said it."""
+    """A caption and its log-probability under the model, END's included, in nats; None for a baseline's caption."""
 
     caption: str
     logprob: float | None
@@ -26,12 +26,12 @@ class Candidate:
     @property
     def confidence(self) -> float | None:
         """The mean log-probability of a word, END counted, in nats."""
-        return None if self.logprob is None else _mean(self.caption, self.logprob)
+        return None if self.logprob is None else _per_word(self.caption, self.logprob)
 
 
 @dataclass(frozen=True)
 class RegionCaption:
-    """What is said of a box, and its log-probability, END's included, in nats."""
+    """The caption of a box and its log-probability, END's included, in nats."""
 
     box: Box
     caption: str
@@ -40,24 +40,24 @@ class RegionCaption:
     @property
     def confidence(self) -> float:
         """The mean log-probability of a word, END counted, in nats."""
-        return _mean(self.caption, self.logprob)
+        return _per_word(self.caption, self.logprob)
 
 
-def _mean(caption: str, logprob: float) -> float:
+def _per_word(caption: str, logprob: float) -> float:
     return logprob / (len(caption.split()) + 1)
 
 
 @dataclass(frozen=True)
 class CaptionResult:
-    """What became of a photograph.
+    """The captions of one photograph, or the reason why there are none.
 
     Attributes:
         photo: the photograph.
-        candidates: best first; none where it failed.
-        error: one line that says why it failed, wholly or in part.
-        regions: what is said of its boxes, surest first; None where that was not asked.
-        size: width and height of the upright original, in pixels; None where it was not looked at.
-        sha256: of its file as it was looked at; None where nobody knows.
+        candidates: its captions, best first; empty if it failed.
+        error: one line that names what failed; None if nothing did.
+        regions: captions of its boxes, most confident first; None if they were not requested.
+        size: width and height of the upright original, in pixels; None if it could not be read.
+        sha256: SHA-256 of its file when it was read; None if that was not computed.
     """
 
     photo: Photo
@@ -67,22 +67,42 @@ class CaptionResult:
     size: tuple[int, int] | None = None
     sha256: str | None = None
 
+    @property
+    def path(self) -> str:
+        """The photograph's path, as given."""
+        return self.photo.path
+
+    @property
+    def caption(self) -> str | None:
+        """The best caption."""
+        return self.candidates[0].caption if self.candidates else None
+
+    @property
+    def logprob(self) -> float | None:
+        """The log-probability of the best caption, END's included, in nats."""
+        return self.candidates[0].logprob if self.candidates else None
+
 
 class CaptionModel(Protocol):
-    """What says captions."""
+    """Descriptors in, captions out."""
 
     @property
     def uses_regions(self) -> bool:
-        """Whether it wants descriptors of all regions, or of the whole image."""
+        """Whether the model takes the descriptors of all regions, not of the whole image alone."""
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        """Candidates for each of B images, best first; (B, D) descriptors, or (B, R, D) if it looks at regions."""
+        """Candidates for each of B images, best first.
+
+        Args:
+            descriptors: (B, D) of whole images, or (B, R, D) of all regions if the model `uses_regions`.
+            keys: the identifier of each image.
+        """
 
 
 class RegionCaptionModel(Protocol):
-    """What says captions of boxes."""
+    """Regions in, captions of boxes out."""
 
     def caption(
-        self, images: Sequence[ImageRegions], said: Sequence[tuple[Candidate, ...]]
+        self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of boxes of each image, surest first, given what is said of the images."""
+        """Captions of the boxes of each image, most confident first, given the candidates for the whole image."""

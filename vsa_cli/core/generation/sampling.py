@@ -1,4 +1,4 @@
-"""Sentences drawn at random from the model, over many images at once. Knows no network: it calls `step`."""
+"""Sentences sampled from the model, over a batch of images. Knows no network: it calls `step`."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def sample(
 ) -> list[Hypothesis | None]:
     """One sentence for each of B images.
 
-    What the rules leave is tempered, p ** (1 / temperature), then cut to the `top_k` likeliest words, then to the
-    fewest that hold `top_p` of what is left; from these the word is drawn.
+    The probabilities of the words that the rules allow are raised to the power 1 / temperature, then cut to the `top_k`
+    most likely words, then to the fewest that hold `top_p` of the rest; the word is drawn from these.
 
     Args:
-        step: the model.
-        state: its state before START, of B rows.
+        step: the model's step.
+        state: the model's state before START, of B rows.
         start: the id fed first.
         end: the id that ends a sentence.
         max_length: words of the longest sentence; then it is ended.
-        draws: (B, max_length), uniform in [0, 1): the word of each step. All the randomness there is, so
-            that what is drawn for an image depends on its row only.
-        temperature: above 0; 1 draws from the model itself.
+        draws: (B, max_length), uniform in [0, 1): the word of each step. They are the only source of randomness, so
+            that the sentence of an image depends on its row only.
+        temperature: above 0; 1 samples from the model itself.
         top_k: words to draw from; 0 is all.
-        top_p: their probability; 1 is all.
-        rules: what may not be said.
+        top_p: the probability mass to draw from; 1 is all.
+        rules: the words that are forbidden.
 
     Returns:
-        For each image a hypothesis, with the model's own log-probability, not the tempered one; None where the
-        rules left nothing to say.
+        A hypothesis for each image, with the model's own log-probability, whatever the temperature; None if the rules
+        allow no sentence.
     """
     images, device = len(state[0]), state[0].device
     draws = draws.to(device, precise(device))
-    said: list[Hypothesis | None] = [None] * images
+    sentences: list[Hypothesis | None] = [None] * images
     image = torch.arange(images, device=device)
     words = torch.full((images,), start, device=device)
     prefix = torch.zeros(images, 0, dtype=torch.long, device=device)
@@ -67,18 +67,18 @@ def sample(
         ends = (words == end) & (reached > NEVER)
         found = zip(image[ends].tolist(), prefix[ends].tolist(), reached[ends].tolist(), strict=True)
         for owner, sentence, logprob in found:
-            said[owner] = Hypothesis(tuple(sentence), logprob)
+            sentences[owner] = Hypothesis(tuple(sentence), logprob)
         going = (words != end) & (reached > NEVER)
         if not bool(going.any()):
             break
         image, words, total = image[going], words[going], reached[going]
         prefix = torch.cat([prefix[going], words[:, None]], 1)
         state = tuple(part[going] for part in state)
-    return said
+    return sentences
 
 
 def _draw(logits: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
-    """(N,) words drawn from softmax(logits), (N, V), cut to the likeliest; uniform (N,) in [0, 1) decides.
+    """(N,) words drawn from softmax(logits), (N, V), cut to the most likely, by uniform numbers (N,) in [0, 1).
 
     The words are laid along [0, 1) by their id, not by their probability: two of almost the same probability
     would change places with the rounding, which depends on the batch.
@@ -86,7 +86,7 @@ def _draw(logits: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
     if 0 < top_k < logits.shape[1]:
         best, index = logits.topk(top_k, dim=1)
         logits = torch.full_like(logits, NEVER).scatter(1, index, best)
-    # where nothing is allowed, softmax is not a number; the word is then any, and its log-probability NEVER
+    # softmax is not a number where nothing is allowed; any word will do, for its log-probability is NEVER
     p = torch.softmax(logits, 1).nan_to_num(0.0)
     if top_p < 1:
         falling, index = p.sort(dim=1, descending=True, stable=True)
@@ -94,6 +94,6 @@ def _draw(logits: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
         p = torch.zeros_like(p).scatter(1, index, falling.masked_fill(before >= top_p, 0.0))
     heights = p.cumsum(1)
     whole = heights[:, -1:]
-    # below the whole, also when the product rounds up to it: the first height above is then of a likely word
+    # below the whole even when the product rounds up to it, so that the first height above has some probability
     aim = torch.minimum(uniform[:, None] * whole, torch.nextafter(whole, torch.zeros_like(whole)))
     return torch.searchsorted(heights, aim, right=True)[:, 0].clamp(max=logits.shape[1] - 1)

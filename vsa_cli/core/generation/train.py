@@ -17,8 +17,8 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.generation.artifact import build_generator
 from vsa_cli.core.generation.batches import Pairs, image_pairs, ordered_batches, shuffled_batches, snippet_pairs
+from vsa_cli.core.generation.decoder import build_generator
 from vsa_cli.core.generation.model import Batch, SentenceModel
 from vsa_cli.core.generation.self_critical import ReferencedImages, SelfCriticalTask, images_with_references
 from vsa_cli.core.io.envelope import GENERATOR

@@ -1,43 +1,52 @@
-"""Captions as pages and annotated copies show them: the caption, candidates behind it, and captions of boxes."""
+"""Captions as pages and annotated copies show them: the caption, further candidates, and captions of boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.results import Candidate, CaptionResult
+from vsa_cli.core.io.files import write_lines
+from vsa_cli.output.console import print_data
+from vsa_cli.output.html import document
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, relative_name
+from vsa_cli.output.html.gallery import Album, album
 
 _TOTAL = "The number beside a sentence is its log-probability, in nats."
-_MEAN = "The number beside a sentence is the mean log-probability of its words, in nats: how sure the model is of it."
-_BOXES = "A sentence in a colour is of the box with that colour and number; point at it, or tap it, to see it alone."
+_MEAN = "The number beside a sentence is the mean log-probability of its words, in nats: the confidence of the model."
+_BOXES = "A coloured sentence describes the box of that colour and number; point at it, or tap it, to see it alone."
 
 
-def card_of(one: CaptionResult) -> Card | None:
-    """A photograph with what was said of it; None where nothing was.
+def card_of(result: CaptionResult) -> Card | None:
+    """A photograph with its captions; None if it has none.
 
-    Where there is more than a caption, sentences have scores: with regions, by which those are chosen, the mean
-    log-probability of a word; else, by which candidates are, that of the sentence.
+    Sentences have scores if there is more than one: with regions the mean log-probability of a word, by which those are
+    chosen, otherwise the log-probability of the sentence, by which candidates are.
     """
-    if one.size is None or not one.candidates:
+    if result.size is None or not result.candidates:
         return None
-    said, regions = one.candidates, one.regions or ()
+    candidates, regions = result.candidates, result.regions or ()
 
     def score(candidate: Candidate) -> float | None:
-        return candidate.confidence if one.regions is not None else candidate.logprob if len(said) > 1 else None
+        if result.regions is not None:
+            return candidate.confidence
+        return candidate.logprob if len(candidates) > 1 else None
 
-    lines = [Line(_words(candidate.caption), score(candidate), aside=place > 0) for place, candidate in enumerate(said)]
-    # of a box is the sentence as a whole, hence one word to point at
+    lines = [Line(_words(one.caption), score(one), aside=place > 0) for place, one in enumerate(candidates)]
+    # a region's sentence describes its box as a whole, hence one word that points at it
     lines += [Line((Word(region.caption, box),), region.confidence) for box, region in enumerate(regions, 1)]
     return Card(
-        name=relative_name(str(one.photo.image_id)),
-        photo=one.photo.file,
-        width=one.size[0],
-        height=one.size[1],
+        name=relative_name(str(result.photo.image_id)),
+        photo=result.photo.file,
+        width=result.size[0],
+        height=result.size[1],
         boxes=tuple(region.box for region in regions),
         lines=tuple(lines),
-        sha256=one.sha256,
-        alt=said[0].caption,
+        sha256=result.sha256,
+        alt=candidates[0].caption,
     )
 
 
@@ -45,36 +54,101 @@ def _words(caption: str) -> tuple[Word, ...]:
     return tuple(Word(text, tight=tight) for text, _, tight in as_written(caption, tokenize(caption)))
 
 
-class CaptionCards:
-    """Captioned photographs as pages show them, and the head of those pages.
+class CaptionPages:
+    """Captions as HTML: one file, or a folder of pages.
 
     Args:
-        said_by: what the captions come from, in a few words.
+        output: the file or the folder; None prints one file to stdout.
+        source: the model or method that the captions are from, in a few words.
         nbest: candidates for each photograph.
         regions: whether regions have captions.
+        force: replace existing pages.
+        workers: photographs reduced at the same time.
+        warn: reports a photograph whose picture cannot be read any more.
+
+    Raises:
+        ConfigError: the output exists and must not be replaced.
+
+    Attributes:
+        missing_pictures: captioned photographs whose picture the pages lack.
     """
 
-    def __init__(self, said_by: str, *, nbest: int, regions: bool) -> None:
-        self._said_by, self._nbest, self._regions = said_by, nbest, regions
-        self._shown = self._missing = 0
+    def __init__(
+        self,
+        output: Path | None,
+        *,
+        source: str,
+        nbest: int,
+        regions: bool,
+        force: bool,
+        workers: int,
+        warn: Callable[[str], None],
+    ) -> None:
+        document.refuse_output(output, 1, force=force)
+        self._output, self._source, self._nbest, self._regions = output, source, nbest, regions
+        self._workers, self._warn = workers, warn
+        self._folder: Album | None = None
+        self._cards: list[Card] = []  # of one file, whose style depends on all of them
+        self._shown = self._failed = 0
         self._scored = False
+        self.missing_pictures = 0
 
-    def of(self, captioned: Iterable[CaptionResult]) -> Iterator[Card]:
-        """A plate for each that has a caption."""
-        for one in captioned:
-            card = card_of(one)
-            if card is None:
-                self._missing += 1
-            else:
-                self._shown += 1
-                self._scored |= card.lines[0].score is not None
-                yield card
+    def check_count(self, photos: int) -> None:
+        """Refuse more photographs than the output can hold, before any work is done.
 
-    def front(self) -> Header:
-        """The head, when all have come."""
+        Raises:
+            ConfigError: there are too many.
+        """
+        document.refuse_many(self._output, photos)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """The block in which results are written; the pages appear when it ends without an exception.
+
+        Raises:
+            DataError: the pages cannot be written.
+        """
+        if self._output is not None and document.is_folder(self._output):
+            with album(self._output, self._workers, self._report) as self._folder:
+                yield
+                self._folder.finish(self._header())
+            return
+        yield
+        lines = document.leaf(self._header(), self._cards, self._report)
+        if self._output is not None:
+            write_lines(self._output, lines)
+            return
+        for line in lines:
+            print_data(line)
+
+    def write(self, result: CaptionResult) -> None:
+        """Add a photograph.
+
+        Raises:
+            ConfigError: one file cannot hold so many.
+            DataError: the folder cannot be written.
+        """
+        card = card_of(result)
+        if card is None:
+            self._failed += 1
+            return
+        self._shown += 1
+        self._scored |= card.lines[0].score is not None
+        if self._folder is not None:
+            self._folder.add(card)
+        elif len(self._cards) == document.MOST:
+            raise ConfigError(f"one file holds {document.MOST} photographs; -o DIR takes any number")
+        else:
+            self._cards.append(card)
+
+    def _report(self, line: str) -> None:
+        self.missing_pictures += 1
+        self._warn(line)
+
+    def _header(self) -> Header:
         facts = [f"{self._shown:,} photograph{'s' * (self._shown != 1)}"]
-        if self._missing:
-            facts.append(f"{self._missing:,} more could not be captioned")
-        facts.append(self._said_by)
+        if self._failed:
+            facts.append(f"{self._failed:,} more could not be captioned")
+        facts.append(self._source)
         reading = f"{_BOXES} {_MEAN}" if self._regions else _TOTAL if self._scored else ""
         return Header("Captions", tuple(facts), reading, grid=self._nbest == 1 and not self._regions)

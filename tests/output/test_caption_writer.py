@@ -1,0 +1,206 @@
+"""The outputs of a captioning: formats, conflicts, sidecars and copies, and how they end after an exception."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Drawn
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.generation.results import Candidate, CaptionResult, RegionCaption
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.output.caption_writer import CaptionWriter
+
+REGION = RegionCaption((1.004, 2.0, 30.5, 40.0), "a box", -2.0)
+
+
+def open_writer(kind: Any = "text", output: Path | None = None, **changed: Any) -> CaptionWriter:
+    settings: dict[str, Any] = {
+        "sidecar": None, "annotate": None, "nbest": 1, "regions": False, "alone": False, "source": "beam 7",
+        "force": False, "resume": False, "workers": 1, "batch_size": 1, "warn": pytest.fail,
+    }  # fmt: skip
+    return CaptionWriter.open(kind, output, **{**settings, **changed})
+
+
+def result(photo: Photo, *captions: str, error: str | None = None, **more: Any) -> CaptionResult:
+    candidates = tuple(Candidate(caption, -1.5 - place) for place, caption in enumerate(captions))
+    return CaptionResult(photo, candidates, error, **more)
+
+
+def named(path: str) -> Photo:
+    return Photo(path, path, Path(path))
+
+
+GOOD, BAD = result(named("a.jpg"), "a dog", "the dog"), result(named("b\tb.jpg"), error="b: broken")
+
+
+@pytest.fixture
+def photo(tmp_path: Path, drawn: Drawn) -> Photo:
+    file = tmp_path / "photos" / "p.png"
+    file.parent.mkdir()
+    shutil.copy(drawn.photos / "000.png", file)
+    return Photo(str(file), "p.png", file)
+
+
+def written(writer: CaptionWriter, *results: CaptionResult) -> list[CaptionResult]:
+    with writer:
+        return [writer.write(one) for one in results]
+
+
+def test_text_has_a_line_for_each_candidate_and_region(capsys: pytest.CaptureFixture[str]) -> None:
+    with_regions = result(named("c.jpg"), "a cat", regions=(REGION,))
+    written(open_writer(), GOOD, BAD, with_regions)
+    assert capsys.readouterr().out.splitlines() == [
+        "a.jpg\ta dog", "a.jpg\tthe dog", "c.jpg\ta cat", "c.jpg\ta box\t1,2,30.5,40",
+    ]  # fmt: skip
+    written(open_writer(alone=True), with_regions)
+    assert capsys.readouterr().out.splitlines() == ["a cat", "a box\t1,2,30.5,40"]
+
+
+def test_records_have_candidates_and_regions_only_if_requested(tmp_path: Path) -> None:
+    written(open_writer("json", tmp_path / "c.json"), GOOD, BAD)
+    assert json.loads((tmp_path / "c.json").read_text()) == [
+        {"path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5, "error": None},
+        {"path": "b\tb.jpg", "image_id": "b\tb.jpg", "caption": None, "logprob": None, "error": "b: broken"},
+    ]
+    one = result(named("a.jpg"), "a dog", "the dog", regions=(REGION,))
+    written(open_writer("jsonl", tmp_path / "c.jsonl", nbest=2, regions=True), one)
+    assert json.loads((tmp_path / "c.jsonl").read_text()) == {
+        "path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5,
+        "candidates": [{"caption": "a dog", "logprob": -1.5}, {"caption": "the dog", "logprob": -2.5}],
+        "regions": [{"box": [1.0, 2.0, 30.5, 40.0], "caption": "a box", "logprob": -2.0}], "error": None,
+    }  # fmt: skip
+
+
+def test_csv_has_boxes_only_if_regions_are_requested(tmp_path: Path) -> None:
+    written(open_writer("csv", tmp_path / "c.csv"), GOOD, BAD)
+    rows = list(csv.reader((tmp_path / "c.csv").read_text().splitlines()))
+    assert rows[0] == ["path", "image_id", "caption", "logprob", "error"]
+    assert [row[2:] for row in rows[1:]] == [["a dog", "-1.5", ""], ["the dog", "-2.5", ""], ["", "", "b: broken"]]
+    written(open_writer("csv", tmp_path / "r.csv", regions=True), result(named("a"), "a dog", regions=(REGION,)))
+    rows = list(csv.reader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [row[4:8] for row in rows] == [["x1", "y1", "x2", "y2"], [""] * 4, ["1.0", "2.0", "30.5", "40.0"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("json", "[]\n"), ("coco", "[]\n"), ("jsonl", ""), ("text", ""),
+        ("csv", "path,image_id,caption,logprob,error\n"),
+    ],
+)  # fmt: skip
+def test_output_without_photographs_is_complete(kind: str, content: str, tmp_path: Path) -> None:
+    written(open_writer(kind, tmp_path / "out"))
+    assert (tmp_path / "out").read_text() == content
+
+
+@pytest.mark.parametrize(("kind", "left"), [("json", []), ("text", []), ("csv", []), ("jsonl", ["out.part"])])
+def test_exception_leaves_no_output_but_a_part_to_resume(kind: str, left: list[str], tmp_path: Path) -> None:
+    writer = open_writer(kind, tmp_path / "out")
+
+    def interrupted() -> None:
+        with writer:
+            writer.write(GOOD)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path.name for path in tmp_path.iterdir()] == left
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "jsonl", "coco", "csv", "html"])
+def test_existing_output_is_refused_before_any_work(kind: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.html"
+    output.write_text("mine")
+    with pytest.raises(ConfigError, match="exists already"):
+        open_writer(kind, output)
+    assert output.read_text() == "mine"
+
+
+def test_sidecar_conflicts_of_named_photographs_are_found_before_any_work(photo: Photo) -> None:
+    photo.file.with_suffix(".txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"p\.txt: exists already; --force replaces"):
+        open_writer(sidecar=".txt").check([photo])
+    for allowed in ({"force": True}, {"resume": True}):
+        open_writer(sidecar=".txt", **allowed).check([photo])
+
+
+def test_sidecar_conflict_of_a_listed_photograph_becomes_its_error(photo: Photo) -> None:
+    sidecar = photo.file.with_suffix(".txt")
+    sidecar.write_text("mine")
+    (refused,) = written(open_writer(sidecar=".txt"), result(photo, "a dog", regions=(REGION,)))
+    assert refused.error is not None
+    assert refused.error.startswith(f"{sidecar}: exists already")
+    assert (refused.caption, refused.regions) == (None, ())
+    assert sidecar.read_text() == "mine"
+    (replaced,) = written(open_writer(sidecar=".txt", force=True), result(photo, "a dog", "the dog"))
+    assert replaced.error is None
+    assert sidecar.read_text() == "a dog\nthe dog\n"
+
+
+def test_sidecars_of_an_earlier_run_are_skipped_and_counted(photo: Photo) -> None:
+    writer = open_writer(sidecar=".txt", resume=True)
+    assert not writer.skips(photo)
+    written(writer, result(photo, "a dog"))
+    assert not writer.skips(photo), "its sidecar is of this run"
+    again = open_writer(sidecar=".txt", resume=True)
+    assert again.skips(photo)
+    assert (writer.skipped, again.skipped) == (0, 1)
+
+
+def test_lines_of_an_earlier_run_are_skipped_and_counted(tmp_path: Path) -> None:
+    written(open_writer("jsonl", tmp_path / "c.jsonl"), result(named("a.jpg"), "a dog"), BAD)
+    writer = open_writer("jsonl", tmp_path / "c.jsonl", resume=True)
+    assert [writer.skips(one.photo) for one in (GOOD, BAD)] == [True, False]
+    assert writer.skipped == 1
+
+
+def test_copy_is_written_before_the_sidecar_that_marks_it_done(photo: Photo, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    one = result(photo, "a dog", size=(128, 96))
+    (good,) = written(open_writer(sidecar=".txt", annotate=copies), one)
+    assert good.error is None
+    assert [path.name for path in copies.iterdir()] == ["p.png.jpg"]
+    photo.file.with_suffix(".txt").unlink()
+    photo.file.write_bytes(b"no picture any more")
+    (failed,) = written(open_writer(sidecar=".txt", annotate=copies, force=True), one)
+    assert failed.error is not None
+    assert failed.caption == "a dog"
+    assert not photo.file.with_suffix(".txt").exists()
+
+
+def test_photographs_in_the_folder_of_copies_are_refused(photo: Photo) -> None:
+    writer = open_writer(annotate=photo.file.parent, force=True)
+    with pytest.raises(ConfigError, match="name another folder"):
+        writer.check([photo])
+    (refused,) = written(writer, result(photo, "a dog", size=(128, 96)))
+    assert refused.error is not None
+    assert [path.name for path in photo.file.parent.iterdir()] == ["p.png"]
+
+
+def test_page_counts_photographs_without_picture(photo: Photo, tmp_path: Path) -> None:
+    warned: list[str] = []
+    for output in (tmp_path / "page.html", tmp_path / "pages"):
+        writer = open_writer("html", output, warn=warned.append)
+        missing = Photo("gone.png", "gone.png", photo.file.with_name("gone.png"))
+        written(writer, result(photo, "a dog", size=(128, 96)), result(missing, "a cat", size=(128, 96)), BAD)
+        assert writer.missing_pictures == 1
+    assert len(warned) == 2
+    assert all("gone.png" in line for line in warned)
+    assert "1 more could not be captioned" in (tmp_path / "page.html").read_text()
+    assert (tmp_path / "pages" / "index.html").is_file()
+
+
+def test_page_limit_is_checked_before_and_while_writing(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 1)
+    writer = open_writer("html")
+    writer.check_count(1)
+    with pytest.raises(ConfigError, match="-o DIR"):
+        writer.check_count(2)
+    with pytest.raises(ConfigError, match="-o DIR"):
+        written(writer, *2 * [result(photo, "a dog", size=(128, 96))])

@@ -1,0 +1,153 @@
+"""A trained generator with its search: descriptors in, captions out. Knows no photographs and no output format.
+
+A trained generator is a model directory (`core.learning.model_dir`) of format `vsa-generator`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vsa_cli.core.config import DecodingConfig, GeneratorConfig
+from vsa_cli.core.corpus.vocabulary import END, Vocabulary
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.generation.attentive import AttentiveGenerator
+from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
+from vsa_cli.core.generation.model import Generator, SentenceModel
+from vsa_cli.core.generation.results import Candidate
+from vsa_cli.core.generation.sampling import sample
+from vsa_cli.core.io.envelope import GENERATOR
+from vsa_cli.core.learning.model_dir import Trained, read_trained
+
+ROWS = 8192
+"""Unfinished sentences decoded together; their scores are this by V floats, about 80 MB for Flickr8k's vocabulary."""
+
+
+def build_generator(config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> SentenceModel:
+    """A new model: the paper's, or one with attention."""
+    kind = AttentiveGenerator if config.attention else Generator
+    return kind(config, descriptor_size, vocabulary_size)
+
+
+def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]:
+    """Read a trained generator.
+
+    Raises:
+        DataError: the folder does not exist or cannot be read.
+        ArtifactError: it is damaged, of another format, or its length normalisation is out of range.
+    """
+    trained = read_trained(folder, device, GENERATOR, GeneratorConfig, build_generator)
+    power = trained.model.config.length_norm
+    if not 0 <= power <= MOST_LENGTH_NORM:
+        raise ArtifactError(f"{folder}: length_norm={power} does not fit GeneratorConfig")
+    return trained
+
+
+class Decoder:
+    """A trained generator and the settings by which it is searched or sampled.
+
+    Args:
+        trained: the generator.
+        decoding: the settings of the search.
+        seed: random seed of the sampling.
+
+    Raises:
+        ConfigError: the settings contradict each other, or a word of `avoid` or `require` is unknown to the model.
+    """
+
+    def __init__(self, trained: Trained[SentenceModel], decoding: DecodingConfig, seed: int) -> None:
+        self._model, self._vocabulary = trained.model, trained.vocabulary
+        self._decoding, self._seed = resolve_decoding(decoding), seed
+        default = trained.model.config.length_norm
+        self._length_norm = default if decoding.length_norm is None else decoding.length_norm
+        self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
+        self._rules = _rules(self._decoding, trained.vocabulary)
+
+    @property
+    def uses_regions(self) -> bool:
+        """Whether the model takes the descriptors of all regions, not of the whole image alone."""
+        return self._model.uses_regions
+
+    @torch.inference_mode()
+    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+        """Candidates for each of B images, best first; sampled ones in the order drawn.
+
+        An image has none if the settings rule out every sentence.
+
+        Args:
+            descriptors: float16: (B, D) of whole images, or (B, R, D) of all regions if the model `uses_regions`.
+            keys: the identifier of each image; with the seed, it determines the sampled words.
+        """
+        step, state = self._model.begin(torch.from_numpy(descriptors).float().to(self._model.device))
+        decode = self._sample if self._decoding.sample else self._search
+        rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
+        images = max(1, ROWS // rows)
+        found: list[list[Hypothesis]] = []
+        for first in range(0, len(keys), images):
+            part = slice(first, first + images)
+            found += decode(step, tuple(tensor[part] for tensor in state), keys[part])
+        return [tuple(self._candidate(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
+
+    def _search(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
+        return beam_search(
+            step,
+            state,
+            start=self._vocabulary.start,
+            end=END,
+            width=self._decoding.beam,
+            max_length=self._decoding.max_length,
+            nbest=self._decoding.nbest,
+            length_norm=self._length_norm,
+            groups=self._decoding.groups,
+            diversity=self._decoding.diversity,
+            rules=self._rules,
+            required=self._required,
+        )
+
+    def _sample(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
+        times, words = self._decoding.nbest, self._decoding.max_length
+        seeds = [_seed_of(self._seed, key, number) for key in keys for number in range(times)]
+        drawn = sample(
+            step,
+            tuple(part.repeat_interleave(times, 0) for part in state),
+            start=self._vocabulary.start,
+            end=END,
+            max_length=words,
+            draws=torch.stack([_uniform(seed, words) for seed in seeds]),
+            temperature=self._decoding.temperature,
+            top_k=self._decoding.top_k,
+            top_p=self._decoding.top_p,
+            rules=self._rules,
+        )
+        return [[h for h in drawn[i : i + times] if h is not None] for i in range(0, len(drawn), times)]
+
+    def _candidate(self, hypothesis: Hypothesis) -> Candidate:
+        return Candidate(self._vocabulary.decode(hypothesis.words), hypothesis.logprob)
+
+
+def _rules(decoding: DecodingConfig, vocabulary: Vocabulary) -> list[Rule]:
+    """What no caption contains: UNK, and what the settings rule out."""
+    avoided = ids_of(decoding.avoid, vocabulary, "avoid")
+    avoided += () if vocabulary.unk is None else (vocabulary.unk,)
+    rules: list[Rule] = [Avoid(avoided)] if avoided else []
+    if decoding.min_length:
+        rules.append(AtLeast(decoding.min_length, END))
+    if decoding.no_repeat_ngram:
+        rules.append(NoRepeat(decoding.no_repeat_ngram))
+    return rules
+
+
+def _seed_of(seed: int, key: str, draw: int) -> int:
+    digest = hashlib.sha256(f"{seed}/{draw}/{key}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _uniform(seed: int, count: int) -> torch.Tensor:
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
