@@ -228,7 +228,7 @@ def search_sentences(
 
 
 def read_sentence_list(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, or of a pipe: one sentence a line.
+    """The lines of a UTF-8 text file or pipe that are not blank: one sentence per line.
 
     Raises:
         DataError: the file cannot be read, or holds too many or too long sentences.
