@@ -118,7 +118,16 @@ def test_nothing_reaches_for_the_network(made: Material, tmp_path: Path) -> None
         ("extract-regions", made.corpus, "-o", tmp_path / "r.h5", "--detector", "grid", "--side", 64),
         ("train-gen", made.corpus, made.regions, "-o", tmp_path / "gen", "--epochs", 1, "--hidden-size", 8),
         ("train-embed", made.corpus, made.regions, "-o", tmp_path / "embed", "--epochs", 1, "--size", 8),
-        ("align", made.embed, made.corpus, made.regions, "-o", tmp_path / "s.jsonl", "--html", tmp_path / "html"),
+        (
+            "align",
+            *both,
+            "--model",
+            made.embed,
+            "-o",
+            tmp_path / "s.jsonl",
+            "--html",
+            tmp_path / "html",
+        ),  # fmt: skip
         ("caption", photo, "--model", made.gen, "--format", "html", "-o", tmp_path / "album.html"),
         ("retrieve", "a red circle", photo, "--model", made.embed, "--no-cache", "--explain"),
         ("retrieve", *both, "--model", made.embed, "-o", tmp_path / "rankings.jsonl"),

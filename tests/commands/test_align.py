@@ -1,4 +1,4 @@
-"""`vsa align`: snippets that cover the sentences, scores that evaluate reads, and the importance of words."""
+"""`vsa align --corpus`: snippets that cover the sentences, scores that evaluate reads, importance of words, pages."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ from vsa_cli.core.regions.store import RegionStore
 Run = Callable[..., Result]
 
 
+def align(vsa: Run, embed: Path, corpus: Path, regions: Path, *options: object) -> Result:
+    return vsa("align", "--corpus", corpus, "--regions-file", regions, "--model", embed, *options)
+
+
 def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -31,12 +35,12 @@ def lines(path: Path) -> list[dict[str, object]]:
 def aligned(vsa: Run, drawn: Drawn, embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("aligned")
     files = ("-o", folder / "snippets.jsonl", "--scores", folder / "scores.jsonl", "--words", folder / "words.jsonl")
-    result = vsa("align", embed, drawn.corpus, drawn.regions, "--split", "all", "--beta", 0.1, *files)
+    result = align(vsa, embed, drawn.corpus, drawn.regions, "--split", "all", "--beta", 0.1, *files)
     assert result.exit_code == 0, result.output
     return folder
 
 
-def test_snippets_cut_every_sentence_without_overlap(drawn: Drawn, aligned: Path) -> None:
+def test_snippets_cover_every_sentence_without_overlap(drawn: Drawn, aligned: Path) -> None:
     head, *snippets = lines(aligned / "snippets.jsonl")
     assert head["format"] == "vsa-snippets"
     assert set(head["parents"]) == {"corpus", "regions", "embedding"}  # type: ignore[call-overload]
@@ -53,7 +57,7 @@ def test_snippets_cut_every_sentence_without_overlap(drawn: Drawn, aligned: Path
                 assert snippet["box"] == pytest.approx(box.tolist(), abs=0.01)
 
 
-def test_choices_are_the_mrfs_of_the_scores(aligned: Path) -> None:
+def test_choices_maximise_the_mrf_of_the_scores(aligned: Path) -> None:
     head, *sentences = lines(aligned / "scores.jsonl")
     assert head["config"] == {"split": "all", **to_dict(AlignConfig(beta=0.1))}
     assert len(sentences) == 150
@@ -65,7 +69,7 @@ def test_choices_are_the_mrfs_of_the_scores(aligned: Path) -> None:
         assert total[0] == pytest.approx(total[1], abs=1e-3)  # the file rounds scores
 
 
-def test_words_have_their_importance(aligned: Path) -> None:
+def test_words_are_sorted_by_importance(aligned: Path) -> None:
     table = lines(aligned / "words.jsonl")
     assert {row["word"] for row in table} >= {"red", "circle", "a"}
     magnitudes = [float(str(row["magnitude"])) for row in table]
@@ -73,15 +77,15 @@ def test_words_have_their_importance(aligned: Path) -> None:
     assert min(magnitudes) >= 0
 
 
-def test_evaluate_knows_the_scores_file(vsa: Run, aligned: Path) -> None:
+def test_evaluate_recognizes_the_scores_file(vsa: Run, aligned: Path) -> None:
     result = vsa("evaluate", aligned / "scores.jsonl")
     assert result.exit_code == 2
     assert "--boxes" in result.stderr
 
 
-def test_pages_show_what_the_snippets_say(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_pages_show_the_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     options = ("--split", "val", "-o", tmp_path / "snippets.jsonl", "--html", tmp_path / "album")
-    result = vsa("align", embed, drawn.corpus, drawn.regions, *options)
+    result = align(vsa, embed, drawn.corpus, drawn.regions, *options)
     assert result.exit_code == 0, result.output
     cards = read_page((tmp_path / "album" / "index.html").read_text())
     _, *snippets = lines(tmp_path / "snippets.jsonl")
@@ -101,7 +105,7 @@ def test_pages_show_what_the_snippets_say(vsa: Run, drawn: Drawn, embed: Path, t
     assert len(list((tmp_path / "album" / "photos").iterdir())) == len(images)
 
 
-def test_a_lost_photograph_is_named_and_its_sentences_are_shown(
+def test_missing_photograph_is_reported_and_its_sentences_are_shown(
     vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(drawn.photos, tmp_path / "photos")
@@ -111,14 +115,14 @@ def test_a_lost_photograph_is_named_and_its_sentences_are_shown(
     (tmp_path / "photos" / first.file).unlink()
     shutil.copy(drawn.photos / first.file, tmp_path / "photos" / second.file)
     options = ("--split", "all", "-o", tmp_path / "s.jsonl", "--html", tmp_path / "album", "--html-limit", 3)
-    result = vsa("align", embed, tmp_path / "corpus.json", tmp_path / "regions.h5", *options)
+    result = align(vsa, embed, tmp_path / "corpus.json", tmp_path / "regions.h5", *options)
     assert result.exit_code == 3
     assert first.file in result.stderr
     assert f"{second.file}: has changed" in result.stderr
     found = read_page((tmp_path / "album" / "index.html").read_text())
     assert len(with_class(found, "plate")) == 3
     assert len(with_class(found, "gone")) == 2
-    assert len(lines(tmp_path / "s.jsonl")) > 100, "the limit is the pages' alone"
+    assert len(lines(tmp_path / "s.jsonl")) > 100, "the limit applies to the pages only"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +134,11 @@ def test_a_lost_photograph_is_named_and_its_sentences_are_shown(
         (("--html", "{}/album", "--scores", "{}/album/scores.jsonl"), "put it elsewhere"),
     ],
 )
-def test_pages_never_take_what_is_not_theirs(
+def test_pages_replace_nothing_but_pages(
     vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, options: tuple[object, ...], words: str
 ) -> None:
     given = [str(option).replace("{}", str(drawn.folder)) for option in options]
-    result = vsa("align", embed, drawn.corpus, drawn.regions, "-o", tmp_path / "snippets.jsonl", *given)
+    result = align(vsa, embed, drawn.corpus, drawn.regions, "-o", tmp_path / "snippets.jsonl", *given)
     assert result.exit_code == 2
     assert words in result.stderr
     assert not (tmp_path / "snippets.jsonl").exists()
@@ -158,8 +162,8 @@ def odd(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def align(vsa: Run, embed: Path, corpus: Path, regions: Path, out: Path, *options: object) -> Result:
-    return vsa("align", embed, corpus, regions, "--split", "val", "-o", out / "s.jsonl", *options)
+def align_val(vsa: Run, embed: Path, corpus: Path, regions: Path, out: Path, *options: object) -> Result:
+    return align(vsa, embed, corpus, regions, "--split", "val", "-o", out / "s.jsonl", *options)
 
 
 @pytest.mark.parametrize("regions", ["one.h5", "single.h5"])
@@ -167,7 +171,7 @@ def test_one_image_with_a_sentence_of_unknown_words(
     vsa: Run, embed: Path, odd: Path, tmp_path: Path, regions: str
 ) -> None:
     files = ("--scores", tmp_path / "scores.jsonl", "--words", tmp_path / "w.jsonl", "--html", tmp_path / "album")
-    result = align(vsa, embed, odd / "one.json", odd / regions, tmp_path, *files)
+    result = align_val(vsa, embed, odd / "one.json", odd / regions, tmp_path, *files)
     assert result.exit_code == 0, result.output
     assert "of 2 sentences; 1 had no known word" in result.stderr
     _, *snippets = lines(tmp_path / "s.jsonl")
@@ -176,21 +180,21 @@ def test_one_image_with_a_sentence_of_unknown_words(
     assert len(with_class(read_page((tmp_path / "album" / "index.html").read_text()), "line")) == 2
 
 
-def test_what_does_not_fit_is_told_in_a_line_and_nothing_is_written(
+def test_mismatched_regions_are_refused_and_nothing_is_written(
     vsa: Run, drawn: Drawn, embed: Path, odd: Path, tmp_path: Path
 ) -> None:
     for corpus, regions, words in (
         (odd / "one.json", odd / "small.h5", "not described as the model needs (efficientnet_lite2, roi, side 96)"),
         (drawn.corpus, odd / "one.h5", "extract its regions first"),
     ):
-        result = align(vsa, embed, corpus, regions, tmp_path)
+        result = align_val(vsa, embed, corpus, regions, tmp_path)
         assert result.exit_code == 1
         assert words in result.stderr
         assert result.stderr.count("\n") == 1
         assert not list(tmp_path.iterdir())
 
 
-def test_a_page_is_not_the_file_of_the_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_page_and_snippets_must_be_two_files(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.html"
     result = vsa("align", drawn.photos / "000.png", "red circle", "--model", embed, "-o", out, "--html", out)
     assert result.exit_code == 2
@@ -199,31 +203,31 @@ def test_a_page_is_not_the_file_of_the_snippets(vsa: Run, drawn: Drawn, embed: P
 
 
 @pytest.mark.parametrize("option", ["--scores", "--words"])
-def test_one_file_is_not_two_outputs(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, option: str) -> None:
+def test_one_file_for_two_outputs_is_refused(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, option: str) -> None:
     out = tmp_path / "s.jsonl"
-    result = vsa("align", embed, drawn.corpus, drawn.regions, "-o", out, option, out)
+    result = align(vsa, embed, drawn.corpus, drawn.regions, "-o", out, option, out)
     assert result.exit_code == 2
     assert "two outputs" in result.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_corpus_of_other_words_has_no_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_corpus_of_unknown_words_has_no_snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("image,caption,split\n000.png,dogs run,val\n001.png,one dog,train\n")
     made = ("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", tmp_path / "c.json", "--min-count", 1)
     assert vsa(*made).exit_code == 0
-    result = align(vsa, embed, tmp_path / "c.json", drawn.regions, tmp_path)
+    result = align_val(vsa, embed, tmp_path / "c.json", drawn.regions, tmp_path)
     assert result.exit_code == 0
     assert "0 snippets of 1 sentences; 1 had no known word" in result.stderr
 
 
 @pytest.mark.cuda
-def test_cuda_aligns_as_the_cpu_does(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_cuda_alignment_equals_cpu_alignment(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     found = {}
     for device in ("cpu", "cuda"):
         folder = tmp_path / device
         folder.mkdir()
         options = ("--device", device, "--scores", folder / "scores.jsonl", "--html", folder / "album")
-        result = align(vsa, embed, drawn.corpus, drawn.regions, folder, *options)
+        result = align_val(vsa, embed, drawn.corpus, drawn.regions, folder, *options)
         assert result.exit_code == 0, result.output
         found[device] = lines(folder / "scores.jsonl")[1:]
     for one, other in zip(found["cpu"], found["cuda"], strict=True):
@@ -235,7 +239,7 @@ def test_regions_of_another_photograph_are_refused(vsa: Run, drawn: Drawn, embed
     corpus["images"][0]["sha256"] = "0" * 64
     other = tmp_path / "corpus.json"
     other.write_text(json.dumps(corpus))
-    result = vsa("align", embed, other, drawn.regions, "--split", "all", "-o", tmp_path / "snippets.jsonl")
+    result = align(vsa, embed, other, drawn.regions, "--split", "all", "-o", tmp_path / "snippets.jsonl")
     assert result.exit_code == 1
     assert "another photograph" in result.stderr
     assert not (tmp_path / "snippets.jsonl").exists()

@@ -110,7 +110,7 @@ def test_models_learn_align_and_rank_with_imported_regions_and_take_no_photograp
     embed, snippets, rankings = tmp_path / "embed", tmp_path / "snippets.jsonl", tmp_path / "rankings.jsonl"
     steps = (
         ("train-embed", drawn.corpus, elsewhere, "-o", embed, *SMALL_EMBED, "--epochs", 1),
-        ("align", embed, drawn.corpus, elsewhere, "-o", snippets),
+        ("align", "--corpus", drawn.corpus, "--regions-file", elsewhere, "--model", embed, "-o", snippets),
         ("retrieve", "--corpus", drawn.corpus, "--regions-file", elsewhere, "--split", "dev", "--model", embed,
          "-o", rankings),
     )  # fmt: skip

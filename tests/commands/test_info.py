@@ -39,10 +39,9 @@ def test_descendants_name_their_parents(vsa: Run, drawn: Drawn) -> None:
 
 def test_lines_tell_who_they_are_and_how_many(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     snippets, scores, rankings = (tmp_path / f"{name}.jsonl" for name in ("snippets", "scores", "rankings"))
-    align = ("align", embed, drawn.corpus, drawn.regions, "--split", "val", "-o", snippets, "--scores", scores)
-    assert vsa(*align).exit_code == 0
-    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "val")
-    assert vsa("retrieve", *split, "--model", embed, "-o", rankings).exit_code == 0
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "val", "--model", embed)
+    assert vsa("align", *split, "-o", snippets, "--scores", scores).exit_code == 0
+    assert vsa("retrieve", *split, "-o", rankings).exit_code == 0
     corpus, model = (json.loads(vsa("info", path, "--json").stdout) for path in (drawn.corpus, embed))
     for path, name in ((snippets, "vsa-snippets"), (scores, "vsa-alignments"), (rankings, "vsa-rankings")):
         facts = json.loads(vsa("info", path, "--json").stdout)

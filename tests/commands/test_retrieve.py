@@ -1,4 +1,4 @@
-"""`vsa retrieve`: sentences find photographs and photographs sentences; a split is ranked for evaluate."""
+"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, and the ranks of a split."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VSA_HOME", str(tmp_path / "home"))
 
 
-def test_a_sentence_finds_its_colour(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_query_finds_photographs_of_its_colour(vsa: Run, drawn: Drawn, embed: Path) -> None:
     corpus = json.loads(drawn.corpus.read_text())
     text = {image["file"]: " ".join(s["raw"] for s in image["sentences"]) for image in corpus["images"]}
     hits = 0
@@ -43,28 +43,28 @@ def test_a_sentence_finds_its_colour(vsa: Run, drawn: Drawn, embed: Path) -> Non
     assert hits >= 8, "of twelve photographs found, most have the colour asked for"
 
 
-def test_text_is_score_and_path(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_text_lines_have_score_and_path(vsa: Run, drawn: Drawn, embed: Path) -> None:
     result = vsa("retrieve", "a red circle", drawn.photos, "--model", embed, "--top", 2)
     score, path = result.stdout.splitlines()[0].split("\t")
     assert float(score) <= 1.0
     assert Path(path).parent == drawn.photos
 
 
-def test_an_explanation_names_a_box_for_each_known_word(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_explanation_has_a_box_for_each_known_word(vsa: Run, drawn: Drawn, embed: Path) -> None:
     options = ("--model", embed, "--top", 1, "--explain", "--json")
     (record,) = json.loads(vsa("retrieve", "A red zeppelin!", drawn.photos, *options).stdout)
     assert [word["word"] for word in record["words"]] == ["a", "red"]
     assert all(0 <= word["box"][0] < word["box"][2] <= 128 for word in record["words"])
 
 
-def test_an_explanation_in_text_stands_below_its_photograph(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_explanation_in_text_follows_its_photograph(vsa: Run, drawn: Drawn, embed: Path) -> None:
     search = ("retrieve", "a red zeppelin", drawn.photos, "--model", embed, "--top", 2, "--explain")
     records = json.loads(vsa(*search, "--json").stdout)
     lines = vsa(*search).stdout.splitlines()
     found = [line.split("\t") for line in lines if not line.startswith("\t")]
     assert [path for _, path in found] == [record["path"] for record in records]
-    told = [line.split("\t")[1:] for line in lines if line.startswith("\t")]
-    assert told == [
+    explained = [line.split("\t")[1:] for line in lines if line.startswith("\t")]
+    assert explained == [
         [word["word"], " ".join(f"{edge:.0f}" for edge in word["box"]), f"{word['score']:.4f}"]
         for record in records
         for word in record["words"]
@@ -72,7 +72,7 @@ def test_an_explanation_in_text_stands_below_its_photograph(vsa: Run, drawn: Dra
     assert lines[1].startswith("\ta\t"), "the first photograph's words before the second photograph"
 
 
-def test_a_photograph_finds_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_photograph_ranks_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("a red circle on a white ground\nzeppelin\n\nthere is one blue square\n")
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--json")
     records = json.loads(vsa("retrieve", *options).stdout)
@@ -81,7 +81,7 @@ def test_a_photograph_finds_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_p
     ]  # fmt: skip
 
 
-def test_an_explanation_of_sentences_is_one_of_each(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_each_sentence_is_explained(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("A red circle.\nthere is one blue zeppelin\n")
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--explain")
     records = json.loads(vsa("retrieve", *options, "--json").stdout)
@@ -96,7 +96,7 @@ def test_an_explanation_of_sentences_is_one_of_each(vsa: Run, drawn: Drawn, embe
     assert len(with_class(page, "plate")) == 1
 
 
-def test_a_page_is_one_file_that_says_what_the_records_say(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_page_is_one_file_and_equals_the_records(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     search = ("retrieve", "A red, red circle!", drawn.photos, "--model", embed, "--top", 4, "--explain")
     records = json.loads(vsa(*search, "--json").stdout)
     text = vsa(*search, "--format", "html").stdout
@@ -113,7 +113,7 @@ def test_a_page_is_one_file_that_says_what_the_records_say(vsa: Run, drawn: Draw
     assert not with_class(plain, "box")
 
 
-def test_a_page_goes_to_a_file_or_fills_a_folder(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_page_is_a_file_or_a_folder(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     search = ("retrieve", "a red circle", drawn.photos, "--model", embed, "--format", "html")
     assert vsa(*search, "-o", tmp_path / "found.html").exit_code == 0
     assert len(with_class(read_page((tmp_path / "found.html").read_text()), "plate")) == 10
@@ -132,7 +132,7 @@ def test_a_page_goes_to_a_file_or_fills_a_folder(vsa: Run, drawn: Drawn, embed: 
     assert vsa("retrieve", *split).exit_code == 2
 
 
-def test_a_split_is_ranked_as_it_was_in_training(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_ranks_of_a_split_equal_those_of_training(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     out = tmp_path / "rankings.jsonl"
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "dev", "--model", embed, "-o", out)
     assert vsa("retrieve", *options).exit_code == 0
@@ -142,7 +142,7 @@ def test_a_split_is_ranked_as_it_was_in_training(vsa: Run, drawn: Drawn, embed: 
         assert scores[name] == pytest.approx(kept[name])
 
 
-def test_folds_are_searched_each_for_itself(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_each_fold_is_searched_alone(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     out = tmp_path / "rankings.jsonl"
     split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "all", "--model", embed, "-o", out)
     assert vsa("retrieve", *split, "--folds", 5).exit_code == 0
@@ -159,7 +159,9 @@ def test_folds_are_searched_each_for_itself(vsa: Run, drawn: Drawn, embed: Path,
     assert vsa("retrieve", *split, "--folds", 49, "--force").exit_code == 1
 
 
-def test_a_bad_photograph_is_named_and_the_rest_is_ranked(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_unreadable_photograph_is_reported_and_the_rest_ranked(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     result = vsa("retrieve", "a red circle", drawn.photos / "000.png", tmp_path / "broken.jpg", "--model", embed)
     assert result.exit_code == 3
@@ -167,13 +169,12 @@ def test_a_bad_photograph_is_named_and_the_rest_is_ranked(vsa: Run, drawn: Drawn
     assert result.stdout.count("\n") == 1
 
 
-def test_the_second_look_comes_from_the_cache(
-    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_second_query_is_served_from_the_cache(
+    vsa: Run, drawn: Drawn, embed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = ("retrieve", "a red circle", drawn.photos, "--model", embed)
     first = vsa(*query).stdout
-    assert len(list((tmp_path / "home").rglob("*.npz"))) == 48
-    monkeypatch.setattr("vsa_cli.core.regions.extract.Extractor.describe", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr("vsa_cli.core.regions.encoder.RegionExtractor.extract", lambda *_: pytest.fail("extracted"))
     assert vsa(*query).stdout == first
 
 
@@ -188,20 +189,21 @@ def test_the_second_look_comes_from_the_cache(
         (("--corpus", "c.json", "--regions-file", "r.h5", "--explain"), 2, "--explain goes with photographs"),
         (("--corpus", "c.json", "--regions-file", "r.h5", "--format", "text"), 2, "--format text goes with"),
         (("a dog", "x.jpg", "--folds", "2"), 2, "--folds goes with --corpus"),
+        (("a dog", "x.jpg", "--split", "val"), 2, "--split goes with --corpus"),
         (("a dog", "x.jpg"), 1, "x.jpg"),
     ],
 )
-def test_wrong_usage_is_told_in_a_line(
+def test_usage_error_is_one_line(
     vsa: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, words: str
 ) -> None:
-    monkeypatch.delenv("VSA_EMBED", raising=False)
+    monkeypatch.delenv("VSA_EMBED_MODEL", raising=False)
     result = vsa("retrieve", *options)
     assert result.exit_code == code
     assert words in result.stderr
 
 
-def test_a_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
-    result = vsa("retrieve", "zeppelin", drawn.folder / "not looked at", "--model", embed)
+def test_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
+    result = vsa("retrieve", "zeppelin", drawn.folder / "not searched", "--model", embed)
     assert result.exit_code == 1
     assert result.stderr == "vsa: the model knows no word of 'zeppelin'\n"
 
@@ -225,8 +227,8 @@ def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("zeppelin\nairship\n", "s.txt: no sentence with a word that the model knows"),
-        ("red " * 2501 + "\n", "s.txt, line 1: a sentence of 10004 letters; at most 10000 are read"),
+        ("zeppelin\nairship\n", "s.txt: no sentence has a word that the model knows"),
+        ("red " * 2501 + "\n", "s.txt, line 1: a sentence of 10004 characters; the limit is 10000"),
     ],
 )
 def test_sentences_that_cannot_be_ranked_are_refused(
@@ -240,12 +242,12 @@ def test_sentences_that_cannot_be_ranked_are_refused(
     assert result.stderr.count("\n") == 1
 
 
-def test_sentences_may_come_through_a_pipe_and_end_at_line_ends_alone(
+def test_sentences_are_read_from_a_pipe_and_split_at_newlines_only(
     vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    said = "\ufeffa red\u2028circle\r\n\n the square\x0cis blue"
-    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(said.encode()), daemon=True)
+    text = "\ufeffa red\u2028circle\r\n\n the square\x0cis blue"
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(text.encode()), daemon=True)
     writer.start()
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "pipe", "--model", embed, "--json")
     result = vsa("retrieve", *options)
@@ -255,7 +257,7 @@ def test_sentences_may_come_through_a_pipe_and_end_at_line_ends_alone(
     assert found == {"a red\u2028circle", " the square\x0cis blue"}
 
 
-def test_sentences_without_end_are_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_endless_line_of_sentences_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
     options = ("--image", drawn.photos / "000.png", "--sentences", "/dev/zero", "--model", embed)
     result = vsa("retrieve", *options)
     assert result.exit_code == 1
@@ -263,7 +265,7 @@ def test_sentences_without_end_are_refused(vsa: Run, drawn: Drawn, embed: Path) 
 
 
 def corpus_of(vsa: Run, drawn: Drawn, folder: Path, rows: str, top: int, side: int = 96) -> tuple[object, ...]:
-    """A corpus of its own with regions, as `vsa retrieve` is given them."""
+    """Options of `vsa retrieve` for a new corpus with regions."""
     (folder / "c.csv").write_text(f"image,caption,split\n{rows}")
     corpus, regions = folder / "c.json", folder / "r.h5"
     grid = ("--detector", "grid", "--top", top, "--side", side, "-q")
@@ -273,7 +275,7 @@ def corpus_of(vsa: Run, drawn: Drawn, folder: Path, rows: str, top: int, side: i
 
 
 @pytest.mark.parametrize("top", [0, 3])
-def test_one_image_is_a_split_too(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, top: int) -> None:
+def test_split_of_one_image(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, top: int) -> None:
     rows = "000.png,a red circle,val\n000.png,zeppelin,val\n"
     options = corpus_of(vsa, drawn, tmp_path, rows, top)
     result = vsa("retrieve", *options, "--model", embed)
@@ -291,7 +293,7 @@ def test_one_image_is_a_split_too(vsa: Run, drawn: Drawn, embed: Path, tmp_path:
         ("000.png,a red circle,val\n", 64, "not described as the model needs (efficientnet_lite2, roi, side 96)"),
     ],
 )
-def test_a_split_that_does_not_fit_the_model_is_told_in_a_line(
+def test_split_that_does_not_fit_the_model_is_refused(
     vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, rows: str, side: int, words: str
 ) -> None:
     options = corpus_of(vsa, drawn, tmp_path, rows, 0, side)
@@ -304,7 +306,7 @@ def test_a_split_that_does_not_fit_the_model_is_told_in_a_line(
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("mode", ["images", "sentences", "split"])
-def test_cuda_finds_what_the_cpu_finds(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, mode: str) -> None:
+def test_cuda_results_equal_cpu_results(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, mode: str) -> None:
     (tmp_path / "s.txt").write_text("a red circle\nthere is one blue square\n")
     options: dict[str, tuple[object, ...]] = {
         "images": ("a red circle", drawn.photos, "--explain", "--json"),
@@ -323,10 +325,10 @@ def test_cuda_finds_what_the_cpu_finds(vsa: Run, drawn: Drawn, embed: Path, tmp_
     assert one == pytest.approx(other, abs=5e-3)
 
 
-def test_a_query_without_a_word_says_so(vsa: Run, drawn: Drawn, embed: Path) -> None:
+def test_query_without_a_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) -> None:
     result = vsa("retrieve", "!!!", drawn.photos, "--model", embed)
     assert result.exit_code == 1
-    assert "the query has no word" in result.stderr
+    assert "the query contains no word" in result.stderr
 
 
 def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_path: Path) -> None:
@@ -349,3 +351,25 @@ def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_
     first, second = sorted(tmp_path.rglob("*.npz"))[:2]
     first.write_bytes(second.read_bytes())
     assert caches[0].get(first.stem) is None
+
+
+def test_plain_search_explains_nothing_and_builds_no_page(
+    vsa: Run, drawn: Drawn, embed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsa_cli.core.alignment.embedder.locate_words", lambda *_: pytest.fail("explained"))
+    monkeypatch.setattr("vsa_cli.output.html.cards.Card.__init__", lambda *_, **__: pytest.fail("built a card"))
+    result = vsa("retrieve", "a red circle", drawn.photos, "--model", embed)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 10
+
+
+@pytest.mark.parametrize("command", [("retrieve", "a dog", "x.jpg"), ("align", "x.jpg", "a dog")])
+def test_old_variable_of_the_model_is_refused(
+    vsa: Run, embed: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("VSA_EMBED", str(embed))
+    result = vsa(*command)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "VSA_EMBED_MODEL" in result.stderr
+    monkeypatch.setenv("VSA_EMBED_MODEL", str(embed))
+    assert vsa(*command).exit_code == 1, "the model is read, and then x.jpg is missing"

@@ -74,7 +74,8 @@ def test_one_image_has_nothing_to_be_told_from(
 
 
 def test_a_generator_is_no_embedding(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    result = vsa("align", drawn.model, drawn.corpus, drawn.regions, "-o", tmp_path / "s.jsonl")
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions)
+    result = vsa("align", *split, "--model", drawn.model, "-o", tmp_path / "s.jsonl")
     assert result.exit_code == 1
     assert "vsa-generator" in result.stderr
     assert "vsa-embedding" in result.stderr

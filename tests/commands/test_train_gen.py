@@ -54,7 +54,8 @@ def test_attention_wants_a_gru_and_equal_heads(vsa: Run, drawn: Drawn, tmp_path:
 @pytest.fixture(scope="module")
 def snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("aligned") / "snippets.jsonl"
-    result = vsa("align", embed, drawn.corpus, drawn.regions, "--split", "all", "-o", file)
+    split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "all")
+    result = vsa("align", *split, "--model", embed, "-o", file)
     assert result.exit_code == 0, result.output
     return file
 

@@ -76,7 +76,7 @@ def make(folder: Path, nursery: Nursery, *, copies: int = 2, epochs: int = 4) ->
         ("extract-regions", made.corpus, "-o", made.regions, *REGIONS),
         ("train-gen", made.corpus, made.regions, "-o", made.gen, *GEN, *KEPT, "--epochs", epochs),
         ("train-embed", made.corpus, made.regions, "-o", made.embed, *EMBED, *KEPT, "--epochs", epochs),
-        ("align", made.embed, made.corpus, made.regions, "-o", made.snippets, "--scores", made.scores),
+        ("align", *both, "--model", made.embed, "-o", made.snippets, "--scores", made.scores),
         ("retrieve", *both, "--model", made.embed, "-o", made.rankings),
         ("caption", *both, "--model", made.gen, "--format", "jsonl", "-o", made.said),
     )

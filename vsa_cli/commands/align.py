@@ -3,71 +3,97 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands import embedder_options
+from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import AlignConfig, Evidence
-from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_distinct, check_output
+from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
-    from vsa_cli.core.embedding.model import Embedding
-    from vsa_cli.core.learning.model_dir import Trained
+    from vsa_cli.core.alignment.embedder import Embedder
 
 
 def align(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PHOTO SENTENCE... | [EMBED] CORPUS REGIONS",
-            help="A photograph and what is said of it; or a corpus.json with its regions.h5.",
+    photo: Annotated[str | None, typer.Argument(metavar="[PHOTO]", help="Photograph.")] = None,
+    sentences: Annotated[
+        list[str] | None, typer.Argument(metavar="[SENTENCE]...", help="Sentences about the photograph.")
+    ] = None,
+    model: embedder_options.Model = None,
+    beta: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1e6,
+            metavar="B",
+            help="Pairwise weight β of the chain MRF; 0 assigns each word independently.",
         ),
-    ],
-    model: Annotated[
+    ] = AlignConfig.beta,
+    evidence: Annotated[
+        Evidence,
+        typer.Option(help="Evidence for a region: its own score (the paper), or also those of regions inside its box."),
+    ] = AlignConfig.evidence,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Corpus whose sentences are aligned.", rich_help_panel=STORED_SPLIT),
+    ] = None,
+    regions_file: embedder_options.RegionsFile = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="Split to align: train, tune, val, test or all (default: train).",
+            rich_help_panel=STORED_SPLIT,
+        ),
+    ] = None,
+    scores: Annotated[
         Path | None,
         typer.Option(
-            "--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="An alignment model; the bundled one by default."
+            metavar="FILE", help="Write the score of each word for each region there.", rich_help_panel=STORED_SPLIT
+        ),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the visual importance of each word there.", rich_help_panel=STORED_SPLIT
+        ),
+    ] = None,
+    html_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of photographs on the --html pages (default: all).",
+            rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to write: stdout for a photograph, else snippets.jsonl."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output file (default: stdout, or snippets.jsonl with --corpus).",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", metavar="SPLIT", help="Of a corpus: whose sentences; train by default.")
-    ] = None,
-    beta: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1e6, metavar="B", help="Reward of neighbouring words for one region; 0 takes each alone."
-        ),
-    ] = AlignConfig.beta,
-    evidence: Annotated[
-        Evidence, typer.Option(help="A region speaks for itself (own, the paper), or with those inside its box.")
-    ] = AlignConfig.evidence,
-    scores: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Of a corpus: write each word's score for each region, for vsa evaluate."),
-    ] = None,
-    words: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Of a corpus: write the visual importance of each word, JSON Lines."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write pages there: photographs, boxes and words in colours.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write pages with photographs, boxes and coloured words there.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    html_limit: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Of a corpus: show the first N photographs; all by default."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Of a photograph: print JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)] = False,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
@@ -76,131 +102,161 @@ def align(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Give each word of a sentence the region of its photograph that it belongs to.
+    """Assign each word of a sentence to the region of its photograph that it describes.
 
-    Neighbouring words with one region become a snippet: box, words, score. The assignment is the best there is,
-    found by dynamic programming. Of a photograph and sentences about it, a line for each snippet is printed; of a
-    corpus, all sentences of a split are aligned and written as JSON Lines. --html makes an album that any browser
-    opens, with small copies of the photographs in it.
+    Neighbouring words with one region form a snippet: box, words and score. The assignment maximises the chain MRF
+    exactly, by dynamic programming. For a photograph and sentences, a line is printed for each snippet. With --corpus
+    and --regions-file, the sentences of a split are aligned, and the snippets written as JSON Lines.
 
     Example: vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/
     """
-    asked = _Asked(AlignConfig(beta=beta, evidence=evidence), model, output, html, device, threads, force, quiet)
-    of_corpus = {"--split": split, "--scores": scores, "--words": words, "--html-limit": html_limit}
-    if Path(inputs[0]).suffix.lower() == ".json" or Path(inputs[0]).is_dir():
+    embedder_options.check_model_variable(model)
+    _check_form(photo, sentences, corpus, regions_file)
+    config = AlignConfig(beta=beta, evidence=evidence)
+    open_embedder = partial(
+        embedder_options.open_embedder,
+        model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights,
+    )  # fmt: skip
+    failed = 0
+    if corpus is not None and regions_file is not None:
         if json:
-            raise ConfigError("--json goes with a photograph; a corpus's snippets are JSON Lines")
-        _align_corpus(asked, inputs, split or "train", scores, words, html_limit)
-        return
-    misplaced = [name for name, value in of_corpus.items() if value is not None]
-    if misplaced or len(inputs) < 2:
-        raise ConfigError(
-            f"{misplaced[0]} goes with a corpus.json and its regions.h5"
-            if misplaced
-            else "name a photograph and a sentence, or a corpus.json and its regions.h5"
-        )
-    from vsa_cli.core.regions.cache import cache_folder
-
-    cache = None if no_cache else cache_dir or cache_folder()
-    _align_photograph(asked, Path(inputs[0]), inputs[1:], cnn_weights, cache, as_json=json)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What both forms of the command are asked for."""
-
-    config: AlignConfig
-    model: Path | None
-    output: Path | None
-    html: Path | None
-    device: str
-    threads: int
-    force: bool
-    quiet: bool
-
-
-def _align_photograph(
-    asked: _Asked, photo: Path, said: Sequence[str], cnn_weights: Path | None, cache: Path | None, *, as_json: bool
-) -> None:
-    check_distinct(asked.output, asked.html)
-    if asked.output is not None:
-        check_output(asked.output, force=asked.force)
-    if asked.html is not None:
-        from vsa_cli.output.html.document import refuse_output
-
-        refuse_output(asked.html, 1, force=asked.force)
-    from vsa_cli.output.console import Console, report_lines
-    from vsa_cli.output.html.document import Pages, is_folder
-    from vsa_cli.output.photograph_alignments import align_photograph, lines, page
-    from vsa_cli.output.search_results import Looking
-
-    console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
-    looking = Looking(cnn_weights, cache, workers, console.warn, console.looking)
-    aligned = align_photograph(_model(asked), photo, said, looking, asked.config)
-    if asked.html is not None:
-        front, card = page(photo, aligned, asked.config)
-        pages = Pages(lambda: front, [card], console.warn)
-        if is_folder(asked.html):
-            pages.fill(asked.html, workers)
-        else:
-            report_lines(pages.lines(), asked.html)
-    report_lines(lines(aligned, as_json=as_json), asked.output)
-
-
-def _align_corpus(
-    asked: _Asked, inputs: Sequence[str], split: str, scores: Path | None, words: Path | None, html_limit: int | None
-) -> None:
-    *named, corpus, regions = [Path(name) for name in inputs] if len(inputs) > 1 else (Path(), Path())
-    if len(inputs) not in (2, 3) or corpus.is_dir():
-        raise ConfigError("name a photograph and a sentence, or a corpus.json and its regions.h5")
-    if named and asked.model is not None:
-        raise ConfigError(f"--model and {named[0]} are two models: name one")
-    if asked.html is None and html_limit is not None:
-        raise ConfigError("--html-limit goes with --html")
-    output = asked.output or Path("snippets.jsonl")
-    files = [path for path in (output, scores, words) if path is not None]
-    check_distinct(*files)
-    for path in files:
-        check_output(path, force=asked.force)
-    if asked.html is not None:
-        from vsa_cli.output.html.gallery import refuse_folder
-
-        refuse_folder(asked.html, *files, force=asked.force)
-    from vsa_cli.core.corpus.corpus import read_corpus
-    from vsa_cli.core.corpus.split_names import resolve_split
-    from vsa_cli.core.regions.store import RegionStore
-    from vsa_cli.output.alignments import write_alignments
-    from vsa_cli.output.console import Console
-    from vsa_cli.output.html.from_alignments import Pages
-
-    split = resolve_split(split)
-    read, store = read_corpus(corpus), RegionStore(regions)
-    trained = _model(replace(asked, model=named[0]) if named else asked)
-    console, workers = Console(quiet=asked.quiet), asked.threads or os.cpu_count() or 1
-    pages = Pages(asked.html, html_limit, workers, console.warn) if asked.html is not None else None
-    total = sum(len(image.sentences) for image in read.split(split))
-    with console.progress("align", total, "sentences") as bar:
-        done = write_alignments(
-            trained, read, store, split, asked.config,
-            snippets=output, scores=scores, words=words, pages=pages, watch=bar.advance,
+            raise UsageError("--json goes with a photograph; the snippets of a split are JSON Lines")
+        if html is None and html_limit is not None:
+            raise UsageError("--html-limit goes with --html")
+        snippets = output or Path("snippets.jsonl")
+        _check_split_outputs([path for path in (snippets, scores, words) if path is not None], html, force=force)
+        failed = _align_split(
+            open_embedder, corpus, regions_file, resolve_split(split or "train"), config,
+            snippets=snippets, scores=scores, words=words, html=html, html_limit=html_limit,
+            threads=threads, quiet=quiet,
         )  # fmt: skip
-    console.say(
-        f"{output}: {done.snippets} snippets of {done.sentences} sentences; {done.out_of_vocabulary} had no known word"
-    )
-    if asked.html is not None:
-        console.say(
-            f"{asked.html / 'index.html'}: {done.shown} photographs, {done.unreadable} of which can no longer be read"
-        )
-    if split in ("train", "all"):
-        console.suggest("train-gen", corpus, regions, "--snippets", output)
-    if done.unreadable:
+    elif photo is not None and sentences:
+        _check_no_split_options({"--split": split, "--scores": scores, "--words": words, "--html-limit": html_limit})
+        _check_photo_outputs(output, html, force=force)
+        failed = _align_photo(
+            open_embedder(), photo, sentences, config,
+            output=output, as_json=json, html=html, threads=threads, quiet=quiet,
+        )  # fmt: skip
+    if failed:
         raise typer.Exit(3)
 
 
-def _model(asked: _Asked) -> Trained[Embedding]:
-    from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.model import read_embedding
-    from vsa_cli.core.learning.model_dir import bundled_model
+def _align_photo(
+    embedder: Embedder,
+    photo: str,
+    sentences: Sequence[str],
+    config: AlignConfig,
+    *,
+    output: Path | None,
+    as_json: bool,
+    html: Path | None,
+    threads: int,
+    quiet: bool,
+) -> int:
+    """Align sentences with a photograph; return whether it could not be read again for a page."""
+    from vsa_cli.output.alignments import format_alignments
+    from vsa_cli.output.console import Console, report_lines
 
-    set_threads(asked.threads)
-    return read_embedding(asked.model or bundled_model("embed"), resolve_device(asked.device))
+    encoded, regions = embedder.encode(photo)
+    alignments = embedder.align_encoded(encoded, regions, sentences, config)
+    failed = 0
+    if html is not None:
+        from vsa_cli.output.html.from_alignments import alignment_card, photo_header
+
+        card = alignment_card(encoded.file, alignments)
+        failed = embedder_options.write_pages(Console(quiet=quiet), photo_header(config), [card], html, threads)
+    report_lines(format_alignments(alignments, as_json=as_json), output)
+    return failed
+
+
+def _align_split(
+    open_embedder: Callable[[], Embedder],
+    corpus: Path,
+    regions: Path,
+    split: str,
+    config: AlignConfig,
+    *,
+    snippets: Path,
+    scores: Path | None,
+    words: Path | None,
+    html: Path | None,
+    html_limit: int | None,
+    threads: int,
+    quiet: bool,
+) -> int:
+    """Align the sentences of a split; return how many photographs of the pages could not be read."""
+    from vsa_cli.core.alignment.align import align_corpus
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.output.alignments import alignment_writer
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.html.from_alignments import alignment_album
+
+    console = Console(quiet=quiet)
+    read, store = read_corpus(corpus), RegionStore(regions)
+    trained = open_embedder().trained
+    total = sum(len(image.sentences) for image in read.split(split))
+    album = None
+    with ExitStack() as stack:
+        bar = stack.enter_context(console.progress("align", total, "sentences"))
+        if html is not None:
+            workers = threads or os.cpu_count() or 1
+            album = stack.enter_context(
+                alignment_album(html, read, split, config, limit=html_limit, workers=workers, complain=console.warn)
+            )
+        writer = stack.enter_context(
+            alignment_writer(trained, read, store, split, config, snippets=snippets, scores=scores, words=words)
+        )
+        for alignment in align_corpus(trained, read, store, split, config):
+            writer.write(alignment)
+            if album is not None:
+                album.add(alignment)
+            bar.advance()
+    console.say(
+        f"{snippets}: {writer.snippets} snippets of {writer.sentences} sentences; "
+        f"{writer.out_of_vocabulary} had no known word"
+    )
+    if html is not None and album is not None:
+        console.say(f"{html / 'index.html'}: {album.images} photographs, {album.unreadable} of them unreadable")
+    if split in ("train", "all"):
+        console.suggest("train-gen", corpus, regions, "--snippets", snippets)
+    return album.unreadable if album is not None else 0
+
+
+def _check_form(photo: str | None, sentences: list[str] | None, corpus: Path | None, regions_file: Path | None) -> None:
+    """See that exactly one form of the command is used, and used in full."""
+    named = [photo or "", *(sentences or [])]
+    if any(name.lower().endswith(".json") for name in named[:2]):
+        raise UsageError(
+            "the form [EMBED] CORPUS REGIONS is now --corpus CORPUS --regions-file REGIONS [--model EMBED]"
+        )
+    if (corpus is None) != (regions_file is None):
+        raise UsageError("--corpus and --regions-file go together")
+    if (photo is None) == (corpus is None) or (photo is not None and not sentences):
+        raise UsageError("name a PHOTO and a SENTENCE, or --corpus and --regions-file")
+
+
+def _check_no_split_options(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} goes with --corpus and --regions-file")
+
+
+def _check_photo_outputs(output: Path | None, html: Path | None, *, force: bool) -> None:
+    check_distinct(output, html)
+    if output is not None:
+        check_output(output, force=force)
+    if html is not None:
+        from vsa_cli.output.html.document import refuse_output
+
+        refuse_output(html, 1, force=force)
+
+
+def _check_split_outputs(files: Sequence[Path], html: Path | None, *, force: bool) -> None:
+    check_distinct(*files)
+    for path in files:
+        check_output(path, force=force)
+    if html is not None:
+        from vsa_cli.output.html.gallery import refuse_folder
+
+        refuse_folder(html, *files, force=force)

@@ -1,52 +1,85 @@
-"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, or a whole split both ways."""
+"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, or both ways within a stored split."""
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands import embedder_options
+from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import RankFormat
-from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_output
+from vsa_cli.options import UsageError
+
+if TYPE_CHECKING:
+    from vsa_cli.core.alignment.embedder import Embedder
+    from vsa_cli.output.console import Console
+
+_SENTENCES = "Sentences for a photograph"
 
 
 def retrieve(
     query: Annotated[
-        str | None, typer.Argument(metavar="[QUERY]", help="A sentence: what the photographs should show.")
+        str | None, typer.Argument(metavar="[QUERY]", help="Sentence that describes the photographs to find.")
     ] = None,
     photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTO|DIR|-]...", help="Where to look: photographs and folders.")
+        list[str] | None,
+        typer.Argument(metavar="[PHOTO|DIR|-]...", help="Photographs to search, folders of them, or - for a list."),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", "-m", metavar="DIR", envvar="VSA_EMBED", help="An alignment model; the bundled one by default."
-        ),
-    ] = None,
+    model: embedder_options.Model = None,
+    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="Number of results.")] = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the best box of each word.")] = False,
     image: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Find sentences for this photograph, in --sentences.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Photograph to rank --sentences for.", rich_help_panel=_SENTENCES),
     ] = None,
     sentences: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --image: a text file, one sentence a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Text file, one sentence per line.", rich_help_panel=_SENTENCES),
     ] = None,
-    corpus: Annotated[Path | None, typer.Option(metavar="FILE", help="Rank a split of this corpus both ways.")] = None,
-    regions_file: Annotated[Path | None, typer.Option(metavar="FILE", help="With --corpus: its regions.h5.")] = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="With --corpus: train, tune, val, test or all.")] = "val",
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Corpus whose images and sentences are ranked for each other.",
+            rich_help_panel=STORED_SPLIT,
+        ),
+    ] = None,
+    regions_file: embedder_options.RegionsFile = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            help="Split to rank: train, tune, val, test or all (default: val).",
+            rich_help_panel=STORED_SPLIT,
+        ),
+    ] = None,
     folds: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="K", help="With --corpus: divide the split, and search each part.")
+        int,
+        typer.Option(
+            min=1, max=1000, metavar="K", help="Parts of the split, each searched alone.", rich_help_panel=STORED_SPLIT
+        ),
     ] = 1,
-    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="How many to list.")] = 10,
-    explain: Annotated[bool, typer.Option("--explain", help="Tell which box each word found.")] = False,
-    format: Annotated[RankFormat | None, typer.Option("--format", help="Of the output; text by default.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    format: Annotated[
+        RankFormat | None,
+        typer.Option("--format", help="Output format (default: text).", rich_help_panel=OUTPUT),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=OUTPUT)] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE|DIR", help="Write there instead of to stdout; html fills a DIR."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|DIR",
+            help="Output file, or folder of pages with --format html (default: stdout).",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
@@ -58,83 +91,160 @@ def retrieve(
 ) -> None:
     """Find photographs by a sentence, or sentences by a photograph.
 
-    With --corpus and --regions-file a whole split is ranked both ways, for vsa evaluate. Photographs looked at are
-    kept in a cache by their content, so that a second query over a folder needs no CNN. --format html makes a page
-    that any browser opens: one file that holds its photographs, or, with -o and a name that does not end in .html,
-    a folder.
+    With --corpus and --regions-file, the images and the sentences of a split are ranked for each other, as input of
+    vsa evaluate. The regions of each photograph are cached by the content of its file, so that the next query over a
+    folder is fast. --format html writes a self-contained page, or, with -o and a name that does not end in .html, a
+    folder of pages.
 
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
-    kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json, explain, folds)
+    embedder_options.check_model_variable(model)
+    _check_form(query, photos, image, sentences, corpus, regions_file)
+    if corpus is None:
+        _check_no_split_options(split, folds)
+    else:
+        _check_split_format(format, json=json, explain=explain)
+    kind = _resolve_format(format, json=json)
     if kind == "html":
         from vsa_cli.output.html.document import refuse_output
 
         refuse_output(output, top if image is None else 1, force=force)
     elif output is not None:
         check_output(output, force=force)
-    from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.embedding.model import read_embedding
-    from vsa_cli.core.io.sources import read_list
-    from vsa_cli.core.learning.model_dir import bundled_model
-    from vsa_cli.core.regions.cache import cache_folder
-    from vsa_cli.output.console import Console, report_lines
-    from vsa_cli.output.html.document import Pages, is_folder
-    from vsa_cli.output.search_results import Looking, images_for, rankings, sentences_for
+    from vsa_cli.output.console import Console
 
-    set_threads(threads)
-    console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
-    trained = read_embedding(model or bundled_model("embed"), resolve_device(device))
-    looking = Looking(
-        cnn_weights, None if no_cache else cache_dir or cache_folder(), workers, console.warn, console.looking
+    console = Console(quiet=quiet)
+    embedder = embedder_options.open_embedder(
+        model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
     )
+    failed = 0
     if corpus is not None and regions_file is not None:
-        report_lines(rankings(trained, corpus, regions_file, split, top, folds), output)
-        return
-    if image is not None and sentences is not None:
-        answer = sentences_for(trained, image, sentences, looking, top=top, explain=explain)
+        _rank_split(embedder, corpus, regions_file, resolve_split(split or "val"), top, folds, output)
+    elif image is not None and sentences is not None:
+        failed = _find_sentences(embedder, console, image, sentences, top, explain, kind, output, threads)
     else:
-        listed = read_list(sys.stdin.buffer, b"\n")
-        answer = images_for(trained, query or "", photos or [], listed, looking, top=top, explain=explain)
-    pages = Pages(lambda: answer.front, answer.cards, console.warn)
-    if kind == "html" and output is not None and is_folder(output):
-        pages.fill(output, workers)
-    else:
-        report_lines(pages.lines() if kind == "html" else answer.lines(kind), output)
-    if looking.failed or pages.failed:
+        failed = _find_photos(embedder, console, query or "", photos or [], top, explain, kind, output, threads)
+    if failed:
         raise typer.Exit(3)
 
 
-def _settle_usage(
+def _find_photos(
+    embedder: Embedder,
+    console: Console,
+    text: str,
+    names: Sequence[str],
+    top: int,
+    explain: bool,
+    kind: RankFormat,
+    output: Path | None,
+    threads: int,
+) -> int:
+    """Photographs for a sentence; return how many could not be read."""
+    from vsa_cli.core.io.sources import FailedPhoto, expand, read_list
+    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.search_results import format_photos
+
+    query = embedder.read_query(text)  # a query of unknown words is refused before photographs are encoded
+    photos = list(expand(names, read_list(sys.stdin.buffer, b"\n")))
+    encoded, failed = [], 0
+    with console.progress("encode", len(photos), "photographs") as bar:
+        for photo, regions in embedder.encode_all(photos):
+            bar.advance()
+            if isinstance(regions, FailedPhoto):
+                console.warn(regions.reason)
+                failed += 1
+            else:
+                encoded.append((photo, regions))
+    found = embedder.search_encoded(query, encoded, top, explain=explain)
+    if kind != "html":
+        report_lines(format_photos(found, kind), output)
+        return failed
+    from vsa_cli.output.html.from_search import found_card, photos_header
+
+    header = photos_header(text, len(found), len(encoded), explain=explain)
+    cards = [found_card(rank, text, one) for rank, one in enumerate(found, 1)]
+    return failed + embedder_options.write_pages(console, header, cards, output, threads)
+
+
+def _find_sentences(
+    embedder: Embedder,
+    console: Console,
+    image: Path,
+    file: Path,
+    top: int,
+    explain: bool,
+    kind: RankFormat,
+    output: Path | None,
+    threads: int,
+) -> int:
+    """Sentences for a photograph; return whether the photograph could not be read again for a page."""
+    from vsa_cli.core.embedding.search import read_sentence_list
+    from vsa_cli.core.errors import DataError
+    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.search_results import format_sentences
+
+    sentences = read_sentence_list(file)
+    photo, regions = embedder.encode(image)
+    ranked = embedder.rank_encoded(regions, sentences, top, explain=explain)
+    if not ranked:
+        raise DataError(f"{file}: no sentence has a word that the model knows")
+    if kind != "html":
+        report_lines(format_sentences(ranked, kind), output)
+        return 0
+    from vsa_cli.output.html.from_search import sentences_card, sentences_header
+
+    header = sentences_header(len(ranked), len(sentences), explain=explain)
+    card = sentences_card(photo, regions, ranked)
+    return embedder_options.write_pages(console, header, [card], output, threads)
+
+
+def _rank_split(
+    embedder: Embedder, corpus: Path, regions: Path, split: str, top: int, folds: int, output: Path | None
+) -> None:
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.embedding.rankings import rank_split
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.regions.store import RegionStore
+    from vsa_cli.output.console import report_lines
+
+    records = rank_split(embedder.trained, read_corpus(corpus), RegionStore(regions), split, top, folds)
+    report_lines(map(dump_json, records), output)
+
+
+def _check_form(
     query: str | None,
     photos: list[str] | None,
     image: Path | None,
     sentences: Path | None,
     corpus: Path | None,
     regions_file: Path | None,
-    kind: RankFormat | None,
-    json: bool,
-    explain: bool,
-    folds: int,
-) -> RankFormat:
-    """The output's format, once the options agree with one another.
-
-    Raises:
-        UsageError: they do not.
-    """
+) -> None:
+    """See that exactly one form of the command is used, and used in full."""
     if (corpus is None) != (regions_file is None):
-        raise ConfigError("--corpus and --regions-file go together")
+        raise UsageError("--corpus and --regions-file go together")
     if (image is None) != (sentences is None):
-        raise ConfigError("--image and --sentences go together")
-    asked = sum((query is not None, image is not None, corpus is not None))
-    if asked != 1 or (query is not None and not photos):
-        raise ConfigError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
+        raise UsageError("--image and --sentences go together")
+    forms = sum((query is not None, image is not None, corpus is not None))
+    if forms != 1 or (query is not None and not photos):
+        raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
     if photos and "-" in photos and sys.stdin.isatty():
-        raise ConfigError("- reads file names from a pipe, and stdin is a terminal")
-    if corpus is not None and (json or explain or kind not in (None, "jsonl")):
+        raise UsageError("- reads file names from a pipe, but stdin is a terminal")
+
+
+def _check_no_split_options(split: str | None, folds: int) -> None:
+    if folds != 1:
+        raise UsageError("--folds goes with --corpus and --regions-file")
+    if split is not None:
+        raise UsageError("--split goes with --corpus and --regions-file")
+
+
+def _check_split_format(kind: RankFormat | None, *, json: bool, explain: bool) -> None:
+    if json or explain or kind not in (None, "jsonl"):
         misplaced = "--json" if json else "--explain" if explain else f"--format {kind}"
-        raise ConfigError(f"{misplaced} goes with photographs; a split's ranks are JSON Lines, for vsa evaluate")
-    if corpus is None and folds != 1:
-        raise ConfigError("--folds goes with --corpus and --regions-file")
+        raise UsageError(f"{misplaced} goes with photographs; the ranks of a split are JSON Lines")
+
+
+def _resolve_format(kind: RankFormat | None, *, json: bool) -> RankFormat:
     if json and kind not in (None, "json"):
-        raise ConfigError(f"--json and --format {kind} contradict each other")
+        raise UsageError(f"--json and --format {kind} contradict each other")
     return "json" if json else kind or "text"

@@ -1,14 +1,13 @@
-"""Writes alignments as they are made, in memory bounded by a few images."""
+"""Alignments as files, written while they are made, and as lines of text or JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from vsa_cli.core.alignment.align import align_corpus
+from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.snippets import Importance, envelope, scores_of, snippets_of
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
@@ -18,24 +17,36 @@ from vsa_cli.core.io.files import atomic_path, write_text
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.output.html.from_alignments import Pages, showing
 
 
-@dataclass(frozen=True)
-class Written:
-    """How many snippets were written of how many sentences, how many of them had no known word, and what is shown.
+class AlignmentWriter:
+    """Writes alignments, one after the other; `alignment_writer` opens its files.
 
-    `shown` and `unreadable` count photographs of the album, the latter those without their picture.
+    Attributes:
+        snippets: the number of snippets written.
+        sentences: the number of sentences written.
+        out_of_vocabulary: the number of those without a known word.
     """
 
-    snippets: int
-    sentences: int
-    out_of_vocabulary: int
-    shown: int = 0
-    unreadable: int = 0
+    def __init__(self, snippet_file: IO[str], score_file: IO[str] | None) -> None:
+        self._snippet_file, self._score_file = snippet_file, score_file
+        self.importance = Importance()
+        self.snippets = self.sentences = self.out_of_vocabulary = 0
+
+    def write(self, alignment: Alignment) -> None:
+        """Write the next alignment."""
+        for snippet in snippets_of(alignment):
+            self._snippet_file.write(dump_json(snippet) + "\n")
+            self.snippets += 1
+        if self._score_file is not None:
+            self._score_file.write(dump_json(scores_of(alignment)) + "\n")
+        self.importance.add(alignment)
+        self.sentences += 1
+        self.out_of_vocabulary += not alignment.positions
 
 
-def write_alignments(
+@contextmanager
+def alignment_writer(
     trained: Trained[Embedding],
     corpus: Corpus,
     regions: RegionStore,
@@ -45,51 +56,42 @@ def write_alignments(
     snippets: Path,
     scores: Path | None,
     words: Path | None,
-    pages: Pages | None = None,
-    watch: Callable[[], None],
-) -> Written:
-    """Align a split and write what was asked for; each file appears whole or not at all.
+) -> Iterator[AlignmentWriter]:
+    """Open the files of a split's alignments; each appears whole when the block ends without an error, or not at all.
 
     Args:
         trained: the model.
-        corpus: whose sentences.
-        regions: of their images.
-        split: of the corpus.
-        config: of the alignment.
-        snippets: the file for snippets.
-        scores: the file for scores, if any.
-        words: the file for the importance of words, if any.
-        pages: the album, if any.
-        watch: called for each sentence.
+        corpus: the corpus of the sentences.
+        regions: the regions of the images.
+        split: the corpus split.
+        config: the settings of the alignment.
+        snippets: the file of snippets.
+        scores: the file of scores; None for none.
+        words: the file of the importance of words; None for none.
 
     Raises:
-        ArtifactError: model, corpus and regions do not fit.
         DataError: a file cannot be written.
     """
-    importance = Importance()
-    runs = sentences = out_of_vocabulary = 0
     with ExitStack() as stack:
-        shown = stack.enter_context(showing(pages, corpus, split, config)) if pages is not None else None
 
-        def begin(path: Path, kind: str) -> IO[str]:
+        def open_with_envelope(path: Path, kind: str) -> IO[str]:
             file = stack.enter_context(stack.enter_context(atomic_path(path)).open("w", encoding="utf-8"))
             file.write(dump_json(envelope(kind, trained, corpus, regions, split, config)) + "\n")
             return file
 
-        snippet_file = begin(snippets, SNIPPETS)
-        score_file = begin(scores, ALIGNMENTS) if scores is not None else None
-        for alignment in align_corpus(trained, corpus, regions, split, config):
-            for snippet in snippets_of(alignment):
-                snippet_file.write(dump_json(snippet) + "\n")
-                runs += 1
-            if score_file is not None:
-                score_file.write(dump_json(scores_of(alignment)) + "\n")
-            importance.add(alignment)
-            if shown is not None:
-                shown.add(alignment)
-            sentences += 1
-            out_of_vocabulary += not alignment.positions
-            watch()
+        snippet_file = open_with_envelope(snippets, SNIPPETS)
+        writer = AlignmentWriter(snippet_file, open_with_envelope(scores, ALIGNMENTS) if scores is not None else None)
+        yield writer
     if words is not None:
-        write_text(words, "".join(dump_json(row) + "\n" for row in importance.table()))
-    return Written(runs, sentences, out_of_vocabulary, shown.images if shown else 0, shown.unreadable if shown else 0)
+        write_text(words, "".join(dump_json(row) + "\n" for row in writer.importance.table()))
+
+
+def format_alignments(alignments: Sequence[Alignment], *, as_json: bool) -> Iterator[str]:
+    """The snippets as one JSON array, or as lines of words, box in pixels and score, separated by tabs."""
+    snippets = [snippet for alignment in alignments for snippet in snippets_of(alignment)]
+    if as_json:
+        yield dump_json(snippets, indent=1)
+        return
+    for snippet in snippets:
+        box = " ".join(f"{side:.0f}" for side in snippet["box"])
+        yield f"{' '.join(snippet['words'])}\t{box}\t{snippet['score']:.3f}"

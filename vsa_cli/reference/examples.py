@@ -28,9 +28,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("A photograph and what is said of it, with the bundled model:",
          'vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/'),
         ("Snippets of all sentences of a split, with pages to look at:",
-         "vsa align embed/ corpus.json regions.h5 --split dev -o snippets.jsonl --html album/"),
+         "vsa align --corpus corpus.json --regions-file regions.h5 --split val --html album/"),
         ("The score of every word for every region, for vsa evaluate --boxes:",
-         "vsa align embed/ corpus.json regions.h5 --split dev --scores scores.jsonl"),
+         "vsa align --corpus corpus.json --regions-file regions.h5 --split val --scores scores.jsonl"),
     ),
     "train-gen": (
         ("The strongest model known here; after an interruption, go on:",
@@ -53,7 +53,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          'vsa retrieve "two dogs run in snow" photos/ --explain --format html -o found.html'),
         ("Sentences for a photograph:", "vsa retrieve --image photo.jpg --sentences sentences.txt"),
         ("A whole split both ways, and its recalls:",
-         "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split dev -o rankings.jsonl"),
+         "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split val -o rankings.jsonl"),
     ),
     "evaluate": (
         ("Captions against a corpus:", "vsa evaluate captions.json --references corpus.json --split dev"),
@@ -84,7 +84,7 @@ FILES = {
 
 ENVIRONMENT = {
     "VSA_MODEL": "The generator that vsa caption uses when --model is not given.",
-    "VSA_EMBED": "The alignment model that vsa retrieve and vsa align use when --model is not given.",
+    "VSA_EMBED_MODEL": "The alignment model that vsa retrieve and vsa align use when --model is not given.",
     "VSA_HOME": "A folder; the cache is kept in its cache/.",
     "XDG_CACHE_HOME": "Where the cache is kept, in vsa/, without VSA_HOME; by default ~/.cache.",
     "TORCH_HOME": "Where torch keeps downloaded weights; by default ~/.cache/torch.",

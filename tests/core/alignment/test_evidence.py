@@ -1,4 +1,4 @@
-"""The evidence that a region gathers from those inside it."""
+"""Evidence that a region gathers from the regions inside it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def draw(seed: int, words: int, regions: int) -> tuple[np.ndarray, np.ndarray]:
 
 @given(seed=st.integers(0, 10**6), words=st.integers(1, 6), regions=st.integers(2, 8))
 @settings(max_examples=40, deadline=None)
-def test_gathers_as_the_equation_says(seed: int, words: int, regions: int) -> None:
+def test_gathered_evidence_equals_the_equation(seed: int, words: int, regions: int) -> None:
     scores, boxes = draw(seed, words, regions)
     np.testing.assert_allclose(
         gather(scores, boxes, region_prior=0.7, area_exponent=0.4), naive(scores, boxes, 0.7, 0.4), rtol=1e-4, atol=1e-4
@@ -73,6 +73,6 @@ def test_single_region() -> None:
     assert gather(np.ones((3, 1)), np.array([[0, 0, 5, 5]]), region_prior=1.0, area_exponent=0.4).shape == (3, 1)
 
 
-def test_own_evidence_is_the_papers() -> None:
+def test_own_evidence_equals_the_scores() -> None:
     scores, boxes = draw(5, 3, 4)
     np.testing.assert_array_equal(evidence_of(boxes, AlignConfig(evidence="own"))(scores), scores.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The MRF against enumeration, and at its two ends."""
+"""The chain MRF against enumeration, and at the extremes of beta."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def value(psi: np.ndarray, assignment: tuple[int, ...], beta: float) -> float:
 @given(
     seed=st.integers(0, 10**6), words=st.integers(1, 5), regions=st.integers(1, 4), beta=st.sampled_from([0, 0.3, 2.0])
 )
-def test_it_finds_what_enumeration_finds(seed: int, words: int, regions: int, beta: float) -> None:
+def test_best_assignment_equals_enumeration(seed: int, words: int, regions: int, beta: float) -> None:
     psi = np.random.default_rng(seed).normal(size=(1, words, regions))
     found = best_assignments(psi, np.array([words]), beta)[0]
     best = max(value(psi[0], a, beta) for a in itertools.product(range(regions), repeat=words))
@@ -30,7 +30,7 @@ def test_it_finds_what_enumeration_finds(seed: int, words: int, regions: int, be
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(0, 10**6))
-def test_many_sentences_at_once_are_each_as_if_alone(lengths: list[int], seed: int) -> None:
+def test_batch_of_sentences_equals_each_alone(lengths: list[int], seed: int) -> None:
     psi = np.random.default_rng(seed).normal(size=(len(lengths), max(lengths), 3))
     together = best_assignments(psi, np.array(lengths), 0.5)
     for row, length in enumerate(lengths):
@@ -39,12 +39,12 @@ def test_many_sentences_at_once_are_each_as_if_alone(lengths: list[int], seed: i
         assert (together[row, length:] == -1).all()
 
 
-def test_without_beta_each_word_takes_its_best_region() -> None:
+def test_beta_zero_gives_each_word_its_best_region() -> None:
     psi = np.random.default_rng(0).normal(size=(4, 7, 5))
     assert np.array_equal(best_assignments(psi, np.full(4, 7), 0.0), psi.argmax(2))
 
 
-def test_a_large_beta_gives_the_sentence_one_region() -> None:
+def test_large_beta_gives_the_sentence_one_region() -> None:
     psi = np.random.default_rng(0).normal(size=(4, 7, 5))
     found = best_assignments(psi, np.full(4, 7), 1e6)
     assert np.array_equal(found, np.repeat(psi.sum(1).argmax(1)[:, None], 7, 1))

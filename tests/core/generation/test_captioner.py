@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 import vsa_cli
 from tests.conftest import Drawn
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.generation.captioner import caption_photos
 from vsa_cli.core.generation.results import Candidate, CaptionResult
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.store import ImageRegions
 

@@ -1,1 +1,1 @@
-"""Which words belong to which region: the chain MRF, and the snippets that it cuts sentences into."""
+"""Alignment of words with regions: the chain MRF, the snippets it cuts sentences into, and the `Embedder`."""

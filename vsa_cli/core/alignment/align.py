@@ -1,8 +1,11 @@
-"""Aligns every sentence of a split with the regions of its image."""
+"""Aligns the words of sentences with the regions of their image.
+
+R regions of an image, K known words of a sentence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +16,21 @@ from vsa_cli.core.alignment.evidence import evidence_of
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
+from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.search import Query
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import require_same_photograph
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
+
+_NO_SPLIT = ""
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright original."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +38,13 @@ class Alignment:
     """A sentence and the regions of its image.
 
     Attributes:
-        image: of the corpus.
-        sentence: of the corpus.
-        regions: of the image; R of them.
+        image: the image.
+        sentence: the sentence.
+        regions: the R regions of the image.
         positions: K indices into the sentence's tokens, of the words that the model knows; K may be 0.
         scores: (K, R) v_i . s_t.
-        evidence: (K, R) what the MRF weighs: the same, or gathered from the regions inside each.
-        choice: (K,) the MRF's region of each known word.
+        evidence: (K, R) the MRF's unary term: the scores, or the evidence gathered from the regions inside each.
+        choice: (K,) the region that the MRF assigns to each known word.
         magnitude: (K,) ||s_t|| before any normalisation.
     """
 
@@ -49,10 +61,10 @@ class Alignment:
 def align_corpus(
     trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> Iterator[Alignment]:
-    """Align every sentence of a split, in the corpus's order, those without a known word too.
+    """Align every sentence of a split, in the corpus's order, including those without a known word.
 
     Raises:
-        ArtifactError: the regions were described otherwise than the model's, or lack an image.
+        ArtifactError: the regions were not described as the model needs them, or lack an image.
     """
     trained.feature_spec.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
@@ -60,11 +72,27 @@ def align_corpus(
         yield from align_image(trained, image, regions[image.key], config)
 
 
+def align_photo(
+    trained: Trained[Embedding], photo: Photo, regions: ImageRegions, sentences: Sequence[str], config: AlignConfig
+) -> tuple[Alignment, ...]:
+    """Align sentences with the regions of a photograph that no corpus lists.
+
+    Raises:
+        DataError: the model knows no word of the sentences.
+    """
+    tokenized = tuple(Sentence(str(i), text, tuple(tokenize(text))) for i, text in enumerate(sentences))
+    image = Image(photo.path, photo.file.name, regions.width, regions.height, regions.sha256, _NO_SPLIT, tokenized)
+    alignments = tuple(align_image(trained, image, regions, config))
+    if not any(alignment.positions for alignment in alignments):
+        raise DataError(f"the model knows no word of {' '.join(sentences)!r}")
+    return alignments
+
+
 @torch.inference_mode()
 def align_image(
     trained: Trained[Embedding], image: Image, regions: ImageRegions, config: AlignConfig
 ) -> Iterator[Alignment]:
-    """Align every sentence of one image, those without a known word too."""
+    """Align every sentence of one image, including those without a known word."""
     known = [known_words(sentence, trained.vocabulary) for sentence in image.sentences]
     lengths = np.array([len(words) for words, _ in known if words], np.int64)
     if len(lengths):
@@ -95,7 +123,7 @@ def align_image(
 
 
 def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], tuple[int, ...]]:
-    """Ids of the words that the model knows, and where they stand among the sentence's tokens."""
+    """The ids of the words that the model knows, and their indices among the sentence's tokens."""
     words: list[int] = []
     positions: list[int] = []
     for position, token in enumerate(sentence.tokens):
@@ -103,3 +131,33 @@ def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], 
             words.append(word)
             positions.append(position)
     return words, tuple(positions)
+
+
+@dataclass(frozen=True)
+class WordBox:
+    """A word and the box that it fits best.
+
+    Attributes:
+        word: the word.
+        box: the box, in pixels of the upright original.
+        score: v_i . s_t of the box and the word.
+    """
+
+    word: str
+    box: Box
+    score: float
+
+
+@torch.inference_mode()
+def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegions) -> tuple[WordBox, ...]:
+    """The best box of each known word of a query, each word by itself."""
+    device = trained.model.W_m.weight.device
+    s = trained.model.encode_words(pack([query.ids]).to(device)).words
+    v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
+    scores = (s @ v.T).float().cpu().numpy()
+    best = evidence_of(regions.boxes, AlignConfig())(scores).argmax(1).tolist()
+    boxes = regions.boxes.astype(np.float64).round(2).tolist()
+    return tuple(
+        WordBox(word, tuple(boxes[region]), float(of_word[region]))
+        for word, region, of_word in zip(query.words, best, scores, strict=True)
+    )

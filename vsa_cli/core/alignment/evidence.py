@@ -1,14 +1,14 @@
-"""What a region has to say for a word when the regions inside it speak too. Knows no model: scores in, scores out.
+"""The unary term of the MRF, from the scores of words and regions. Independent of the model.
 
-A word's best region by v_i . s_t alone is a part: "dog" finds the muzzle, the most typical patch of it. A box that
-holds many regions which the word likes, and few that it dislikes, is the better answer. So the unary term of the
-MRF may be gathered over the regions that a box contains:
+By v_i . s_t alone, the best region of a word is a part of the object: for "dog", the muzzle, its most typical patch.
+A box that contains many regions with high scores, and few with low ones, is a better answer. So the unary term may be
+gathered over the regions that a box contains:
 
     psi_t(i) = a_i^(-gamma) sum_j c_ij (z_tj + tau),    c_ij = |box_i n box_j| / |box_j|
 
-where z_tj is v_j . s_t minus its mean over the regions, in standard deviations over the sentence, a_i the share of
-the photograph that box i covers, tau what a region counts for by itself, and gamma what a box pays for its size.
-No box drawn by a human takes part.
+where z_tj is v_j . s_t minus its mean over the regions, in standard deviations over the sentence; a_i is the share of
+the photograph that box i covers; tau (`region_prior`) is what each region counts for by itself; and gamma
+(`area_exponent`) is the penalty on the area of a box. No human annotation of boxes is used.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import AlignConfig
 
-_FLAT = 1e-6  # scores that differ by less say nothing about place
+_FLAT = 1e-6  # scores that differ by less do not distinguish regions
 
-Weigh = Callable[[NDArray[np.floating]], NDArray[np.float32]]
-"""(K, R) v_i . s_t of a sentence's K words to (K, R) psi."""
+UnaryTerm = Callable[[NDArray[np.floating]], NDArray[np.float32]]
+"""From (K, R) v_i . s_t of a sentence's K words to (K, R) psi."""
 
 
-def evidence_of(boxes: Boxes, config: AlignConfig) -> Weigh:
-    """What the regions of an image say for the words of each of its sentences.
+def evidence_of(boxes: Boxes, config: AlignConfig) -> UnaryTerm:
+    """The unary term for the sentences of one image.
 
     Args:
         boxes: (R, 4) in pixels; region 0 is the whole image.
-        config: `own` evidence, or `contained` with its `lift` (tau) and `size_cost` (gamma).
+        config: `own` evidence, or `contained` with its `region_prior` (tau) and `area_exponent` (gamma).
     """
     if config.evidence == "own":
         return lambda scores: scores.astype(np.float32)

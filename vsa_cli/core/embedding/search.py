@@ -1,34 +1,47 @@
-"""Scores of many sentences for many images, in chunks: memory is bounded by a chunk, not by the whole."""
+"""Image–sentence scores of many pairs, and search by them, in chunks that bound the memory.
+
+L sentences of N words in all, K images of R regions, H the size of the common space.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.alignment.evidence import evidence_of
-from vsa_cli.core.config import AlignConfig
+from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.batches import Packed, Pairs, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import sentence_scores, word_scores
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.io.text import numbered_lines
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
 from vsa_cli.core.regions.store import ImageRegions, pad
 
-_IMAGES = 1000  # images whose regions are embedded, once, and compared with all sentences
-_SENTENCES = 500  # embedded, and compared with these images, at once
-_PART = 100  # images embedded at once
+_IMAGES = 1000  # images embedded, then compared with all sentences
+_SENTENCES = 500  # sentences embedded and compared together
+_PART = 100  # images embedded together: their descriptors are float32 meanwhile
+_MAX_SENTENCES, _MAX_CHARACTERS = 1_000_000, 10_000
 
 
 @dataclass(frozen=True)
-class _Said:
-    """L sentences embedded: (N, H) words, the sentence of each, and (L, H) sentences as such."""
+class EncodedSentences:
+    """L sentences in the common space.
+
+    Attributes:
+        words: (N, H), s_t of each word.
+        packed: the sentence of each word.
+        whole: (L, H) vectors of whole sentences; None for a model without them.
+    """
 
     words: Tensor
     packed: Packed
@@ -36,88 +49,99 @@ class _Said:
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """K images embedded: (K, R, H) regions, and (K, H) images as such."""
+class EncodedImages:
+    """K images in the common space.
+
+    Attributes:
+        regions: (K, R, H), v_i of each region.
+        whole: (K, H) vectors of whole images; None for a model without them.
+    """
 
     regions: Tensor
     whole: Tensor | None
 
 
-def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor:
-    """(L, K): the model's score of each sentence for each image, by words and regions and, if it has it, as a whole.
-
-    Args:
-        model: in whatever mode.
-        packed: L sentences.
-        regions: (K, R, D) float32 descriptors, region 0 the whole image.
-    """
-    return _compare(model, _encode_said(model, packed), _encode_shown(model, regions))
-
-
-def _encode_said(model: Embedding, packed: Packed) -> _Said:
+def encode_sentences(model: Embedding, packed: Packed) -> EncodedSentences:
+    """Encode L sentences."""
     encoded = model.encode_words(packed)
     whole = model.encode_sentences(encoded.context, packed) if model.config.whole_weight > 0 else None
-    return _Said(encoded.words, packed, whole)
+    return EncodedSentences(encoded.words, packed, whole)
 
 
-def _encode_shown(model: Embedding, regions: Tensor) -> _Shown:
+def encode_images(model: Embedding, regions: Tensor) -> EncodedImages:
+    """Encode K images from (K, R, D) float32 descriptors, region 0 being the whole image."""
     whole = model.encode_whole_images(regions[:, 0]) if model.config.whole_weight > 0 else None
-    return _Shown(model.encode_regions(regions), whole)
+    return EncodedImages(model.encode_regions(regions), whole)
 
 
-def _compare(model: Embedding, said: _Said, shown: _Shown) -> Tensor:
-    by_word = _accurate(word_scores(said.words, shown.regions))
+def compare(model: Embedding, sentences: EncodedSentences, images: EncodedImages) -> Tensor:
+    """(L, K) scores: words against regions and, where the model has them, whole sentences against whole images."""
+    by_word = _float32(word_scores(sentences.words, images.regions))
     mean = model.config.similarity == "cosine"
-    scores = sentence_scores(by_word, said.packed.sentence, said.packed.count, mean=mean)
-    if said.whole is None or shown.whole is None:
+    scores = sentence_scores(by_word, sentences.packed.sentence, sentences.packed.count, mean=mean)
+    if sentences.whole is None or images.whole is None:
         return scores
-    share = model.config.whole_weight
-    return (1 - share) * scores + share * _accurate(said.whole @ shown.whole.T)
+    weight = model.config.whole_weight
+    return (1 - weight) * scores + weight * _float32(sentences.whole @ images.whole.T)
 
 
-def _accurate(scores: Tensor) -> Tensor:
-    # bfloat16 is for products; sums of many words and a softmax want more
+def _float32(scores: Tensor) -> Tensor:
+    # bfloat16 is precise enough for the products, but not for sums over words or a softmax
     return scores.float() if scores.dtype == torch.bfloat16 else scores
 
 
+def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor:
+    """(L, K) scores of each sentence for each image.
+
+    Args:
+        model: the model, in training or evaluation mode.
+        packed: L sentences.
+        regions: (K, R, D) float32 descriptors, region 0 being the whole image.
+    """
+    return compare(model, encode_sentences(model, packed), encode_images(model, regions))
+
+
 def score_pairs(model: Embedding, pairs: Pairs) -> NDArray[np.float32]:
-    """(M, K): every sentence of a split for every image of it."""
+    """(M, K) scores of every sentence of a split for every image of it."""
     return np.concatenate([scores for _, scores in score_strips(model, pairs)], axis=1)
 
 
 def score_strips(model: Embedding, pairs: Pairs) -> Iterator[tuple[range, NDArray[np.float32]]]:
-    """Some images at a time, and every sentence's scores for them, (M, images): memory for one such strip."""
+    """The score matrix in strips of some images each: (their indices, (M, images) scores of all sentences).
+
+    One strip is in memory at a time.
+    """
     device = model.W_m.weight.device
     sentences, images = len(pairs.sentences), len(pairs.regions)
     for first in range(0, images, _IMAGES):
         columns = range(first, min(first + _IMAGES, images))
         strip = np.empty((sentences, len(columns)), np.float32)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-            shown = _encode_block(model, pairs.regions[first : columns.stop])
+            encoded = _encode_in_parts(model, pairs.regions[first : columns.stop])
             for start in range(0, sentences, _SENTENCES):
                 rows = slice(start, start + _SENTENCES)
-                said = _encode_said(model, pack(pairs.sentences[rows]).to(device))
-                strip[rows] = _compare(model, said, shown).cpu().numpy()
+                packed = pack(pairs.sentences[rows]).to(device)
+                strip[rows] = compare(model, encode_sentences(model, packed), encoded).cpu().numpy()
         yield columns, strip
 
 
-def _encode_block(model: Embedding, regions: Tensor) -> _Shown:
-    """(K, R, D) float16 descriptors of many images, embedded part by part."""
+def _encode_in_parts(model: Embedding, regions: Tensor) -> EncodedImages:
+    """Encode (K, R, D) float16 descriptors of many images."""
     device = model.W_m.weight.device
-    parts = [_encode_shown(model, part.to(device).float()) for part in torch.split(regions, _PART)]
+    parts = [encode_images(model, part.to(device).float()) for part in torch.split(regions, _PART)]
     whole = [part.whole for part in parts if part.whole is not None]
-    return _Shown(torch.cat([part.regions for part in parts]), torch.cat(whole) if whole else None)
+    return EncodedImages(torch.cat([part.regions for part in parts]), torch.cat(whole) if whole else None)
 
 
 def recall_both_ways(
     scores: NDArray[np.float32], image: NDArray[np.int64], out_of_vocabulary: int = 0
 ) -> dict[str, float]:
-    """R@1/5/10, median and mean rank of both directions, and their sum `rsum`, in percent.
+    """R@1/5/10, median and mean rank in both directions, and the sum of the recalls, `rsum`, in percent.
 
     Args:
-        scores: (M, K) sentence by image.
-        image: (M,) the image of each sentence; an image of which no sentence is left ranks behind them all.
-        wordless: sentences that were left with no word: ranked last.
+        scores: (M, K), sentence by image.
+        image: (M,), the image of each sentence; an image without a sentence ranks behind all others.
+        out_of_vocabulary: the number of sentences without a known word, which rank last.
     """
     sentences, images = scores.shape
     search = best_ranks(scores, image)
@@ -131,103 +155,94 @@ def recall_both_ways(
     return {f"i2t_{n}": v for n, v in i2t.items()} | {f"t2i_{n}": v for n, v in t2i.items()} | {"rsum": rsum}
 
 
-_PHOTOS = 64  # compared at once
+@dataclass(frozen=True)
+class Query:
+    """A sentence to search by.
+
+    Attributes:
+        text: the sentence as written.
+        words: its words that the model knows, in order.
+        ids: their ids in the model's vocabulary.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+
+
+def read_query(text: str, vocabulary: Vocabulary) -> Query:
+    """Tokenize a sentence and look its words up.
+
+    Raises:
+        DataError: the sentence has no word that the model knows.
+    """
+    tokens = tokenize(text)
+    words = [token for token in tokens if vocabulary.encode([token])]
+    if not words:
+        known = f"the model knows no word of {' '.join(tokens)!r}" if tokens else "the query contains no word"
+        raise DataError(known)
+    return Query(text, tuple(words), tuple(vocabulary.encode(words)))
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A photograph found.
+    """A photograph found by a query: its index among those searched, the photograph, and its score."""
 
-    Attributes:
-        path: as shown.
-        score: the model's.
-        words: for each known word of the query its best box, in pixels of the original, and its score there.
-    """
-
-    path: str
+    index: int
+    photo: Photo
     score: float
-    words: tuple[tuple[str, tuple[float, float, float, float], float], ...]
-
-
-def known_query(trained: Trained[Embedding], tokens: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The words of a query that the model knows, and their ids.
-
-    Raises:
-        DataError: it knows none.
-    """
-    known = [token for token in tokens if trained.vocabulary.encode([token])]
-    if not known:
-        said = f"the model knows no word of {' '.join(tokens)!r}" if tokens else "the query has no word in it"
-        raise DataError(said)
-    return known, trained.vocabulary.encode(known)
 
 
 @torch.inference_mode()
 def search_images(
-    trained: Trained[Embedding], tokens: Sequence[str], gallery: Sequence[tuple[str, ImageRegions]], top: int
+    trained: Trained[Embedding], query: Query, images: Sequence[tuple[Photo, ImageRegions]], top: int
 ) -> list[Hit]:
-    """The photographs that a sentence describes best, best first.
-
-    Args:
-        trained: the model.
-        tokens: of the sentence.
-        gallery: what each photograph is shown as, and its regions.
-        top: how many to return.
-
-    Raises:
-        DataError: the model knows no word of the sentence.
-    """
-    words, ids = known_query(trained, tokens)
-    scores = np.concatenate([_score(trained, ids, [r for _, r in part]) for part in _parts(gallery)])
-    best = np.argsort(-scores, kind="stable")[:top]
-    return [Hit(gallery[i][0], float(scores[i]), _explain(trained, words, ids, gallery[i][1])) for i in best]
+    """The `top` photographs that a query describes best, best first; of equals, the first given."""
+    model = trained.model
+    packed = pack([query.ids]).to(model.W_m.weight.device)
+    sentence = encode_sentences(model, packed)
+    scores = np.empty(len(images), np.float32)
+    for start in range(0, len(images), _IMAGES):
+        rows = slice(start, start + _IMAGES)
+        descriptors = torch.from_numpy(pad([regions.descriptors for _, regions in images[rows]]))
+        scores[rows] = compare(model, sentence, _encode_in_parts(model, descriptors))[0].cpu().numpy()
+    best = np.argsort(-scores, kind="stable")[:top].tolist()
+    return [Hit(index, images[index][0], float(scores[index])) for index in best]
 
 
 @torch.inference_mode()
 def search_sentences(
-    trained: Trained[Embedding], regions: ImageRegions, sentences: Sequence[Sequence[str]]
+    trained: Trained[Embedding], regions: ImageRegions, sentences: Sequence[str]
 ) -> NDArray[np.float32]:
-    """(M,) the score of each sentence for a photograph; minus infinity for one without a known word."""
+    """(M,) scores of M sentences for a photograph; minus infinity for a sentence without a known word."""
+    model, device = trained.model, trained.model.W_m.weight.device
     scores = np.full(len(sentences), -np.inf, np.float32)
-    ids = [trained.vocabulary.encode(tokens) for tokens in sentences]
-    known = [i for i, words in enumerate(ids) if words]
-    device = trained.model.W_m.weight.device
-    described = _tensor(regions)[None].to(device)
-    for start in range(0, len(known), 1000):
-        part = known[start : start + 1000]
-        packed = pack([ids[i] for i in part]).to(device)
-        scores[part] = combined_scores(trained.model, packed, described)[:, 0].cpu().numpy()
+    ids = [trained.vocabulary.encode(tokenize(sentence)) for sentence in sentences]
+    known = [index for index, words in enumerate(ids) if words]
+    image = encode_images(model, torch.from_numpy(regions.descriptors)[None].to(device).float())
+    for start in range(0, len(known), _SENTENCES):
+        rows = known[start : start + _SENTENCES]
+        packed = pack([ids[row] for row in rows]).to(device)
+        scores[rows] = compare(model, encode_sentences(model, packed), image)[:, 0].cpu().numpy()
     return scores
 
 
-def _score(trained: Trained[Embedding], ids: list[int], images: list[ImageRegions]) -> NDArray[np.float32]:
-    padded = torch.from_numpy(pad([image.descriptors for image in images])).float()
-    device = trained.model.W_m.weight.device
-    found: NDArray[np.float32] = (
-        combined_scores(trained.model, pack([ids]).to(device), padded.to(device))[0].cpu().numpy()
-    )
-    return found
+def read_sentence_list(path: Path) -> list[str]:
+    """The lines of a UTF-8 text file or pipe that are not blank: one sentence per line.
 
-
-def _explain(
-    trained: Trained[Embedding], words: list[str], ids: list[int], image: ImageRegions
-) -> tuple[tuple[str, tuple[float, float, float, float], float], ...]:
-    device = trained.model.W_m.weight.device
-    s = trained.model.encode_words(pack([ids]).to(device)).words
-    v = trained.model.encode_regions(_tensor(image).to(device))
-    scores = (s @ v.T).float().cpu().numpy()
-    place = evidence_of(image.boxes, AlignConfig())(scores).argmax(1).tolist()
-    boxes = image.boxes.astype(np.float64).round(2).tolist()
-    return tuple(
-        (word, tuple(boxes[region]), float(of_word[region]))
-        for word, region, of_word in zip(words, place, scores, strict=True)
-    )
-
-
-def _tensor(image: ImageRegions) -> Tensor:
-    return torch.from_numpy(image.descriptors).float()
-
-
-def _parts(gallery: Sequence[tuple[str, ImageRegions]]) -> Iterator[Sequence[tuple[str, ImageRegions]]]:
-    for start in range(0, len(gallery), _PHOTOS):
-        yield gallery[start : start + _PHOTOS]
+    Raises:
+        DataError: the file cannot be read, or holds too many or too long sentences.
+    """
+    sentences: list[str] = []
+    try:
+        with path.open("rb") as file:
+            for where, line in numbered_lines(file, str(path)):
+                text = line.decode("utf-8-sig").rstrip("\r\n")
+                if len(text) > _MAX_CHARACTERS:
+                    raise DataError(f"{where}: a sentence of {len(text)} characters; the limit is {_MAX_CHARACTERS}")
+                if len(sentences) == _MAX_SENTENCES:
+                    raise DataError(f"{where}: more than {_MAX_SENTENCES} sentences")
+                sentences.append(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {reason(error)}") from error
+    return sentences

@@ -1,10 +1,9 @@
-"""Alignments as pages show them: the boxes that some word chose, and each word with its own."""
+"""Cards of alignments: the boxes that words were aligned with, and each word with its box."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from vsa_cli.core.alignment.align import Alignment
@@ -13,90 +12,91 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, number_boxes
 from vsa_cli.output.html.gallery import Album, album
 
-READING = (
-    "A word has the colour and the number of the box that it was aligned with; 0 is the whole photograph. "
-    "The heavier a word is set, the more it says about what is seen. Point at a word, or tap it, to see its box alone."
+_TITLE = "Words and their boxes"
+_READING = (
+    "Each word has the colour and the number of the box that it was aligned with; 0 is the whole photograph. "
+    "The bolder a word, the more visual it is. Point at or tap a word to see its box alone."
 )
-"""How to read a page of alignments."""
 
 
-@dataclass(frozen=True)
-class Pages:
-    """An album that is asked for.
+class AlignmentAlbum:
+    """Collects the sentences of one image after the other into the pages of an album; `alignment_album` opens it.
 
     Attributes:
-        folder: where it goes.
-        limit: photographs shown at most; None for all.
-        workers: photographs in work at once.
-        complain: told of each photograph that cannot be read, in one line.
+        images: the number of images shown so far.
+        sentences: the number of their sentences.
     """
 
-    folder: Path
-    limit: int | None
-    workers: int
-    complain: Callable[[str], None]
-
-
-class Shown:
-    """Gathers the sentences of one image after the other for an album.
-
-    Attributes:
-        images: shown so far.
-        sentences: of those.
-    """
-
-    def __init__(self, book: Album, corpus: Corpus, limit: int | None) -> None:
-        self._album, self._corpus, self._limit = book, corpus, limit
-        self._open: list[Alignment] = []
+    def __init__(self, pages: Album, corpus: Corpus, limit: int | None) -> None:
+        self._pages, self._corpus, self._limit = pages, corpus, limit
+        self._pending: list[Alignment] = []
         self.images = self.sentences = 0
 
     @property
     def unreadable(self) -> int:
-        """How many of the images are without their picture."""
-        return self._album.failed
+        """The number of images whose photograph could not be read."""
+        return self._pages.failed
 
     def add(self, alignment: Alignment) -> None:
-        """The next sentence, of the same image or of the next."""
-        if self._open and self._open[0].image.key != alignment.image.key:
-            self.turn()
+        """Add the next sentence, of the same image or of the next."""
+        if self._pending and self._pending[0].image.key != alignment.image.key:
+            self.end_image()
         if self._limit is None or self.images < self._limit:
-            self._open.append(alignment)
+            self._pending.append(alignment)
 
-    def turn(self) -> None:
-        """No more sentences of this image will come."""
-        if self._open:
-            self._album.add(card_of(self._corpus.path(self._open[0].image), self._open))
+    def end_image(self) -> None:
+        """Add the card of the image whose sentences have been added."""
+        if self._pending:
+            self._pages.add(alignment_card(self._corpus.path(self._pending[0].image), self._pending))
             self.images += 1
-            self.sentences += len(self._open)
-            self._open = []
+            self.sentences += len(self._pending)
+            self._pending = []
 
 
 @contextmanager
-def showing(pages: Pages, corpus: Corpus, split: str, config: AlignConfig) -> Iterator[Shown]:
-    """An album of alignments, written while they come; it appears when the block ends well.
+def alignment_album(
+    folder: Path,
+    corpus: Corpus,
+    split: str,
+    config: AlignConfig,
+    *,
+    limit: int | None,
+    workers: int,
+    complain: Callable[[str], None],
+) -> Iterator[AlignmentAlbum]:
+    """Open an album of alignments, which appears when the block ends without an error.
+
+    Args:
+        folder: the folder of the album.
+        corpus: the corpus of the images.
+        split: the corpus split.
+        config: the settings of the alignment.
+        limit: the number of photographs to show, at most; None shows all.
+        workers: photographs processed at the same time.
+        complain: called with one line for each photograph that cannot be read.
 
     Raises:
         DataError: the folder cannot be written.
     """
-    with album(pages.folder, pages.workers, pages.complain) as book:
-        shown = Shown(book, corpus, pages.limit)
+    with album(folder, workers, complain) as pages:
+        shown = AlignmentAlbum(pages, corpus, limit)
         yield shown
-        shown.turn()
-        book.finish(header_of(split, config.beta, shown.images, shown.sentences))
+        shown.end_image()
+        facts = (f"split {split}", f"{shown.images:,} photographs", f"{shown.sentences:,} sentences")
+        pages.finish(Header(_TITLE, (*facts, f"β {config.beta:g}"), _READING))
 
 
-def header_of(split: str, beta: float, photographs: int, sentences: int) -> Header:
-    """The head of an album of alignments."""
-    facts = (f"split {split}", f"{photographs:,} photographs", f"{sentences:,} sentences", f"β {beta:g}")
-    return Header("Words and their boxes", facts, READING)
+def photo_header(config: AlignConfig) -> Header:
+    """The header of a page of one photograph."""
+    return Header(_TITLE, (f"β {config.beta:g}",), _READING)
 
 
-def card_of(photo: Path, alignments: Sequence[Alignment]) -> Card:
-    """A photograph with all its sentences; words weigh by ||s_t||, before any normalisation.
+def alignment_card(photo: Path, alignments: Sequence[Alignment]) -> Card:
+    """The card of a photograph with its sentences; words are weighted by ||s_t||, before any normalisation.
 
     Args:
         photo: the file.
-        alignments: of every sentence of one image; at least one.
+        alignments: the alignments of the sentences of one image; at least one.
     """
     image, regions = alignments[0].image, alignments[0].regions
     numbers = number_boxes((region for one in alignments for region in one.choice.tolist()), 0)

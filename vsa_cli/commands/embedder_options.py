@@ -1,0 +1,62 @@
+"""What `vsa retrieve` and `vsa align` share: the options of the alignment model, and its loading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vsa_cli.options import UsageError
+
+if TYPE_CHECKING:
+    from vsa_cli.core.alignment.embedder import Embedder
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.html.cards import Card, Header
+
+STORED_SPLIT, OUTPUT = "Stored split", "Output"
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", "-m", metavar="DIR", envvar="VSA_EMBED_MODEL", help="Alignment model (default: the bundled model)."
+    ),
+]
+RegionsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="regions.h5 of the --corpus.", rich_help_panel=STORED_SPLIT)
+]
+
+
+def open_embedder(
+    model: Path | None, *, device: str, cache_dir: Path | None, no_cache: bool, threads: int, cnn_weights: Path | None
+) -> Embedder:
+    """Load the alignment model that the options name."""
+    from vsa_cli.core.alignment.embedder import load_embedder
+
+    cache = False if no_cache else cache_dir or True
+    return load_embedder(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights)
+
+
+def check_model_variable(model: Path | None) -> None:
+    """Refuse the environment variable of version 0.1.
+
+    Raises:
+        UsageError: it is set, and nothing else names a model.
+    """
+    if model is None and os.environ.get("VSA_EMBED"):
+        raise UsageError("the environment variable VSA_EMBED is now called VSA_EMBED_MODEL; set that instead")
+
+
+def write_pages(console: Console, header: Header, cards: Iterable[Card], output: Path | None, threads: int) -> int:
+    """Write cards as one page, or as a folder of pages; return how many photographs could not be read."""
+    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.html.document import Pages, is_folder
+
+    pages = Pages(lambda: header, cards, console.warn)
+    if output is not None and is_folder(output):
+        pages.fill(output, threads or os.cpu_count() or 1)
+    else:
+        report_lines(pages.lines(), output)
+    return pages.failed
