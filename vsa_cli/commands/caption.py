@@ -181,7 +181,8 @@ def caption(
     from vsa_cli.core.io.sources import read_list
     from vsa_cli.core.regions.cache import cache_folder
     from vsa_cli.output.caption_writer import Delivery, Outputs
-    from vsa_cli.output.console import Console, report_captions
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.reports import report_captions
 
     set_threads(threads)
     console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1

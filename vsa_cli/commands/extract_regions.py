@@ -80,7 +80,8 @@ def extract_regions(
     from vsa_cli.core.regions.encoder import PhotoEncoder
     from vsa_cli.core.regions.extract import SHARD, extract_regions, prepare_output
     from vsa_cli.core.regions.plan import Files, plan_extraction
-    from vsa_cli.output.console import Console, print_data, print_extraction, report_extraction
+    from vsa_cli.output.console import Console, print_data
+    from vsa_cli.output.reports import print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = Files(images, cnn_weights, detector_weights, boxes)
