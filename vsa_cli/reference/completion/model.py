@@ -71,7 +71,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command; `repeats` says whether its last argument may be repeated."""
+    """A command; `repeats` is true if its last argument may be repeated."""
 
     name: str
     summary: str
