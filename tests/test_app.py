@@ -1,4 +1,4 @@
-"""The front door: help, version, errors, exit codes."""
+"""The app: help, version, errors, exit codes, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tests.conftest import Drawn
 from tests.processes import running
 from vsa_cli import __version__
 from vsa_cli.app import app
+from vsa_cli.core.errors import ConfigError
+from vsa_cli.options import option_names
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -31,19 +33,62 @@ def test_version_is_printed_on_stdout(vsa: Run) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_ends_with_zero(vsa: Run, command: str, flag: str) -> None:
+def test_help_has_an_example_and_exits_with_0(vsa: Run, command: str, flag: str) -> None:
     result = vsa(command, flag)
     assert result.exit_code == 0
     assert "Example: vsa" in result.stdout
 
 
-def test_unknown_command_is_wrong_usage_with_a_suggestion(vsa: Run) -> None:
+def test_help_shows_the_usual_options_first_and_the_others_under_their_headings(vsa: Run) -> None:
+    lines = vsa("extract-regions", "--help").stdout.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings[:2] == ["Arguments:", "Options:"]
+    assert {"Runtime:", "Output:"} <= set(headings)
+    assert lines.index("Runtime:") < next(number for number, line in enumerate(lines) if "--device" in line)
+    assert lines[-1].strip().startswith("Example: vsa extract-regions")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_screen_and_a_half_or_has_headings(vsa: Run, command: str) -> None:
+    lines = vsa(command, "--help").stdout.splitlines()
+    headings = [number for number, line in enumerate(lines) if line.endswith(":") and not line.startswith(" ")]
+    usual = headings[2] if len(headings) > 2 else len(lines)
+    assert usual <= 75, "the rest under headings: rich_help_panel"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("`json` contradicts `artifact`; `vsa prep` makes one", "--json contradicts ARTIFACT; `vsa prep` makes one"),
+        ("`beam` is not a setting of this command", "`beam` is not a setting of this command"),
+    ],
+)
+def test_errors_of_core_name_settings_by_the_options_of_the_running_command(
+    vsa: Run, monkeypatch: pytest.MonkeyPatch, message: str, shown: str
+) -> None:
+    def fail(_: Path) -> None:
+        raise ConfigError(message)
+
+    monkeypatch.setattr("vsa_cli.core.inspect.describe_artifact", fail)
+    result = vsa("info", "corpus.json")
+    assert (result.exit_code, result.stderr) == (2, f"vsa: {shown}\n")
+
+
+def test_option_names_are_the_first_long_names_and_the_metavariables() -> None:
+    parameters = typer.main.get_command(app).commands["caption"].params  # type: ignore[attr-defined]
+    names = option_names(parameters)
+    assert names["max_length"] == "--max-len"
+    assert names["output"] == "--output"
+    assert names["photos"] == "PHOTO|DIR|-"
+
+
+def test_unknown_command_is_a_usage_error_with_a_suggestion(vsa: Run) -> None:
     result = vsa("captoin")
     assert result.exit_code == 2
     assert "caption" in result.stderr
 
 
-def test_a_missing_input_is_one_line_on_stderr(vsa_process: Process, tmp_path: Path) -> None:
+def test_missing_input_is_one_line_on_stderr(vsa_process: Process, tmp_path: Path) -> None:
     done = vsa_process("train-gen", tmp_path / "none.json", tmp_path / "none.h5", "-o", tmp_path / "gen")
     assert done.returncode == 1
     assert done.stdout == b""
@@ -53,7 +98,7 @@ def test_a_missing_input_is_one_line_on_stderr(vsa_process: Process, tmp_path: P
     assert "none.json" in lines[0]
 
 
-def test_an_existing_output_is_kept_without_force(vsa: Run, drawn: Drawn) -> None:
+def test_existing_output_is_kept_without_force(vsa: Run, drawn: Drawn) -> None:
     before = drawn.corpus.read_bytes()
     result = vsa("prep", drawn.captions, "--images", drawn.photos, "-o", drawn.corpus)
     assert result.exit_code == 2
@@ -62,7 +107,7 @@ def test_an_existing_output_is_kept_without_force(vsa: Run, drawn: Drawn) -> Non
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu"])
-def test_a_device_that_is_not_there_is_refused(vsa: Run, drawn: Drawn, device: str) -> None:
+def test_unavailable_device_is_an_error(vsa: Run, drawn: Drawn, device: str) -> None:
     result = vsa("caption", drawn.photos / "000.png", "--model", drawn.model, "--device", device)
     assert result.exit_code == (4 if device.startswith("cuda") else 2)
     assert device in result.stderr
@@ -75,14 +120,14 @@ def test_a_device_that_is_not_there_is_refused(vsa: Run, drawn: Drawn, device: s
         ("train-embed", "--learning-rate", "inf"),
         ("train-embed", "--weight-decay", "inf"),
         ("train-embed", "--batch-size", 10**20),
-        ("train-embed", "--seed", 10**13),  # times a million and some, it is more than torch takes
+        ("train-embed", "--seed", 10**13),  # times a million, it exceeds what torch accepts
         ("train-gen", "--learning-rate", "inf"),
         ("train-gen", "--batch-size", 10**20),
         ("align", "--beta", "inf"),
         ("align", "--threads", 100_000),
     ],
 )
-def test_a_number_beyond_all_use_is_wrong_usage(
+def test_number_out_of_range_is_a_usage_error(
     vsa: Run, drawn: Drawn, tmp_path: Path, command: str, option: str, value: object
 ) -> None:
     result = vsa(command, drawn.corpus, drawn.regions, "-o", tmp_path / "out", option, value)
@@ -91,7 +136,7 @@ def test_a_number_beyond_all_use_is_wrong_usage(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
+def test_closed_pipe_ends_the_command_silently(drawn: Drawn) -> None:
     command = f"{sys.executable} -m vsa_cli caption {drawn.photos} --batch-size 1 --model {drawn.model} | head -1"
     shell = ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"]
     done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True)
@@ -101,7 +146,7 @@ def test_a_reader_that_leaves_ends_it_quietly(drawn: Drawn) -> None:
     assert done.stderr == ""
 
 
-def test_a_path_that_no_room_foresaw_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_unforeseen_os_error_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for words in (
         ("caption", drawn.photos, "--model", drawn.model, "-o"),
         ("prep", drawn.captions, "--images", "x", "-o"),
@@ -112,7 +157,7 @@ def test_a_path_that_no_room_foresaw_is_one_line(vsa: Run, drawn: Drawn, tmp_pat
         assert "File name too long" in result.stderr
 
 
-def test_a_stdout_without_room_is_one_line(drawn: Drawn) -> None:
+def test_full_disk_behind_stdout_is_one_line(drawn: Drawn) -> None:
     for words in (["info", drawn.corpus], ["caption", drawn.photos / "000.png", "--model", drawn.model]):
         with Path("/dev/full").open("w") as full:
             command = [sys.executable, "-m", "vsa_cli", *map(str, words)]
@@ -121,7 +166,7 @@ def test_a_stdout_without_room_is_one_line(drawn: Drawn) -> None:
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion zsh", "caption --help"])
-def test_a_help_that_nobody_takes_ends_as_data_do(words: str) -> None:
+def test_help_handles_closed_pipe_and_full_disk_like_data(words: str) -> None:
     command = f"{sys.executable} -m vsa_cli {words}"
     shell = ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}; {command} > /dev/full; echo $?"]
     done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True)
@@ -129,24 +174,24 @@ def test_a_help_that_nobody_takes_ends_as_data_do(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("closed", "code", "says"),
+    ("closed", "code", "message"),
     [("<&-", 0, ""), ("2>&-", 0, ""), (">&-", 1, "vsa: stdout: cannot write: Bad file descriptor\n")],
 )
-def test_a_stream_that_the_shell_closed_costs_only_itself(drawn: Drawn, closed: str, code: int, says: str) -> None:
+def test_closed_standard_stream_affects_only_itself(drawn: Drawn, closed: str, code: int, message: str) -> None:
     command = f"{sys.executable} -m vsa_cli caption {drawn.photos / '000.png'} --model {drawn.model} {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (code, says)
+    assert (done.returncode, done.stderr) == (code, message)
     assert bool(done.stdout) == (code == 0)
 
 
-def test_a_list_on_a_closed_stdin_is_one_line(drawn: Drawn) -> None:
+def test_list_on_a_closed_stdin_is_one_line(drawn: Drawn) -> None:
     command = f"{sys.executable} -m vsa_cli caption - --model {drawn.model} <&-"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "vsa: stdin: cannot read: Bad file descriptor\n"
 
 
-def test_names_that_are_not_utf8_come_out_with_their_bytes_in_any_locale(drawn: Drawn, tmp_path: Path) -> None:
+def test_file_names_that_are_not_utf8_keep_their_bytes_in_every_locale(drawn: Drawn, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
     command = [sys.executable, "-m", "vsa_cli", "caption", str(tmp_path), "--model", str(drawn.model)]
@@ -157,7 +202,7 @@ def test_names_that_are_not_utf8_come_out_with_their_bytes_in_any_locale(drawn: 
         assert done.stdout.startswith(os.fsencode(tmp_path) + b"/caf\xe9.png\t")
 
 
-def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: Path) -> None:
+def test_interrupt_exits_with_130_and_leaves_no_partial_file(drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "gen"
     command = ("train-gen", drawn.corpus, drawn.regions, "-o", out, "--epochs", 5000)
     with running(*command, stderr=subprocess.PIPE, text=True) as process:
@@ -170,44 +215,44 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(drawn: Drawn, tmp_path: P
     assert not [path for path in out.iterdir() if path.name.endswith(".part")]
 
 
-STRUCK = """
+INTERRUPTED = """
 import signal, sys, time
 import typer.main
 from vsa_cli import app
 from vsa_cli.core import inspect
 
-class Dying:
+class Interrupting:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
-def raises(*_):
+def raise_it(*_):
     signal.raise_signal(signal.SIGINT)
 
-def makes_another_error(*_):
+def replace_it(*_):
     try:
         signal.raise_signal(signal.SIGINT)
     except KeyboardInterrupt:
         raise ValueError from None
 
-def ignores(*_):
-    Dying()
+def lose_it(*_):
+    Interrupting()
     time.sleep(60)
 
-{where} = {strike}
+{where} = {interrupt}
 sys.argv = ["vsa", "info", "corpus.json"]
 app.main()
 """
 
 
-@pytest.mark.parametrize("strike", ["raises", "makes_another_error", "ignores"])
+@pytest.mark.parametrize("interrupt", ["raise_it", "replace_it", "lose_it"])
 @pytest.mark.parametrize("where", ["inspect.describe_artifact", "typer.main.get_command"])
-def test_an_interrupt_ends_with_130_wherever_it_strikes(where: str, strike: str) -> None:
-    code = STRUCK.format(where=where, strike=strike)
+def test_interrupt_anywhere_exits_with_130(where: str, interrupt: str) -> None:
+    code = INTERRUPTED.format(where=where, interrupt=interrupt)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_an_interrupt_after_the_end_changes_nothing() -> None:
+def test_interrupt_after_the_end_has_no_effect() -> None:
     code = (
         "import signal, sys; from vsa_cli import app; sys.argv = ['vsa', '--version']\n"
         "try: app.main()\n"
@@ -220,11 +265,11 @@ def test_an_interrupt_after_the_end_changes_nothing() -> None:
 def test_help_is_fast() -> None:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))
-    assert time.perf_counter() - started < 1.0  # the benchmark holds the real budget; this catches an import of torch
+    assert time.perf_counter() - started < 1.0  # the benchmark measures the real time; this catches an import of torch
 
 
 @pytest.mark.parametrize("command", ["caption", "align"])
-def test_a_first_answer_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path, command: str) -> None:
+def test_captioning_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path, command: str) -> None:
     arguments = [command, str(drawn.photos / "000.png"), "--model", str(drawn.model if command == "caption" else embed)]
     code = (
         "import atexit, sys; from vsa_cli.app import main; "
@@ -232,4 +277,4 @@ def test_a_first_answer_imports_neither_compiler_nor_detectors(drawn: Drawn, emb
         f"sys.argv = {['vsa', *arguments, *(['a red circle'] if command == 'align' else [])]!r}; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()", "each costs a first answer a second or more"
+    assert done.stdout.splitlines()[-1] == "set()", "each adds a second or more to the first caption"

@@ -1,20 +1,15 @@
-"""The front door: the Typer app, its commands in pipeline order, and the one place that speaks errors.
+"""The Typer app: its commands in pipeline order, their help, and the one place that reports errors.
 
 Nothing heavy is imported on the way to `--help`: each command imports core inside its function.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import signal
+import inspect
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -34,93 +29,99 @@ from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
-from vsa_cli.core.errors import VsaError, one_line, reason
-from vsa_cli.output.console import drop_stdout
+from vsa_cli.core.errors import ExitCode, VsaError, reason
+from vsa_cli.options import option_names, panel_of
+from vsa_cli.output.console import drop_stdout, settings_named, warn
+from vsa_cli.process import prepare_streams, run_interruptible
 
 Shell = Literal["bash", "zsh", "fish"]
 
-EXIT_CODES = {
-    0: "done (also when the reader of a pipe has left)",
-    1: "failed, or every input failed",
-    2: "wrong usage",
-    3: "finished, but some inputs failed; each is named on stderr",
-    4: "a dependency, a device or weights are missing",
-    5: "a --fail-under threshold was missed",
-    130: "interrupted",
-}
-"""What the process's exit codes mean; the man pages print this."""
-
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """The boundary between core and shell: what is raised within becomes what a shell expects.
+def error_boundary() -> Iterator[None]:
+    """Report an error as one line on stderr, and end with its exit code.
 
     Raises:
-        typer.Exit: after one line on stderr, or none where the reader of a pipe has left.
+        typer.Exit: after any error that a user can fix; silently if the reader of a pipe has closed it.
     """
     try:
         yield
         sys.stdout.flush()
     except VsaError as error:
-        typer.echo(f"vsa: {error}", err=True)
+        warn(str(error))
         raise typer.Exit(error.exit_code) from error
     except BrokenPipeError as error:
         drop_stdout()  # the reader has all it wanted (`| head -1`)
-        raise typer.Exit(0) from error
-    except OSError as error:  # a name too long, a folder that may not be entered: nowhere else foreseen
-        what = reason(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        raise typer.Exit(ExitCode.DONE) from error
+    except OSError as error:  # a name that is too long, a folder without permission
         if error.filename is None:
-            drop_stdout()  # a help that a full disk does not take; what is left of it would fail again at exit
-        typer.echo(f"vsa: {one_line(what)}", err=True)
-        raise typer.Exit(1) from error
-
-
-class VsaGroup(TyperGroup):
-    """The front desk: parsing already may print, of `--version` and the like, so it is within the boundary too."""
-
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Parse."""
-        with _told():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        with _told():
-            return super().invoke(ctx)
+            drop_stdout()  # help on a full disk; what is left in the buffer would fail again at exit
+        warn(reason(error) if error.filename is None else f"{error.filename}: {error.strerror}")
+        raise typer.Exit(ExitCode.FAILED) from error
 
 
 class VsaCommand(TyperCommand):
-    """A command whose help is shown before arguments are parsed: parsing imports much that help does not need."""
+    """A command whose help has its options under the headings of their panels, and ends with the example."""
 
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Parse; `main` may have come here without the group."""
-        with _told():
-            return super().make_context(*args, **extra)
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What stands behind the name in the usage: arguments as they are called, which tells what may be left out."""
-        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if p.param_type_name == "argument")]
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Parse the arguments."""
+        with error_boundary():
+            return super().make_context(*args, **settings)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Show the help where it is asked for; otherwise parse."""
+        """Show help before anything else is parsed: parsing imports much that help does not need."""
         if asks_for_help(args):
             typer.echo(ctx.get_help())
             raise typer.Exit
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; its messages name settings by its own options."""
+        with settings_named(option_names(self.params)), error_boundary():
+            return super().invoke(ctx)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The usage line: metavariables show which arguments are optional."""
+        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if p.param_type_name == "argument")]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, then options without a panel, then each panel under its heading."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                section = "Arguments" if parameter.param_type_name == "argument" else panel_of(parameter)
+                sections.setdefault(section, []).append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+class VsaGroup(TyperGroup):
+    """The app as a whole."""
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Parse the options before the command, which may print (`--version`)."""
+        with error_boundary():
+            return super().make_context(*args, **settings)
+
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
-    """Whether `-h` or `--help` stands among a command's options."""
+    """Whether `-h` or `--help` is among a command's options."""
     return not {"-h", "--help"}.isdisjoint(takewhile(lambda argument: argument != "--", arguments))
 
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Context settings of the group and of each command, because help may be shown without the group."""
 
 app = typer.Typer(
     cls=VsaGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,  # by scripts of our own, which know our files and start no Python
-    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,  # vsa_cli.reference generates scripts that know the files' kinds and do not start Python
+    context_settings=HELP,
 )
 
 
@@ -130,15 +131,15 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-def _show_completion(shell: Shell | None) -> None:
+def _show_completion(context: typer.Context, shell: Shell | None) -> None:
     if shell is not None:
-        from vsa_cli.reference.__main__ import completion
+        from vsa_cli.reference.completion import completion
 
-        typer.echo(completion(shell), nl=False)
+        typer.echo(completion(context.command, shell), nl=False)
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Example: vsa caption photo.jpg")
 def vsa(
     version: Annotated[
         bool,
@@ -154,11 +155,10 @@ def vsa(
         ),
     ] = None,
 ) -> None:
-    """Look at photographs and sentences together.
+    """Image captioning, image-text retrieval and word-to-region alignment.
 
-    Prepare a corpus, describe the regions of its photographs, train on them, and caption photographs.
-
-    Example: vsa caption photo.jpg
+    Trained models are included: caption, retrieve and align work on photographs without any preparation. The other
+    commands prepare a dataset, extract its regions, and train and evaluate models on it.
     """
 
 
@@ -179,70 +179,26 @@ COMMANDS: dict[str, Callable[..., None]] = {
 """Every command, in pipeline order."""
 
 for _name, _function in COMMANDS.items():
-    app.command(_name, cls=VsaCommand)(_function)
-
-
-def _keep_streams() -> None:
-    """Put something in the place of a standard stream that a shell has closed, or the next file opened takes it.
-
-    Reading a list from such a stdin fails, and so does printing to such a stdout; talk goes nowhere.
-    """
-    for number, (name, flags, mode) in enumerate(
-        (("stdin", os.O_WRONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w"))
-    ):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, flags)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, mode))
-
-
-class _Interrupts:
-    """Ctrl-C raises KeyboardInterrupt, as it does in Python where nobody ignores it, until all is over.
-
-    One that strikes in a destructor or a library's callback, where Python can only print and forget it, comes again.
-    """
-
-    def __init__(self) -> None:
-        self.came = self.over = False
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._raise)
-            sys.unraisablehook = self._not_raised
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        if not self.over:
-            raise KeyboardInterrupt
-
-    def _not_raised(self, what: sys.UnraisableHookArgs) -> None:
-        if not issubclass(what.exc_type, KeyboardInterrupt):
-            sys.__unraisablehook__(what)
-            return
-        later = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))  # wakes its sleep
-        later.daemon = True
-        later.start()
+    _help, _, _example = (inspect.getdoc(_function) or "").partition("Example: ")
+    app.command(
+        _name,
+        cls=VsaCommand,
+        help=_help,
+        short_help=_help.split("\n")[0],
+        epilog=f"Example: {_example}",
+        context_settings=HELP,
+    )(_function)
 
 
 def main() -> None:
     """Run `vsa` as a process."""
-    _keep_streams()
-    # Pillow warns about oddities in files that it goes on to read; a file that cannot be read is an error.
-    warnings.filterwarnings("ignore", module=r"PIL\b")
-    # Data are UTF-8 whatever the locale, and a file name that is not comes out with the bytes it has.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    interrupts = _Interrupts()
-    try:
-        if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
-            # straight to the command, past the group's own options, whose parsing would double the time of a help
-            group: Any = typer.main.get_command(app)
-            group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
-        app(prog_name="vsa")
-    except BaseException as end:
-        interrupts.over = True  # by the first instruction here: what is done cannot be interrupted any more
-        # Typer answers KeyboardInterrupt so as well, once it is ready; and libraries may have made another error of it
-        done = isinstance(end, SystemExit) and not end.code
-        if interrupts.came and not done:
-            sys.exit(130)
-        raise
+    prepare_streams()
+    run_interruptible(_run)
+
+
+def _run() -> None:
+    if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
+        # straight to the command: parsing the group's own options would double the time of help
+        group: Any = typer.main.get_command(app)
+        group.commands[sys.argv[1]].main(["--help"], prog_name=f"vsa {sys.argv[1]}")
+    app(prog_name="vsa")

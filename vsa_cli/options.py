@@ -1,7 +1,8 @@
-"""Options that several commands share, so that they read and behave the same everywhere."""
+"""Options that several commands share, so that they have the same name, help and behaviour everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,30 +10,73 @@ import typer
 
 from vsa_cli.core.errors import ConfigError
 
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="Processor: auto, cpu, cuda, cuda:N or mps.")]
-Threads = Annotated[
-    int, typer.Option("--threads", min=0, max=1024, metavar="N", help="Threads to use; 0 takes every core.")
+RUNTIME, OUTPUT = "Runtime", "Output"
+"""Help panels of the shared options."""
+
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=RUNTIME),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help="Where randomness starts.")]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads", min=0, max=1024, metavar="N", help="CPU threads; 0 uses every core.", rich_help_panel=RUNTIME
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help="Random seed.", rich_help_panel=RUNTIME)
+]
 CnnWeights = Annotated[
     Path | None,
-    typer.Option("--cnn-weights", metavar="FILE", help="Weights of the CNN (.pth); never needed for the Lite ones."),
+    typer.Option(
+        "--cnn-weights",
+        metavar="FILE",
+        help="CNN weights (.pth); the EfficientNet-Lite networks need none.",
+        rich_help_panel=RUNTIME,
+    ),
 ]
 CacheDir = Annotated[
-    Path | None, typer.Option("--cache-dir", metavar="DIR", help="Where photographs seen before are kept.")
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="DIR",
+        help="Feature cache; ~/.cache/vsa by default.",
+        rich_help_panel=RUNTIME,
+    ),
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep nothing and use nothing kept.")]
-
-
-def given(**values: Any) -> dict[str, Any]:
-    """Those options of a preset that were given."""
-    return {name: value for name, value in values.items() if value is not None}
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Do not use the feature cache.", rich_help_panel=RUNTIME)]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing output.", rich_help_panel=OUTPUT)]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.", rich_help_panel=OUTPUT)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.", rich_help_panel=OUTPUT)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.", rich_help_panel=OUTPUT)]
 
 
 class UsageError(ConfigError):
     """Options that contradict each other, or of which one is missing."""
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The settings that were given, of those whose default is set by a preset."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def option_names(parameters: Iterable[Any]) -> dict[str, str]:
+    """How a command's parameters are written on its command line, by their Python names.
+
+    An option by its first long name, an argument by its metavariable without brackets.
+    """
+    return {
+        p.name: p.metavar.strip("[].") if p.param_type_name == "argument" else _long_name(p.opts) for p in parameters
+    }
+
+
+def _long_name(names: Sequence[str]) -> str:
+    return next((name for name in names if name.startswith("--")), names[0])
+
+
+def panel_of(option: Any) -> str:
+    """The heading under which help shows an option."""
+    return str(getattr(option, "rich_help_panel", None) or "Options")

@@ -160,7 +160,7 @@ def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn,
     assert lines[0]["format"] == "vsa-sweep"
     assert lines[1:] == printed["trials"]
     assert not (out / "sweep").exists()
-    assert result.stderr.count("  lost: the loss is nan") == 3
+    assert result.stderr.count("  diverged: the loss is nan") == 3
     assert "best: learning rate 0.003, weight decay " in result.stderr
 
 

@@ -1,4 +1,4 @@
-"""What is said and where: progress to a person at a terminal, plain lines to everybody else, data on stdout alone."""
+"""Progress on a terminal, plain lines elsewhere, data on stdout only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import pytest
 from tests.conftest import Drawn
 from tests.processes import running
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.output.console import Bar, Console, report_training
+from vsa_cli.output.console import Bar, Console, settings_named
+from vsa_cli.output.reports import report_training
 
-pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
+pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 FORCING = ({"GITHUB_ACTIONS": "true"}, {"FORCE_COLOR": "1"}, {"PY_COLORS": "1"}, {"CLICOLOR_FORCE": "1"})
@@ -52,7 +53,7 @@ def captioning(drawn: Drawn, output: Path, *options: object) -> list[object]:
     ]  # fmt: skip
 
 
-def test_a_terminal_sees_a_rate_and_the_time_left(drawn: Drawn, tmp_path: Path) -> None:
+def test_terminal_shows_rate_and_remaining_time(drawn: Drawn, tmp_path: Path) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"))
     assert code == 0
     assert re.search(rb"\d+\.\d photographs/s", sent)
@@ -61,7 +62,7 @@ def test_a_terminal_sees_a_rate_and_the_time_left(drawn: Drawn, tmp_path: Path) 
     assert sent.rstrip().endswith(b"c.jsonl: 48 photographs captioned, 0 failed")
 
 
-def test_a_training_that_goes_on_shows_the_epoch_that_it_is_in(
+def test_resumed_training_shows_its_current_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown: list[tuple[str, int | None]] = []
@@ -78,7 +79,30 @@ def test_a_training_that_goes_on_shows_the_epoch_that_it_is_in(
     assert [epoch["number"] for epoch in json.loads(capsys.readouterr().out)["epochs"]] == [7, 8]
 
 
-def test_no_color_is_heard(drawn: Drawn, tmp_path: Path) -> None:
+def test_epoch_line_is_short_and_has_the_measures_that_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directions = {f"{way}_{name}": 1000 / 7 for way in ("i2t", "t2i") for name in ("R@1", "R@5", "R@10", "medr")}
+    epoch = Epoch(12, 3.14159, {**directions, "rsum": 210.123}, True, 61.2, 30000)
+    report_training(Console(quiet=False), [epoch], output=tmp_path, unit="pairs", as_json=False)
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line == "epoch  12  loss 3.1416  rsum 210.1  i2t_R@1 142.9  t2i_R@1 142.9 *  61 s  490 pairs/s"
+
+
+def test_messages_name_settings_by_options_of_the_running_command_only(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(quiet=False)
+    with settings_named({"max_length": "--max-len"}):
+        console.warn("`max_length` is less than `min_length`")
+        console.say("`max_length`: see `vsa caption`")
+    console.warn("`max_length` is 3")
+    assert capsys.readouterr().err.splitlines() == [
+        "vsa: --max-len is less than `min_length`",
+        "--max-len: see `vsa caption`",
+        "vsa: `max_length` is 3",
+    ]
+
+
+def test_no_color_is_respected(drawn: Drawn, tmp_path: Path) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"), NO_COLOR="1")
     assert code == 0
     assert b"photographs/s" in sent
@@ -86,7 +110,7 @@ def test_no_color_is_heard(drawn: Drawn, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "environment"), [(("--quiet",), {}), ((), {"TERM": "dumb"})])
-def test_nothing_moves_where_nothing_should(
+def test_no_progress_when_quiet_or_on_a_dumb_terminal(
     drawn: Drawn, tmp_path: Path, options: tuple[str, ...], environment: dict[str, str]
 ) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl", *options), **environment)
@@ -104,7 +128,7 @@ def test_nothing_moves_where_nothing_should(
     ],
     ids=str,
 )  # fmt: skip
-def test_a_pipe_gets_no_escapes_whatever_the_environment_asks(
+def test_pipe_gets_no_escapes_whatever_the_environment_requests(
     arguments: list[str], code: int, environment: dict[str, str]
 ) -> None:
     command = [sys.executable, "-m", "vsa_cli", *arguments]
@@ -113,7 +137,7 @@ def test_a_pipe_gets_no_escapes_whatever_the_environment_asks(
     assert b"\x1b" not in done.stdout + done.stderr
 
 
-def test_a_captioning_on_a_builder_is_clean(drawn: Drawn, tmp_path: Path) -> None:
+def test_captioning_in_ci_prints_one_plain_line(drawn: Drawn, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vsa_cli", *map(str, captioning(drawn, tmp_path / "c.jsonl"))]
     environment = {**PLAIN, "GITHUB_ACTIONS": "true", "CI": "true"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
@@ -121,7 +145,7 @@ def test_a_captioning_on_a_builder_is_clean(drawn: Drawn, tmp_path: Path) -> Non
     assert done.stderr == f"{tmp_path / 'c.jsonl'}: 48 photographs captioned, 0 failed\n"
 
 
-def test_a_person_is_told_what_comes_next(drawn: Drawn, tmp_path: Path) -> None:
+def test_terminal_shows_the_next_command(drawn: Drawn, tmp_path: Path) -> None:
     output = tmp_path / "my corpus.json"
     arguments = ["prep", drawn.captions, "--images", drawn.photos, "-o", output]
     code, sent = on_a_terminal(arguments)
@@ -139,7 +163,9 @@ def test_a_person_is_told_what_comes_next(drawn: Drawn, tmp_path: Path) -> None:
         (["retrieve", "a dog", "a.jpg", "--model", "none"], "`vsa train-embed`"),
     ],
 )
-def test_what_is_not_there_is_named_with_what_makes_it(tmp_path: Path, arguments: list[str], maker: str) -> None:
+def test_missing_artifact_is_reported_with_the_command_that_makes_it(
+    tmp_path: Path, arguments: list[str], maker: str
+) -> None:
     command = [sys.executable, "-m", "vsa_cli", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 1

@@ -49,7 +49,7 @@ def test_usage_and_man_page_say_what_may_be_left_out_and_what_may_not(files: dic
         help_text = CliRunner().invoke(app, [name, "--help"]).stdout
         assert help_text.splitlines()[0].endswith(" ".join([f" {name} [OPTIONS]", *(one.metavar for one in operands)]))
         needed = [p for p in command.params if p.param_type_name == "option" and p.required]
-        assert " ".join(files[f"man/vsa-{name}.1"].split()).count("Must be given.") == len(needed)
+        assert " ".join(files[f"man/vsa-{name}.1"].split()).count("Required.") == len(needed)
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="no man on this machine")

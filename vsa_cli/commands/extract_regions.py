@@ -78,7 +78,8 @@ def extract_regions(
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
     from vsa_cli.core.regions.plan import InputFiles, plan_extraction
-    from vsa_cli.output.console import Console, print_data, print_extraction, report_extraction
+    from vsa_cli.output.console import Console, print_data
+    from vsa_cli.output.reports import print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)

@@ -242,8 +242,8 @@ def train_embed(
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
     from vsa_cli.core.learning.run import TrainingRequest, vocabulary_of
     from vsa_cli.core.regions.store import RegionStore
-    from vsa_cli.output.console import Console, report_request, report_training
-    from vsa_cli.output.reports import report_plan, report_sweep
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.reports import report_plan, report_request, report_sweep, report_training
 
     set_threads(threads)
     read = read_corpus(corpus)

@@ -171,7 +171,8 @@ def train_gen(
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
-    from vsa_cli.output.console import Console, report_request, report_training
+    from vsa_cli.output.console import Console
+    from vsa_cli.output.reports import report_request, report_training
 
     set_threads(threads)
     read = read_corpus(corpus)

@@ -25,6 +25,18 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+EXIT_CODES = {
+    ExitCode.DONE: "done (also when the reader of a pipe has closed it)",
+    ExitCode.FAILED: "failed, or every input failed",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.SOME_FAILED: "finished, but some inputs failed; each is named on stderr",
+    ExitCode.MISSING: "weights, a device or an optional program are missing",
+    ExitCode.BELOW_THRESHOLD: "a score is below its threshold",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""The meaning of each exit code."""
+
+
 class VsaError(Exception):
     """Base of all errors that a user can fix; ends the process with `exit_code` and the message on one line.
 

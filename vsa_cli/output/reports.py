@@ -1,23 +1,122 @@
-"""What a sweep says: its plan, a line a trial, and the winner's training; `--json` prints the whole as one object."""
+"""What long jobs report: extraction, training, sweeps and captioning, drawn on stderr; with `--json`, one object."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import typer
+
+from vsa_cli.core.errors import ExitCode
 from vsa_cli.core.io.json import dump_json
-from vsa_cli.output.console import Console, print_data, report_training
+from vsa_cli.output.console import Console, print_data
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.halving import SweepPlan, Trial, Winner
     from vsa_cli.core.learning.loop import Epoch, Step
+    from vsa_cli.core.learning.run import TrainingRequest
+    from vsa_cli.core.regions.extract import Extracted
+
+_SHOWN = ("rsum", "i2t_R@1", "t2i_R@1", "perplexity", "CIDEr")
+"""Validation measures in the line of an epoch or a trial; `--json` and `vsa info` have them all."""
+
+
+def report_extraction(
+    console: Console, records: Iterable[Extracted], *, source: Path, total: int, output: Path, as_json: bool
+) -> None:
+    """Draw the progress of an extraction and name the photographs that failed.
+
+    Args:
+        console: where to draw.
+        records: one for each finished shard.
+        source: the corpus or folder that the photographs come from.
+        total: the number of photographs.
+        output: the file being written.
+        as_json: whether to print the result as JSON.
+
+    Raises:
+        typer.Exit: with 3, when a photograph failed.
+    """
+    described, failed, started = 0, 0, time.perf_counter()
+    with console.progress("extract-regions", total, "photographs") as bar:
+        for record in records:
+            bar.advance(record.photos)
+            described += record.photos - len(record.failures)
+            failed += len(record.failures)
+            for failure in record.failures:
+                console.warn(failure)
+    seconds = time.perf_counter() - started
+    console.say(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
+    if as_json:
+        print_extraction(output, described, failed, seconds)
+    if source.is_file():
+        console.suggest("train-gen", source, output)
+    if failed:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def print_extraction(output: Path, described: int, failed: int, seconds: float) -> None:
+    """Print the result of an extraction as one JSON object."""
+    print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
+
+
+def report_request(console: Console, request: TrainingRequest[Any, Any], *, as_json: bool, **more: object) -> None:
+    """Print what a training would do (`--dry-run`); `more` is added to the JSON object."""
+    model, training, split, chosen_on = request.model, request.training, request.split, request.validate
+    console.say(f"would train {model} by {training} on {split}, selecting the epoch on {chosen_on}, into {request.out}")
+    if as_json:
+        settings = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(training)}
+        print_data(dump_json({"output": str(request.out), "split": split, "validate": chosen_on, **settings, **more}))
+
+
+def report_training(
+    console: Console, records: Iterable[Step | Epoch], *, output: Path, unit: str, as_json: bool
+) -> None:
+    """Draw a training and report its end; `unit` names the training items, for the speed."""
+    history = _draw_epochs(console, records, unit)
+    console.say(f"{output}: written" if history else f"{output}: nothing left to do")
+    if as_json:
+        print_data(dump_json({"output": str(output), "epochs": [dataclasses.asdict(epoch) for epoch in history]}))
+
+
+def _draw_epochs(console: Console, records: Iterable[Step | Epoch], unit: str) -> list[Epoch]:
+    """Draw a bar within each epoch, and print a line after it."""
+    from vsa_cli.core.learning.loop import Epoch, Step
+
+    history: list[Epoch] = []
+    stream = iter(records)
+    for first in stream:
+        number, steps = (first.epoch, first.steps) if isinstance(first, Step) else (first.number, 1)
+        with console.progress(f"epoch {number}", steps, "steps") as bar:
+            for record in itertools.chain([first], stream):
+                if isinstance(record, Epoch):
+                    history.append(record)
+                    break
+                bar.advance()
+        console.say(_epoch_line(history[-1], unit))
+    return history
+
+
+def _epoch_line(epoch: Epoch, unit: str) -> str:
+    best = " *" if epoch.best and epoch.validation else ""
+    speed = f"{epoch.items_per_second:,.0f} {unit}/s"
+    return (
+        f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}{_measures(epoch.validation)}{best}"
+        f"  {epoch.seconds:.0f} s  {speed}"
+    )
+
+
+def _measures(found: Mapping[str, float]) -> str:
+    return "".join(f"  {name} {found[name]:.4g}" for name in _SHOWN if name in found)
 
 
 def report_plan(console: Console, plan: SweepPlan) -> None:
-    """What a sweep would do, and how many epochs that is, for --dry-run."""
+    """Print the settings, rungs and epochs of a sweep (`--dry-run`)."""
     for name in ("learning_rate", "weight_decay"):
         values = sorted({getattr(setting, name) for setting in plan.settings})
         console.say(f"{name.replace('_', ' ')}: {', '.join(f'{value:g}' for value in values)}")
@@ -34,57 +133,53 @@ def report_sweep(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Draw a sweep: a bar within an epoch, a line for each trial, and the winner's training like any other."""
-    from vsa_cli.core.embedding.halving import Trial, Winner
+    """Draw a sweep: a bar within an epoch, a line for each trial, then the training of the best setting."""
     from vsa_cli.core.learning.loop import Epoch, Step
 
-    trials: list[Trial] = []
-    history: list[Epoch] = []
     stream = iter(records)
-    chosen: Winner | None = None
-    with ExitStack() as bars:
-        bar = None
-        for record in stream:
-            if isinstance(record, Step):
-                label = f"trial {len(trials) + 1} of {plan.trials}, epoch {record.epoch}"
-                bar = bar or bars.enter_context(console.progress(label, record.steps, "steps"))
-                bar.advance()
-                continue
-            bars.close()
-            bar = None
-            if isinstance(record, Trial):
-                trials.append(record)
-                console.say(_trial_line(record))
-            elif isinstance(record, Winner):
-                chosen = record
-                break
-    assert chosen is not None, "a sweep that does not raise has a winner"
-    console.say(f"best: {chosen.setting}; it trains for {_count(plan.epochs, 'epoch')}")
-
-    def winners() -> Iterator[Step | Epoch]:
-        for record in stream:
-            if isinstance(record, Epoch):
-                history.append(record)
-            if isinstance(record, Epoch | Step):
-                yield record
-
-    report_training(console, winners(), output=output, unit="pairs", as_json=False)
+    trials, winner = _draw_trials(console, stream, plan)
+    console.say(f"best: {winner.setting}; training it for {_count(plan.epochs, 'epoch')}")
+    history = _draw_epochs(console, (record for record in stream if isinstance(record, Epoch | Step)), "pairs")
+    console.say(f"{output}: written")
     if as_json:
         result = {
             "output": str(output),
-            "winner": dataclasses.asdict(chosen.setting),
+            "winner": dataclasses.asdict(winner.setting),
             "trials": [trial.to_dict() for trial in trials],
             "epochs": [dataclasses.asdict(epoch) for epoch in history],
         }
         print_data(dump_json(result))
 
 
+def _draw_trials(
+    console: Console, stream: Iterator[Step | Epoch | Trial | Winner], plan: SweepPlan
+) -> tuple[list[Trial], Winner]:
+    """Draw a sweep until it has chosen."""
+    from vsa_cli.core.embedding.halving import Trial, Winner
+    from vsa_cli.core.learning.loop import Step
+
+    trials: list[Trial] = []
+    with ExitStack() as drawn:
+        bar = None
+        for record in stream:
+            if isinstance(record, Step):
+                label = f"trial {len(trials) + 1} of {plan.trials}, epoch {record.epoch}"
+                bar = bar or drawn.enter_context(console.progress(label, record.steps, "steps"))
+                bar.advance()
+                continue
+            drawn.close()
+            bar = None
+            if isinstance(record, Winner):
+                return trials, record
+            if isinstance(record, Trial):
+                trials.append(record)
+                console.say(_trial_line(record))
+    raise AssertionError("a sweep ends with a winner or an error")
+
+
 def _trial_line(trial: Trial) -> str:
     head = f"rung {trial.rung}  {trial.setting}  {_count(trial.epochs, 'epoch')}"
-    if trial.diverged is not None:
-        return f"{head}  lost: {trial.diverged}"
-    shown = {name: trial.metrics[name] for name in ("i2t_R@1", "t2i_R@1", "rsum") if name in trial.metrics}
-    return head + "".join(f"  {name} {value:.4g}" for name, value in shown.items())
+    return f"{head}  diverged: {trial.diverged}" if trial.diverged is not None else head + _measures(trial.metrics)
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsa_cli.reference.completion import Command, Value
 from vsa_cli.reference.completion.kinds import posix_test
+from vsa_cli.reference.completion.model import Command, Value
 
 _BODY = r"""
-# Files of some kinds, and folders to go on into; with -m model folders alone, where there are any.
+# Files of some kinds, and folders to complete further; with -m only model folders, if there are any.
 _vsa_files() {
   local path kind only found=() folders=()
   [[ $1 == -m ]] && only=1 && shift
@@ -73,7 +73,7 @@ def script(commands: Sequence[Command]) -> str:
         names = " ".join(name for option in command.options for name in option.names)
         options.append(f"      {command.name}) _vsa_words {names} ;;")
         for place, value in enumerate(command.arguments):
-            last = command.endless and place == len(command.arguments) - 1
+            last = command.repeats and place == len(command.arguments) - 1
             arguments.append(f'    "{command.name} "{"*" if last else place}) {_offer(value)} ;;')
     body = _BODY % {
         "commands": " ".join(command.name for command in commands),

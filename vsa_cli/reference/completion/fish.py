@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsa_cli.reference.completion import Command, Option, Value
 from vsa_cli.reference.completion.kinds import FILES, FOLDERS, HEAD, suffixes
+from vsa_cli.reference.completion.model import Command, Option, Value
 
 _BODY = r"""
-# Files of some kinds, and folders to go on into; with -m model folders alone, where there are any.
+# Files of some kinds, and folders to complete further; with -m only model folders, if there are any.
 function __vsa_files
     set -l only
     if test $argv[1] = -m
@@ -71,22 +71,22 @@ def script(commands: Sequence[Command]) -> str:
     """The whole script."""
     lines = []
     for command in commands:
-        here = f"__vsa_in {command.name}"
+        condition = f"__vsa_in {command.name}"
         lines.append(
-            f"complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a {command.name} -d {_quote(command.says)}"
+            f"complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a {command.name} -d {_quote(command.summary)}"
         )
-        lines += [_option(here, option) for option in command.options]
+        lines += [_option(condition, option) for option in command.options]
         for place, value in enumerate(command.arguments):
-            last = " -" if command.endless and place == len(command.arguments) - 1 else ""
+            last = " -" if command.repeats and place == len(command.arguments) - 1 else ""
             if _offer(value):
                 lines.append(f"complete -c vsa -n '__vsa_at {command.name} {place}{last}' -a {_offer(value)}")
     return "\n".join(["# fish completion for vsa", "", _test(), "", _takes(commands), _BODY, *lines, ""])
 
 
-def _option(here: str, option: Option) -> str:
+def _option(condition: str, option: Option) -> str:
     names = " ".join(f"-s {n[1:]}" if len(n) == 2 else f"-l {n[2:]}" for n in option.names)
     value = "" if option.value is None else f" -x{f' -a {_offer(option.value)}' if _offer(option.value) else ''}"
-    return f"complete -c vsa -n '{here}' {names}{value} -d {_quote(option.says)}"
+    return f"complete -c vsa -n '{condition}' {names}{value} -d {_quote(option.help)}"
 
 
 def _offer(value: Value) -> str:

@@ -1,12 +1,17 @@
-"""Kinds of files, as a shell can tell them: by the ends of their names and by what their beginnings say."""
+"""Kinds of files as a shell recognises them: by file name and by a word near the beginning of the file."""
 
 from __future__ import annotations
 
+from vsa_cli.core.io.envelope import CORPUS, EMBEDDING, GENERATOR, SNIPPETS
+
+_ANY = "vsa-"
+"""The beginning of every artifact format's name."""
+
 FILES: dict[str, tuple[tuple[str, ...], str]] = {
-    "corpus": (("json",), "vsa-corpus"),
-    "snippets": (("jsonl",), "vsa-snippets"),
+    "corpus": (("json",), CORPUS),
+    "snippets": (("jsonl",), SNIPPETS),
     "regions": (("h5", "hdf5"), ""),
-    "lines": (("jsonl",), "vsa-"),
+    "lines": (("jsonl",), _ANY),
     "photo": (("avif", "bmp", "gif", "heic", "heif", "jpe", "jpeg", "jpg", "png", "ppm", "tif", "tiff", "webp"), ""),
     "sentences": (("json", "jsonl", "csv", "tsv", "txt", "token", "tar", "gz"), ""),
     "results": (("json", "jsonl", "csv", "tsv"), ""),
@@ -16,22 +21,22 @@ FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "vectors": (("txt", "bin", "vec", "gz"), ""),
     "text": (("txt",), ""),
 }
-"""Kind of file: the ends of its name, in lower case, and a word that stands in its first `HEAD` bytes."""
+"""Kind of file: the suffixes of its name in lower case, and a word in its first `HEAD` bytes."""
 
-FOLDERS: dict[str, str] = {"generator": "vsa-generator", "embedding": "vsa-embedding", "model": "vsa-"}
+FOLDERS: dict[str, str] = {"generator": GENERATOR, "embedding": EMBEDDING, "model": _ANY}
 """Kind of model folder: a word in the first `HEAD` bytes of its config.json."""
 
 HEAD = 400
-"""Bytes of a file that are looked at."""
+"""The number of bytes that a script reads."""
 
 
 def suffixes(kind: str) -> list[str]:
-    """The ends of a kind's names, as they are and in capitals."""
+    """The suffixes of a kind's names, in lower case and in capitals."""
     return [end for suffix in FILES[kind][0] for end in (suffix, suffix.upper())]
 
 
 def posix_test() -> str:
-    """`_vsa_is KIND PATH`, for bash and zsh: whether a path is of a kind."""
+    """The function `_vsa_is KIND PATH` for bash and zsh, which tests whether a path is of a kind."""
     lines = ["_vsa_is() {", "  case $1 in"]
     for kind, (_, word) in FILES.items():
         names = "|".join(f"*.{end}" for end in suffixes(kind))

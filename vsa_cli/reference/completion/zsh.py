@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsa_cli.reference.completion import Command, Option, Value
 from vsa_cli.reference.completion.kinds import posix_test
+from vsa_cli.reference.completion.model import Command, Option, Value
 
 _BODY = r"""
 _vsa_wanted() {
@@ -16,7 +16,7 @@ _vsa_wanted() {
   return 1
 }
 
-# Files of some kinds, and folders to go on into; with -m model folders alone, where there are any.
+# Files of some kinds, and folders to complete further; with -m only model folders, if there are any.
 _vsa_files() {
   local -a _vsa_kinds expl
   if [[ $argv[(r)-m] == -m ]]; then
@@ -59,12 +59,12 @@ fi
 
 def script(commands: Sequence[Command]) -> str:
     """The whole script."""
-    listed = [f"        {_quote(f'{command.name}:{command.says}')}" for command in commands]
+    listed = [f"        {_quote(f'{command.name}:{command.summary}')}" for command in commands]
     cases = []
     for command in commands:
         specs = [_option(option) for option in command.options]
         for place, value in enumerate(command.arguments, 1):
-            last = command.endless and place == len(command.arguments)
+            last = command.repeats and place == len(command.arguments)
             specs.append(_quote(f"{'*' if last else place}:argument:{_offer(value)}"))
         cases.append(f"        ({command.name})\n          _arguments -s \\\n            ")
         cases[-1] += " \\\n            ".join(specs) + "\n          ;;"
@@ -73,9 +73,9 @@ def script(commands: Sequence[Command]) -> str:
 
 
 def _option(option: Option) -> str:
-    says = option.says.replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
+    text = option.help.replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
     value = "" if option.value is None else f":{option.label.replace(':', ' ')}:{_offer(option.value)}"
-    spec = _quote(f"[{says}]{value}")
+    spec = _quote(f"[{text}]{value}")
     names = [name if option.value is None or len(name) == 2 else name + "=" for name in option.names]
     if option.repeated:
         return " ".join(f"'*'{name}{spec}" for name in names)

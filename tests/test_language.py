@@ -1,0 +1,110 @@
+"""Plain English: help, messages and docstrings use none of the dialect's words and openings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from vsa_cli.app import app
+from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES
+from vsa_cli.reference.examples import FILES as DEFAULT_FILES
+
+PACKAGE = Path(__file__).parent.parent / "vsa_cli"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+OPENINGS = re.compile(r"^(of |likewise|see `|see there|as of )", re.IGNORECASE)
+"""A text must name the thing before it qualifies it, and not only point elsewhere."""
+
+WORDS = re.compile(
+    r"\b(says?|said|tells?|told|speaks?|spoken|worded|wordless|looks? at|looked at|stands|begun|went on|goes? on"
+    r"|at once|nobody|whoever|strangers?|astray|anew|likewise|not here|what is here|no such thing|for ever"
+    r"|lets? go|be had|is no (?!longer|more)\w+)\b",
+    re.IGNORECASE,
+)
+"""Dialect words. A manual has: report, generate, request, start, appear, resume, together, not installed, not found."""
+
+MESSAGES = {"say", "warn", "echo", "print_data", "Finding"}
+"""Functions and methods that print a message."""
+
+
+def faults(text: str) -> list[str]:
+    """The banned openings and words of a text."""
+    found = [match[0] for match in (OPENINGS.match(text.strip()),) if match]
+    return found + [match[0] for match in WORDS.finditer(" ".join(text.split()))]
+
+
+def literals(node: ast.AST) -> Iterator[str]:
+    """The strings below a node: the fixed parts of f-strings, but no keys, formats or names in single quotes."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def messages(tree: ast.AST) -> Iterator[str]:
+    """The texts of raised errors and of what is printed on stderr."""
+    for node in ast.walk(tree):
+        raised = isinstance(node, ast.Raise) and node.exc is not None
+        printed = isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in MESSAGES
+        if raised or printed:
+            yield from literals(node)
+
+
+def docstring_openings(tree: ast.AST) -> Iterator[str]:
+    """The first line of each docstring, and of each argument or attribute in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            summary, *rest = (ast.get_docstring(node) or "").split("\n")
+            yield summary
+            for line in rest:
+                argument = re.match(r"    \w+: (.*)", line)
+                if argument:
+                    yield argument[1]
+
+
+def help_texts() -> Iterator[tuple[str, str]]:
+    """Where each text of the help is, and the text."""
+    root = typer.main.get_command(app)
+    for name, command in [("vsa", root), *root.commands.items()]:  # type: ignore[attr-defined]
+        yield name, command.help
+        for parameter in command.params:
+            yield f"{name} {parameter.opts[0]}", parameter.help or ""
+
+
+HELP = dict(help_texts())
+
+
+@pytest.mark.parametrize(("place", "text"), HELP.items(), ids=list(HELP))
+def test_help_is_plain_english(place: str, text: str) -> None:
+    assert faults(text) == []
+    assert text.strip().endswith((".", ")")), "a help text is a sentence"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_messages_and_docstrings_are_plain_english(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [(text, faults(text)) for text in (*messages(tree), *docstring_openings(tree)) if faults(text)] == []
+
+
+def test_man_pages_have_no_other_words() -> None:
+    texts = [*DEFAULT_FILES.values(), *ENVIRONMENT.values(), *(purpose for e in EXAMPLES.values() for purpose, _ in e)]
+    assert [(text, faults(text)) for text in texts if faults(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Of every non-recurrent layer.", ["Of "]),
+        ("See `Rule`.", ["See `"]),
+        ("Photographs worded at once.", ["worded", "at once"]),
+        ("the ratio is no number", ["is no number"]),
+        ("The file is no longer readable; see `vsa prep`.", []),
+        ("Dropout on all non-recurrent layers.", []),
+    ],
+)
+def test_guard_finds_the_dialect_and_nothing_else(text: str, found: list[str]) -> None:
+    assert faults(text) == found
