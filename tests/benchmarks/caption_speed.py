@@ -48,7 +48,7 @@ def main() -> None:
     )
     look = look_at_all(extractor, None) if regions else look_at_whole(feature_extractor, side)
     paths = find_pictures(arguments.photos)[: arguments.count]
-    sources = [Source(str(path), path.name, path) for path in paths]
+    sources = [Photo(str(path), path.name, path) for path in paths]
 
     def forward(path: Path) -> None:
         picture = read_picture(path, side)
