@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands import caption_options as check
-from vsa_cli.core.config import Baseline, CaptionFormat, DecodingConfig, RegionCaptionConfig
+from vsa_cli.commands import caption_options as declared
+from vsa_cli.core.config import CaptionFormat, DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.errors import ExitCode
-from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, resolve_decoding
+from vsa_cli.core.generation.decoding import resolve_decoding
+from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.generation.results import CaptionResult
@@ -22,185 +22,42 @@ if TYPE_CHECKING:
     from vsa_cli.output.caption_writer import CaptionWriter
     from vsa_cli.output.console import Bar, Console
 
-_REGIONS, _SEARCH, _SAMPLING = "Regions", "Search", "Sampling"
-_STORED, _OUTPUT, _RUNTIME = "Stored split", "Output", "Runtime"
+_STORED_SPLIT = "--corpus with its --regions-file"
 
 
 def caption(
-    photos: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[PHOTO|DIR|-]...", help="Photographs, folders of photographs, or - for a list on stdin."
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", "-m", metavar="DIR", envvar="VSA_GEN_MODEL", help="Trained generator (default: the bundled one)."
-        ),
-    ] = None,
-    beam: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="N", help="Hypotheses kept by the beam search; 1 is argmax.")
-    ] = DecodingConfig.beam,
-    nbest: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")
-    ] = DecodingConfig.nbest,
-    format: Annotated[CaptionFormat | None, typer.Option("--format", help="Output format (default: text).")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE|DIR", help="Output file instead of stdout; a folder for html."),
-    ] = None,
-    region_captions: Annotated[
-        bool,
-        typer.Option(
-            "--region-captions", rich_help_panel=_REGIONS, help="Caption regions of each photograph too, with boxes."
-        ),
-    ] = False,
-    min_logprob: Annotated[
-        float | None,
-        typer.Option(
-            max=0,
-            metavar="L",
-            rich_help_panel=_REGIONS,
-            help="Lowest mean log-probability of a word in a region caption, in nats.",
-        ),
-    ] = None,
-    top_regions: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=1000, metavar="N", rich_help_panel=_REGIONS, help="Region captions kept, most confident first."
-        ),
-    ] = None,
-    length_norm: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=MOST_LENGTH_NORM,
-            metavar="ALPHA",
-            rich_help_panel=_SEARCH,
-            help="Rank captions by log p / length^ALPHA (default: set by the model).",
-        ),
-    ] = DecodingConfig.length_norm,
-    min_length: Annotated[
-        int, typer.Option("--min-len", min=0, max=200, metavar="N", rich_help_panel=_SEARCH, help="Minimum words.")
-    ] = DecodingConfig.min_length,
-    max_length: Annotated[
-        int,
-        typer.Option(
-            "--max-len", "--max-length", min=1, max=200, metavar="N", rich_help_panel=_SEARCH, help="Maximum words."
-        ),
-    ] = DecodingConfig.max_length,
-    no_repeat_ngram: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=200,
-            metavar="N",
-            rich_help_panel=_SEARCH,
-            help="Allow no N-gram twice in a caption; 0 allows any.",
-        ),
-    ] = DecodingConfig.no_repeat_ngram,
-    avoid: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WORD", rich_help_panel=_SEARCH, help="Word that no caption contains; repeatable."),
-    ] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WORD", rich_help_panel=_SEARCH, help="Word that every caption contains; repeatable, up to 5 times."
-        ),
-    ] = None,
-    groups: Annotated[
-        int,
-        typer.Option(
-            min=1, max=1000, metavar="G", rich_help_panel=_SEARCH, help="Diverse beam search in G groups of beam / G."
-        ),
-    ] = DecodingConfig.groups,
-    diversity: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=100,
-            metavar="L",
-            rich_help_panel=_SEARCH,
-            help="Penalty for a word that earlier --groups chose, in nats.",
-        ),
-    ] = DecodingConfig.diversity,
-    sample: Annotated[
-        bool,
-        typer.Option(
-            "--sample", rich_help_panel=_SAMPLING, help="Sample words instead of searching; implied by the next three."
-        ),
-    ] = False,
-    temperature: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            max=100,
-            metavar="T",
-            rich_help_panel=_SAMPLING,
-            help="Sampling temperature: below 1 sharper, above 1 more random.",
-        ),
-    ] = DecodingConfig.temperature,
-    top_k: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="K", rich_help_panel=_SAMPLING, help="Sample from the K most likely words; 0 is all."
-        ),
-    ] = DecodingConfig.top_k,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="P",
-            rich_help_panel=_SAMPLING,
-            help="Sample from the fewest most likely words with total probability P; 1 is all.",
-        ),
-    ] = DecodingConfig.top_p,
-    corpus: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_STORED, help="Corpus to caption a split of, not photographs."),
-    ] = None,
-    regions_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", rich_help_panel=_STORED, help="The regions.h5 of --corpus.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPLIT", rich_help_panel=_STORED, help="Split of --corpus: train, tune, val (default), test or all."
-        ),
-    ] = None,
-    baseline: Annotated[
-        Baseline | None,
-        typer.Option(
-            rich_help_panel=_STORED,
-            help="Instead of a model: a sentence of the most similar image of the train split of --corpus.",
-        ),
-    ] = None,
-    sidecar: Annotated[
-        str | None,
-        typer.Option(
-            metavar=".SUFFIX",
-            rich_help_panel=_OUTPUT,
-            help="Text file beside each photograph: with .txt, photo.txt for photo.jpg.",
-        ),
-    ] = None,
-    annotate: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
-        ),
-    ] = None,
+    photos: declared.Photos = None,
+    model: declared.Model = None,
+    beam: declared.Beam = DecodingConfig.beam,
+    nbest: declared.Nbest = DecodingConfig.nbest,
+    format: declared.Format = None,
+    json: declared.Json = False,
+    output: declared.Output = None,
+    region_captions: declared.RegionCaptions = False,
+    min_logprob: declared.MinLogprob = None,
+    top_regions: declared.TopRegions = None,
+    length_norm: declared.LengthNorm = DecodingConfig.length_norm,
+    min_length: declared.MinLength = DecodingConfig.min_length,
+    max_length: declared.MaxLength = DecodingConfig.max_length,
+    no_repeat_ngram: declared.NoRepeatNgram = DecodingConfig.no_repeat_ngram,
+    avoid: declared.Avoid = None,
+    require: declared.Require = None,
+    groups: declared.Groups = DecodingConfig.groups,
+    diversity: declared.Diversity = DecodingConfig.diversity,
+    sample: declared.Sample = False,
+    temperature: declared.Temperature = DecodingConfig.temperature,
+    top_k: declared.TopK = DecodingConfig.top_k,
+    top_p: declared.TopP = DecodingConfig.top_p,
+    corpus: declared.Corpus = None,
+    regions_file: declared.RegionsFile = None,
+    split: declared.Split = None,
+    baseline: declared.Baseline = None,
+    sidecar: declared.Sidecar = None,
+    annotate: declared.Annotate = None,
     force: options.Force = False,
     resume: options.Resume = False,
-    null: Annotated[
-        bool, typer.Option("--null", "-0", rich_help_panel=_RUNTIME, help="NUL separates the names of a list on stdin.")
-    ] = False,
-    batch_size: Annotated[
-        int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")
-    ] = 32,
+    null: declared.Null = False,
+    batch_size: declared.BatchSize = 32,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
@@ -208,7 +65,7 @@ def caption(
     threads: options.Threads = 0,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
-    regions: Annotated[bool, typer.Option("--regions", hidden=True, help="Renamed to --region-captions.")] = False,
+    regions: declared.Regions = False,
 ) -> None:
     """Caption photographs.
 
@@ -227,8 +84,8 @@ def caption(
     Example: vsa caption photo.jpg
     """
     names = photos or []
-    check.check_renamed(regions=regions, model_given=model is not None)
-    kind = check.resolve_format(format, json=json)
+    _check_renamed(regions=regions, model_given=model is not None)
+    kind = _resolve_format(format, json=json)
     decoding = resolve_decoding(
         DecodingConfig(
             beam=beam,
@@ -247,8 +104,8 @@ def caption(
             top_p=top_p,
         )
     )
-    filters = options.given(min_logprob=min_logprob, top=top_regions)
-    check.check_input(
+    filters = min_logprob is not None or top_regions is not None
+    _check_input(
         names,
         corpus=corpus is not None,
         regions_file=regions_file is not None,
@@ -256,9 +113,9 @@ def caption(
         baseline=baseline is not None,
     )
     if baseline is not None:
-        check.check_baseline(decoding, region_captions=region_captions)
-    check.check_regions(kind, region_captions=region_captions, filters=bool(filters), annotate=annotate is not None)
-    check.check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
+        _check_baseline(decoding, region_captions=region_captions)
+    _check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
+    _check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.captioner import load_captioner
     from vsa_cli.core.io.sources import read_list
@@ -305,12 +162,22 @@ def caption(
     else:
         cache = False if no_cache else cache_dir or True
         captioner = load_captioner(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights)
-        kept = RegionCaptionConfig(**filters) if region_captions else None
+        kept = RegionCaptionConfig(
+            min_logprob=RegionCaptionConfig.min_logprob if min_logprob is None else min_logprob,
+            top=top_regions or RegionCaptionConfig.top,
+        )
         if stored is None:
-            results = captioner.stream(remaining, decoding, regions=kept, batch_size=batch_size, seed=seed)
+            results = captioner.stream(
+                remaining, decoding, regions=kept if region_captions else None, batch_size=batch_size, seed=seed
+            )
         else:
             results = captioner.stream_split(
-                *stored, split or "val", decoding, regions=kept, batch_size=batch_size, seed=seed
+                *stored,
+                split or "val",
+                decoding,
+                regions=kept if region_captions else None,
+                batch_size=batch_size,
+                seed=seed,
             )
     target = output or (f"*{sidecar}" if sidecar is not None else None)
     with console.progress("caption", total, "photographs", printing=output is None) as bar:
@@ -320,6 +187,86 @@ def caption(
         console.say(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
     if failed or writer.missing_pictures:
         raise typer.Exit(ExitCode.SOME_FAILED if captioned or writer.skipped else ExitCode.FAILED)
+
+
+def _check_renamed(*, regions: bool, model_given: bool) -> None:
+    """Refuse the spellings of earlier versions.
+
+    Raises:
+        UsageError: one is used.
+    """
+    if regions:
+        raise UsageError("--regions has been renamed to --region-captions")
+    if not model_given and os.environ.get("VSA_MODEL"):
+        raise UsageError("the environment variable VSA_MODEL has been renamed to VSA_GEN_MODEL")
+
+
+def _resolve_format(kind: CaptionFormat | None, *, json: bool) -> CaptionFormat:
+    """The output format.
+
+    Raises:
+        UsageError: two different ones are requested.
+    """
+    if json and kind not in (None, "json"):
+        raise UsageError(f"--json and --format {kind} contradict each other")
+    return "json" if json else kind or "text"
+
+
+def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, split: bool, baseline: bool) -> None:
+    """See that either photographs or a stored split are named.
+
+    Raises:
+        UsageError: neither, both, or only half of a stored split.
+    """
+    if corpus != regions_file:
+        raise UsageError("--corpus and --regions-file go together")
+    if baseline and not corpus:
+        raise UsageError(f"--baseline takes its sentences from a corpus: name {_STORED_SPLIT}")
+    if not baseline and bool(photos) == corpus:
+        raise UsageError(f"name photographs (files, folders, - for a list), or a {_STORED_SPLIT}")
+    if split and photos:
+        raise UsageError("--split names a split of --corpus to caption; it cannot be combined with photographs")
+    if "-" in photos and sys.stdin.isatty():
+        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
+
+
+def _check_baseline(decoding: DecodingConfig, *, region_captions: bool) -> None:
+    """See that a baseline is not given settings of a model.
+
+    Raises:
+        UsageError: it is.
+    """
+    if region_captions:
+        raise UsageError("--region-captions needs a model; it cannot be combined with --baseline")
+    if decoding != DecodingConfig(nbest=decoding.nbest):
+        raise UsageError("--baseline does not search: of the search options it takes --nbest only")
+
+
+def _check_regions(kind: CaptionFormat, *, region_captions: bool, filters: bool, annotate: bool) -> None:
+    """See that captions of regions are requested where they are filtered, and have a place in the output.
+
+    Raises:
+        UsageError: they are not, or have none.
+    """
+    if filters and not region_captions:
+        raise UsageError("--min-logprob and --top-regions require --region-captions")
+    if region_captions and kind == "coco" and not annotate:
+        raise UsageError("--format coco has no place for --region-captions; use json, jsonl, csv or html")
+
+
+def _check_files(kind: CaptionFormat, *, photos: bool, output: bool, sidecar: bool, resume: bool) -> None:
+    """See that sidecars have photographs to go beside, and that a run to resume has a record of what is done.
+
+    Raises:
+        UsageError: they have not.
+    """
+    if sidecar and not photos:
+        raise UsageError("--sidecar requires photographs; a --corpus has none to write beside")
+    lines = kind == "jsonl" and output
+    if resume and (not photos or lines == sidecar or (output and not lines)):
+        raise UsageError(
+            "--resume needs photographs and either -o FILE with --format jsonl, or --sidecar (one of them, not both)"
+        )
 
 
 def _remaining(

@@ -1,92 +1,182 @@
-"""Which options of `vsa caption` exclude or require each other, checked before anything is read."""
+"""The options of `vsa caption` that no other command has: names, ranges, help, and the heading they appear under."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
-from vsa_cli.core.config import CaptionFormat, DecodingConfig
-from vsa_cli.options import UsageError
+import typer
 
-_STORED = "--corpus with its --regions-file"
+from vsa_cli.core import config
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM
 
+_REGIONS, _SEARCH, _SAMPLING = "Regions", "Search", "Sampling"
+_STORED, _OUTPUT, _RUNTIME = "Stored split", "Output", "Runtime"
 
-def check_renamed(*, regions: bool, model_given: bool) -> None:
-    """Refuse the spellings of earlier versions.
-
-    Raises:
-        UsageError: one is used.
-    """
-    if regions:
-        raise UsageError("--regions has been renamed to --region-captions")
-    if not model_given and os.environ.get("VSA_MODEL"):
-        raise UsageError("the environment variable VSA_MODEL has been renamed to VSA_GEN_MODEL")
-
-
-def resolve_format(kind: CaptionFormat | None, *, json: bool) -> CaptionFormat:
-    """The output format.
-
-    Raises:
-        UsageError: two different ones are requested.
-    """
-    if json and kind not in (None, "json"):
-        raise UsageError(f"--json and --format {kind} contradict each other")
-    return "json" if json else kind or "text"
-
-
-def check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, split: bool, baseline: bool) -> None:
-    """See that either photographs or a stored split are named.
-
-    Raises:
-        UsageError: neither, both, or only half of a stored split.
-    """
-    if corpus != regions_file:
-        raise UsageError("--corpus and --regions-file go together")
-    if baseline and not corpus:
-        raise UsageError(f"--baseline takes its sentences from a corpus: name {_STORED}")
-    if not baseline and bool(photos) == corpus:
-        raise UsageError(f"name photographs (files, folders, - for a list), or a {_STORED}")
-    if split and photos:
-        raise UsageError("--split names a split of --corpus to caption; it cannot be combined with photographs")
-    if "-" in photos and sys.stdin.isatty():
-        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
-
-
-def check_baseline(decoding: DecodingConfig, *, region_captions: bool) -> None:
-    """See that a baseline is not given settings of a model.
-
-    Raises:
-        UsageError: it is.
-    """
-    if region_captions:
-        raise UsageError("--region-captions needs a model; it cannot be combined with --baseline")
-    if decoding != DecodingConfig(nbest=decoding.nbest):
-        raise UsageError("--baseline does not search: of the search options it takes --nbest only")
-
-
-def check_regions(kind: CaptionFormat, *, region_captions: bool, filters: bool, annotate: bool) -> None:
-    """See that captions of regions are requested where they are filtered, and have a place in the output.
-
-    Raises:
-        UsageError: they are not, or have none.
-    """
-    if filters and not region_captions:
-        raise UsageError("--min-logprob and --top-regions require --region-captions")
-    if region_captions and kind == "coco" and not annotate:
-        raise UsageError("--format coco has no place for --region-captions; use json, jsonl, csv or html")
-
-
-def check_files(kind: CaptionFormat, *, photos: bool, output: bool, sidecar: bool, resume: bool) -> None:
-    """See that sidecars have photographs to go beside, and that a run to resume has a record of what is done.
-
-    Raises:
-        UsageError: they have not.
-    """
-    if sidecar and not photos:
-        raise UsageError("--sidecar requires photographs; a --corpus has none to write beside")
-    lines = kind == "jsonl" and output
-    if resume and (not photos or lines == sidecar or (output and not lines)):
-        raise UsageError(
-            "--resume needs photographs and either -o FILE with --format jsonl, or --sidecar (one of them, not both)"
-        )
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PHOTO|DIR|-]...", help="Photographs, folders of photographs, or - for a list on stdin."),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", "-m", metavar="DIR", envvar="VSA_GEN_MODEL", help="Trained generator (default: the bundled one)."
+    ),
+]
+Beam = Annotated[
+    int, typer.Option(min=1, max=1000, metavar="N", help="Hypotheses kept by the beam search; 1 is argmax.")
+]
+Nbest = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")]
+Format = Annotated[config.CaptionFormat | None, typer.Option("--format", help="Output format (default: text).")]
+Json = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE|DIR", help="Output file instead of stdout; a folder for html."),
+]
+RegionCaptions = Annotated[
+    bool,
+    typer.Option(
+        "--region-captions", rich_help_panel=_REGIONS, help="Caption regions of each photograph too, with boxes."
+    ),
+]
+MinLogprob = Annotated[
+    float | None,
+    typer.Option(
+        max=0,
+        metavar="L",
+        rich_help_panel=_REGIONS,
+        help="Lowest mean log-probability of a word in a region caption, in nats.",
+    ),
+]
+TopRegions = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1000, metavar="N", rich_help_panel=_REGIONS, help="Region captions kept, most confident first."
+    ),
+]
+LengthNorm = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=MOST_LENGTH_NORM,
+        metavar="ALPHA",
+        rich_help_panel=_SEARCH,
+        help="Rank captions by log p / length^ALPHA (default: set by the model).",
+    ),
+]
+MinLength = Annotated[
+    int, typer.Option("--min-len", min=0, max=200, metavar="N", rich_help_panel=_SEARCH, help="Minimum words.")
+]
+MaxLength = Annotated[
+    int,
+    typer.Option(
+        "--max-len", "--max-length", min=1, max=200, metavar="N", rich_help_panel=_SEARCH, help="Maximum words."
+    ),
+]
+NoRepeatNgram = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=200,
+        metavar="N",
+        rich_help_panel=_SEARCH,
+        help="Allow no N-gram twice in a caption; 0 allows any.",
+    ),
+]
+Avoid = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WORD", rich_help_panel=_SEARCH, help="Word that no caption contains; repeatable."),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORD", rich_help_panel=_SEARCH, help="Word that every caption contains; repeatable, up to 5 times."
+    ),
+]
+Groups = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1000, metavar="G", rich_help_panel=_SEARCH, help="Diverse beam search in G groups of beam / G."
+    ),
+]
+Diversity = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=100,
+        metavar="L",
+        rich_help_panel=_SEARCH,
+        help="Penalty for a word that earlier --groups chose, in nats.",
+    ),
+]
+Sample = Annotated[
+    bool,
+    typer.Option(
+        "--sample", rich_help_panel=_SAMPLING, help="Sample words instead of searching; implied by the next three."
+    ),
+]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=100,
+        metavar="T",
+        rich_help_panel=_SAMPLING,
+        help="Sampling temperature: below 1 sharper, above 1 more random.",
+    ),
+]
+TopK = Annotated[
+    int,
+    typer.Option(min=0, metavar="K", rich_help_panel=_SAMPLING, help="Sample from the K most likely words; 0 is all."),
+]
+TopP = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="P",
+        rich_help_panel=_SAMPLING,
+        help="Sample from the fewest most likely words with total probability P; 1 is all.",
+    ),
+]
+Corpus = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", rich_help_panel=_STORED, help="Corpus to caption a split of, not photographs."),
+]
+RegionsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", rich_help_panel=_STORED, help="The regions.h5 of --corpus.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPLIT", rich_help_panel=_STORED, help="Split of --corpus: train, tune, val (default), test or all."
+    ),
+]
+Baseline = Annotated[
+    config.Baseline | None,
+    typer.Option(
+        rich_help_panel=_STORED,
+        help="Instead of a model: a sentence of the most similar image of the train split of --corpus.",
+    ),
+]
+Sidecar = Annotated[
+    str | None,
+    typer.Option(
+        metavar=".SUFFIX",
+        rich_help_panel=_OUTPUT,
+        help="Text file beside each photograph: with .txt, photo.txt for photo.jpg.",
+    ),
+]
+Annotate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
+    ),
+]
+Null = Annotated[
+    bool, typer.Option("--null", "-0", rich_help_panel=_RUNTIME, help="NUL separates the names of a list on stdin.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")
+]
+Regions = Annotated[bool, typer.Option("--regions", hidden=True, help="Renamed to --region-captions.")]
