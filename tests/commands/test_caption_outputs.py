@@ -164,7 +164,7 @@ def test_candidates_stand_aside_and_regions_have_boxes(vsa: Run, photos: Path, d
 
 
 def test_one_page_holds_so_many(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 3)
+    monkeypatch.setattr("vsa_cli.output.html.document.MAX_PHOTOGRAPHS", 3)
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
     result = vsa("caption", *options)
     assert (result.exit_code, result.stdout) == (2, "")

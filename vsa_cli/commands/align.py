@@ -126,9 +126,9 @@ def _align_photograph(
     if asked.output is not None:
         check_output(asked.output, force=asked.force)
     if asked.html is not None:
-        from vsa_cli.output.html.document import refuse_output
+        from vsa_cli.output.html.document import check_pages_output
 
-        refuse_output(asked.html, 1, force=asked.force)
+        check_pages_output(asked.html, 1, force=asked.force)
     from vsa_cli.output.console import Console, report_lines
     from vsa_cli.output.html.document import Pages, is_folder
     from vsa_cli.output.photograph_alignments import align_photograph, lines, page
@@ -163,9 +163,9 @@ def _align_corpus(
     for path in files:
         check_output(path, force=asked.force)
     if asked.html is not None:
-        from vsa_cli.output.html.gallery import refuse_folder
+        from vsa_cli.output.html.gallery import check_gallery_folder
 
-        refuse_folder(asked.html, *files, force=asked.force)
+        check_gallery_folder(asked.html, *files, force=asked.force)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.alignments import write_alignments

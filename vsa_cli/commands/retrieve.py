@@ -67,9 +67,9 @@ def retrieve(
     """
     kind = _settle_usage(query, photos, image, sentences, corpus, regions_file, format, json, explain, folds)
     if kind == "html":
-        from vsa_cli.output.html.document import refuse_output
+        from vsa_cli.output.html.document import check_pages_output
 
-        refuse_output(output, top if image is None else 1, force=force)
+        check_pages_output(output, top if image is None else 1, force=force)
     elif output is not None:
         check_output(output, force=force)
     from vsa_cli.core.device import resolve_device, set_threads

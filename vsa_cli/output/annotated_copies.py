@@ -10,7 +10,7 @@ from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.output.annotate import annotated
+from vsa_cli.output.annotate import annotated_jpeg
 from vsa_cli.output.html.cards import Card, relative_name
 from vsa_cli.output.html.from_captions import card_of
 
@@ -62,7 +62,7 @@ class AnnotatedCopies:
             return replace(one, error=error)
         try:
             with atomic_path(self._free(one.photo)) as part:
-                part.write_bytes(annotated(card))
+                part.write_bytes(annotated_jpeg(card))
         except DataError as failure:
             return replace(one, error=str(failure))
         return one

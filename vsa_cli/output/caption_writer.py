@@ -12,7 +12,7 @@ from vsa_cli.core.io.files import check_output, write_lines
 from vsa_cli.core.io.sources import Photo, expand
 from vsa_cli.output.annotated_copies import AnnotatedCopies
 from vsa_cli.output.captions import format_captions
-from vsa_cli.output.html.document import Pages, is_folder, refuse_many, refuse_output
+from vsa_cli.output.html.document import Pages, check_pages_output, check_photograph_count, is_folder
 from vsa_cli.output.html.from_captions import CaptionCards
 from vsa_cli.output.resumable import Ledger
 from vsa_cli.output.sidecars import Sidecars
@@ -78,7 +78,7 @@ class Delivery:
         self._complain = complain
         self._pages: Pages | None = None
         if outputs.kind == "html":
-            refuse_output(outputs.output, 1, force=force)
+            check_pages_output(outputs.output, 1, force=force)
         elif outputs.kind == "jsonl" and outputs.output is not None:
             names = {"candidates": outputs.nbest > 1, "regions": outputs.regions}
             self._ledger = Ledger(outputs.output, force=force, resume=resume, names=names, batch=outputs.batch)
@@ -108,7 +108,7 @@ class Delivery:
         sources = list(left)
         self.expected = len(sources)
         if self._outputs.kind == "html":
-            refuse_many(self._outputs.output, self.expected)
+            check_photograph_count(self._outputs.output, self.expected)
         return iter(sources)
 
     @property

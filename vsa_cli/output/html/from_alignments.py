@@ -11,7 +11,7 @@ from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, number_boxes
-from vsa_cli.output.html.gallery import Album, album
+from vsa_cli.output.html.gallery import Gallery, open_gallery
 
 READING = (
     "A word has the colour and the number of the box that it was aligned with; 0 is the whole photograph. "
@@ -22,7 +22,7 @@ READING = (
 
 @dataclass(frozen=True)
 class Pages:
-    """An album that is asked for.
+    """A gallery that is asked for.
 
     Attributes:
         folder: where it goes.
@@ -38,22 +38,22 @@ class Pages:
 
 
 class Shown:
-    """Gathers the sentences of one image after the other for an album.
+    """Gathers the sentences of one image after the other for a gallery.
 
     Attributes:
         images: shown so far.
         sentences: of those.
     """
 
-    def __init__(self, book: Album, corpus: Corpus, limit: int | None) -> None:
-        self._album, self._corpus, self._limit = book, corpus, limit
+    def __init__(self, gallery: Gallery, corpus: Corpus, limit: int | None) -> None:
+        self._gallery, self._corpus, self._limit = gallery, corpus, limit
         self._open: list[Alignment] = []
         self.images = self.sentences = 0
 
     @property
     def unreadable(self) -> int:
         """How many of the images are without their picture."""
-        return self._album.failed
+        return self._gallery.failed
 
     def add(self, alignment: Alignment) -> None:
         """The next sentence, of the same image or of the next."""
@@ -65,7 +65,7 @@ class Shown:
     def turn(self) -> None:
         """No more sentences of this image will come."""
         if self._open:
-            self._album.add(card_of(self._corpus.path(self._open[0].image), self._open))
+            self._gallery.add(card_of(self._corpus.path(self._open[0].image), self._open))
             self.images += 1
             self.sentences += len(self._open)
             self._open = []
@@ -73,20 +73,20 @@ class Shown:
 
 @contextmanager
 def showing(pages: Pages, corpus: Corpus, split: str, config: AlignConfig) -> Iterator[Shown]:
-    """An album of alignments, written while they come; it appears when the block ends well.
+    """A gallery of alignments, written while they come; it appears when the block ends well.
 
     Raises:
         DataError: the folder cannot be written.
     """
-    with album(pages.folder, pages.workers, pages.complain) as book:
-        shown = Shown(book, corpus, pages.limit)
+    with open_gallery(pages.folder, pages.workers, pages.complain) as gallery:
+        shown = Shown(gallery, corpus, pages.limit)
         yield shown
         shown.turn()
-        book.finish(header_of(split, config.beta, shown.images, shown.sentences))
+        gallery.finish(header_of(split, config.beta, shown.images, shown.sentences))
 
 
 def header_of(split: str, beta: float, photographs: int, sentences: int) -> Header:
-    """The head of an album of alignments."""
+    """The head of a gallery of alignments."""
     facts = (f"split {split}", f"{photographs:,} photographs", f"{sentences:,} sentences", f"β {beta:g}")
     return Header("Words and their boxes", facts, READING)
 
