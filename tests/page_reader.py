@@ -1,4 +1,4 @@
-"""Reads pages back: their elements, in order, as a browser would find them. Knows only html.parser."""
+"""Parses pages strictly with html.parser, for tests: elements in document order, as in a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"{tag}: an attribute stands twice"
+        assert len(names) == len(set(names)), f"{tag}: duplicate attribute"
         element = Element(tag, {name: value or "" for name, value in attrs}, tuple(e.tag for e in self.open))
         self.found.append(element)
         if self.open:
@@ -53,11 +53,11 @@ class _Reader(HTMLParser):
 
 
 def read_page(text: str) -> list[Element]:
-    """Every element, in the order of their beginnings; fails unless all are properly closed."""
+    """All elements, in document order; fails unless every element is closed properly."""
     reader = _Reader()
     reader.feed(text)
     reader.close()
-    assert not reader.open, f"left open: {[element.tag for element in reader.open]}"
+    assert not reader.open, f"not closed: {[element.tag for element in reader.open]}"
     return reader.found
 
 

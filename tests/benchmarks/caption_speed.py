@@ -25,6 +25,7 @@ from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.generation.captioner import Captioner
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.encoder import region_extractor_for
 
 

@@ -120,7 +120,7 @@ def test_missing_photograph_is_reported_and_its_sentences_are_shown(
     assert first.file in result.stderr
     assert f"{second.file}: has changed" in result.stderr
     found = read_page((tmp_path / "album" / "index.html").read_text())
-    assert len(with_class(found, "plate")) == 3
+    assert len(with_class(found, "card")) == 3
     assert len(with_class(found, "gone")) == 2
     assert len(lines(tmp_path / "s.jsonl")) > 100, "the limit applies to the pages only"
 

@@ -46,7 +46,7 @@ def test_the_page_shows_photograph_and_words(vsa: Run, embed: Path, photo: Path,
     assert result.exit_code == 0, result.output
     file = tmp_path / name if name.endswith(".html") else tmp_path / name / "index.html"
     found = read_page(file.read_text())
-    assert len(with_class(found, "plate")) == 1
+    assert len(with_class(found, "card")) == 1
     (line,) = with_class(found, "line")
     assert [word for word in ("a", "red", "circle") if word in line.text] == ["a", "red", "circle"]
 

@@ -67,7 +67,7 @@ def test_page_of_captions(vsa: Run, place: Path) -> None:
 def test_page_of_too_many_photographs_is_refused_before_any_work(
     vsa: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 2)
+    monkeypatch.setattr("vsa_cli.output.html.document.MAX_PHOTOGRAPHS", 2)
     result = vsa("caption", "photos/", "--format", "html", "-o", "album.html", "--model", "nowhere")
     assert result.exit_code == 2, "before the model is read"
     assert "-o DIR" in result.stderr

@@ -168,7 +168,7 @@ def test_page_sets_candidates_aside_and_draws_boxes_of_regions(
 
 
 def test_photographs_of_one_page_are_limited(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 3)
+    monkeypatch.setattr("vsa_cli.output.html.document.MAX_PHOTOGRAPHS", 3)
     options = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model, "--format", "html")
     result = vsa("caption", *options)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -93,7 +93,7 @@ def test_each_sentence_is_explained(vsa: Run, drawn: Drawn, embed: Path, tmp_pat
     page = read_page(vsa("retrieve", *options, "--format", "html").stdout)
     assert [line.text for line in with_class(page, "unknown")] == ["zeppelin"]
     assert len(with_class(page, "line")) == 2
-    assert len(with_class(page, "plate")) == 1
+    assert len(with_class(page, "card")) == 1
 
 
 def test_page_is_one_file_and_equals_the_records(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_page_is_one_file_and_equals_the_records(vsa: Run, drawn: Drawn, embed: 
 def test_page_is_a_file_or_a_folder(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     search = ("retrieve", "a red circle", drawn.photos, "--model", embed, "--format", "html")
     assert vsa(*search, "-o", tmp_path / "found.html").exit_code == 0
-    assert len(with_class(read_page((tmp_path / "found.html").read_text()), "plate")) == 10
+    assert len(with_class(read_page((tmp_path / "found.html").read_text()), "card")) == 10
     assert vsa(*search, "-o", tmp_path / "found", "--top", 300).exit_code == 0
-    assert len(with_class(read_page((tmp_path / "found" / "index.html").read_text()), "plate")) == 48
+    assert len(with_class(read_page((tmp_path / "found" / "index.html").read_text()), "card")) == 48
     assert len(list((tmp_path / "found" / "photos").iterdir())) == 48
     for options, words in (
         (("-o", tmp_path / "found"), "--force"),

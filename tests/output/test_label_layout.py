@@ -1,16 +1,17 @@
-"""Labels stay in the picture, at their boxes, and clear of one another where there is room; lines are even."""
+"""Labels stay in the photograph, at their boxes, without overlap where there is room; lines are even."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsa_cli.output.label_layout import Label, Rectangle, place, wrap
+from vsa_cli.output.html.cards import Box
+from vsa_cli.output.label_layout import Label, place_labels, wrap
 
 FIELD = (0.0, 0.0, 400.0, 300.0)
 
 
-def shared(a: Rectangle, b: Rectangle) -> float:
+def shared(a: Box, b: Box) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
@@ -22,9 +23,9 @@ labels = st.builds(Label, boxes, st.integers(1, 200).map(float), st.integers(1, 
 
 @given(st.lists(labels, max_size=6))
 def test_labels_stay_in_the_field_at_their_size(given_labels: list[Label]) -> None:
-    spots = place(given_labels, FIELD)
-    assert len(spots) == len(given_labels)
-    for label, (left, top, right, bottom) in zip(given_labels, spots, strict=True):
+    places = place_labels(given_labels, FIELD)
+    assert len(places) == len(given_labels)
+    for label, (left, top, right, bottom) in zip(given_labels, places, strict=True):
         assert 0 <= left <= right <= 400
         assert 0 <= top <= bottom <= 300
         assert abs(right - left - label.width) < 1e-9
@@ -32,26 +33,26 @@ def test_labels_stay_in_the_field_at_their_size(given_labels: list[Label]) -> No
 
 
 @given(boxes, boxes)
-def test_labels_do_not_cover_one_another_where_there_is_room(one: Rectangle, other: Rectangle) -> None:
+def test_labels_do_not_overlap_if_there_is_room(one: Box, other: Box) -> None:
     for second in (one, other):
-        a, b = place([Label(one, 30, 12), Label(second, 60, 20)], FIELD)
+        a, b = place_labels([Label(one, 30, 12), Label(second, 60, 20)], FIELD)
         assert shared(a, b) == 0
 
 
-def test_a_label_stands_above_its_box_and_in_it_at_the_top_of_the_picture() -> None:
-    above, inside = place([Label((50, 100, 150, 200), 60, 20), Label((250, 0, 390, 100), 60, 20)], FIELD)
+def test_label_is_above_its_box_or_inside_it_at_the_top_edge() -> None:
+    above, inside = place_labels([Label((50, 100, 150, 200), 60, 20), Label((250, 0, 390, 100), 60, 20)], FIELD)
     assert above == (50, 80, 110, 100)
     assert inside[1] in (0, 100)
 
 
-def test_a_label_does_not_hide_a_small_box() -> None:
-    small = (60.0, 85.0, 100.0, 98.0)  # where the large box's label would stand
-    spot, _ = place([Label((50, 100, 350, 290), 60, 20), Label(small, 20, 10)], FIELD)
-    assert shared(spot, small) == 0
+def test_label_does_not_hide_a_small_box() -> None:
+    small = (60.0, 85.0, 100.0, 98.0)  # in the place of the large box's label
+    place, _ = place_labels([Label((50, 100, 350, 290), 60, 20), Label(small, 20, 10)], FIELD)
+    assert shared(place, small) == 0
 
 
 @given(st.text("ab ", max_size=60), st.integers(1, 30))
-def test_lines_keep_all_words_in_as_few_lines_as_it_takes(text: str, width: int) -> None:
+def test_wrapped_text_has_all_words_in_the_fewest_lines(text: str, width: int) -> None:
     lines = wrap(text, width, len)
     assert " ".join(lines) == " ".join(text.split())
     assert all(len(line) <= width or " " not in line for line in lines)
@@ -64,5 +65,5 @@ def test_lines_keep_all_words_in_as_few_lines_as_it_takes(text: str, width: int)
     assert len(lines) == greedy
 
 
-def test_lines_are_even() -> None:
+def test_wrapped_lines_are_even() -> None:
     assert wrap("a man in a red shirt is here", 26, len) == ["a man in a red", "shirt is here"]

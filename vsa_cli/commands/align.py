@@ -190,37 +190,37 @@ def _align_split(
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.alignments import alignment_writer
     from vsa_cli.output.console import Console
-    from vsa_cli.output.html.from_alignments import alignment_album
+    from vsa_cli.output.html.from_alignments import alignment_gallery
 
     console = Console(quiet=quiet)
     read, store = read_corpus(corpus), RegionStore(regions)
     trained = open_embedder().trained
     total = sum(len(image.sentences) for image in read.split(split))
-    album = None
+    gallery = None
     with ExitStack() as stack:
         bar = stack.enter_context(console.progress("align", total, "sentences"))
         if html is not None:
             workers = threads or os.cpu_count() or 1
-            album = stack.enter_context(
-                alignment_album(html, read, split, config, limit=html_limit, workers=workers, complain=console.warn)
+            gallery = stack.enter_context(
+                alignment_gallery(html, read, split, config, limit=html_limit, workers=workers, complain=console.warn)
             )
         writer = stack.enter_context(
             alignment_writer(trained, read, store, split, config, snippets=snippets, scores=scores, words=words)
         )
         for alignment in align_corpus(trained, read, store, split, config):
             writer.write(alignment)
-            if album is not None:
-                album.add(alignment)
+            if gallery is not None:
+                gallery.add(alignment)
             bar.advance()
     console.say(
         f"{snippets}: {writer.snippets} snippets of {writer.sentences} sentences; "
         f"{writer.out_of_vocabulary} had no known word"
     )
-    if html is not None and album is not None:
-        console.say(f"{html / 'index.html'}: {album.images} photographs, {album.unreadable} of them unreadable")
+    if html is not None and gallery is not None:
+        console.say(f"{html / 'index.html'}: {gallery.images} photographs, {gallery.unreadable} of them unreadable")
     if split in ("train", "all"):
         console.suggest("train-gen", corpus, regions, "--snippets", snippets)
-    return album.unreadable if album is not None else 0
+    return gallery.unreadable if gallery is not None else 0
 
 
 def _check_form(photo: str | None, sentences: list[str] | None, corpus: Path | None, regions_file: Path | None) -> None:
@@ -247,9 +247,9 @@ def _check_photo_outputs(output: Path | None, html: Path | None, *, force: bool)
     if output is not None:
         check_output(output, force=force)
     if html is not None:
-        from vsa_cli.output.html.document import refuse_output
+        from vsa_cli.output.html.document import check_pages_output
 
-        refuse_output(html, 1, force=force)
+        check_pages_output(html, 1, force=force)
 
 
 def _check_split_outputs(files: Sequence[Path], html: Path | None, *, force: bool) -> None:
@@ -257,6 +257,6 @@ def _check_split_outputs(files: Sequence[Path], html: Path | None, *, force: boo
     for path in files:
         check_output(path, force=force)
     if html is not None:
-        from vsa_cli.output.html.gallery import refuse_folder
+        from vsa_cli.output.html.gallery import check_gallery_folder
 
-        refuse_folder(html, *files, force=force)
+        check_gallery_folder(html, *files, force=force)

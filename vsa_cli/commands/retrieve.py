@@ -106,9 +106,9 @@ def retrieve(
         _check_split_format(format, json=json, explain=explain)
     kind = _resolve_format(format, json=json)
     if kind == "html":
-        from vsa_cli.output.html.document import refuse_output
+        from vsa_cli.output.html.document import check_pages_output
 
-        refuse_output(output, top if image is None else 1, force=force)
+        check_pages_output(output, top if image is None else 1, force=force)
     elif output is not None:
         check_output(output, force=force)
     from vsa_cli.output.console import Console

@@ -9,7 +9,7 @@ from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.output.annotate import annotated
+from vsa_cli.output.annotate import annotated_jpeg
 from vsa_cli.output.html.cards import relative_name
 from vsa_cli.output.html.from_captions import card_of
 
@@ -60,7 +60,7 @@ class AnnotatedCopies:
         card = card_of(result)
         if card is not None:
             with atomic_path(self._free(result.photo)) as part:
-                part.write_bytes(annotated(card))
+                part.write_bytes(annotated_jpeg(card))
 
     def _free(self, photo: Photo) -> Path:
         """The path of a copy: that of the photograph, below the folder; numbered if it is taken in this run."""

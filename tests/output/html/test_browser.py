@@ -1,4 +1,4 @@
-"""The pages in a real browser: pointing, tapping and the keyboard show one pair, and nothing comes from a network.
+"""Pages in a browser: pointing, tapping and the keyboard highlight one pair, and nothing is loaded from a network.
 
 Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or one that VSA_CHROMIUM names.
 """
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from vsa_cli.output.html.cards import Card, Header, Line, Word
-from vsa_cli.output.html.document import Pages, leaf
+from vsa_cli.output.html.document import Pages, render_document
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LINES = (
@@ -33,27 +33,27 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Card]:
 def page(
     request: pytest.FixtureRequest, chromium: Any, cards: list[Card], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("pages") / "album"
-    front = Header("Words and their boxes", ("two photographs",), "How to read it.")
+    folder = tmp_path_factory.mktemp("pages") / "gallery"
+    header = Header("Words and their boxes", ("two photographs",), "How to read it.")
     if request.param == "folder":
-        Pages(lambda: front, cards, print).fill(folder, 1)
+        Pages(lambda: header, cards, print).fill(folder, 1)
         address = folder / "index.html"
     else:
         address = folder.with_name("page.html")
-        address.write_text("".join(leaf(front, cards, print)), encoding="utf-8")
+        address.write_text(render_document(header, cards, print), encoding="utf-8")
     context = chromium.new_context(viewport={"width": 1200, "height": 900}, has_touch=True, reduced_motion="reduce")
     page = context.new_page()
-    page.troubles = troubles = []
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else troubles.append(asked.url))
+    page.problems = problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else problems.append(asked.url))
     page.goto(address.as_uri())
     yield page
     context.close()
 
 
 @pytest.fixture(autouse=True)
-def _rest(page: Any) -> Iterator[None]:
+def _release(page: Any) -> Iterator[None]:
     yield
     page.keyboard.press("Escape")
     page.mouse.move(0, 0)
@@ -65,7 +65,7 @@ def word(page: Any, text: str) -> Any:
 
 
 def shown(page: Any, card: str = "p1") -> tuple[set[str], list[str]]:
-    """Numbers of the boxes that can be seen, and the words that stand out; everything, where nothing is dimmed."""
+    """The numbers of the boxes that are visible, and the highlighted words."""
     boxes = page.eval_on_selector_all(
         f"#{card} .box",
         "all => all.filter(b => +getComputedStyle(b.querySelector('.edge')).opacity > .5).map(b => b.dataset.b)",
@@ -77,11 +77,11 @@ def shown(page: Any, card: str = "p1") -> tuple[set[str], list[str]]:
 EVERYTHING = ({"0", "1", "2"}, [])
 
 
-def test_at_rest_all_boxes_are_shown(page: Any) -> None:
+def test_all_boxes_are_visible_at_first(page: Any) -> None:
     assert shown(page) == EVERYTHING
 
 
-def test_pointing_at_a_word_shows_that_pair_alone(page: Any) -> None:
+def test_pointing_at_a_word_highlights_its_pair(page: Any) -> None:
     word(page, "dog").hover()
     assert shown(page) == ({"1"}, ["dog"])
     assert shown(page, "p2") == EVERYTHING
@@ -90,7 +90,7 @@ def test_pointing_at_a_word_shows_that_pair_alone(page: Any) -> None:
     assert shown(page) == EVERYTHING
 
 
-def test_a_pair_moves_nothing(page: Any) -> None:
+def test_highlighting_moves_nothing(page: Any) -> None:
     place = "[...document.querySelectorAll('.w, .frame, .name')].map(e => JSON.stringify(e.getBoundingClientRect()))"
     before = page.evaluate(place)
     word(page, "snow").hover()
@@ -98,13 +98,13 @@ def test_a_pair_moves_nothing(page: Any) -> None:
     assert page.evaluate(place) == before
 
 
-def test_pointing_at_a_box_shows_its_words(page: Any) -> None:
+def test_pointing_at_a_box_highlights_its_words(page: Any) -> None:
     frame = page.locator("#p1 .frame").bounding_box()
     page.mouse.move(frame["x"] + 0.1 * frame["width"], frame["y"] + 0.5 * frame["height"])
     assert shown(page) == ({"1"}, ["A", "dog", "كلب"])
 
 
-def test_a_click_or_a_tap_holds_a_pair(page: Any) -> None:
+def test_tap_keeps_a_pair_highlighted(page: Any) -> None:
     word(page, "snow").tap()
     page.mouse.move(0, 0)
     assert shown(page) == ({"2"}, ["snow."])
@@ -117,7 +117,7 @@ def test_a_click_or_a_tap_holds_a_pair(page: Any) -> None:
     assert shown(page) == EVERYTHING
 
 
-def test_the_keyboard_goes_through_words_and_sentences(page: Any) -> None:
+def test_arrow_keys_move_between_words_and_sentences(page: Any) -> None:
     for _ in range(9):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('#p1 .w')"):
@@ -136,7 +136,7 @@ def test_the_keyboard_goes_through_words_and_sentences(page: Any) -> None:
     assert shown(page) == EVERYTHING
 
 
-def test_a_screen_reader_finds_words_by_role_and_name(page: Any) -> None:
+def test_words_and_photographs_have_accessible_roles_and_names(page: Any) -> None:
     assert page.get_by_role("button", name="dog, box 1").count() == 2
     assert page.get_by_role("img", name="A dog in snow. Wide field").count() == 2
 
@@ -148,23 +148,23 @@ def test_boxes_fit_the_photograph_at_any_width(page: Any) -> None:
         edge = page.locator("#p1 .box[data-b='2'] .edge").bounding_box()
         assert edge["x"] == pytest.approx(frame["x"] + 0.3 * frame["width"], abs=2)
         assert edge["height"] == pytest.approx(190 / 300 * frame["height"], abs=4)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no horizontal scrolling"
     page.set_viewport_size({"width": 1200, "height": 900})
 
 
-def test_weights_and_both_grounds(page: Any) -> None:
+def test_font_weights_and_colour_schemes(page: Any) -> None:
     weigh = "(e) => +getComputedStyle(e).fontWeight"
     light, heavy = word(page, "A").evaluate(weigh), word(page, "dog").evaluate(weigh)
     assert 300 <= light < heavy <= 800
-    grounds = []
+    backgrounds = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        grounds.append(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
-    assert grounds == ["rgb(252, 251, 248)", "rgb(19, 20, 23)"]
+        backgrounds.append(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    assert backgrounds == ["rgb(252, 251, 248)", "rgb(19, 20, 23)"]
 
 
-def test_hostile_words_do_nothing_and_nothing_is_asked_of_a_network(page: Any) -> None:
+def test_hostile_words_have_no_effect_and_nothing_is_requested(page: Any) -> None:
     assert page.title() == "Words and their boxes"
     assert page.evaluate("document.fonts.check('16px Newsreader')")
     assert page.evaluate("document.querySelector('.photo').complete")
-    assert page.troubles == []
+    assert page.problems == []

@@ -1,4 +1,4 @@
-"""The pages that commands make, clicked through in a real browser: album, regions, search, alignment.
+"""Pages written by commands, used in a browser: captions, regions, search, alignment.
 
 Needs playwright (`pip install '.[browser]'`) and a Chromium on the machine, or one that VSA_CHROMIUM names.
 """
@@ -36,10 +36,10 @@ CONTRAST = """() => {
 
 @dataclass(frozen=True)
 class Made:
-    """Pages that commands have made."""
+    """Pages written by commands."""
 
-    album: Path
-    alone: Path
+    gallery: Path
+    single: Path
     regions: Path
     found: Path
     aligned: Path
@@ -49,7 +49,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], drawn: Drawn, embed: Path) -> Made:
     folder = tmp_path_factory.mktemp("made")
-    many = folder / "many"  # more than a page of an album holds
+    many = folder / "many"  # more than fit on one page of a gallery
     shutil.copytree(drawn.photos, many)
     for path in sorted(drawn.photos.iterdir())[:12]:
         shutil.copy(path, many / f"again-{path.name}")
@@ -58,74 +58,74 @@ def made(tmp_path_factory: pytest.TempPathFactory, vsa: Callable[..., Result], d
     for path in sorted(drawn.photos.iterdir())[:5]:
         shutil.copy(path, some)
     pages = Made(
-        folder / "album", folder / "album.html", folder / "regions.html", folder / "found.html", folder / "out", {}
+        folder / "gallery", folder / "single.html", folder / "regions.html", folder / "found.html", folder / "out", {}
     )
-    speak, search = ("--model", drawn.model), ("--model", embed)
+    generator, embedder = ("--model", drawn.model), ("--model", embed)
     all_boxes = ("--region-captions", "--min-logprob", -20)
     photo = some / "001.png"
     for command in (
-        ("caption", many, *speak, "--format", "html", "-o", pages.album),
-        ("caption", some, *speak, "--format", "html", "-o", pages.alone),
-        ("caption", some, *speak, *all_boxes, "--nbest", 2, "--format", "html", "-o", pages.regions),
-        ("retrieve", "a red circle", some, *search, "--explain", "--format", "html", "-o", pages.found),
-        ("align", photo, "A red circle, or a zebra.", "the green triangle", *search, "--html", pages.aligned),
+        ("caption", many, *generator, "--format", "html", "-o", pages.gallery),
+        ("caption", some, *generator, "--format", "html", "-o", pages.single),
+        ("caption", some, *generator, *all_boxes, "--nbest", 2, "--format", "html", "-o", pages.regions),
+        ("retrieve", "a red circle", some, *embedder, "--explain", "--format", "html", "-o", pages.found),
+        ("align", photo, "A red circle, or a zebra.", "the green triangle", *embedder, "--html", pages.aligned),
     ):  # fmt: skip
         result = vsa(*command)
         assert result.exit_code == 0, result.output
-    for line in vsa("caption", some, *speak).stdout.splitlines():
+    for line in vsa("caption", some, *generator).stdout.splitlines():
         name, _, caption = line.partition("\t")
         pages.captions[Path(name).name] = caption
     return pages
 
 
 @pytest.fixture
-def look(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page in a fresh window; in the end nothing may have gone wrong in any of them."""
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page in a new window; at the end, none may have reported a problem."""
     windows: list[Any] = []
-    troubles: list[str] = []
+    problems: list[str] = []
 
-    def open_page(path: Path, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Any:
+    def open_one(path: Path, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Any:
         window = chromium.new_context(viewport=size, color_scheme=scheme, has_touch=True, reduced_motion="reduce")
         windows.append(window)
         page = window.new_page()
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
-            "request", lambda asked: None if asked.url.startswith(("file:", "data:")) else troubles.append(asked.url)
+            "request", lambda asked: None if asked.url.startswith(("file:", "data:")) else problems.append(asked.url)
         )
         page.goto(path.as_uri())
         return page
 
-    yield open_page
+    yield open_one
     for window in windows:
         window.close()
-    assert troubles == []
+    assert problems == []
 
 
 def named(made: Made) -> dict[str, Path]:
     return {
-        "album": made.album / "index.html", "alone": made.alone, "regions": made.regions, "found": made.found,
+        "gallery": made.gallery / "index.html", "single": made.single, "regions": made.regions, "found": made.found,
         "aligned": made.aligned / "index.html",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["album", "alone", "regions", "found", "aligned"])
+@pytest.mark.parametrize("name", ["gallery", "single", "regions", "found", "aligned"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_every_page_fits_and_can_be_read(
-    made: Made, look: Callable[..., Any], name: str, scheme: str, size: dict[str, int]
+def test_page_fits_its_window_with_readable_contrast(
+    made: Made, open_page: Callable[..., Any], name: str, scheme: str, size: dict[str, int]
 ) -> None:
-    page = look(named(made)[name], size, scheme)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    page = open_page(named(made)[name], size, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no horizontal scrolling"
     assert page.locator("h1").count() == 1
     assert page.locator("main img:not([alt]), main img[alt='']").count() == 0
     assert page.evaluate(CONTRAST) >= 4.5, "WCAG AA"
 
 
-def test_an_album_is_gone_through_page_by_page(made: Made, look: Callable[..., Any]) -> None:
-    page = look(made.album / "index.html")
+def test_gallery_pages_are_linked_and_load_photographs_lazily(made: Made, open_page: Callable[..., Any]) -> None:
+    page = open_page(made.gallery / "index.html")
     assert page.locator("article").count() == 50
-    assert page.evaluate(UNLOADED) > 0, "what is far below is not loaded before anyone looks"
+    assert page.evaluate(UNLOADED) > 0, "photographs far below are not loaded yet"
     page.get_by_role("navigation", name="Pages, again").get_by_role("link", name="Next").click()
     assert page.url.endswith("page-2.html")
     assert page.locator("article").count() == 10
@@ -135,8 +135,8 @@ def test_an_album_is_gone_through_page_by_page(made: Made, look: Callable[..., A
     assert page.url.endswith("index.html")
 
 
-def test_captions_are_what_a_screen_reader_says_of_photographs(made: Made, look: Callable[..., Any]) -> None:
-    page = look(made.alone)
+def test_captions_are_alternative_texts(made: Made, open_page: Callable[..., Any]) -> None:
+    page = open_page(made.single)
     assert page.evaluate(UNLOADED) == 0
     for name, caption in made.captions.items():
         article = page.get_by_role("article", name=name)
@@ -144,18 +144,18 @@ def test_captions_are_what_a_screen_reader_says_of_photographs(made: Made, look:
         assert article.get_by_role("listitem").inner_text() == caption
 
 
-def test_the_keyboard_goes_straight_to_the_photographs(made: Made, look: Callable[..., Any]) -> None:
-    page = look(made.album / "index.html")
+def test_skip_link_leads_to_the_photographs(made: Made, open_page: Callable[..., Any]) -> None:
+    page = open_page(made.gallery / "index.html")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the photographs"
-    assert page.locator(".skip").bounding_box()["x"] >= 0, "it shows itself"
+    assert page.locator(".skip").bounding_box()["x"] >= 0, "visible when focused"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "photographs"
 
 
 @pytest.mark.parametrize("name", ["regions", "found", "aligned"])
-def test_words_and_boxes_answer_to_mouse_touch_and_keys(made: Made, look: Callable[..., Any], name: str) -> None:
-    page = look(named(made)[name])
+def test_mouse_touch_and_keys_highlight_a_pair(made: Made, open_page: Callable[..., Any], name: str) -> None:
+    page = open_page(named(made)[name])
     card = page.locator("article:has(.w)").first
     card.scroll_into_view_if_needed()
     word = card.locator(".w").last
@@ -172,19 +172,19 @@ def test_words_and_boxes_answer_to_mouse_touch_and_keys(made: Made, look: Callab
     assert len(card.locator(".box").evaluate_all(shown)) == card.locator(".box").count()
 
 
-def test_a_search_stands_in_order(made: Made, look: Callable[..., Any]) -> None:
-    page = look(made.found)
+def test_search_results_are_in_order(made: Made, open_page: Callable[..., Any]) -> None:
+    page = open_page(made.found)
     assert page.locator("h1").inner_text() == "a red circle"
     assert page.locator(".rank").all_inner_texts() == ["1", "2", "3", "4", "5"]
     scores = [float(text.replace("−", "-")) for text in page.locator("figcaption .score").all_inner_texts()]
     assert scores == sorted(scores, reverse=True)
 
 
-def test_an_alignment_shows_words_as_they_were_written(made: Made, look: Callable[..., Any]) -> None:
-    page = look(made.aligned / "index.html")
-    said = page.locator(".line p").evaluate_all(
+def test_alignment_shows_sentences_as_written(made: Made, open_page: Callable[..., Any]) -> None:
+    page = open_page(made.aligned / "index.html")
+    sentences = page.locator(".line p").evaluate_all(
         "all => all.map(p => { const c = p.cloneNode(true); c.querySelectorAll('sup').forEach(s => s.remove());"
         " return c.textContent; })"
     )
-    assert said == ["A red circle, or a zebra.", "the green triangle"]
+    assert sentences == ["A red circle, or a zebra.", "the green triangle"]
     assert page.locator(".unknown", has_text="zebra").get_attribute("title") == "not a word that the model knows"

@@ -1,7 +1,9 @@
-"""A plate's HTML: words point at boxes by number, hostile text stays text, colours can be read on both grounds."""
+"""HTML of cards and pages: words refer to boxes by number, any text stays text, colours have enough contrast."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 
@@ -10,13 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.page_reader import Element, read_page, with_class
-from vsa_cli.output.html.cards import Card, Header, Line, Word, number_boxes, relative_name
-from vsa_cli.output.html.template import COLOURS, begin, card, end, escape, inlined, linked, look
+from vsa_cli.output.html.cards import Card, Header, Line, Word
+from vsa_cli.output.html.font_weights import FontWeights
+from vsa_cli.output.html.layout import COLOURS
+from vsa_cli.output.html.template import (
+    SCRIPT,
+    STYLE,
+    inline_assets,
+    linked_assets,
+    read_asset,
+    render_card,
+    render_page,
+)
 
 DOG = Line(
     (Word("A", 2), Word("Dog", 2, 9.0, 0.5), Word("snarfs", known=False), Word("home", 0), Word(".", tight=True))
 )
-PLATE = Card("sub/a.jpg", Path("/data/sub/a.jpg"), 200, 100, ((0, 0, 50, 50), (100.0, 25.0, 200.0, 100.0)), (DOG,))
+CARD = Card("sub/a.jpg", Path("/data/sub/a.jpg"), 200, 100, ((0, 0, 50, 50), (100.0, 25.0, 200.0, 100.0)), (DOG,))
 HOSTILE = (
     "</script><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -48,18 +60,19 @@ TAGS = {
 }
 
 
-def drawn(one: Card, source: str | None = "photos/000001.jpg") -> list[Element]:
-    return read_page(card(one, source, lambda value: "" if value is None else "m9", "p1"))
+def elements(one: Card, source: str | None = "photos/000001.jpg") -> list[Element]:
+    return read_page(render_card(one, source, FontWeights(), "p1"))
 
 
-def test_words_and_boxes_share_number_and_colour() -> None:
-    found = drawn(PLATE)
+def test_word_and_box_share_number_and_colour() -> None:
+    found = elements(CARD)
     words, boxes, tags = (with_class(found, name) for name in ("w", "box", "tag"))
     assert [(word.text, word.attributes["data-b"]) for word in words] == [("A", "2"), ("Dog", "2"), ("home", "0")]
     assert words[1].attributes["data-s"] == "0.500"
-    assert "m9" in words[1].classes
+    assert words[1].classes == {"w", FontWeights().css_class(9.0)}
+    assert words[0].classes == {"w"}
     runs = with_class(found, "run")
-    assert [run.text for run in runs] == ["A Dog2", "home.0"], "colour is never alone: the number is beside it"
+    assert [run.text for run in runs] == ["A Dog2", "home.0"], "the number is shown beside the colour"
     for run, colour in zip(runs, ("c2", "c0"), strict=True):
         assert colour in run.classes
     assert {(box.attributes["data-b"], *box.classes & {"c0", "c1", "c2"}) for box in boxes} == {
@@ -70,49 +83,37 @@ def test_words_and_boxes_share_number_and_colour() -> None:
     assert unknown.text == "snarfs"
 
 
-def test_boxes_lie_where_the_photograph_has_them_at_any_size() -> None:
-    (second,) = [box for box in with_class(drawn(PLATE), "box") if box.attributes["data-b"] == "2"]
+def test_boxes_are_placed_in_percent() -> None:
+    (second,) = [box for box in with_class(elements(CARD), "box") if box.attributes["data-b"] == "2"]
     for rect in second.children:
         place = [rect.attributes[side] for side in ("x", "y", "width", "height")]
         assert place == ["50%", "25%", "50%", "75%"]
 
 
-def test_smaller_boxes_lie_above_greater_ones() -> None:
-    order = [box.attributes["data-b"] for box in with_class(drawn(PLATE), "box")]
-    assert order == ["0", "2", "1"]
-
-
-def test_no_two_tags_cover_one_another() -> None:
-    boxes = tuple((0.0, 0.0, 100.0 - i, 100.0 - i) for i in range(8))
-    tags = with_class(drawn(Card("a", Path("a"), 100, 100, boxes, (DOG,))), "tag")
-    places = {(tag.attributes["x"], tag.attributes["y"]) for tag in tags}
-    assert len(places) == 9
-
-
-def test_the_keyboard_stops_once_a_sentence() -> None:
-    words = with_class(drawn(PLATE), "w")
+def test_tab_key_stops_at_one_word_of_a_sentence() -> None:
+    words = with_class(elements(CARD), "w")
     assert [word.attributes["tabindex"] for word in words] == ["0", "-1", "-1"]
     assert [word.attributes["aria-label"] for word in words] == ["A, box 2", "Dog, box 2", "home, the whole photograph"]
     assert {word.attributes["role"] for word in words} == {"button"}
 
 
-def test_sentences_are_the_alternative_text() -> None:
-    (image,) = [element for element in drawn(PLATE) if element.tag == "img"]
+def test_sentences_are_the_alternative_text_of_the_photograph() -> None:
+    (image,) = [element for element in elements(CARD) if element.tag == "img"]
     assert image.attributes["alt"] == "A Dog snarfs home."
     assert image.attributes["loading"] == "lazy"
 
 
-def test_a_lost_photograph_keeps_its_sentences_and_boxes() -> None:
-    found = drawn(PLATE, None)
+def test_missing_photograph_keeps_its_sentences_and_boxes() -> None:
+    found = elements(CARD, None)
     assert not [element for element in found if element.tag == "img"]
     assert "no longer" in with_class(found, "gone")[0].text
     assert len(with_class(found, "w")) == 3
     assert len(with_class(found, "box")) == 3
 
 
-def test_boxless_words_between_two_of_one_box_do_not_part_them() -> None:
+def test_words_without_box_between_two_of_one_box_join_their_run() -> None:
     line = Line((Word("a", 1), Word("shiny", known=False), Word("dog", 1), Word("-"), Word("runs", 2)))
-    found = drawn(Card("a", Path("a"), 10, 10, ((0, 0, 1, 1), (0, 0, 2, 2)), (line,)))
+    found = elements(Card("a", Path("a"), 10, 10, ((0, 0, 1, 1), (0, 0, 2, 2)), (line,)))
     assert [run.text for run in with_class(found, "run")] == ["a shiny dog1", "runs2"]
     assert with_class(found, "line")[0].text == "a shiny dog1 - runs2"
 
@@ -130,9 +131,9 @@ def test_any_text_stays_text(text: str) -> None:
 def check_text(text: str) -> None:
     line = Line((Word(text, 1), Word(text, known=False), Word(text)))
     one = Card(text, Path("a"), 100, 80, ((1, 2, 3, 4),), (line,))
-    parts = linked()
-    page = begin(Header(text, (text,), text), parts) + card(one, "photos/1.jpg", lambda _: "", "p1") + end(parts)
-    page.encode()  # whole UTF-8, no half characters
+    card = render_card(one, "photos/1.jpg", FontWeights(), "p1")
+    page = render_page(Header(text, (text,), text), [card], linked_assets())
+    page.encode()  # no lone surrogates
     found = read_page(page)
     body = [element for element in found if "main" in element.within]
     assert {element.tag for element in body} <= TAGS
@@ -150,21 +151,28 @@ def normal(text: str) -> str:
     return shown.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def test_escape_leaves_nothing_that_ends_a_context() -> None:
-    assert not set(escape("".join(HOSTILE))) & set("<>\"'")
+def test_data_and_template_syntax_are_not_interpreted() -> None:
+    (heading,) = [e for e in read_page(render_page(Header("{{ 7 * 7 }}"), [], linked_assets())) if e.tag == "h1"]
+    assert heading.text == "{{ 7 * 7 }}"
 
 
-@given(st.lists(st.integers(0, 30)))
-def test_boxes_are_numbered_as_they_are_met(regions: list[int]) -> None:
-    numbers = number_boxes(regions, 0)
-    met = [region for region in dict.fromkeys(regions) if region]
-    assert [numbers[region] for region in met] == list(range(1, len(met) + 1))
-    assert numbers[0] == 0
+def test_inline_style_and_script_have_the_hashes_of_the_policy() -> None:
+    found = read_page(render_page(Header("a"), [], inline_assets(".m1{font-weight:300}")))
+    (policy,) = [e.attributes["content"] for e in found if "http-equiv" in e.attributes]
+    for tag in ("style", "script"):
+        (element,) = [e for e in found if e.tag == tag]
+        digest = base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
-def test_a_name_is_never_absolute() -> None:
-    assert relative_name("/home/somebody/a.jpg") == "a.jpg"
-    assert relative_name("sub/a.jpg") == "sub/a.jpg"
+def test_navigation_links_nearby_pages_and_both_ends() -> None:
+    found = read_page(render_page(Header("a"), [], linked_assets(), 6, 12))
+    above, below = [element for element in found if element.tag == "nav"]
+    assert [child.text for child in above.children] == [
+        "← Previous", "1", "…", "4", "5", "6", "7", "8", "…", "12", "Next →",
+    ]  # fmt: skip
+    assert [child.text for child in below.children] == [child.text for child in above.children]
+    assert not [e for e in read_page(render_page(Header("a"), [], linked_assets())) if e.tag == "nav"]
 
 
 def luminance(colour: str) -> float:
@@ -173,8 +181,8 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_every_colour_can_be_read_on_its_ground() -> None:
-    css = look("vsa.css").decode()
+def test_colours_have_enough_contrast() -> None:
+    css = read_asset(STYLE).decode()
     light, dark = re.findall(r":root \{(.*?)\n *\}", css, re.DOTALL)[:2]
     for theme in (light, dark):
         colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
@@ -186,15 +194,17 @@ def test_every_colour_can_be_read_on_its_ground() -> None:
         assert len({colours[f"c{i}"] for i in range(COLOURS + 1)}) == COLOURS + 1
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    for parts in (linked(), inlined("")):
-        page = begin(Header("a"), parts) + card(PLATE, "photos/1.jpg", lambda _: "", "p1") + end(parts)
+def test_nothing_is_loaded_from_a_network() -> None:
+    card = render_card(CARD, "photos/1.jpg", FontWeights(), "p1")
+    for assets in (linked_assets(), inline_assets("")):
+        page = render_page(Header("a"), [card], assets)
         assert not re.search(r"https?:", page)
-        addresses = [e.attributes.get("src", e.attributes.get("href")) for e in read_page(page)]
+        found = read_page(page)
+        addresses = [e.attributes.get("src", e.attributes.get("href")) for e in found]
         assert {address for address in addresses if address} <= {"vsa.css", "vsa.js", "photos/1.jpg", "#photographs"}
-        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+        (policy,) = [e.attributes["content"] for e in found if "http-equiv" in e.attributes]
         assert policy.startswith("default-src 'none'; ")
         assert "unsafe" not in policy
         assert "http" not in policy
-    assert not re.search(rb"url\((?!\"?data:|#)|@import|https?:", look("vsa.css"))
-    assert not re.search(rb"https?:|fetch\(|import |innerHTML|eval\(", look("vsa.js"))
+    assert not re.search(rb"url\((?!\"?data:|#)|@import|https?:", read_asset(STYLE))
+    assert not re.search(rb"https?:|fetch\(|import |innerHTML|eval\(", read_asset(SCRIPT))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, features
 
 from vsa_cli.core.errors import DataError, reason
-from vsa_cli.core.io.files import check_regular_file
+from vsa_cli.core.io.files import check_regular_file, file_sha256
 from vsa_cli.core.io.image_formats import AVIF, HEIC, format_of
 from vsa_cli.core.io.threads import uninterrupted
 
@@ -105,6 +105,30 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     if orientation in _SIDEWAYS:
         width, height = height, width
     return Picture(rgb=np.asarray(flat, dtype=np.uint8), width=width, height=height)
+
+
+def read_unchanged(path: Path, size: tuple[int, int], sha256: str | None, longest: int) -> NDArray[np.uint8]:
+    """Decode a photograph in which boxes were found earlier, upright, in RGB.
+
+    Args:
+        path: the file.
+        size: width and height of the upright photograph at that time, in pixels.
+        sha256: the file's SHA-256 at that time; None compares the size alone.
+        longest: reduce a longer side than this to about this many pixels.
+
+    Returns:
+        (h, w, 3) uint8.
+
+    Raises:
+        DataError: it cannot be read, or has changed.
+    """
+    changed = DataError(f"{path}: has changed since its boxes were found")
+    if sha256 is not None and file_sha256(path) != sha256:
+        raise changed
+    picture = read_picture(path, max(1, min(size) * longest // max(size)) if max(size) > longest else None)
+    if (picture.width, picture.height) != size:
+        raise changed
+    return picture.rgb
 
 
 def resize(

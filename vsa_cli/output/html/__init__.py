@@ -1,5 +1,5 @@
-"""Pages for people: photographs, their boxes, and sentences whose words point at boxes.
+"""HTML pages of photographs with boxes, and sentences whose words point at the boxes.
 
-Takes plain records (`cards`), gives HTML that opens from a file with no network. Knows no model. `assets/` holds the
-style, the script and the typeface that all pages share.
+Built from plain records (`cards`), and opened from a file without a network. `templates/` holds the HTML, `assets/` the
+style sheet, script and typeface. Knows no model.
 """

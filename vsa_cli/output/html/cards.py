@@ -1,6 +1,6 @@
-"""What a page shows, as plain records: a photograph, its numbered boxes, and sentences that point at them.
+"""What a page shows, as plain records: photographs with numbered boxes, and sentences whose words point at the boxes.
 
-Boxes are numbered as a reader meets them: 1 is the first box that a word points at; 0 is the whole photograph.
+Boxes are numbered in reading order: 1 is the first box that a word points at; 0 is the whole photograph.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ from vsa_cli.core.corpus.tokenizer import tokenize
 Region = TypeVar("Region", bound=Hashable)
 
 Box = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels of the upright original."""
+"""x1, y1, x2, y2 in pixels of the upright original photograph."""
+
+
+def area(box: Box) -> float:
+    """Area of one box in square pixels; 0 without width or height. Arrays of boxes: `core.regions.boxes`."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word as written.
+    """A word as displayed.
 
     Attributes:
-        text: with its capitals and the punctuation that touches it.
-        box: the number of its box; 0 is the whole photograph; None where it has none.
-        weight: how heavy it is set, in any unit that all words of a page share; None for plain.
-        score: v_i . s_t of word and box, shown with the pair.
-        known: False for a word that the model has never learned.
-        tight: nothing stands between it and the word before.
+        text: the word with its capitals and adjoining punctuation.
+        box: the number of its box; 0 for the whole photograph, None for no box.
+        weight: the value that determines its font weight, comparable among all words of a page; None for regular.
+        score: v_i . s_t of word and box, shown when the word is pointed at.
+        known: whether the word is in the model's vocabulary.
+        tight: whether it follows the word before without a space.
     """
 
     text: str
@@ -45,9 +50,9 @@ class Line:
     """A sentence.
 
     Attributes:
-        words: of it.
-        score: its own, where it has one.
-        aside: it stands back behind the others.
+        words: its words.
+        score: the score of the whole sentence, if any.
+        aside: whether it is shown smaller and paler than the others, as a second choice.
     """
 
     words: tuple[Word, ...]
@@ -56,25 +61,25 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The sentence without its boxes."""
+        """The sentence as plain text."""
         return "".join(("" if word.tight or not i else " ") + word.text for i, word in enumerate(self.words))
 
 
 @dataclass(frozen=True)
 class Card:
-    """A photograph with what is said of it.
+    """A photograph with its boxes and sentences.
 
     Attributes:
-        name: shown; never absolute.
-        photo: the file.
-        width: of the upright original, in pixels.
-        height: likewise.
-        boxes: those that some word points at; number n is `boxes[n - 1]`.
+        name: the displayed file name, never an absolute path.
+        photo: the photograph's file.
+        width: width of the upright original, in pixels.
+        height: height of the upright original, in pixels.
+        boxes: the boxes that words point at; number n is `boxes[n - 1]`.
         lines: the sentences.
-        rank: from 1, where photographs are ranked.
-        score: of the photograph, where it has one.
-        sha256: of the file as it was when the boxes were found; None where nobody knows.
-        alt: says what the photograph shows, to those who do not see it; None takes all sentences.
+        rank: rank of the photograph among the results, from 1, if any.
+        score: score of the photograph, if any.
+        sha256: the file's SHA-256 when the boxes were found; None if unknown.
+        alt: alternative text; None takes all sentences.
     """
 
     name: str
@@ -89,20 +94,26 @@ class Card:
     alt: str | None = None
 
     @property
+    def alt_text(self) -> str:
+        """The photograph's alternative text: `alt`, or else all sentences, or else the name."""
+        ended = (line.text if line.text.endswith((".", "!", "?")) else f"{line.text}." for line in self.lines)
+        return self.alt or " ".join(ended) or self.name
+
+    @property
     def framed(self) -> bool:
-        """Whether some word points at the whole photograph."""
+        """Whether a word points at the whole photograph."""
         return any(word.box == 0 for line in self.lines for word in line.words)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What stands at the head of every page.
+    """The head of every page.
 
     Attributes:
         title: a few words, or the query.
-        facts: what was done to what, each a few words.
+        facts: settings and counts, each in a few words.
         reading: how to read the page, in a sentence or two.
-        grid: cards side by side, instead of one photograph below the other with its sentences beside it.
+        grid: whether cards are arranged in a grid, instead of one below the other with sentences beside photographs.
     """
 
     title: str
@@ -112,10 +123,10 @@ class Header:
 
 
 def number_boxes(regions: Iterable[Region], whole: Region) -> dict[Region, int]:
-    """The number of each region, in the order of its first appearance; `whole` is 0.
+    """Number regions from 1 in order of first appearance; `whole` is 0.
 
     Args:
-        regions: what the words point at, in reading order.
+        regions: the regions that words point at, in reading order.
         whole: the region that is the whole photograph.
     """
     numbers: dict[Region, int] = {}
@@ -126,20 +137,25 @@ def number_boxes(regions: Iterable[Region], whole: Region) -> dict[Region, int]:
 
 
 def relative_name(name: str) -> str:
-    """A file's name as a page may show it: an absolute path gives away a machine, so only its last part stays."""
+    """A file's name for display: a relative path as it is, only the last part of an absolute one, which is private."""
     path = Path(name)
     return path.name if path.is_absolute() else name
 
 
 _TIGHT = re.compile(r"[.,;:!?)\]}…]+|['’]s")
-"""What belongs to the word before it, though data sets like to write a space between."""
+"""Punctuation and endings that belong to the word before, although datasets put a space between."""
 
 
 def as_written(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None, bool]]:
-    """The words of a sentence as (text, index of its token, whether it clings to the word before).
+    """Match the words of a sentence, as written, with its tokens.
 
-    The index is None for what holds no letter and no digit. Tokens that are not the sentence's own are shown as
-    they are, for then nobody knows which word is which.
+    Args:
+        raw: the sentence.
+        tokens: its tokens; if they are not those of `raw`, they are displayed themselves.
+
+    Returns:
+        For each word its text, the index of its token, which is None without a letter or digit, and whether it
+        follows the word before without a space.
     """
     words: list[tuple[str, int | None, bool]] = []
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""A page that is one file: style, script, typeface and photographs within it, to be mailed or put anywhere."""
+"""Pages as one HTML file that contains its style, script, typeface and photographs, or as a folder (`gallery`)."""
 
 from __future__ import annotations
 
@@ -9,120 +9,111 @@ from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.files import check_output
-from vsa_cli.output.html import template as sheet
 from vsa_cli.output.html.cards import Card, Header
-from vsa_cli.output.html.font_weights import Weights
-from vsa_cli.output.html.gallery import album, refuse_folder
-from vsa_cli.output.html.template import card as markup
-from vsa_cli.output.html.thumbnails import small_photo
+from vsa_cli.output.html.font_weights import FontWeights
+from vsa_cli.output.html.gallery import check_gallery_folder, open_gallery, thumbnail
+from vsa_cli.output.html.template import inline_assets, render_card, render_page
 
-MOST = 200
-"""Photographs that one file may hold: about 15 MB."""
+MAX_PHOTOGRAPHS = 200
+"""Photographs in one file, which then has about 15 MB."""
 
 _LONGEST = 720  # pixels of a photograph's longer side
 
 
-def leaf(front: Header, cards: Sequence[Card], complain: Callable[[str], None]) -> Iterator[str]:
-    """The page, in pieces.
+def render_document(header: Header, cards: Sequence[Card], warn: Callable[[str], None]) -> str:
+    """Render a page that is one file.
 
     Args:
-        front: its head.
-        plates: at most `MOST`.
-        complain: told of each photograph that cannot be read, in one line.
+        header: the page's head.
+        cards: at most `MAX_PHOTOGRAPHS`.
+        warn: called with a line for each photograph that cannot be read; its card has no picture.
     """
-    weights = Weights()
-    for card in cards:  # the style comes first, and knows all weights
-        for line in card.lines:
-            for word in line.words:
-                weights.name(word.weight)
-    parts = sheet.inlined(weights.css())
-    yield sheet.begin(front, parts)
+    weights = FontWeights()
+    rendered: list[str] = []
     for number, card in enumerate(cards, 1):
         try:
-            source = "data:image/jpeg;base64," + base64.b64encode(small_photo(card, _LONGEST)).decode()
+            source = "data:image/jpeg;base64," + base64.b64encode(thumbnail(card, _LONGEST)).decode()
         except DataError as error:
-            complain(str(error))
+            warn(str(error))
             source = None
-        yield markup(card, source, weights.name, f"p{number}")
-    yield sheet.end(parts)
+        rendered.append(render_card(card, source, weights, f"p{number}"))
+    return render_page(header, rendered, inline_assets(weights.css()))
 
 
 def is_folder(output: Path | None) -> bool:
-    """Whether pages for this output fill a folder; no output (stdout) and a name ending in .html are one file."""
+    """Whether pages for this output are a folder; stdout (None) and a name that ends in .html are one file."""
     return output is not None and output.suffix.lower() not in (".html", ".htm")
 
 
-def refuse_output(output: Path | None, photographs: int, *, force: bool) -> None:
-    """Refuse an output that must not be written, before any work is done.
+def check_pages_output(output: Path | None, photographs: int, *, force: bool) -> None:
+    """Check, before any work is done, that pages may be written to an output.
 
     Args:
-        output: of the pages; None for stdout.
-        photographs: shown at most.
-        force: whether what is there may be replaced.
+        output: the file or folder; None for stdout.
+        photographs: the number of photographs, or an upper bound.
+        force: replace what is there.
 
     Raises:
-        UsageError: it exists, or one file cannot hold so many photographs.
+        ConfigError: it exists, or is a single file and the photographs are too many.
     """
     if output is not None and is_folder(output):
-        refuse_folder(output, force=force)
+        check_gallery_folder(output, force=force)
         return
-    refuse_many(output, photographs)
+    check_photograph_count(output, photographs)
     if output is not None:
         check_output(output, force=force)
 
 
-def refuse_many(output: Path | None, photographs: int) -> None:
-    """Refuse more photographs than one file can hold.
+def check_photograph_count(output: Path | None, photographs: int) -> None:
+    """Check that the photographs are not too many for an output that is a single file.
 
     Raises:
-        UsageError: they are too many.
+        ConfigError: they are.
     """
-    if photographs > MOST and not is_folder(output):
+    if photographs > MAX_PHOTOGRAPHS and not is_folder(output):
         raise ConfigError(
-            f"{photographs} photographs are asked for, and one file holds {MOST}; -o DIR takes any number"
+            f"{photographs} photographs, but one file holds {MAX_PHOTOGRAPHS}; use -o DIR for a folder of pages"
         )
 
 
 class Pages:
-    """Photographs to be shown, once, as they come.
+    """Cards to be written once, as one file or as a folder.
 
     Args:
-        front: gives the head of the pages, when all photographs have come.
-        plates: the photographs.
-        complain: told of each that cannot be read, in one line.
+        header: called for the head of the pages once all cards have been read.
+        cards: the photographs, in order.
+        warn: called with a line for each photograph that cannot be read; its card has no picture.
 
     Attributes:
-        failed: photographs whose picture could not be read.
+        failed: the number of those photographs.
     """
 
-    def __init__(self, front: Callable[[], Header], cards: Iterable[Card], complain: Callable[[str], None]) -> None:
-        self._front, self._plates, self._complain = front, cards, complain
+    def __init__(self, header: Callable[[], Header], cards: Iterable[Card], warn: Callable[[str], None]) -> None:
+        self._header, self._cards, self._on_failure = header, cards, warn
         self.failed = 0
 
     def lines(self) -> Iterator[str]:
-        """As one file, in pieces.
+        """Render one file.
 
         Raises:
-            UsageError: it cannot hold so many.
+            ConfigError: the photographs are too many.
         """
-        cards = list(islice(self._plates, MOST + 1))
-        if len(cards) > MOST:
-            raise ConfigError(f"one file holds {MOST} photographs; -o DIR takes any number")
-
-        def complain(line: str) -> None:
-            self.failed += 1
-            self._complain(line)
-
-        yield from leaf(self._front(), cards, complain)
+        cards = list(islice(self._cards, MAX_PHOTOGRAPHS + 1))
+        if len(cards) > MAX_PHOTOGRAPHS:
+            raise ConfigError(f"one file holds {MAX_PHOTOGRAPHS} photographs; use -o DIR for a folder of pages")
+        yield render_document(self._header(), cards, self._warn)
 
     def fill(self, folder: Path, workers: int) -> None:
-        """As a folder that `refuse_folder` has let pass.
+        """Write a folder that `check_gallery_folder` permitted.
 
         Raises:
             DataError: it cannot be written.
         """
-        with album(folder, workers, self._complain) as book:
-            for card in self._plates:
-                book.add(card)
-            book.finish(self._front())
-        self.failed += book.failed
+        with open_gallery(folder, workers, self._warn) as gallery:
+            for card in self._cards:
+                gallery.add(card)
+            gallery.finish(self._header())
+
+    def _warn(self, line: str) -> None:
+        self.failed += 1
+        self._on_failure(line)

@@ -10,7 +10,7 @@ from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, number_boxes
-from vsa_cli.output.html.gallery import Album, album
+from vsa_cli.output.html.gallery import Gallery, open_gallery
 
 _TITLE = "Words and their boxes"
 _READING = (
@@ -19,7 +19,7 @@ _READING = (
 )
 
 
-class AlignmentAlbum:
+class AlignmentGallery:
     """Collects the sentences of one image after the other into the pages of an album; `alignment_album` opens it.
 
     Attributes:
@@ -27,7 +27,7 @@ class AlignmentAlbum:
         sentences: the number of their sentences.
     """
 
-    def __init__(self, pages: Album, corpus: Corpus, limit: int | None) -> None:
+    def __init__(self, pages: Gallery, corpus: Corpus, limit: int | None) -> None:
         self._pages, self._corpus, self._limit = pages, corpus, limit
         self._pending: list[Alignment] = []
         self.images = self.sentences = 0
@@ -54,7 +54,7 @@ class AlignmentAlbum:
 
 
 @contextmanager
-def alignment_album(
+def alignment_gallery(
     folder: Path,
     corpus: Corpus,
     split: str,
@@ -63,7 +63,7 @@ def alignment_album(
     limit: int | None,
     workers: int,
     complain: Callable[[str], None],
-) -> Iterator[AlignmentAlbum]:
+) -> Iterator[AlignmentGallery]:
     """Open an album of alignments, which appears when the block ends without an error.
 
     Args:
@@ -78,8 +78,8 @@ def alignment_album(
     Raises:
         DataError: the folder cannot be written.
     """
-    with album(folder, workers, complain) as pages:
-        shown = AlignmentAlbum(pages, corpus, limit)
+    with open_gallery(folder, workers, complain) as pages:
+        shown = AlignmentGallery(pages, corpus, limit)
         yield shown
         shown.end_image()
         facts = (f"split {split}", f"{shown.images:,} photographs", f"{shown.sentences:,} sentences")

@@ -13,7 +13,7 @@ from vsa_cli.core.io.files import write_lines
 from vsa_cli.output.console import print_data
 from vsa_cli.output.html import document
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, relative_name
-from vsa_cli.output.html.gallery import Album, album
+from vsa_cli.output.html.gallery import Gallery, open_gallery
 
 _TOTAL = "The number beside a sentence is its log-probability, in nats."
 _MEAN = "The number beside a sentence is the mean log-probability of its words, in nats: the confidence of the model."
@@ -84,10 +84,10 @@ class CaptionPages:
         workers: int,
         warn: Callable[[str], None],
     ) -> None:
-        document.refuse_output(output, 1, force=force)
+        document.check_pages_output(output, 1, force=force)
         self._output, self._source, self._nbest, self._regions = output, source, nbest, regions
         self._workers, self._warn = workers, warn
-        self._folder: Album | None = None
+        self._folder: Gallery | None = None
         self._cards: list[Card] = []  # of one file, whose style depends on all of them
         self._shown = self._failed = 0
         self._scored = False
@@ -99,7 +99,7 @@ class CaptionPages:
         Raises:
             ConfigError: there are too many.
         """
-        document.refuse_many(self._output, photos)
+        document.check_photograph_count(self._output, photos)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -109,12 +109,12 @@ class CaptionPages:
             DataError: the pages cannot be written.
         """
         if self._output is not None and document.is_folder(self._output):
-            with album(self._output, self._workers, self._report) as self._folder:
+            with open_gallery(self._output, self._workers, self._report) as self._folder:
                 yield
                 self._folder.finish(self._header())
             return
         yield
-        lines = document.leaf(self._header(), self._cards, self._report)
+        lines = [document.render_document(self._header(), self._cards, self._report)]
         if self._output is not None:
             write_lines(self._output, lines)
             return
@@ -136,8 +136,8 @@ class CaptionPages:
         self._scored |= card.lines[0].score is not None
         if self._folder is not None:
             self._folder.add(card)
-        elif len(self._cards) == document.MOST:
-            raise ConfigError(f"one file holds {document.MOST} photographs; -o DIR takes any number")
+        elif len(self._cards) == document.MAX_PHOTOGRAPHS:
+            raise ConfigError(f"one file holds {document.MAX_PHOTOGRAPHS} photographs; -o DIR takes any number")
         else:
             self._cards.append(card)
 

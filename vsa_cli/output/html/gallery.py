@@ -1,7 +1,7 @@
-"""A folder of pages, fifty photographs each, that appears whole or not at all.
+"""A folder of pages with fifty photographs each, which appears complete or not at all.
 
-`index.html` is the first page, `page-2.html` the second; `photos/` holds small copies of the photographs, `vsa.css`
-and `vsa.js` what all pages share. Memory is bounded by a page, however many there are.
+`index.html` is the first page and `page-2.html` the second; `photos/` holds small copies of the photographs, `vsa.css`
+and `vsa.js` are shared by all pages. Memory is bounded by one page, whatever the number of photographs.
 """
 
 from __future__ import annotations
@@ -13,153 +13,180 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError, DataError, reason
+from vsa_cli.core.io.images import encode_jpeg, read_unchanged
 from vsa_cli.core.io.threads import Workers
-from vsa_cli.output.html import template as sheet
 from vsa_cli.output.html.cards import Card, Header
-from vsa_cli.output.html.font_weights import Weights
-from vsa_cli.output.html.template import card as markup
-from vsa_cli.output.html.thumbnails import small_photo
+from vsa_cli.output.html.font_weights import FontWeights
+from vsa_cli.output.html.template import (
+    GENERATOR,
+    SCRIPT,
+    STYLE,
+    file_name,
+    linked_assets,
+    read_asset,
+    render_card,
+    render_page,
+    style_sheet,
+)
 
 PER_PAGE = 50
 _LONGEST = 1000  # pixels of a copy's longer side: sharp at the width of a page on most screens
-_OURS = re.compile(r"index\.html|page-\d+\.html|vsa\.(css|js)|photos(/\d{6,}\.jpg)?|\.DS_Store")
+_OWN_FILES = re.compile(r"index\.html|page-\d+\.html|vsa\.(css|js)|photos(/\d{6,}\.jpg)?|\.DS_Store")
 
 
-def refuse_folder(folder: Path, *beside: Path, force: bool) -> None:
-    """Refuse a folder for pages where something is that nobody said may go.
+def check_gallery_folder(folder: Path, *others: Path, force: bool) -> None:
+    """Check, before any work is done, that a gallery may be written to a folder.
 
     Args:
-        folder: where pages shall go; what is in it goes.
-        beside: files that are written in the same run.
-        force: whether pages that are there may be replaced; anything else there never is.
+        folder: the gallery's folder, whose contents will be replaced.
+        others: files that are written in the same run.
+        force: replace a gallery that is there; anything else is never replaced.
 
     Raises:
-        UsageError: it may not be used, and why.
-        DataError: it cannot be listed.
+        ConfigError: the folder is in use.
+        DataError: the folder cannot be listed.
     """
-    with _saying(folder):
-        _refuse(folder, beside, force=force)
+    with _describing_errors(folder):
+        _check_place(folder, others)
+        if not folder.exists() or not any(folder.iterdir()):
+            return
+        if not force:
+            raise ConfigError(f"{folder}: is not empty; --force replaces pages that vsa wrote there")
+        if (objection := _objection(folder)) is not None:
+            raise ConfigError(f"{folder}: {objection}; name another folder")
 
 
-def _refuse(folder: Path, beside: Sequence[Path], *, force: bool) -> None:
+def _check_place(folder: Path, others: Sequence[Path]) -> None:
     final = folder.resolve()
     if final in (Path.cwd(), *Path.cwd().parents):
-        raise ConfigError(f"{folder}: is the folder that you are in; name another for the pages")
-    for path in beside:
+        raise ConfigError(f"{folder}: is or contains the current folder; name another for the pages")
+    for path in others:
         if final in path.resolve().parents:
-            raise ConfigError(f"{path}: lies in {folder}, which pages fill; put it elsewhere")
+            raise ConfigError(f"{path}: is inside {folder}, which the pages replace; put it elsewhere")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; name a folder for the pages")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not force:
-        raise ConfigError(f"{folder}: is not empty; --force replaces pages that vsa wrote there")
-    stranger = _stranger(folder)
-    if stranger is not None:
-        raise ConfigError(f"{folder}: has {stranger}, which is no page of vsa's; name another folder")
 
 
-def _stranger(folder: Path) -> str | None:
-    """Something in a folder that no album would have written; None in an album."""
-    found = [path.relative_to(folder).as_posix() for path in (*folder.iterdir(), *(folder / "photos").glob("*"))]
-    strange = [name for name in found if not _OURS.fullmatch(name)]
-    if strange:
-        return min(strange)
-    index = folder / sheet.file_of(1)
+def _objection(folder: Path) -> str | None:
+    """Why the contents of a folder must not be replaced: they are not a gallery, or more than one."""
+    names = [path.relative_to(folder).as_posix() for path in (*folder.iterdir(), *(folder / "photos").glob("*"))]
+    others = [name for name in names if not _OWN_FILES.fullmatch(name)]
+    if others:
+        return f"contains {min(others)}, which vsa did not write"
+    index = folder / file_name(1)
     if not index.is_file():
-        return f"no {index.name}"
+        return f"contains no {index.name}, so these are not pages of vsa"
     with index.open("rb") as file:
-        ours = f'<meta name="generator" content="{sheet.GENERATOR} '.encode() in file.read(4096)
-    return None if ours else f"an {index.name} of its own"
+        own = f'<meta name="generator" content="{GENERATOR} '.encode() in file.read(4096)
+    return None if own else f"contains an {index.name} that vsa did not write"
 
 
 @contextmanager
-def _saying(folder: Path) -> Iterator[None]:
+def _describing_errors(folder: Path) -> Iterator[None]:
+    """Report errors of the file system as errors of the folder that the user named."""
     try:
         yield
     except OSError as error:
         raise DataError(f"{folder}: cannot hold pages: {reason(error)}") from error
 
 
-class Album:
-    """A folder of pages in the making."""
+def thumbnail(card: Card, longest: int) -> bytes:
+    """A card's photograph as a JPEG without metadata, its longer side at most `longest` pixels.
 
-    def __init__(self, folder: Path, shown: Path, workers: int, complain: Callable[[str], None]) -> None:
-        self._folder, self._shown, self._workers, self._complain = folder, shown, workers, complain
-        self._weights = Weights()
+    Raises:
+        DataError: the photograph cannot be read, or has changed since its boxes were found.
+    """
+    return encode_jpeg(read_unchanged(card.photo, (card.width, card.height), card.sha256, longest), longest)
+
+
+class Gallery:
+    """A folder of pages while it is being written; see `open_gallery`.
+
+    Args:
+        part: the folder that is written, which takes the name of `folder` later.
+        folder: the folder that the user named, for messages.
+        workers: threads that make thumbnails.
+        warn: called with a line for each photograph that cannot be read; its card has no picture.
+
+    Attributes:
+        failed: the number of those photographs.
+    """
+
+    def __init__(self, part: Path, folder: Path, workers: int, warn: Callable[[str], None]) -> None:
+        self._part, self._folder, self._workers, self._warn = part, folder, workers, warn
+        self._weights = FontWeights()
         self._waiting: list[Card] = []
-        self._pages = 0
-        self.photographs = 0
+        self._photographs = self._pages = 0
         self.failed = 0
 
     def add(self, card: Card) -> None:
-        """Take a photograph; its picture is read now or a little later.
+        """Add a card; its photograph is read as soon as a page is full.
 
         Raises:
             DataError: the folder cannot be written, or the disk is full.
         """
         self._waiting.append(card)
         if len(self._waiting) == PER_PAGE:
-            self._write_body()
+            self._write_cards()
 
-    def _write_body(self) -> None:
-        first = self.photographs + 1
+    def _write_cards(self) -> None:
+        """Write the cards of one page, without its head and foot, which name pages that do not exist yet."""
+        first = self._photographs + 1
         with Workers(self._workers) as workers:
-            sources = list(workers.map(self._copy, range(first, first + len(self._waiting)), self._waiting))
-        shown: list[str] = []
+            sources = list(workers.map(self._write_thumbnail, range(first, first + len(self._waiting)), self._waiting))
+        rendered: list[str] = []
         for number, (card, source) in enumerate(zip(self._waiting, sources, strict=True), first):
             if isinstance(source, DataError):
-                self._complain(str(source))
+                self._warn(str(source))
                 self.failed += 1
             address = None if isinstance(source, DataError) else source
-            shown.append(markup(card, address, self._weights.name, f"p{number}"))
-        self.photographs += len(self._waiting)
+            rendered.append(render_card(card, address, self._weights, f"p{number}"))
+        self._photographs += len(self._waiting)
         self._waiting.clear()
         self._pages += 1
-        with _saying(self._shown):
-            self._body(self._pages).write_text("\n".join(shown) + "\n", encoding="utf-8")
+        with _describing_errors(self._folder):
+            self._cards_file(self._pages).write_text("\n".join(rendered), encoding="utf-8")
 
-    def _copy(self, number: int, card: Card) -> str | DataError:
+    def _write_thumbnail(self, number: int, card: Card) -> str | DataError:
         name = f"photos/{number:06d}.jpg"
         try:
-            data = small_photo(card, _LONGEST)
+            data = thumbnail(card, _LONGEST)
         except DataError as error:
             return error
-        with _saying(self._shown):
-            (self._folder / name).write_bytes(data)
+        with _describing_errors(self._folder):
+            (self._part / name).write_bytes(data)
         return name
 
-    def _body(self, number: int) -> Path:
-        return self._folder / f"{number}.body"
+    def _cards_file(self, page: int) -> Path:
+        return self._part / f"{page}.cards"
 
-    def finish(self, front: Header) -> None:
-        """Put heads and feet to the pages, now that their number is known; the index last.
+    def finish(self, header: Header) -> None:
+        """Write the pages, the index last, and the style sheet and the script.
 
         Raises:
             DataError: the folder cannot be written, or the disk is full.
         """
         if self._waiting or not self._pages:
-            self._write_body()
-        parts = sheet.linked()
-        with _saying(self._shown):
-            (self._folder / sheet.SCRIPT).write_bytes(sheet.look(sheet.SCRIPT))
-            (self._folder / sheet.STYLE).write_text(sheet.style(self._weights.css()), encoding="utf-8")
+            self._write_cards()
+        assets = linked_assets()
+        with _describing_errors(self._folder):
+            (self._part / SCRIPT).write_bytes(read_asset(SCRIPT))
+            (self._part / STYLE).write_text(style_sheet(self._weights.css()), encoding="utf-8")
             for number in range(self._pages, 0, -1):
-                begin, end = sheet.begin(front, parts, number, self._pages), sheet.end(parts, number, self._pages)
-                body = self._body(number)
-                page = begin + body.read_text(encoding="utf-8") + end
-                (self._folder / sheet.file_of(number)).write_text(page, encoding="utf-8")
-                body.unlink()
+                file = self._cards_file(number)
+                page = render_page(header, [file.read_text(encoding="utf-8")], assets, number, self._pages)
+                (self._part / file_name(number)).write_text(f"{page}\n", encoding="utf-8")
+                file.unlink()
 
 
 @contextmanager
-def album(folder: Path, workers: int, complain: Callable[[str], None]) -> Iterator[Album]:
-    """An album that takes its name, in the place of whatever `refuse_folder` let pass, when the block ends well.
+def open_gallery(folder: Path, workers: int, warn: Callable[[str], None]) -> Iterator[Gallery]:
+    """A gallery that takes the place of whatever `check_gallery_folder` permitted when the block ends without error.
 
     Args:
-        folder: where it goes.
-        workers: photographs in work at once.
-        complain: told of each photograph that cannot be read, in one line.
+        folder: the gallery's folder.
+        workers: threads that make thumbnails.
+        warn: called with a line for each photograph that cannot be read; its card has no picture.
 
     Raises:
         DataError: the folder cannot be written, or the disk is full.
@@ -167,17 +194,17 @@ def album(folder: Path, workers: int, complain: Callable[[str], None]) -> Iterat
     final = folder.resolve()
     part, old = (final.with_name(f".{final.name}.{end}") for end in ("part", "old"))
     try:
-        with _saying(folder):
-            shutil.rmtree(part, ignore_errors=True)  # what a killed process left
+        with _describing_errors(folder):
+            shutil.rmtree(part, ignore_errors=True)  # left by a killed process
             (part / "photos").mkdir(parents=True)
-        yield Album(part, folder, workers, complain)
-        with _saying(folder):
-            _take_place(part, final, old)
+        yield Gallery(part, folder, workers, warn)
+        with _describing_errors(folder):
+            _replace(part, final, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _take_place(part: Path, final: Path, old: Path) -> None:
+def _replace(part: Path, final: Path, old: Path) -> None:
     if not final.exists():
         part.rename(final)
         return

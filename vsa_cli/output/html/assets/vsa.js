@@ -1,44 +1,44 @@
-// Words and their boxes: pointing, tapping and the keyboard show one pair alone.
-// The page is whole without this: colours and numbers say the same.
+// Words and their boxes: pointing, tapping and the keyboard highlight one pair.
+// Without this script the page still shows every pair, by colour and number.
 "use strict";
 (() => {
-  let held = null; // the word that a tap, a click or Enter keeps shown
+  let held = null; // the word that a tap, a click or Enter keeps highlighted
 
-  const all = (plate, kind) => plate.querySelectorAll(kind);
-  const pairing = (plate) => plate.querySelector(".pairing");
+  const all = (card, kind) => card.querySelectorAll(kind);
+  const pairing = (card) => card.querySelector(".pairing");
 
-  // Show some words and some boxes of a plate, and dim its others.
-  function show(plate, words, boxes) {
-    for (const word of all(plate, ".w")) word.classList.toggle("on", words.includes(word));
-    for (const mark of all(plate, ".box, .tag, sup")) mark.classList.toggle("on", boxes.has(mark.dataset.b));
-    plate.classList.add("pair");
-    spotlight(plate, boxes.size === 1 ? plate.querySelector(".box.on .edge") : null);
+  // Highlight words and boxes of a card, and dim the others.
+  function highlight(card, words, boxes) {
+    for (const word of all(card, ".w")) word.classList.toggle("on", words.includes(word));
+    for (const mark of all(card, ".box, .tag, sup")) mark.classList.toggle("on", boxes.has(mark.dataset.b));
+    card.classList.add("pair");
+    spotlight(card, boxes.size === 1 ? card.querySelector(".box.on .edge") : null);
   }
 
-  function clear(plate) {
-    plate.classList.remove("pair", "lit");
-    for (const mark of all(plate, ".on")) mark.classList.remove("on");
-    pairing(plate).textContent = "";
+  function clear(card) {
+    card.classList.remove("pair", "lit");
+    for (const mark of all(card, ".on")) mark.classList.remove("on");
+    pairing(card).textContent = "";
   }
 
-  function showWord(word) {
-    const plate = word.closest(".plate");
-    show(plate, [word], new Set([word.dataset.b]));
-    for (const number of all(plate, "sup")) number.classList.toggle("on", number.closest(".run").contains(word));
+  function highlightWord(word) {
+    const card = word.closest(".card");
+    highlight(card, [word], new Set([word.dataset.b]));
+    for (const number of all(card, "sup")) number.classList.toggle("on", number.closest(".run").contains(word));
     const where = word.dataset.b === "0" ? "whole photograph" : `box ${word.dataset.b}`;
-    pairing(plate).textContent = [word.textContent, where, word.dataset.s].filter(Boolean).join(" · ");
+    pairing(card).textContent = [word.textContent, where, word.dataset.s].filter(Boolean).join(" · ");
   }
 
-  function showBox(box) {
-    const plate = box.closest(".plate");
-    const words = [...all(plate, ".w")].filter((word) => word.dataset.b === box.dataset.b);
-    show(plate, words, new Set([box.dataset.b]));
-    pairing(plate).textContent = "";
+  function highlightBox(box) {
+    const card = box.closest(".card");
+    const words = [...all(card, ".w")].filter((word) => word.dataset.b === box.dataset.b);
+    highlight(card, words, new Set([box.dataset.b]));
+    pairing(card).textContent = "";
   }
 
-  // Darken the photograph around a box. The mask is made once for a plate, where first needed.
-  function spotlight(plate, edge) {
-    plate.classList.toggle("lit", edge !== null);
+  // Darken the photograph around a box. Each card's mask is created when first needed.
+  function spotlight(card, edge) {
+    card.classList.toggle("lit", edge !== null);
     if (edge === null) return;
     const svg = edge.ownerSVGElement;
     let hole = svg.querySelector("mask .hole");
@@ -49,20 +49,20 @@
         return parent.appendChild(made);
       };
       const whole = { x: "0", y: "0", width: "100%", height: "100%" };
-      const mask = add(svg, "mask", { id: `${plate.id}-mask`, maskUnits: "userSpaceOnUse", ...whole });
+      const mask = add(svg, "mask", { id: `${card.id}-mask`, maskUnits: "userSpaceOnUse", ...whole });
       add(mask, "rect", { fill: "white", ...whole });
       hole = add(mask, "rect", { fill: "black", class: "hole" });
-      svg.prepend(add(svg, "rect", { class: "shade", mask: `url(#${plate.id}-mask)`, ...whole }));
+      svg.prepend(add(svg, "rect", { class: "shade", mask: `url(#${card.id}-mask)`, ...whole }));
     }
     for (const side of ["x", "y", "width", "height"]) hole.setAttribute(side, edge.getAttribute(side));
   }
 
-  // What is shown when nothing is pointed at: the word that is held, or the one with the focus, or all.
-  function settle(plate) {
+  // Without a pointer: highlight the held word, else the focused one, else show everything.
+  function restore(card) {
     const focused = document.activeElement;
-    if (held && plate.contains(held)) showWord(held);
-    else if (focused && focused.matches(".w:focus-visible") && plate.contains(focused)) showWord(focused);
-    else clear(plate);
+    if (held && card.contains(held)) highlightWord(held);
+    else if (focused && focused.matches(".w:focus-visible") && card.contains(focused)) highlightWord(focused);
+    else clear(card);
   }
 
   function hold(word) {
@@ -70,30 +70,30 @@
     held = word === before ? null : word;
     for (const one of [before, held]) {
       if (one) one.setAttribute("aria-pressed", String(one === held));
-      if (one) settle(one.closest(".plate"));
+      if (one) restore(one.closest(".card"));
     }
   }
 
   document.addEventListener("pointerover", (event) => {
     const word = event.target.closest(".w");
     const box = event.target.closest(".box");
-    const plate = event.target.closest(".plate");
-    if (word) showWord(word);
-    else if (box) showBox(box);
-    else if (plate && !event.target.closest(".line")) settle(plate); // between words the last one stays
+    const card = event.target.closest(".card");
+    if (word) highlightWord(word);
+    else if (box) highlightBox(box);
+    else if (card && !event.target.closest(".line")) restore(card); // between two words the last one stays highlighted
   });
 
   document.addEventListener("pointerout", (event) => {
-    const plate = event.target.closest(".plate");
-    if (plate && !plate.contains(event.relatedTarget)) settle(plate);
+    const card = event.target.closest(".card");
+    if (card && !card.contains(event.relatedTarget)) restore(card);
   });
 
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches(".w:focus-visible")) showWord(event.target);
+    if (event.target.matches(".w:focus-visible")) highlightWord(event.target);
   });
 
   document.addEventListener("focusout", (event) => {
-    if (event.target.matches(".w")) settle(event.target.closest(".plate"));
+    if (event.target.matches(".w")) restore(event.target.closest(".card"));
   });
 
   document.addEventListener("click", (event) => {
@@ -111,7 +111,7 @@
     event.preventDefault();
   });
 
-  // Arrows go from word to word and from sentence to sentence; Home and End to a sentence's ends.
+  // Arrow keys move between words and between sentences, Home and End to the ends of a sentence.
   function move(word, key) {
     const line = word.closest(".line");
     const words = [...line.querySelectorAll(".w")];
