@@ -56,7 +56,7 @@ def test_a_death_before_the_first_line_leaves_nothing(tmp_path: Path) -> None:
 def test_a_finished_file_is_kept_and_only_failures_are_done_again(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
     fresh(out).write([line("a"), line("b", "broken"), line("ü\udcff")])
-    with pytest.raises(ConfigError, match="--force"):
+    with pytest.raises(ConfigError, match="`force`"):
         fresh(out)
     ledger = resumed(out)
     assert ledger.done == {"a", "ü\udcff"}

@@ -187,5 +187,5 @@ def test_an_output_is_a_folder_or_a_file_by_its_name(tmp_path: Path, photo: Path
         refuse_output(None, MOST + 1, force=False)
     refuse_output(tmp_path / "new", MOST + 1, force=False)
     (tmp_path / "page.html").write_text("")
-    with pytest.raises(ConfigError, match="--force"):
+    with pytest.raises(ConfigError, match="`force`"):
         refuse_output(tmp_path / "page.html", 1, force=False)
