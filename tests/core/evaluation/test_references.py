@@ -89,7 +89,7 @@ def test_a_corpus_brings_splits_and_training_sentences(drawn: Drawn) -> None:
 
 def test_a_split_needs_references_that_tell_it(tmp_path: Path) -> None:
     references = read_references(write(tmp_path / "o.json", '{"1": ["a dog"]}'))
-    with pytest.raises(ConfigError, match="do not tell splits"):
+    with pytest.raises(ConfigError, match="do not name splits"):
         references.split("val")
 
 
