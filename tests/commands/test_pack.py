@@ -1,4 +1,4 @@
-"""`vsa pack`: half the size, the same sentences."""
+"""`vsa pack`: half the size, the same captions and scores."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from vsa_cli.core.io.files import file_sha256
 Run = Callable[..., Result]
 
 
-def test_a_packed_model_says_the_same_in_half_the_space(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_packed_generator_has_half_the_size_and_the_same_captions(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     packed = tmp_path / "packed"
     result = vsa("pack", drawn.model, "-o", packed)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in packed.iterdir()) == ["config.json", "model.safetensors"]
     before, after = ((folder / "model.safetensors").stat().st_size for folder in (drawn.model, packed))
     assert after < 0.55 * before
-    said, said_packed = (
+    captions, captions_packed = (
         [json.loads(line) for line in vsa("caption", drawn.photos, "-m", m, "--format", "jsonl").stdout.splitlines()]
         for m in (drawn.model, packed)
     )
-    assert [one["caption"] for one in said] == [one["caption"] for one in said_packed]
-    assert [one["logprob"] for one in said] == pytest.approx([one["logprob"] for one in said_packed], abs=0.02)
+    assert [one["caption"] for one in captions] == [one["caption"] for one in captions_packed]
+    assert [one["logprob"] for one in captions] == pytest.approx([one["logprob"] for one in captions_packed], abs=0.02)
 
 
-def test_a_packed_alignment_model_ranks_alike(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_packed_alignment_model_has_the_same_scores(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     packed = tmp_path / "packed"
     assert vsa("pack", embed, "-o", packed).exit_code == 0
     found, found_packed = (
@@ -44,7 +44,7 @@ def test_a_packed_alignment_model_ranks_alike(vsa: Run, drawn: Drawn, embed: Pat
     assert {t.dtype for t in tensors.values() if t.ndim < 2} == {torch.float32}
 
 
-def test_what_float16_cannot_hold_is_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_weights_beyond_float16_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_bytes((drawn.model / "config.json").read_bytes())
@@ -58,7 +58,7 @@ def test_what_float16_cannot_hold_is_refused(vsa: Run, drawn: Drawn, tmp_path: P
     assert not (tmp_path / "packed").exists()
 
 
-def test_only_models_are_packed_and_nothing_is_overwritten(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_pack_refuses_other_folders_and_existing_outputs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert vsa("pack", drawn.photos, "-o", tmp_path / "packed").exit_code == 1
     (tmp_path / "there").mkdir()
     assert vsa("pack", drawn.model, "-o", tmp_path / "there").exit_code == 2

@@ -1,4 +1,4 @@
-"""`vsa train-embed`: both presets learn, runs repeat and resume to the bit, and misfits are told in a line."""
+"""`vsa train-embed`: learning, resuming bit for bit, word vectors, sweeps, and inputs that do not fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_each_preset_learns(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str,
     assert {"i2t_R@1", "i2t_medr", "t2i_R@10", "rsum"} <= set(epochs[0]["validation"])
 
 
-def test_the_paper_preset_is_the_papers(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_paper_preset_has_the_papers_settings(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert vsa(
         "train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "embed", "--preset", "paper", "--epochs", 1
     ).exit_code == 0  # fmt: skip
@@ -48,7 +48,7 @@ def test_the_paper_preset_is_the_papers(vsa: Run, drawn: Drawn, tmp_path: Path) 
     assert 1000 <= model["size"] <= 1600
 
 
-def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_killed_and_resumed_run_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, "--epochs", "8").exit_code == 0
     command = ("train-embed", drawn.corpus, drawn.regions, "-o", broken, *SMALL_EMBED, "--epochs", 8, "-q")
@@ -58,9 +58,9 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     assert weights(whole) == weights(broken)
 
 
-@pytest.mark.parametrize("others", ["", "001.png,?\n002.png,!\n"], ids=["alone", "the others without a word"])
+@pytest.mark.parametrize("others", ["", "001.png,?\n002.png,!\n"], ids=["one image", "others without known words"])
 @pytest.mark.parametrize("sentences", ["000.png,a red circle\n000.png,one circle\n", "000.png,circle\n"])
-def test_one_image_has_nothing_to_be_told_from(
+def test_one_image_with_sentences_is_not_enough(
     vsa: Run, drawn: Drawn, tmp_path: Path, sentences: str, others: str
 ) -> None:
     (tmp_path / "c.csv").write_text(f"image,caption\n{sentences}{others}")
@@ -69,11 +69,11 @@ def test_one_image_has_nothing_to_be_told_from(
     assert vsa("extract-regions", corpus, "-o", regions, "--detector", "grid", "--top", 0, "--side", 64).exit_code == 0
     result = vsa("train-embed", corpus, regions, "-o", tmp_path / "embed")
     assert result.exit_code == 1
-    assert "one image" in result.stderr
+    assert "only one image has sentences" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_a_generator_is_no_embedding(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_generator_is_refused_as_alignment_model(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions)
     result = vsa("align", *split, "--model", drawn.model, "-o", tmp_path / "s.jsonl")
     assert result.exit_code == 1
@@ -81,7 +81,7 @@ def test_a_generator_is_no_embedding(vsa: Run, drawn: Drawn, tmp_path: Path) -> 
     assert "vsa-embedding" in result.stderr
 
 
-def test_a_run_that_died_between_its_two_files_is_made_whole(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_run_killed_between_its_two_files_is_completed(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "embed"
     assert train(vsa, drawn, out, "--epochs", 1).exit_code == 0
     names = ("config.json", "model.safetensors")
@@ -92,25 +92,25 @@ def test_a_run_that_died_between_its_two_files_is_made_whole(vsa: Run, drawn: Dr
     assert {name: (out / name).read_bytes() for name in names} == before
 
 
-def test_what_another_run_was_asked_for_is_named(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_resuming_names_the_settings_that_differ(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "embed"
     assert train(vsa, drawn, out, "--epochs", 1).exit_code == 0
     result = train(vsa, drawn, out, "--epochs", 2, "--dropout", 0.2, "--resume")
     assert result.exit_code == 1
-    assert "was begun with another dropout, epochs; --force starts anew" in result.stderr
+    assert "cannot resume: the saved run differs in dropout, epochs; --force starts over" in result.stderr
 
 
-@pytest.mark.parametrize("options", [("--keep-last", ""), ("", "--keep-last")], ids=["begun", "resumed"])
-def test_a_run_keeps_the_weights_that_it_was_begun_to_keep(
+@pytest.mark.parametrize("options", [("--keep-last", ""), ("", "--keep-last")], ids=["first", "resumed"])
+def test_keep_last_cannot_change_when_resuming(
     vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, str]
 ) -> None:
-    begun, resumed = ([option] if option else [] for option in options)
+    first, resumed = ([option] if option else [] for option in options)
     out = tmp_path / "embed"
-    assert train(vsa, drawn, out, "--epochs", 2, *begun).exit_code == 0
+    assert train(vsa, drawn, out, "--epochs", 2, *first).exit_code == 0
     before = (out / "model.safetensors").read_bytes()
     result = train(vsa, drawn, out, "--epochs", 2, *resumed, "--resume")
     assert result.exit_code == 1
-    assert "was begun with another keep_last; --force starts anew" in result.stderr
+    assert "cannot resume: the saved run differs in keep_last; --force starts over" in result.stderr
     assert (out / "model.safetensors").read_bytes() == before
 
 
@@ -121,12 +121,12 @@ def glove(tmp_path: Path) -> Path:
     return path
 
 
-def test_word_vectors_are_told_and_set_the_word_size(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
+def test_word_vectors_are_reported_and_set_the_word_size(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
     out = tmp_path / "embed"
     result = train(vsa, drawn, out, "--epochs", 1, "--word-vectors", glove, "--fixed-words")
     assert result.exit_code == 0, result.output
     words = len(json.loads(drawn.corpus.read_text())["vocabulary"]["words"])
-    line = f"word vectors: 2 of {words} words ({200 / words:.1f} %), 4 numbers each; the others start at random\n"
+    line = f"word vectors: 2 of {words} words ({200 / words:.1f} %), of size 4; the other words start at random\n"
     assert result.stderr.startswith(line)
     config = json.loads((out / "config.json").read_text())["envelope"]["config"]
     assert config["model"]["word_size"] == 4
@@ -137,16 +137,16 @@ def test_word_vectors_are_told_and_set_the_word_size(vsa: Run, drawn: Drawn, tmp
     assert vsa("info", out).exit_code == 0
 
 
-def test_other_word_vectors_do_not_go_on_with_a_run(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
+def test_run_is_not_resumed_with_other_word_vectors(vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path) -> None:
     options = ("--epochs", 1, "--word-vectors", glove)
     assert train(vsa, drawn, tmp_path / "embed", *options).exit_code == 0
     glove.write_text(glove.read_text().replace("6", "7"))
     result = train(vsa, drawn, tmp_path / "embed", *options, "--resume")
     assert result.exit_code == 1
-    assert "another word_vectors" in result.stderr
+    assert "differs in word_vectors" in result.stderr
 
 
-def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "embed"
     options = [option for option in SMALL_EMBED if option not in ("--learning-rate", 3e-3)]
     options += ["--epochs", 2, "--sweep", "--sweep-rates", "3e-3,1e36", "--json"]
@@ -164,7 +164,7 @@ def test_a_sweep_trains_its_winner_and_prints_its_trials(vsa: Run, drawn: Drawn,
     assert "best: learning rate 0.003, weight decay " in result.stderr
 
 
-def test_a_sweep_goes_on_whatever_its_word_vectors_are_called(
+def test_sweep_resumes_with_any_name_of_the_word_vectors_file(
     vsa: Run, drawn: Drawn, tmp_path: Path, glove: Path
 ) -> None:
     vectors = glove.rename(tmp_path / "a\u2028line\x85or three.txt")
@@ -176,7 +176,7 @@ def test_a_sweep_goes_on_whatever_its_word_vectors_are_called(
     assert "nothing left to do" in result.stderr
 
 
-def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_dry_run_of_a_sweep_prints_its_length(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = vsa(
         "train-embed",
         drawn.corpus,
@@ -190,8 +190,8 @@ def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path:
         "--json",
     )
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert (said["training"]["epochs"], len(said["sweep"]["settings"]), said["validate"]) == (9, 12, "val")
+    printed = json.loads(result.stdout)
+    assert (printed["training"]["epochs"], len(printed["sweep"]["settings"]), printed["validate"]) == (9, 12, "val")
     assert "rung 1: 12 trials of 2 epochs\nrung 2: 4 trials of 6 epochs\n" in result.stderr
     assert result.stderr.endswith("then the best for 9 epochs: 57 epochs in all\n")
     assert not (tmp_path / "e").exists()
@@ -200,17 +200,20 @@ def test_a_sweep_says_beforehand_what_it_costs(vsa: Run, drawn: Drawn, tmp_path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sweep", "--validate", "none"], "--sweep chooses on held-out photographs"),
-        (["--sweep-rates", "1e-3"], "go with --sweep"),
-        (["--sweep", "--sweep-rates", "1e-3,fast"], "not numbers with commas"),
+        (["--sweep", "--validate", "none"], "a sweep needs held-out images: give their split as --validate"),
+        (["--sweep-rates", "1e-3"], "--sweep-rates and --sweep-decays require --sweep"),
+        (["--sweep", "--sweep-rates", "1e-3,fast"], "not a list of numbers separated by commas"),
         (["--sweep", "--sweep-decays", "0,nan"], "negative or not finite"),
-        (["--sweep", "--sweep-rates", "1e-3", "--sweep-decays", "0"], "there is one"),
-        (["--sweep", "--sweep-rates", "1e-3,1e-4", "--learning-rate", "1e-3"], "choose one"),
-        (["--sweep", "--sweep-decays", "0,1", "--weight-decay", "0"], "choose one"),
-        (["--fixed-words"], "--word-vectors"),
+        (["--sweep", "--sweep-rates", "1e-3", "--sweep-decays", "0"], "there is only one"),
+        (
+            ["--sweep", "--sweep-rates", "1e-3,1e-4", "--learning-rate", "1e-3"],
+            "--learning-rate cannot be combined with",
+        ),
+        (["--sweep", "--sweep-decays", "0,1", "--weight-decay", "0"], "--weight-decay cannot be combined with"),
+        (["--fixed-words"], "--fixed-words requires --word-vectors"),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_a_line(
+def test_conflicting_options_are_refused_in_one_line(
     vsa: Run, drawn: Drawn, tmp_path: Path, options: list[str], message: str
 ) -> None:
     result = vsa("train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "embed", *options)
@@ -224,6 +227,6 @@ def test_options_that_do_not_fit_are_refused_in_a_line(
 @pytest.mark.parametrize(
     "options", [("--preset", "paper"), ("--preset", "best"), ("--sweep", "--sweep-rates", "1e-3,3e-3")], ids=" ".join
 )
-def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_train_embed_runs_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[str, ...]) -> None:
     result = train(vsa, drawn, tmp_path / "embed", *options, "--epochs", 2, "--device", "cuda")
     assert result.exit_code == 0, result.output

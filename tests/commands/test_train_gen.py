@@ -1,4 +1,4 @@
-"""`vsa train-gen`: learning, resuming to the same bits, and artifacts that do not fit."""
+"""`vsa train-gen`: learning, resuming bit for bit, and inputs that do not fit."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def test_every_cell_learns(vsa: Run, drawn: Drawn, tmp_path: Path, cell: str) ->
     assert "words/s" in result.stderr
 
 
-def test_the_attentive_preset_learns(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_attentive_preset_learns(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--preset", "best", "--attention", 4, "--epochs", 8, "--json")
     assert result.exit_code == 0, result.output
     epochs = json.loads(result.stdout)["epochs"]
     assert epochs[-1]["validation"]["perplexity"] < 0.8 * epochs[0]["validation"]["perplexity"]
 
 
-def test_attention_wants_a_gru_and_equal_heads(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_attention_requires_a_gru_and_a_multiple_of_heads(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for wrong in (("--attention", 5), ("--attention", 4, "--cell", "lstm")):
         result = train(vsa, drawn, tmp_path / "gen", "--preset", "best", *wrong)
         assert result.exit_code == 2
-        assert "--attention" in result.stderr
+        assert "--attention requires --cell gru" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def snippets(vsa: Run, drawn: Drawn, embed: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("preset", ["paper", "best"])
-def test_it_learns_from_aligned_fragments(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, preset: str) -> None:
+def test_train_gen_learns_from_snippets(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, preset: str) -> None:
     options = ("--preset", preset, "--snippets", snippets, "--epochs", 6, "--json")
     result = train(vsa, drawn, tmp_path / "gen", *options)
     assert result.exit_code == 0, result.output
@@ -72,16 +72,16 @@ def test_it_learns_from_aligned_fragments(vsa: Run, drawn: Drawn, snippets: Path
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ('{"image_id": "none.png", "region": 0, "words": ["a"]}', "without regions"),
+        ('{"image_id": "none.png", "region": 0, "words": ["a"]}', "there are no regions of its image"),
         ('{"image_id": IMAGE, "region": 10000, "words": ["a"]}', "has no region 10000"),
         ('{"image_id": IMAGE, "region": true, "words": ["a"]}', "damaged"),
         ("[" * 5000, "not a JSON object"),
     ],
 )
-def test_damaged_fragments_are_named(
-    vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, line: str, said: str
+def test_damaged_snippets_are_refused_by_line(
+    vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path, line: str, message: str
 ) -> None:
     head, first = snippets.read_text().splitlines()[:2]
     file = tmp_path / "snippets.jsonl"
@@ -89,10 +89,10 @@ def test_damaged_fragments_are_named(
     result = train(vsa, drawn, tmp_path / "gen", "--snippets", file)
     assert result.exit_code == 1
     assert "line 2" in result.stderr
-    assert said in result.stderr
+    assert message in result.stderr
 
 
-def test_fragments_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path) -> None:
+def test_snippets_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippets: Path, tmp_path: Path) -> None:
     head, *rest = snippets.read_text().splitlines()
     other = json.loads(head)
     other["parents"]["corpus"]["sha256"] = "0" * 64
@@ -110,7 +110,7 @@ def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_pa
     result = vsa(*command, *options)
     assert result.exit_code == 0, result.output
     epochs = json.loads(result.stdout)["epochs"]
-    losses = [epoch["loss"] for epoch in epochs]  # the negative CIDEr of what is drawn
+    losses = [epoch["loss"] for epoch in epochs]  # the negative CIDEr of the samples
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.04
     assert "CIDEr" in epochs[0]["validation"]
     envelope = json.loads((tmp_path / "gen" / "config.json").read_text())["envelope"]
@@ -120,15 +120,15 @@ def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_pa
     assert weights(tmp_path / "gen") == weights(tmp_path / "again")
 
 
-def test_self_critical_training_keeps_the_shape_of_its_start(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_self_critical_training_takes_the_settings_of_its_start(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for options in ((), ("--preset", "best")):
         command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", drawn.model)
         result = vsa(*command, *(options or SMALL))
         assert result.exit_code == 2
-        assert "the shape of GEN" in result.stderr
+        assert "the model settings of GEN" in result.stderr
 
 
-def test_one_image_of_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_one_image_with_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("image,caption\n000.png,a red circle\n")
     corpus, regions, out = tmp_path / "c.json", tmp_path / "r.h5", tmp_path / "gen"
     assert vsa("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", corpus, "--min-count", 1).exit_code == 0
@@ -136,12 +136,12 @@ def test_one_image_of_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Pat
     small = ("--hidden-size", 32, "--word-size", 16, "--epochs", 30, "--learning-rate", 1e-2)
     result = vsa("train-gen", corpus, regions, "-o", out, "--preset", "best", *small)
     assert result.exit_code == 0, result.output
-    said = vsa("caption", "--model", out, "--corpus", corpus, "--regions-file", regions, "--split", "train")
-    assert said.stdout == "000.png\ta red circle\n"
+    captions = vsa("caption", "--model", out, "--corpus", corpus, "--regions-file", regions, "--split", "train")
+    assert captions.stdout == "000.png\ta red circle\n"
 
 
 @pytest.mark.parametrize("without", ["train", "val"])
-def test_the_metric_wants_sentences(vsa: Run, drawn: Drawn, tmp_path: Path, without: str) -> None:
+def test_self_critical_training_requires_sentences(vsa: Run, drawn: Drawn, tmp_path: Path, without: str) -> None:
     corpus = json.loads(drawn.corpus.read_text())
     for image in corpus["images"]:
         image["sentences"] = [] if image["split"] == without else image["sentences"]
@@ -154,7 +154,7 @@ def test_the_metric_wants_sentences(vsa: Run, drawn: Drawn, tmp_path: Path, with
     assert result.stderr.count("\n") == 1
 
 
-def test_the_model_is_self_contained(drawn: Drawn) -> None:
+def test_model_is_self_contained(drawn: Drawn) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
     assert config["envelope"]["format"] == "vsa-generator"
     assert set(config["envelope"]["parents"]) == {"corpus", "regions"}
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: 
 
 
 @pytest.mark.parametrize("preset", ["paper", "best"])
-def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str) -> None:
+def test_killed_and_resumed_run_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str) -> None:
     options = ("--preset", preset, "--epochs", "12", "--patience", "12")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, *options).exit_code == 0
@@ -186,14 +186,14 @@ def test_killed_and_resumed_it_ends_at_the_same_weights(vsa: Run, drawn: Drawn, 
     assert not [path for path in broken.iterdir() if path.name.endswith(".part")]
 
 
-def test_keep_last_reports_but_does_not_choose(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_keep_last_reports_validation_but_keeps_the_last(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--epochs", 3, "--keep-last", "--json")
     epochs = json.loads(result.stdout)["epochs"]
     config = json.loads((tmp_path / "gen" / "config.json").read_text())
     assert config["scores"]["perplexity"] == epochs[-1]["validation"]["perplexity"]
 
 
-def test_without_validation_it_trains_to_the_end(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_training_without_validation_runs_for_all_epochs(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--epochs", 3, "--validate", "none", "--patience", 1)
     assert result.exit_code == 0
     assert result.stderr.count("epoch") == 3
@@ -207,7 +207,7 @@ def test_resuming_with_other_options_is_refused(vsa: Run, drawn: Drawn, tmp_path
     assert "--force" in result.stderr
 
 
-def test_an_existing_model_is_not_overwritten(vsa: Run, drawn: Drawn) -> None:
+def test_existing_model_is_not_overwritten(vsa: Run, drawn: Drawn) -> None:
     result = train(vsa, drawn, drawn.model, "--epochs", 1)
     assert result.exit_code == 2
     assert "--force" in result.stderr
@@ -224,7 +224,7 @@ def test_regions_that_lack_an_image_are_refused(vsa: Run, drawn: Drawn, tmp_path
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
-def test_a_damaged_model_is_refused_in_a_line(vsa: Run, drawn: Drawn, tmp_path: Path, file: str) -> None:
+def test_damaged_model_is_refused_in_one_line(vsa: Run, drawn: Drawn, tmp_path: Path, file: str) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((drawn.model / name).read_bytes())
     data = (tmp_path / file).read_bytes()
@@ -239,7 +239,7 @@ def test_a_damaged_model_is_refused_in_a_line(vsa: Run, drawn: Drawn, tmp_path: 
 
 
 @pytest.mark.parametrize(("field", "size"), [("hidden_size", 2**30), ("hidden_size", 0), ("word_size", 0)])
-def test_a_config_that_claims_what_its_weights_are_not_is_refused(
+def test_config_that_does_not_fit_its_weights_is_refused(
     vsa: Run, drawn: Drawn, tmp_path: Path, field: str, size: int
 ) -> None:
     config = json.loads((drawn.model / "config.json").read_text())
@@ -255,17 +255,21 @@ def test_a_config_that_claims_what_its_weights_are_not_is_refused(
 def test_dry_run_writes_nothing(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--dry-run", "--json")
     assert result.exit_code == 0
-    said = json.loads(result.stdout)
-    assert (said["output"], said["split"], said["model"]["hidden_size"]) == (str(tmp_path / "gen"), "train", 96)
+    printed = json.loads(result.stdout)
+    assert (printed["output"], printed["split"], printed["model"]["hidden_size"]) == (
+        str(tmp_path / "gen"),
+        "train",
+        96,
+    )
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.cuda
-def test_it_trains_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_train_gen_runs_on_cuda(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = train(vsa, drawn, tmp_path / "gen", "--epochs", 2, "--device", "cuda")
     assert result.exit_code == 0, result.output
 
 
-def test_a_model_may_be_read_by_whoever_may_read_its_configuration(drawn: Drawn) -> None:
+def test_files_of_a_model_have_the_same_permissions(drawn: Drawn) -> None:
     configuration, *others = sorted(drawn.model.iterdir())
     assert {path.stat().st_mode for path in others} == {configuration.stat().st_mode}

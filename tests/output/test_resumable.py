@@ -63,7 +63,7 @@ def test_interruption_before_the_first_line_leaves_nothing(tmp_path: Path) -> No
 
 def test_only_failures_of_a_complete_file_are_captioned_again(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
-    write(fresh(out), [line("a"), line("b", "broken"), line("ü\\udcff")])
+    write(fresh(out), [line("a"), line("b", "broken"), line("ü\udcff")])
     with pytest.raises(ConfigError, match="`force`"):
         fresh(out)
     file = resumed(out)

@@ -1,7 +1,7 @@
-"""Every knob on one page, with the paper's section or the reason for its value.
+"""Every setting on one page, with the paper's section or the reason for its value.
 
-Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifact it made and
-read back by `stored.from_dict`, which refuses what does not fit. Light: no torch, so that help can show defaults.
+Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifacts made with it, and read
+back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. No torch, so that help can show defaults.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder",
 
 @dataclass(frozen=True)
 class PrepConfig:
-    """How sentences become words (paper, section 4: data preprocessing).
+    """Splits and vocabulary of a corpus (paper, section 4: data preprocessing).
 
     Attributes:
-        min_count: a word is kept if the train split has it at least this often.
-        unknown: dropped words vanish (`drop`, the paper) or become UNK (`unk`).
-        restval: COCO's `restval` images join train, or are dropped.
-        tune: how many of the last train images are set aside as the split `tune`.
-        val: how many train images are drawn at random as the split `val`; likewise `test`.
-        test: see `val`.
+        min_count: a word is in the vocabulary if it occurs at least this often in the train split.
+        unknown: other words are left out of sentences (`drop`, the paper) or become UNK (`unk`).
+        restval: COCO's `restval` images join train or are dropped.
+        tune: the number of train images, the last ones, that form the split `tune`.
+        val: the number of train images drawn at random that form the split `val`.
+        test: the number of train images drawn at random that form the split `test`.
     """
 
     min_count: int = 5
@@ -52,17 +52,17 @@ class PrepConfig:
 
 @dataclass(frozen=True)
 class RegionConfig:
-    """Where to look and how to describe it (paper, section 3.1).
+    """Which regions of an image to take, and how to extract their descriptors (paper, section 3.1).
 
     Attributes:
-        detector: what proposes boxes.
-        top: boxes kept beside the whole image ("the top 19 detected locations").
-        cnn: the network that describes them.
-        describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared map.
-        side: the CNN's input: shorter side of the photograph (`roi`, and the whole image), side of a
-            crop (`crop`), in pixels; 0 takes 320, or for crops the CNN's own.
-        photo_side: larger photographs are first reduced to this shorter side, in pixels, so that they
-            look like the training photographs; 0 takes the corpus's median at extraction.
+        detector: the source of the boxes.
+        top: the number of boxes besides the whole image ("the top 19 detected locations").
+        cnn: the network that extracts descriptors.
+        describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared feature map.
+        side: the size of the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or
+            the side of a crop (`crop`); 0 takes 320, or for crops the CNN's own.
+        photo_side: larger photographs are first reduced to this shorter side in pixels, so that they resemble the
+            training photographs; 0 takes the median of the corpus at extraction.
     """
 
     detector: Detector = "selective-search"
@@ -78,14 +78,14 @@ class EmbedConfig:
     """The alignment model (paper, section 3.1).
 
     Attributes:
-        encoder: `brnn` is the paper's; `gru` is a bidirectional GRU with a path for each word's own meaning.
-        word_size: length of a word vector x_t (the paper's come from word2vec: 300).
-        hidden_size: units of each recurrence ("300 to 600").
-        size: H, of the shared space ("1000 to 1600").
+        encoder: the sentence encoder: the paper's (`brnn`), or a bidirectional GRU with a path around it (`gru`).
+        word_size: the size of a word vector x_t (the paper's come from word2vec: 300).
+        hidden_size: hidden units of each direction ("300 to 600").
+        size: H, the size of the embedding space ("1000 to 1600").
         similarity: `dot` sums raw inner products over the words (the paper); `cosine` averages cosines.
-        whole_weight: share of the score that compares the sentence as such with the whole image; 0 is the paper.
-        dropout: on every non-recurrent layer.
-        word_dropout: share of words whose vectors are zeroed in training.
+        whole_weight: the share of the score that compares the whole sentence with the whole image; 0 is the paper.
+        dropout: dropout on all non-recurrent layers.
+        word_dropout: the share of words whose vectors are zeroed in training.
     """
 
     encoder: Encoder = "brnn"
@@ -100,21 +100,21 @@ class EmbedConfig:
 
 @dataclass(frozen=True)
 class EmbedTraining:
-    """How the alignment model learns (paper, section 3.1.3 and 3.4).
+    """Training of the alignment model (paper, sections 3.1.3 and 3.4).
 
     Attributes:
-        loss: `hinge` is the paper's ranking loss; `contrastive` a softmax over the batch, both ways.
-        margin: of the hinges.
-        temperature: by which scores are divided in the softmax.
+        loss: `hinge` is the paper's ranking loss; `contrastive` is a softmax over the batch, in both directions.
+        margin: the margin of the hinge loss.
+        temperature: the scores are divided by it in the softmax.
         optimizer: `sgd` with `momentum` (the paper), or `adam` with decoupled weight decay.
-        learning_rate: at the start; half a cosine takes it to zero over `epochs`.
-        weight_decay: cross-validated, as the learning rate is; it draws W_e, which starts large, to zero as well.
-        momentum: of SGD.
-        batch_size: image-sentence pairs a step.
+        learning_rate: the initial learning rate; half a cosine takes it to zero over `epochs`.
+        weight_decay: cross-validated together with the learning rate; it also shrinks W_e, which starts large.
+        momentum: the momentum of SGD.
+        batch_size: image-sentence pairs per step.
         clip: gradients are clipped elementwise to [-clip, clip].
-        epochs: passes over the training sentences, at most.
+        epochs: maximum passes over the training sentences.
         patience: stop after this many epochs without a better sum of recalls.
-        tune_words: word vectors learn on; else they stay as they were given (the paper's choice for word2vec).
+        tune_words: train the word vectors; otherwise they stay as given (the paper's choice for word2vec).
     """
 
     loss: Loss = "hinge"
@@ -142,14 +142,14 @@ EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
         ),
     ),
 }
-"""What `vsa train-embed --preset` names; options given beside it win."""
+"""The presets of `vsa train-embed`; its other options override them."""
 
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """Cross-validation (paper, section 3.4) by successive halving, around the rate and the decay asked for.
+    """Cross-validation (paper, section 3.4) by successive halving, around the configured rate and decay.
 
-    Each rate is tried with each decay for `epochs` epochs; the best 1 in `share` go on for `share` times as many.
+    Each rate is tried with each decay for `epochs` epochs; the best 1 in `share` are tried for `share` times as many.
     """
 
     rate_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
@@ -164,13 +164,13 @@ class GeneratorConfig:
 
     Attributes:
         cell: `rnn` is the paper's: h_t = ReLU(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v).
-        word_size: length of a word vector x_t.
-        hidden_size: "512 neurons".
-        dropout: on every non-recurrent layer: word vectors, the image's descriptor, states before the softmax.
-        attention: heads that look at all regions before every word (a GRU's); 0 is the paper's, which sees the
-            whole image, once.
-        image_dropout: of the numbers of an image's descriptors, with attention.
-        length_norm: by which its captions are best compared (see `DecodingConfig`); 0 is the paper's.
+        word_size: the size of a word vector x_t.
+        hidden_size: hidden units ("512 neurons").
+        dropout: dropout on all non-recurrent layers: word vectors, the image's descriptor, states before the softmax.
+        attention: attention heads over all regions at every word (with a GRU); 0 is the paper's model, which sees the
+            whole image once.
+        image_dropout: with attention, dropout on the dimensions of an image's descriptors.
+        length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
     """
 
     cell: Cell = "rnn"
@@ -184,20 +184,20 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class GeneratorTraining:
-    """How the generator learns (paper, section 3.4: RMSProp, elementwise clipping at 5).
+    """Training of the generator (paper, section 3.4: RMSProp, elementwise clipping at 5).
 
     Attributes:
-        objective: the sentences' likelihood (the paper), or the CIDEr of `samples` sentences drawn for each image.
-        samples: see there.
+        objective: the likelihood of the sentences (the paper), or the CIDEr of captions sampled from the model.
+        samples: captions sampled for each image, with the objective `cider`.
         optimizer: the paper's RMSProp, or Adam with decoupled weight decay.
-        learning_rate: at the start; cosine-decayed to zero over `epochs`.
-        decay: of RMSProp's running mean of squares.
-        weight_decay: of Adam.
-        label_smoothing: share of each target that is spread over all words.
-        batch_size: sentences a step; with `cider`, images.
+        learning_rate: the initial learning rate; half a cosine takes it to zero over `epochs`.
+        decay: the decay of RMSProp's running mean of squares.
+        weight_decay: the weight decay of Adam.
+        label_smoothing: the share of each target that is spread over all words.
+        batch_size: sentences per step; with the objective `cider`, images.
         clip: gradients are clipped elementwise to [-clip, clip].
-        epochs: passes over the training sentences, or images, at most.
-        patience: stop after this many epochs without a better validation.
+        epochs: maximum passes over the training sentences or images.
+        patience: stop after this many epochs without better validation.
     """
 
     objective: Objective = "likelihood"
@@ -220,25 +220,27 @@ GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTrainin
         GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
     ),
 }
-"""What `vsa train-gen --preset` names; options given beside it win."""
+"""The presets of `vsa train-gen`; its other options override them."""
 
 SELF_CRITICAL = GeneratorTraining(
     objective="cider", optimizer="adam", learning_rate=1e-4, weight_decay=0.0, batch_size=50, epochs=5, patience=5
 )
-"""How `vsa train-gen --self-critical` goes on from a generator that likelihood has trained."""
+"""Self-critical training of a generator that was trained by likelihood."""
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """How words are given to regions (paper, section 3.1.4).
+    """Alignment of words with regions (paper, section 3.1.4).
 
     Attributes:
-        beta: the reward of two neighbouring words for one region, on the scale of the evidence: with `contained`
-            standard deviations, with `own` v_i . s_t itself (cosines want some 0.05); 0 takes each word's best.
-        evidence: what a region says for a word: `own` is its v_i . s_t alone (the paper); `contained` adds what
-            the regions inside its box say, so that words find whole things rather than their likeliest parts.
-        lift: with `contained`, what every region counts for, in standard deviations of the sentence's scores.
-        size_cost: with `contained`, the power of a box's area by which its sum is divided.
+        beta: the pairwise weight β of the chain MRF: the reward for assigning two neighbouring words to one region, on
+            the scale of the evidence (standard deviations with `contained`; v_i . s_t with `own`, where cosines need
+            about 0.05). 0 assigns each word independently.
+        evidence: the evidence of a region for a word: `own` is its v_i . s_t (the paper); `contained` adds the scores
+            of the regions inside its box, so that words are aligned with whole objects rather than with their parts.
+        region_prior: with `contained`, the evidence that every region starts with, in standard deviations of the
+            sentence's scores.
+        area_exponent: with `contained`, the sum of a box is divided by its area to this power.
     """
 
     beta: float = 1.0
@@ -249,22 +251,23 @@ class AlignConfig:
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How a sentence is drawn from the generator (paper, section 4.2: beam of 7).
+    """How a caption is generated (paper, section 4.2: beam of 7).
 
     Attributes:
-        beam: hypotheses kept; 1 is argmax.
-        max_length: words of the longest caption, `min_length` of the shortest.
-        nbest: captions returned for an image.
-        length_norm: captions are compared by log-probability / length ** length_norm; None takes what the model was
-            found to speak best with.
-        groups: of a diverse beam search, each of beam / groups hypotheses; 1 is the plain search.
-        diversity: with groups: nats that a word costs for each choice of it by earlier groups at that step.
-        no_repeat_ngram: no run of so many words twice in a caption; 0 lets any.
-        avoid: words that no caption says; `require`: words that every caption says.
-        sample: draw each word from the model instead of searching.
-        temperature: of the draw: below 1 bolder on the likely words, above 1 more adventurous.
-        top_k: draw from so many of the likeliest words; 0 is all.
-        top_p: draw from the likeliest words that hold this probability; 1 is all.
+        beam: the beam width; 1 is greedy search.
+        max_length: maximum words of a caption.
+        min_length: minimum words of a caption.
+        nbest: captions returned for each image.
+        length_norm: captions are compared by log-probability / length ** length_norm; None takes the model's own.
+        groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
+        diversity: the cost of a word, in nats, for each time that earlier groups chose it at the same step.
+        no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
+        avoid: words that no caption contains.
+        require: words that every caption contains.
+        sample: sample each word from the model instead of searching.
+        temperature: the sampling temperature: below 1 sharper, above 1 more random.
+        top_k: sample from this many of the likeliest words; 0 is all.
+        top_p: sample from the likeliest words that together have this probability; 1 is all.
     """
 
     beam: int = 7
@@ -285,13 +288,14 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class RegionCaptionConfig:
-    """Which captions of a photograph's regions are kept (paper, section 4.3).
+    """Selection among the captions of a photograph's regions (paper, section 4.3).
 
     Attributes:
-        min_logprob: mean log-probability of a word, END counted, of the least sure one, in nats.
-        top: captions kept, the surest first.
-        same_place: IoU from which two boxes are one place; only the surer caption stays.
-        same: likewise where boxes touch, the sum of IoU and share of common words; beside the whole, that share.
+        min_logprob: the minimum mean log-probability per word, END counted, in nats.
+        top: maximum captions, those of the highest log-probability.
+        same_place: of two boxes with at least this IoU, only the one with the more probable caption is kept.
+        same: the same for overlapping boxes whose IoU plus share of common words is at least this, and for a caption
+            whose share of words in common with that of the whole image is at least this.
     """
 
     min_logprob: float = -1.5

@@ -122,10 +122,10 @@ def start_sweep(data: tuple[Corpus, RegionStore], out: Path, plan: SweepPlan = P
 def test_resuming_another_sweep_is_refused_by_name(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
     start_sweep(data, tmp_path)
     other = plan_sweep(TRAINING, "val", [1e-3, 1e-4], [0.0])
-    with pytest.raises(ArtifactError, match="a different sweep; `force`"):
+    with pytest.raises(ArtifactError, match="differs in sweep; `force`"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True), other))
     with pytest.raises(
-        ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run used a different seed; `force`"
+        ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run differs in seed; `force`"
     ):
         next(sweep_embedding(*data, ask(tmp_path, resume=True, seed=1), PLAN))
 

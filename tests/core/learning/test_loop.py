@@ -107,7 +107,7 @@ def test_resumed_run_ends_at_the_same_weights_bit_for_bit(tmp_path: Path, killed
 def test_resuming_with_other_settings_is_refused_by_name(tmp_path: Path) -> None:
     task, state = new_task()
     list(fit(task, state, schedule(1), 0, lambda: write_training(tmp_path, state, {"lr": 1, "batch": 8})))
-    with pytest.raises(ArtifactError, match="used a different lr; `force` starts over"):
+    with pytest.raises(ArtifactError, match="differs in lr; `force` starts over"):
         read_training(tmp_path, new_task()[1], {"lr": 2, "batch": 8})
 
 

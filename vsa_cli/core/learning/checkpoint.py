@@ -156,7 +156,7 @@ def check_same_settings(path: Path, saved: Mapping[str, Any], settings: Mapping[
     differing = sorted(name for name in names if saved.get(name) != settings.get(name))
     if differing:
         raise ArtifactError(
-            f"{path}: cannot resume: the saved run used a different {', '.join(differing)}; `force` starts over"
+            f"{path}: cannot resume: the saved run differs in {', '.join(differing)}; `force` starts over"
         )
 
 
