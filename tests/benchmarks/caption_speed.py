@@ -1,9 +1,9 @@
-"""`vsa caption` over a folder against the work that it cannot avoid, in one run, and its memory.
+"""`vsa caption` of a folder, compared in the same run with the work that it cannot avoid, and its memory.
 
     python -m tests.benchmarks.caption_speed PHOTOS gen/ --count 400
 
 The reference is decoding, resizing and the bare CNN forward at the best batch size. Prints photographs a second
-for both, their ratio (budget: 0.8 or more), what beam 7 costs beside beam 1, and the peak memory after a tenth of
+for both, their ratio (budget: 0.8 or more), the speed of beam 7 beside beam 1, and the peak memory after a tenth of
 the photographs and after all.
 """
 
@@ -17,16 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from vsa_cli.core.generation.artifact import read_generator
-from vsa_cli.core.generation.pipeline import caption_photos, look_at_all, look_at_whole
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.generation.captioner import Captioner
+from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.regions.encoder import region_extractor_for
+from vsa_cli.core.regions.detectors import build_detector
+from vsa_cli.core.regions.encoder import feature_extractor_for
 
 
 def peak_mib() -> float:
@@ -41,21 +41,17 @@ def main() -> None:
     arguments = parser.parse_args()
     cores, cpu = os.cpu_count() or 1, torch.device("cpu")
     trained = read_generator(arguments.model, cpu)
-    extractor = region_extractor_for(trained.feature_spec, None, cpu)
-    feature_extractor, side, regions = (
-        extractor.feature_extractor,
-        trained.feature_spec.config.photo_side,
-        trained.model.uses_regions,
-    )
-    look = look_at_all(extractor, None) if regions else look_at_whole(feature_extractor, side)
+    spec, regions = trained.feature_spec, trained.model.uses_regions
+    feature_extractor = feature_extractor_for(spec, None, cpu)
+    detector = build_detector(spec.config, feature_extractor, None, None) if regions else None
     paths = find_pictures(arguments.photos)[: arguments.count]
-    sources = [Photo(str(path), path.name, path) for path in paths]
+    photos = [Photo(str(path), path.name, path) for path in paths]
 
     def forward(path: Path) -> None:
-        picture = read_picture(path, side)
-        seen = feature_extractor.map(picture)
-        if regions:
-            extractor.detector.choose(path.name, picture, seen)
+        picture = read_picture(path, spec.config.photo_side)
+        feature_map = feature_extractor.map(picture)
+        if detector is not None:
+            detector.choose(path.name, picture, feature_map)
 
     with one_thread_each(cpu), ThreadPoolExecutor(cores) as pool:
         list(pool.map(forward, paths[:16]))
@@ -64,10 +60,10 @@ def main() -> None:
         bare = time.perf_counter() - started
     print(f"{len(paths)} photographs, {cores} cores")
     print(f"decode + resize + CNN{' + boxes' if regions else ''}   {len(paths) / bare:6.1f} photographs/s")
+    captioner = Captioner(trained, device=cpu, workers=cores)
     for beam in (1, 7):
-        captioner = Captioner(trained, DecodingConfig(beam=beam), 0)
         started, early = time.perf_counter(), 0.0
-        for number, _ in enumerate(caption_photos(captioner, look, cpu, sources, batch=32, workers=cores), 1):
+        for number, _ in enumerate(captioner.stream(photos, DecodingConfig(beam=beam)), 1):
             early = peak_mib() if number == len(paths) // 10 else early
         seconds = time.perf_counter() - started
         rate = len(paths) / seconds

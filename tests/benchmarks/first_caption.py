@@ -1,4 +1,4 @@
-"""Wall time to the first caption of one photograph, in a new process with an empty cache, and where it goes.
+"""Wall time to the first caption of one photograph, in a new process with an empty cache, step by step.
 
 python -m tests.benchmarks.first_caption [MODEL]
 """
@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> None:
             "torch is imported": ["-c", "import torch"],
             "all modules are imported": [
                 "-c",
-                "import vsa_cli.app, vsa_cli.output.console, vsa_cli.core.generation.pipeline, "
-                "vsa_cli.core.generation.delivery, typer._adapters, cv2, vsa_cli.core.device",
+                "import vsa_cli.app, vsa_cli.output.console, vsa_cli.core.generation.captioner, "
+                "vsa_cli.output.caption_writer, typer._adapters, cv2, vsa_cli.core.device",
             ],
             "vsa caption photo.jpg (12 megapixels)": ["-m", "vsa_cli", "caption", str(photo), "--no-cache", *model],
         }

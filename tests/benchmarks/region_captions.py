@@ -1,12 +1,12 @@
-"""What models say of boxes that people drew, against what those people wrote of them (the paper's third table).
+"""Captions of boxes that people drew, scored against the phrases that they wrote for them (the paper's third table).
 
     python -m tests.benchmarks.region_captions corpus.json regions.h5 snippets.jsonl entities.jsonl.gz \\
-        --split dev --regions-model gen_regions/ --images-model gen/
+        --split val --regions-model gen_regions/ --images-model gen/
 
-Each thing that people boxed (Flickr30k Entities; several boxes of one as their enclosing rectangle) is described by the
-models' CNN and captioned by the model of regions, by the model of whole images, and by the words that `vsa align` gave
-the most similar region of train. Its references are all phrases that people wrote for it. Prints coco-caption's scores
-with N, and the mean number of words. METEOR needs Java.
+Each entity that people boxed (Flickr30k Entities; several boxes of one entity as their enclosing rectangle) is encoded
+by the models' CNN and captioned by the model of regions, by the model of whole images, and by the words that `vsa
+align` assigned to the most similar region of train. Its references are all phrases that people wrote for it. Prints
+coco-caption's scores with N, and the mean number of words. METEOR needs Java.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import argparse
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,19 +25,18 @@ from vsa_cli.core.alignment.snippets import read_snippets
 from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Sentence, read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.device import one_thread_each, resolve_device, set_threads
+from vsa_cli.core.device import resolve_device, set_threads
 from vsa_cli.core.evaluation.entities import EntityImage, read_entities
-from vsa_cli.core.generation.artifact import read_generator
 from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.batches import snippet_pairs
-from vsa_cli.core.generation.captioner import Captioner
+from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.region_captions import RegionCaptioner
+from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
-from vsa_cli.core.regions.encoder import feature_extractor_for
-from vsa_cli.core.regions.extract import Photo, RegionExtractor
+from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, feature_extractor_for
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import ImageRegions, RegionStore
 
@@ -47,7 +45,7 @@ Things = dict[tuple[float, ...], list[str]]
 
 
 def things_of(entities: EntityImage, width: int, height: int) -> Things:
-    """What people boxed in a photograph of this size."""
+    """The entities that people boxed in a photograph of this size."""
     scale = np.array([width / entities.width, height / entities.height] * 2)
     found: Things = defaultdict(list)
     for sentence in entities.sentences:
@@ -59,7 +57,7 @@ def things_of(entities: EntityImage, width: int, height: int) -> Things:
     return found
 
 
-def describe(
+def encode(
     corpus: Corpus, split: str, things: dict[str, Things], feature_spec: FeatureSpec, threads: int
 ) -> list[ImageRegions]:
     """Each photograph that has boxes: the whole image, then its boxes."""
@@ -67,22 +65,23 @@ def describe(
     boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
     detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
     extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side)
-    photos = [Photo(image.key, corpus.path(image), image.sha256) for image in corpus.split(split) if image.key in boxes]
-    with one_thread_each(feature_extractor.device), ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(extractor.describe, photos))
-    lost = [why for why in found if isinstance(why, str)]
-    if lost:
-        raise SystemExit(lost[0])
-    return [regions for regions in found if not isinstance(regions, str)]
+    images = [image for image in corpus.split(split) if image.key in boxes]
+    photos = [Photo(image.file, image.key, corpus.path(image), image.sha256) for image in images]
+    found = []
+    for _, regions in PhotoEncoder(extractor, None, threads).encode_all(photos):
+        if isinstance(regions, FailedPhoto):
+            raise SystemExit(regions.reason)
+        found.append(regions)
+    return found
 
 
-def said_by(model: Path, images: Sequence[ImageRegions]) -> list[str]:
+def captions_by(model: Path, images: Sequence[ImageRegions]) -> list[str]:
     """The caption of every box, by a generator."""
     trained = read_generator(model, resolve_device("cpu"))
-    captioner = Captioner(trained, DecodingConfig(), 0)
-    learnt_regions = "snippets" in trained.envelope.config
-    worded = RegionCaptioner(captioner, RegionCaptionConfig(), learnt_regions=learnt_regions).word(images)
-    return [of_box[0].caption for of_image in worded for of_box in of_image]
+    decoder = Decoder(trained, DecodingConfig(), 0)
+    trained_on_regions = "snippets" in trained.envelope.config
+    captioner = RegionCaptioner(decoder, RegionCaptionConfig(), trained_on_regions=trained_on_regions)
+    return [of_box[0].caption for of_image in captioner.caption_all(images) for of_box in of_image]
 
 
 def nearest(
@@ -98,18 +97,18 @@ def nearest(
     for place, words in zip(pairs.image.tolist(), pairs.sentences, strict=True):
         text = vocabulary.decode(words)
         sentences[place].append(Sentence("", text, tuple(text.split())))
-    said = []
+    captions = []
     for image in images:
-        asked = torch.nn.functional.normalize(torch.from_numpy(image.descriptors[1:]).float(), dim=-1)
-        said += [by_consensus(sentences[place])[0] for place in (asked @ known.T).argmax(1).tolist()]
-    return said
+        queries = torch.nn.functional.normalize(torch.from_numpy(image.descriptors[1:]).float(), dim=-1)
+        captions += [by_consensus(sentences[place])[0] for place in (queries @ known.T).argmax(1).tolist()]
+    return captions
 
 
 def scores_of(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
     """coco-caption's scores, BLEU and METEOR and ROUGE in percent."""
     tokenizer = Tokenizer()
-    told = [tokenizer.tokenize(list(phrases)) for phrases in references]
-    pairs = list(zip(tokenizer.tokenize(list(captions)), told, strict=True))
+    tokenized = [tokenizer.tokenize(list(phrases)) for phrases in references]
+    pairs = list(zip(tokenizer.tokenize(list(captions)), tokenized, strict=True))
     measures = [bleu, rouge, cider, *([meteor] if shutil.which("java") else [])]
     scores = {name: value for measure in measures for name, value in measure(pairs).scores.items()}
     return {name: value if name == "CIDEr" else 100 * value for name, value in scores.items()}
@@ -123,7 +122,7 @@ def main() -> None:
     parser.add_argument("--regions-model", type=Path, action="append", default=[])
     parser.add_argument("--images-model", type=Path, action="append", default=[])
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--show", type=int, default=0, help="print so many boxes with what is said of them")
+    parser.add_argument("--show", type=int, default=0, help="number of boxes to print with their captions")
     arguments = parser.parse_args()
     set_threads(arguments.threads)
     corpus, store = read_corpus(arguments.corpus), RegionStore(arguments.regions)
@@ -134,9 +133,11 @@ def main() -> None:
         if image.file in entities and (found := things_of(entities[image.file], image.width, image.height))
     }
     feature_spec = FeatureSpec.of(store.envelope, str(arguments.regions))
-    images = describe(corpus, arguments.split, things, feature_spec, arguments.threads or 2)
+    images = encode(corpus, arguments.split, things, feature_spec, arguments.threads or 2)
     references = [phrases for image in images for phrases in things[image.image_id].values()]
-    rows: dict[str, list[str]] = {str(m): said_by(m, images) for m in arguments.regions_model + arguments.images_model}
+    rows: dict[str, list[str]] = {
+        str(m): captions_by(m, images) for m in arguments.regions_model + arguments.images_model
+    }
     rows["nearest neighbour"] = nearest(corpus, store, arguments.snippets, vocabulary_of(corpus), images)
     words = np.mean([len(phrase.split()) for phrases in references for phrase in phrases])
     print(f"{arguments.split}: {len(images)} photographs, {len(references)} boxes, phrases of {words:.1f} words")
