@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsa_cli.reference.completion.model import Command, Value
 from vsa_cli.reference.completion.kinds import posix_test
+from vsa_cli.reference.completion.model import Command, Value
 
 _BODY = r"""
 # Files of some kinds, and folders to complete further; with -m only model folders, if there are any.

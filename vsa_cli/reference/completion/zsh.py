@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsa_cli.reference.completion.model import Command, Option, Value
 from vsa_cli.reference.completion.kinds import posix_test
+from vsa_cli.reference.completion.model import Command, Option, Value
 
 _BODY = r"""
 _vsa_wanted() {
