@@ -174,7 +174,7 @@ _vsa_value() {
   return 0
 }
 
-# Files of some kinds, and folders to go on into; with -m model folders alone, where there are any.
+# Files of some kinds, and folders to complete further; with -m only model folders, if there are any.
 _vsa_files() {
   local path kind only found=() folders=()
   [[ $1 == -m ]] && only=1 && shift

@@ -1,4 +1,4 @@
-"""`vsa` as a process that goes on while its test does, and never outlives it."""
+"""`vsa` as a process beside its test, which never outlives it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def running(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Start `vsa`; whatever becomes of it and of the test, it is killed when the block ends."""
+    """Start `vsa`; it is killed when the block ends."""
     with subprocess.Popen([sys.executable, "-m", "vsa_cli", *map(str, arguments)], **options) as process:
         try:
             yield process
@@ -21,9 +21,9 @@ def running(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[Any
 
 
 def wait_until(condition: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 120) -> None:
-    """Wait for something that a process shall bring about."""
+    """Wait until a condition that a running process brings about is true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, "it ended before"
-        assert time.monotonic() < deadline, "it never came about"
+        assert process.poll() is None, "the process ended before"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What is installed: every file that the code reads beside its modules."""
+"""Package data: every file beside the modules is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_data_files_are_installed() -> None:
         path.relative_to(ROOT / "vsa_cli").as_posix() for path in (ROOT / "vsa_cli").rglob("*") if path.is_file()
     ]
     data = [name for name in names if not name.endswith((".py", ".pyc"))]
-    assert data, "there are some"
+    assert data
     assert [name for name in data if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 

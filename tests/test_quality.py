@@ -1,4 +1,4 @@
-"""Lint, format and types are part of the suite."""
+"""Lint, format and type checks."""
 
 from __future__ import annotations
 

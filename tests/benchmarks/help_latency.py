@@ -1,4 +1,4 @@
-"""Wall time of help, the median of ten runs, and its ratio to a bare `python -c pass`.
+"""Wall time of help: the median of ten runs, and its ratio to `python -c pass`.
 
 python -m tests.benchmarks.help_latency
 """

@@ -1,4 +1,4 @@
-"""Completion in the shells themselves: what stands on the line, or is offered, after Tab."""
+"""Completion in the shells: what is offered, or completed on the line, after Tab."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import typer.main
 
 from tests.conftest import Drawn
 from vsa_cli.app import Shell, app
-from vsa_cli.core.io import image_formats as formats
-from vsa_cli.reference.completion import Value, commands_of
+from vsa_cli.core.io import image_formats
+from vsa_cli.reference.completion import FILES as SCRIPTS
 from vsa_cli.reference.completion.kinds import FILES, FOLDERS, HEAD, suffixes
+from vsa_cli.reference.completion.model import Value, commands_of
 
-pty = pytest.importorskip("pty", reason="no terminals to pretend on this system")
+pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
-SCRIPTS = {"bash": "vsa.bash", "zsh": "_vsa", "fish": "vsa.fish"}
 FOLDER = Path(__file__).parent.parent.parent / "completions"
 ALWAYS = {"embed/", "gen/", "my photos/", "plain/"}
 
@@ -49,7 +49,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn, embed: Path) -> Path:
-    """A folder with artifacts, and things that look like them."""
+    """A folder with artifacts, and other files with the same suffixes."""
     folder = tmp_path_factory.mktemp("place")
     shutil.copytree(drawn.model, folder / "gen")
     shutil.copytree(embed, folder / "embed")
@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn, embed: Path) -
 
 
 class Terminal:
-    """A shell at a terminal, typed into."""
+    """A shell at a pseudo-terminal."""
 
     def __init__(self, command: list[str], place: Path) -> None:
         self._ours, theirs = pty.openpty()
@@ -78,13 +78,13 @@ class Terminal:
         os.close(theirs)
 
     def type(self, text: str, until: str) -> str:
-        """Type, and read until what is written matches a pattern."""
+        """Type a text, and read until the output matches a pattern."""
         os.write(self._ours, text.encode())
         seen, deadline = "", time.monotonic() + 20
         while not re.search(until, seen):
             ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise AssertionError(f"{until!r} never came, but {seen!r}")
+                raise AssertionError(f"expected {until!r}, got {seen!r}")
             seen += os.read(self._ours, 1 << 16).decode(errors="replace")
         return seen
 
@@ -103,7 +103,7 @@ def offered_by_fish(line: str, place: Path) -> set[str]:
 
 
 def offered_by_bash(line: str, place: Path) -> set[str]:
-    """What readline is given: the function is called as it calls it; and folders get their slash, as it puts it."""
+    """What readline receives: the function is called in the same way, and folders get a slash as from readline."""
     words = " ".join(f"'{word}'" for word in line.split(" "))
     command = (
         f"source {FOLDER / SCRIPTS['bash']}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _vsa; "
@@ -115,14 +115,14 @@ def offered_by_bash(line: str, place: Path) -> set[str]:
 
 @pytest.mark.parametrize(("line", "offered"), CASES, ids=[line for line, _ in CASES])
 @pytest.mark.parametrize("shell", ["bash", "fish"])
-def test_what_fits_is_offered_and_nothing_else(shell: str, line: str, offered: set[str], place: Path) -> None:
+def test_only_matching_words_and_files_are_offered(shell: str, line: str, offered: set[str], place: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell} on this machine")
     ask = offered_by_fish if shell == "fish" else offered_by_bash
     assert ask(line, place) == offered
 
 
-BEGIN = {
+SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
 }
@@ -132,11 +132,11 @@ LOAD = {
 }
 
 
-@pytest.mark.parametrize("shell", sorted(BEGIN))
+@pytest.mark.parametrize("shell", sorted(SHELLS))
 def test_tab_completes_the_line(shell: str, place: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell} on this machine")
-    terminal = Terminal(BEGIN[shell], place)
+    terminal = Terminal(SHELLS[shell], place)
     try:
         terminal.type(LOAD[shell].format(FOLDER / SCRIPTS[shell]), r"\nREADY")
         for line, offered in CASES:
@@ -150,30 +150,31 @@ def test_tab_completes_the_line(shell: str, place: Path) -> None:
         terminal.close()
 
 
-def test_scripts_come_from_the_command_as_well() -> None:
-    for shell in get_args(Shell):
+def test_show_completion_prints_the_script() -> None:
+    assert set(get_args(Shell)) == set(SCRIPTS)
+    for shell in SCRIPTS:
         command = [sys.executable, "-m", "vsa_cli", "--show-completion", shell]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == (FOLDER / SCRIPTS[shell]).read_text(encoding="utf-8")
 
 
-def test_kinds_are_known_and_photographs_are_those_that_are_read() -> None:
+def test_kinds_are_used_and_photographs_are_the_readable_formats() -> None:
     commands = commands_of(typer.main.get_command(app))
     values = [o.value for c in commands for o in c.options if o.value] + [v for c in commands for v in c.arguments]
     used = {kind for value in values for kind in value.kinds}
     assert used <= FILES.keys() | FOLDERS.keys() | {"file", "folder"}
-    assert used >= FILES.keys() | FOLDERS.keys(), "a kind that nothing takes"
-    assert {f".{end.lower()}" for end in suffixes("photo")} == formats.SUFFIXES
+    assert used >= FILES.keys() | FOLDERS.keys(), "a kind that no option takes"
+    assert {f".{end.lower()}" for end in suffixes("photo")} == image_formats.SUFFIXES
 
 
-def test_every_path_is_of_some_kind() -> None:
+def test_every_path_option_has_a_kind() -> None:
     for command in commands_of(typer.main.get_command(app)):
         for option in command.options:
             if option.value is not None and re.search("FILE|DIR|CORPUS|REGIONS|GEN|EMBED", option.label):
                 assert option.value != Value(), f"{command.name} {option.names}"
 
 
-def test_an_artifact_is_told_by_its_beginning(drawn: Drawn, embed: Path) -> None:
+def test_artifacts_are_recognised_by_their_beginning(drawn: Drawn, embed: Path) -> None:
     for path, word in (
         (drawn.corpus, FILES["corpus"][1]),
         (drawn.model / "config.json", FOLDERS["generator"]),

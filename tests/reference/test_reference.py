@@ -1,4 +1,4 @@
-"""Man pages and completions are what the app says today."""
+"""Man pages and completion scripts are up to date, complete and well formed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from tests.test_readme import check_options
 from vsa_cli.app import app
-from vsa_cli.reference.__main__ import COMPLETIONS, reference_files
+from vsa_cli.reference.__main__ import reference_files
+from vsa_cli.reference.completion import FILES
 from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    return reference_files()
+    return reference_files(typer.main.get_command(app))
 
 
 def test_committed_files_are_up_to_date(files: dict[str, str]) -> None:
@@ -29,7 +30,7 @@ def test_committed_files_are_up_to_date(files: dict[str, str]) -> None:
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run python -m vsa_cli.reference"
 
 
-def test_nothing_stale_is_committed(files: dict[str, str]) -> None:
+def test_no_other_file_is_committed(files: dict[str, str]) -> None:
     committed = {p.relative_to(ROOT).as_posix() for folder in ("man", "completions") for p in (ROOT / folder).iterdir()}
     assert committed == set(files)
 
@@ -37,10 +38,11 @@ def test_nothing_stale_is_committed(files: dict[str, str]) -> None:
 def test_every_command_has_a_summary_and_an_example() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
-        assert f"Example: vsa {name} " in " ".join(command.help.split())
+        assert command.short_help
+        assert " ".join(command.epilog.split()).startswith(f"Example: vsa {name} ")
 
 
-def test_usage_and_man_page_say_what_may_be_left_out_and_what_may_not(files: dict[str, str]) -> None:
+def test_usage_and_man_page_mark_optional_arguments_and_required_options(files: dict[str, str]) -> None:
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         operands = [p for p in command.params if p.param_type_name == "argument"]
         for one in operands:
@@ -50,6 +52,14 @@ def test_usage_and_man_page_say_what_may_be_left_out_and_what_may_not(files: dic
         assert help_text.splitlines()[0].endswith(" ".join([f" {name} [OPTIONS]", *(one.metavar for one in operands)]))
         needed = [p for p in command.params if p.param_type_name == "option" and p.required]
         assert " ".join(files[f"man/vsa-{name}.1"].split()).count("Required.") == len(needed)
+
+
+def test_man_page_has_the_panels_of_the_help_as_subsections(files: dict[str, str]) -> None:
+    text = files["man/vsa-extract-regions.1"]
+    assert (
+        text.index(".SH OPTIONS") < text.index(".SS Runtime") < text.index("\\-\\-device") < text.index(".SH EXAMPLES")
+    )
+    assert ".SS Options" not in text
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="no man on this machine")
@@ -62,12 +72,12 @@ def test_man_pages_render_without_warnings(files: dict[str, str]) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="no mandoc on this machine")
-def test_mandoc_finds_nothing_to_say_of_man_pages(files: dict[str, str]) -> None:
+def test_mandoc_lint_is_silent(files: dict[str, str]) -> None:
     pages = sorted(str(ROOT / name) for name in files if name.endswith(".1"))
     done = subprocess.run(["mandoc", "-Tlint", "-Wall", *pages], capture_output=True, text=True, check=False)
-    # that the vsa(1) of another installation is not found is no fault of a page
-    told = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
-    assert told == []
+    # the pages refer to each other, and are not installed here
+    found = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    assert found == []
 
 
 def test_man_pages_have_their_sections(files: dict[str, str]) -> None:
@@ -88,22 +98,22 @@ def test_man_pages_have_their_sections(files: dict[str, str]) -> None:
             assert [section for section in found if section in expected] == expected, name
 
 
-def test_variables_of_the_environment_are_all_told() -> None:
+def test_environment_variables_are_all_documented() -> None:
     root = typer.main.get_command(app)
-    told = {p.envvar for c in root.commands.values() for p in c.params if p.envvar}  # type: ignore[attr-defined]
+    used = {p.envvar for c in root.commands.values() for p in c.params if p.envvar}  # type: ignore[attr-defined]
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "vsa_cli" / "core").rglob("*.py"))
-    told |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", code))
-    assert told <= set(ENVIRONMENT)
+    used |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", code))
+    assert used <= set(ENVIRONMENT)
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for _, line in lines])
-def test_an_example_has_options_that_are_there(line: str) -> None:
+def test_options_of_an_example_exist(line: str) -> None:
     check_options(line[line.index("vsa ") :])
 
 
-@pytest.mark.parametrize("shell", sorted(COMPLETIONS))
+@pytest.mark.parametrize("shell", sorted(FILES))
 def test_completion_scripts_parse_in_their_shell(shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell} on this machine")
-    script = ROOT / "completions" / COMPLETIONS[shell]
+    script = ROOT / "completions" / FILES[shell]
     subprocess.run([shell, "-n", str(script)], check=True)
