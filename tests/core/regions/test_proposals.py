@@ -1,4 +1,4 @@
-"""Choosing proposals: against the greedy definition, against exhaustive search, and at the edges."""
+"""The choice of proposals: against the greedy definition, against exhaustive search, and in edge cases."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def random_boxes(seed: int, count: int) -> Boxes:
 
 
 def coverage(chosen: tuple[int, ...], boxes: Boxes, weight: np.ndarray) -> float:
-    """What a set of boxes, with the whole image, stands for; written out."""
+    """The weight that a set of boxes represents, with the whole image; without vectorisation."""
     total = 0.0
     for j, target in enumerate(boxes):
-        standing = [geometry.whole(SIDE, SIDE)[0], *boxes[list(chosen)]]
-        best = max(float(geometry.iou(one[None], target[None])[0, 0]) for one in standing)
+        chosen_boxes = [geometry.whole(SIDE, SIDE)[0], *boxes[list(chosen)]]
+        best = max(float(geometry.iou(one[None], target[None])[0, 0]) for one in chosen_boxes)
         total += weight[j] * min(max((best - 0.3) / 0.4, 0.0), 1.0)
     return total
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 3))
-def test_the_choice_is_near_the_best_set_there_is(seed: int, count: int) -> None:
+def test_the_choice_is_near_the_best_set(seed: int, count: int) -> None:
     boxes = random_boxes(seed, 8)
     confidence = np.random.default_rng(seed + 1).random(8).astype(np.float32)
     weight = (confidence.argsort().argsort() + 1) * geometry.area(boxes) ** 0.8
@@ -57,19 +57,19 @@ def test_no_box_is_chosen_twice(candidates: int, count: int) -> None:
     assert len(np.unique(chosen, axis=0)) == len(chosen)
 
 
-def test_a_new_place_beats_a_second_look_at_the_same() -> None:
+def test_a_new_place_beats_a_similar_box() -> None:
     boxes = np.array([[5, 5, 45, 45], [6, 6, 46, 46], [70, 70, 90, 90]], np.float32)
     chosen, _ = select(boxes, np.array([0.9, 0.8, 0.1], np.float32), SIDE, SIDE, 2)
     assert [70, 70, 90, 90] in chosen.tolist()
 
 
-def test_specks_and_the_whole_image_are_no_candidates() -> None:
+def test_specks_and_the_whole_image_are_not_candidates() -> None:
     boxes = np.array([[0, 0, 3, 3], [0, 0, 100, 99], [10, 10, 60, 60]], np.float32)
     assert plausible(boxes, SIDE, SIDE).tolist() == [[10, 10, 60, 60]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (7, 9), (64, 64)])
-def test_pictures_without_anything_in_them_propose_nothing_outside(shape: tuple[int, int]) -> None:
+def test_proposals_of_empty_pictures_lie_inside(shape: tuple[int, int]) -> None:
     height, width = shape
     found = propose(np.full((height, width, 3), 200, np.uint8))
     assert found.shape[1] == 4
@@ -77,6 +77,6 @@ def test_pictures_without_anything_in_them_propose_nothing_outside(shape: tuple[
     assert (found[:, 2:] <= np.array([width, height]) * (1 + 1e-5) + 1e-3).all()
 
 
-def test_proposals_are_the_same_every_time() -> None:
+def test_proposals_are_deterministic() -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     assert np.array_equal(propose(rgb), propose(rgb))

@@ -1,14 +1,11 @@
-"""`regions.h5`: what goes in comes out, and nothing hostile gets through."""
+"""`regions.h5`: what is written is read, and hostile files are refused."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -16,27 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import REGIONS, Envelope
 from vsa_cli.core.io.guarded_file import Sink
-from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 D = 6
-
-
-def image(name: str, regions: int, seed: int = 0) -> ImageRegions:
-    rng = np.random.default_rng([seed, regions, *name.encode()])
-    corner = rng.uniform(0, 50, (regions, 2))
-    return ImageRegions(
-        image_id=name,
-        sha256=f"{seed:064x}",
-        width=100 + regions,
-        height=90,
-        boxes=np.hstack([corner, corner + rng.uniform(1, 40, (regions, 2))]).astype(np.float32),
-        scores=rng.random(regions).astype(np.float32),
-        descriptors=rng.normal(size=(regions, D)).astype(np.float16),
-    )
 
 
 def write(path: Path, images: list[ImageRegions], part: int = 2) -> None:
@@ -44,35 +27,23 @@ def write(path: Path, images: list[ImageRegions], part: int = 2) -> None:
     write_regions(path, Envelope(REGIONS, 1, {"cnn": "x"}), parts, D)
 
 
-def same(one: ImageRegions, other: ImageRegions) -> bool:
-    scalars = (one.image_id, one.sha256, one.width, one.height) == (
-        other.image_id,
-        other.sha256,
-        other.width,
-        other.height,
-    )
-    return scalars and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("boxes", "scores", "descriptors")
-    )
-
-
 @settings(max_examples=25, deadline=None)
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), part=st.integers(1, 5))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, counts: list[int], part: int) -> None:
+def test_regions_are_read_as_written(tmp_path_factory: pytest.TempPathFactory, counts: list[int], part: int) -> None:
     path = tmp_path_factory.mktemp("store") / "regions.h5"
-    images = [image(f"é{i}.jpg", count, i) for i, count in enumerate(counts)]
+    images = [image_regions(f"é{i}.jpg", count, i) for i, count in enumerate(counts)]
     write(path, images, part)
     store = RegionStore(path)
     assert store.ids == [one.image_id for one in images]
-    assert all(same(store[one.image_id], one) for one in images)
+    assert all(are_same(store[one.image_id], one) for one in images)
     asked = [one.image_id for one in images][::-1]
     expected = np.stack([one.descriptors[0] for one in images[::-1]])
     assert np.array_equal(store.whole_images(asked), expected)
     store.close()
 
 
-def test_its_hash_tells_contents_apart_and_not_how_they_were_cut(tmp_path: Path) -> None:
-    images = [image(f"{i}", 3, i) for i in range(5)]
+def test_the_hash_depends_on_the_contents_and_not_on_the_parts(tmp_path: Path) -> None:
+    images = [image_regions(f"{i}", 3, i) for i in range(5)]
     hashes = []
     for n, (chosen, part) in enumerate([(images, 2), (images, 5), (images[:4], 2)]):
         write(tmp_path / f"{n}.h5", chosen, part)
@@ -80,8 +51,8 @@ def test_its_hash_tells_contents_apart_and_not_how_they_were_cut(tmp_path: Path)
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_an_absent_image_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "r.h5", [image("a", 2)])
+def test_a_missing_image_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "r.h5", [image_regions("a", 2)])
     store = RegionStore(tmp_path / "r.h5")
     assert "a" in store
     assert "b" not in store
@@ -140,9 +111,9 @@ def outside(file: h5py.File) -> None:
         lambda file: file.attrs.__delitem__("sha256"),
     ],
 )
-def test_a_lying_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[h5py.File], None]) -> None:
+def test_an_inconsistent_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[h5py.File], None]) -> None:
     path = tmp_path / "r.h5"
-    write(path, [image("a", 2), image("b", 3)])
+    write(path, [image_regions("a", 2), image_regions("b", 3)])
     edit(path, change)
     with pytest.raises(ArtifactError, match=r"r\.h5") as caught:
         RegionStore(path)
@@ -150,8 +121,8 @@ def test_a_lying_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[h
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_descriptors_that_are_no_numbers_are_damage(tmp_path: Path, value: float) -> None:
-    write(tmp_path / "r.h5", [image("a", 2), image("b", 3)])
+def test_descriptors_that_are_not_finite_are_damage(tmp_path: Path, value: float) -> None:
+    write(tmp_path / "r.h5", [image_regions("a", 2), image_regions("b", 3)])
     with h5py.File(tmp_path / "r.h5", "a") as file:
         file["descriptors"][2, 1] = value  # of b's whole image
     store = RegionStore(tmp_path / "r.h5")
@@ -161,53 +132,12 @@ def test_descriptors_that_are_no_numbers_are_damage(tmp_path: Path, value: float
             read()
 
 
-@pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + b"\x00" * 100])
-def test_what_is_no_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n" + b"\x00" * 100])
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "r.h5"
     path.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as HDF5"):
         RegionStore(path)
-
-
-def test_shards_keep_regions_and_failures(tmp_path: Path) -> None:
-    results: list[ImageRegions | str] = [image("a", 3), "b.jpg: broken", image("c", 1)]
-    write_shard(tmp_path / "0.npz", results)
-    images, failures = read_shard(tmp_path / "0.npz")
-    assert failures == ("b.jpg: broken",)
-    assert [one.image_id for one in images] == ["a", "c"]
-    assert same(images[0], image("a", 3))
-    (tmp_path / "0.npz").write_bytes((tmp_path / "0.npz").read_bytes()[:100])
-    with pytest.raises(ArtifactError, match="damaged"):
-        read_shard(tmp_path / "0.npz")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"scores": np.zeros(2, np.float32)},
-        {"boxes": np.zeros((3, 5), np.float32)},
-        {"descriptors": np.zeros((3, D), np.float32)},
-        {"sha256": 7},
-        {"width": -1},
-        {"height": 2.5},
-        {
-            "boxes": np.zeros((0, 4), np.float32),
-            "scores": np.zeros(0, np.float32),
-            "descriptors": np.zeros((0, D), "f2"),
-        },
-    ],
-)
-def test_a_shard_whose_arrays_disagree_is_damaged(tmp_path: Path, change: dict[str, Any]) -> None:
-    write_shard(tmp_path / "0.npz", [dataclasses.replace(image("a", 3), **change)])
-    with pytest.raises(ArtifactError, match=r"damaged .*; delete it, then --resume"):
-        read_shard(tmp_path / "0.npz")
-
-
-def test_a_shard_that_unpacks_to_more_than_it_is_stays_packed(tmp_path: Path) -> None:
-    about = np.frombuffer(json.dumps({"images": [], "failures": []}).encode(), np.uint8)
-    np.savez_compressed(tmp_path / "0.npz", about=about, boxes0=np.zeros(10_000_000))
-    with pytest.raises(ArtifactError, match="claims more than it holds"):
-        read_shard(tmp_path / "0.npz")
 
 
 @pytest.mark.parametrize("write_number", [0, 1, 2, 5, 10, 20])
@@ -224,15 +154,15 @@ def test_an_interrupt_at_any_write_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Sink, "write", strike)
         with pytest.raises(KeyboardInterrupt):
-            write(tmp_path / "r.h5", [image(str(number), 3) for number in range(20)])
+            write(tmp_path / "r.h5", [image_regions(str(number), 3) for number in range(20)])
     assert next(writes) > write_number
     assert not list(tmp_path.iterdir())
-    write(tmp_path / "r.h5", [image("a", 3)])
+    write(tmp_path / "r.h5", [image_regions("a", 3)])
     assert RegionStore(tmp_path / "r.h5").ids == ["a"]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / ".regions.h5.part").symlink_to("/dev/full")
     with pytest.raises(DataError, match="cannot write: No space left on device"):
-        write(tmp_path / "regions.h5", [image(str(i), 3, i) for i in range(9)])
+        write(tmp_path / "regions.h5", [image_regions(str(i), 3, i) for i in range(9)])
     assert not list(tmp_path.iterdir())

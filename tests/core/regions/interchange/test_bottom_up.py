@@ -1,4 +1,4 @@
-"""Bottom-up-attention's TSV: what is written is read, and nothing in a line is believed."""
+"""Bottom-up-attention's TSV: what is written is read, and malformed lines are reported."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from tests.foreign_files import HEIGHT, WIDTH, boxes, descriptors, line, pack
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.regions.interchange.bottom_up import COLUMNS, read_bottom_up, write_bottom_up
-from vsa_cli.core.regions.interchange.imported import ImportedRegions
+from vsa_cli.core.regions.interchange.imported import ImportedRegions, MalformedEntry
 from vsa_cli.core.regions.store import ImageRegions
 
 
-def read(path: Path, content: str | bytes) -> list[ImportedRegions | str]:
+def read(path: Path, content: str | bytes) -> list[ImportedRegions | MalformedEntry]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_bottom_up(path))
 
 
-def ours(key: str, count: int) -> ImageRegions:
+def exported(key: str, count: int) -> ImageRegions:
     whole = np.array([[0, 0, WIDTH, HEIGHT]], np.float32)
     halves = descriptors(count).astype(np.float16)
     return ImageRegions(key, "0" * 64, WIDTH, HEIGHT, np.concatenate([whole, boxes(count - 1)]), halves[:, 0], halves)
@@ -47,9 +47,9 @@ def test_a_line_of_the_original_writer_is_read(tmp_path: Path) -> None:
         max_size=4,
     )
 )
-def test_what_is_written_is_read_here_and_by_the_csv_module(tmp_path: Path, images: dict[str, int]) -> None:
+def test_a_written_file_is_read_here_and_by_the_csv_module(tmp_path: Path, images: dict[str, int]) -> None:
     path = tmp_path / "x.tsv"
-    written = [ours(key, count) for key, count in images.items()]
+    written = [exported(key, count) for key, count in images.items()]
     write_bottom_up(path, written)
     for found, one in zip(read_bottom_up(path), written, strict=True):
         assert isinstance(found, ImportedRegions)
@@ -62,7 +62,7 @@ def test_what_is_written_is_read_here_and_by_the_csv_module(tmp_path: Path, imag
     assert [(row["image_id"], row["num_boxes"]) for row in rows] == [(k, str(n)) for k, n in images.items()]
 
 
-def test_a_header_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
+def test_a_header_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     content = "\t".join(COLUMNS) + "\n\n" + line(1, boxes(2), descriptors(2)) + "\n"
     assert [found.name for found in read(tmp_path / "x.tsv", content) if isinstance(found, ImportedRegions)] == ["1"]
 
@@ -79,7 +79,7 @@ def test_a_header_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
         ({"num_boxes": 10**8}, "num_boxes is not a whole number from 1"),
         ({"num_boxes": 3}, "boxes is 32 bytes"),
         ({"num_boxes": 1}, "boxes is not 1 times 4 numbers"),
-        ({"boxes": "no base64!"}, "boxes is not base64"),
+        ({"boxes": "not base64!"}, "boxes is not base64"),
         ({"boxes": "AAA"}, "boxes is not base64"),
         ({"features": ""}, "features is 0 bytes"),
         ({"features": "AAAA"}, "features is 3 bytes"),
@@ -87,12 +87,14 @@ def test_a_header_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
         ({"more": 1}, "7 columns; there must be 6"),
     ],
 )
-def test_a_line_that_makes_no_sense_costs_only_itself(tmp_path: Path, other: dict[str, object], message: str) -> None:
+def test_a_malformed_line_is_reported_and_the_rest_is_read(
+    tmp_path: Path, other: dict[str, object], message: str
+) -> None:
     good = line("good", boxes(2), descriptors(2))
     found = read(tmp_path / "x.tsv", line(1, boxes(2), descriptors(2), **other) + good)
-    assert isinstance(found[0], str)
-    assert message in found[0]
-    assert found[0].startswith("x.tsv, line 1: ")
+    assert isinstance(found[0], MalformedEntry)
+    assert message in found[0].reason
+    assert found[0].reason.startswith("x.tsv, line 1: ")
     assert isinstance(found[1], ImportedRegions)
 
 
@@ -100,13 +102,14 @@ def test_a_line_that_makes_no_sense_costs_only_itself(tmp_path: Path, other: dic
 @given(st.binary(max_size=80) | st.lists(st.sampled_from(["1", "x", "", pack(boxes(1)), '"']), max_size=8).map(
     lambda cells: "\t".join(cells).encode()
 ))  # fmt: skip
-def test_no_line_ends_in_a_traceback(tmp_path: Path, content: bytes) -> None:
-    assert all("\n" not in one for one in read(tmp_path / "x.tsv", content) if isinstance(one, str))
+def test_any_line_is_read_or_reported_in_one_line(tmp_path: Path, content: bytes) -> None:
+    entries = read(tmp_path / "x.tsv", content)
+    assert all("\n" not in entry.reason for entry in entries if isinstance(entry, MalformedEntry))
 
 
-def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_or_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.tsv"):
         list(read_bottom_up(tmp_path / "absent.tsv"))
-    with pytest.raises(DataError, match="cannot stand in a TSV"):
-        write_bottom_up(tmp_path / "x.tsv", [ours("fine", 1), ours("a\tb", 1)])
+    with pytest.raises(DataError, match="cannot be written to a TSV"):
+        write_bottom_up(tmp_path / "x.tsv", [exported("fine", 1), exported("a\tb", 1)])
     assert list(tmp_path.iterdir()) == []

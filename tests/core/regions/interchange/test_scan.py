@@ -1,4 +1,4 @@
-"""SCAN's precomputed splits: rows find their photographs, or the user is told why not."""
+"""SCAN's precomputed splits: rows are matched to photographs, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def save(folder: Path, split: str = "dev", **files: Any) -> Path:
     return folder
 
 
-def read(folder: Path, whose: Corpus = CORPUS) -> list[ImportedRegions]:
-    return list(read_precomputed(find_precomputed(folder), whose))
+def read(folder: Path, images: Corpus = CORPUS) -> list[ImportedRegions]:
+    return list(read_precomputed(find_precomputed(folder), images))
 
 
-def names(folder: Path, whose: Corpus = CORPUS) -> list[str]:
-    return [found.name for found in read(folder, whose)]
+def names(folder: Path, images: Corpus = CORPUS) -> list[str]:
+    return [found.name for found in read(folder, images)]
 
 
 def test_rows_without_ids_follow_the_corpus_and_dev_is_val(tmp_path: Path) -> None:
@@ -49,28 +49,28 @@ def test_rows_without_ids_follow_the_corpus_and_dev_is_val(tmp_path: Path) -> No
     assert np.array_equal(found[1].descriptors, IMS[1])
 
 
-def test_ids_say_which_photographs_rows_are_whatever_the_split_is_called(tmp_path: Path) -> None:
+def test_ids_name_the_photographs_of_rows_whatever_the_split_is_called(tmp_path: Path) -> None:
     assert names(save(tmp_path, "testall", ims=IMS, ids=["c.jpg", "b"])) == ["c.jpg", "b"]
 
 
 @pytest.mark.parametrize(
     "known", [{"ids": ["a", "a", "c", "c", "c"]}, {"caps": ["a dog", "two dogs", "a cat", "fish frogs", "x"]}]
 )
-def test_a_row_for_each_sentence_is_a_photograph_once(tmp_path: Path, known: dict[str, Any]) -> None:
+def test_rows_repeated_for_each_sentence_are_one_photograph(tmp_path: Path, known: dict[str, Any]) -> None:
     ims = IMS[[0, 0, 1, 1, 1]]
     found = read(save(tmp_path, ims=ims, **known))
     assert [one.name for one in found] == ["a", "c"]
     assert np.array_equal(found[1].descriptors, IMS[1])
 
 
-def test_as_many_sentences_of_each_are_enough(tmp_path: Path) -> None:
+def test_equal_numbers_of_sentences_match_the_corpus(tmp_path: Path) -> None:
     assert names(save(tmp_path, ims=IMS, caps=["Two dogs .", "A dog .", "Fish , frogs", "X"])) == ["a", "c"]
 
 
-def test_photographs_without_a_sentence_have_no_row_of_their_own_for_each(tmp_path: Path) -> None:
-    whose = corpus(image("a"), image("b", "one", "two"), image("c", "three", "four"))
+def test_photographs_without_sentences_have_no_row_among_repeated_ones(tmp_path: Path) -> None:
+    images = corpus(image("a"), image("b", "one", "two"), image("c", "three", "four"))
     caps = ["one", "two", "three", "four"]
-    assert names(save(tmp_path, "train", ims=IMS[[0, 0, 1, 1]], caps=caps), whose) == ["b", "c"]
+    assert names(save(tmp_path, "train", ims=IMS[[0, 0, 1, 1]], caps=caps), images) == ["b", "c"]
 
 
 def test_whole_images_have_one_descriptor(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_whole_images_have_one_descriptor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"ims": IMS[:1]}, "1 rows, but the corpus has 2 images with 5 sentences in val; say in dev_ids.txt"),
+        ({"ims": IMS[:1]}, "1 rows, but the corpus has 2 images with 5 sentences in val; list the photographs of"),
         ({"ims": IMS[[0, 0, 1, 1]]}, "4 rows, but"),
         ({"ims": IMS, "ids": ["a"]}, "1 lines for 2 rows"),
         ({"ims": IMS, "caps": ["a dog", "two dogs", "a cat", "fish frogs", "y"]}, "line 5: not a sentence of c"),
@@ -92,11 +92,11 @@ def test_whole_images_have_one_descriptor(tmp_path: Path) -> None:
         ({"ims": IMS[:, :0]}, "is needed"),
         ({"ims": IMS[0, 0]}, "is needed"),
         ({"ims": np.zeros((1, 1, 70_000), "f2")}, "is more than"),
-        ({"ims": np.array([{}, []], object)}, "cannot be read"),
-        ({"ims": np.zeros(2, [("a", "f4")])}, "is needed"),
+        ({"ims": np.array([{}, []], object)}, "is needed"),
+        ({"ims": np.zeros(2, [("a", "f4")])}, "cannot be read"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_with_what_to_do(tmp_path: Path, files: dict[str, Any], message: str) -> None:
+def test_arrays_that_do_not_fit_the_corpus_are_refused(tmp_path: Path, files: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         read(save(tmp_path, **files))
     assert "\n" not in str(caught.value)
@@ -118,14 +118,14 @@ def with_header(header: str) -> bytes:
         with_header("[" * 110), with_header("__import__('os')"), with_header("{}"),
     ],
 )  # fmt: skip
-def test_an_array_of_unknown_making_is_not_believed(tmp_path: Path, content: bytes) -> None:
+def test_a_hostile_array_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "dev_ims.npy").write_bytes(content)
     with pytest.raises(DataError, match=r"dev_ims\.npy") as caught:
         read(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_of_python_2_and_of_fortran_are_read_without_a_word(tmp_path: Path) -> None:
+def test_arrays_of_python_2_and_in_fortran_order_are_read_without_a_warning(tmp_path: Path) -> None:
     header = with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L, 6L)}")
     (tmp_path / "dev_ims.npy").write_bytes(header + IMS.tobytes())
     with warnings.catch_warnings():
@@ -136,7 +136,7 @@ def test_arrays_of_python_2_and_of_fortran_are_read_without_a_word(tmp_path: Pat
     assert np.array_equal(read(tmp_path)[1].descriptors, IMS[1])
 
 
-def test_numbers_beyond_float32_are_no_numbers(tmp_path: Path) -> None:
+def test_numbers_beyond_float32_become_infinite(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = read(save(tmp_path, ims=np.full((2, 1, 3), 1e300)))
@@ -149,7 +149,7 @@ def test_a_folder_without_arrays_and_other_names_are_refused(tmp_path: Path) -> 
             find_precomputed(path)
 
 
-def test_what_is_written_is_read_with_ragged_regions_told_apart(tmp_path: Path) -> None:
+def test_images_with_fewer_regions_are_padded_and_read_back(tmp_path: Path) -> None:
     whole = np.array([[0, 0, WIDTH, 80]], np.float32)
     counts = {"a": 2, "c": 5}
     regions = [
@@ -176,6 +176,6 @@ def test_what_is_written_is_read_with_ragged_regions_told_apart(tmp_path: Path) 
 def test_an_id_of_two_lines_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     write_regions(tmp_path / "r.h5", Envelope("vsa-regions", 1), [], 6)
     (split,) = find_precomputed(tmp_path / "dev_ims.npy")
-    with pytest.raises(DataError, match="cannot stand in"):
+    with pytest.raises(DataError, match="cannot be written to"):
         write_precomputed(split, [image("a\nb")], RegionStore(tmp_path / "r.h5"), Converted())
     assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]

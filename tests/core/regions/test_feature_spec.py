@@ -1,0 +1,63 @@
+"""The specification of descriptors: stored, read and compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.io.envelope import REGIONS, Envelope
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+
+SPEC = FeatureSpec(RegionConfig(side=320, photo_side=375), "a" * 64, 1280)
+
+
+def envelope(spec: FeatureSpec) -> Envelope:
+    return Envelope(REGIONS, 1, spec.to_dict())
+
+
+def test_a_specification_is_read_as_stored() -> None:
+    assert FeatureSpec.from_dict(SPEC.to_dict(), "x") == FeatureSpec.of(envelope(SPEC), "x") == SPEC
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        SPEC.to_dict() | {"cnn_sha256": 7},
+        SPEC.to_dict() | {"descriptor_size": 0},
+        SPEC.to_dict() | {"descriptor_size": 2**30},
+        SPEC.to_dict() | {"side": "large"},
+        SPEC.to_dict() | {"detector": "none"},
+        SPEC.to_dict() | {"more": 1},
+    ],
+)
+def test_a_malformed_specification_is_refused(data: object) -> None:
+    with pytest.raises(ArtifactError, match=r"^config\.json: "):
+        FeatureSpec.from_dict(data, "config.json")
+
+
+def test_descriptors_fit_whatever_chose_the_boxes() -> None:
+    SPEC.require_from(
+        envelope(replace(SPEC, config=replace(SPEC.config, detector="grid", top=3, photo_side=9))), "r.h5"
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, cnn_sha256="b" * 64),
+        replace(SPEC, config=replace(SPEC.config, side=224)),
+        replace(SPEC, config=replace(SPEC.config, describe="crop")),
+        replace(SPEC, config=replace(SPEC.config, cnn="vgg16")),
+    ],
+)
+def test_descriptors_of_another_kind_are_refused(other: FeatureSpec) -> None:
+    with pytest.raises(
+        ArtifactError, match=r"r\.h5: not described as the model needs \(efficientnet_lite2, roi, side 3"
+    ):
+        SPEC.require_from(envelope(other), "r.h5")
