@@ -1,9 +1,9 @@
-"""The README's picture: a photograph from the public domain, aligned by `vsa align`, as Chromium shows its page.
+"""Make the README's picture: the page that `vsa align` writes for a public-domain photograph, rendered by Chromium.
 
 python -m tests.benchmarks.readme_picture tests/pictures/alignment.jpg [OPTION OF vsa align]...
 
-The photograph is Eileen Collins, by NASA (no known copyright restrictions), as scikit-image carries it. Needs
-scikit-image, playwright, and a Chromium on the machine or one that VSA_CHROMIUM names.
+The photograph shows Eileen Collins, by NASA (no known copyright restrictions), and comes with scikit-image. Requires
+scikit-image, playwright and Chromium, found on the PATH or named by VSA_CHROMIUM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WINDOW = {"width": 1000, "height": 900}
 
 def main(arguments: list[str]) -> None:
     target, *options = arguments
-    chromium = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or sys.exit("no Chromium here")
+    chromium = os.environ.get("VSA_CHROMIUM") or shutil.which("chromium") or sys.exit("Chromium not found")
     with tempfile.TemporaryDirectory() as folder:
         photo, pages = Path(folder, "astronaut.png"), Path(folder, "pages")
         Image.fromarray(skimage.data.astronaut()).save(photo)
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _plain(folder: Path) -> Path:
-    """A style that takes away what a picture does not need."""
+    """A style sheet that hides what the picture does not need."""
     style = folder / "plain.css"
     style.write_text(".card { border: 0 !important; padding: 1rem !important } figcaption { display: none !important }")
     return style

@@ -56,8 +56,7 @@ def images_of(count: int) -> list[tuple[Photo, ImageRegions]]:
 def test_search_in_chunks_equals_the_scores_of_all_images(
     trained: Trained[Embedding], monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(search, "_IMAGES", chunk)
-    monkeypatch.setattr(search, "_PART", 2)
+    monkeypatch.setattr(search, "_SEARCHED", chunk)
     images = images_of(11)
     query = read_query("A dog, ran: runs!", trained.vocabulary)
     hits = search_images(trained, query, images, 11)
@@ -71,7 +70,7 @@ def test_search_in_chunks_equals_the_scores_of_all_images(
 
 
 def test_equal_scores_keep_the_order_given(trained: Trained[Embedding], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_IMAGES", 1)  # equal to the last bit
+    monkeypatch.setattr(search, "_SEARCHED", 1)  # equal to the last bit
     ((photo, regions),) = images_of(1)
     hits = search_images(trained, read_query("dog", trained.vocabulary), [(photo, regions)] * 5, 3)
     assert [hit.index for hit in hits] == [0, 1, 2]

@@ -30,6 +30,7 @@ from vsa_cli.core.regions.store import ImageRegions, pad
 _IMAGES = 1000  # images embedded, then compared with all sentences
 _SENTENCES = 500  # sentences embedded and compared together
 _PART = 100  # images embedded together: their descriptors are float32 meanwhile
+_SEARCHED = 250  # images embedded, and compared with a query, together
 _MAX_SENTENCES, _MAX_CHARACTERS = 1_000_000, 10_000
 
 
@@ -198,14 +199,13 @@ def search_images(
     trained: Trained[Embedding], query: Query, images: Sequence[tuple[Photo, ImageRegions]], top: int
 ) -> list[Hit]:
     """The `top` photographs that a query describes best, best first; of equals, the first given."""
-    model = trained.model
-    packed = pack([query.ids]).to(model.W_m.weight.device)
-    sentence = encode_sentences(model, packed)
+    model, device = trained.model, trained.model.W_m.weight.device
+    sentence = encode_sentences(model, pack([query.ids]).to(device))
     scores = np.empty(len(images), np.float32)
-    for start in range(0, len(images), _IMAGES):
-        rows = slice(start, start + _IMAGES)
+    for start in range(0, len(images), _SEARCHED):
+        rows = slice(start, start + _SEARCHED)
         descriptors = torch.from_numpy(pad([regions.descriptors for _, regions in images[rows]]))
-        scores[rows] = compare(model, sentence, _encode_in_parts(model, descriptors))[0].cpu().numpy()
+        scores[rows] = compare(model, sentence, encode_images(model, descriptors.to(device).float()))[0].cpu().numpy()
     best = np.argsort(-scores, kind="stable")[:top].tolist()
     return [Hit(index, images[index][0], float(scores[index])) for index in best]
 
