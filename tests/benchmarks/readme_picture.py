@@ -46,9 +46,7 @@ def main(arguments: list[str]) -> None:
 def _plain(folder: Path) -> Path:
     """A style that takes away what a picture does not need."""
     style = folder / "plain.css"
-    style.write_text(
-        ".card { border: 0 !important; padding: 1rem !important } figcaption { display: none !important }"
-    )
+    style.write_text(".card { border: 0 !important; padding: 1rem !important } figcaption { display: none !important }")
     return style
 
 
