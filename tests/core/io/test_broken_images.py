@@ -117,10 +117,10 @@ def test_pictures_of_all_threads_share_the_limit(tmp_path: Path, monkeypatch: py
     path, at_once = save(tmp_path / "a.png", gradient()), []
     as_rgb = pictures._as_rgb
 
-    def counting(image: Image.Image) -> Image.Image:
+    def counting(image: Image.Image, white: float | None) -> Image.Image:
         at_once.append(sum(pictures._TAKEN))
         time.sleep(0.005)
-        return as_rgb(image)
+        return as_rgb(image, white)
 
     monkeypatch.setattr(pictures, "_as_rgb", counting)
     with ThreadPoolExecutor(8) as pool:
