@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vsa_cli import __version__
-from vsa_cli.core.io import envelope, files
 from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.io import envelope
 from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.io.files import atomic_path, file_sha256, write_text
 from vsa_cli.core.io.json import MAX_JSON_BYTES, MAX_JSON_VALUES, dump_json, is_number, read_json
