@@ -17,7 +17,7 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 def available_cores() -> int:
     """Processor cores that this process may use, at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, math.ceil(cgroup_quota())))
+    return max(1, math.ceil(min(affinity, cgroup_quota())))
 
 
 def cgroup_quota() -> float:
