@@ -18,7 +18,7 @@ from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.generation.results import CaptionResult
-    from vsa_cli.core.io.sources import Photo
+    from vsa_cli.core.io.sources import FailedPhoto, Photo
     from vsa_cli.output.caption_writer import CaptionWriter
     from vsa_cli.output.console import Bar, Console
 
@@ -271,20 +271,22 @@ def _check_files(kind: CaptionFormat, *, photos: bool, output: bool, sidecar: bo
 
 def _remaining(
     writer: CaptionWriter, names: Sequence[str], listed: Iterable[str]
-) -> tuple[Iterable[Photo], int | None]:
+) -> tuple[Iterable[Photo | FailedPhoto], int | None]:
     """The photographs to caption, without those that an earlier run has captioned, and their number if it is known.
 
     Raises:
         ConfigError: outputs would replace files, or one page cannot hold so many photographs.
-        DataError: a folder cannot be listed, or has no photograph in it.
     """
-    from vsa_cli.core.io.sources import expand
+    from vsa_cli.core.io.sources import FailedPhoto, expand
+
+    def remains(photo: Photo | FailedPhoto) -> bool:
+        return isinstance(photo, FailedPhoto) or not writer.skips(photo)
 
     named = list(expand([name for name in names if name != "-"], ()))
-    writer.check(named)
+    writer.check([photo for photo in named if not isinstance(photo, FailedPhoto)])
     if "-" in names:  # of any length, and read as it comes
-        return (photo for photo in expand(names, listed) if not writer.skips(photo)), None
-    remaining = [photo for photo in named if not writer.skips(photo)]
+        return filter(remains, expand(names, listed)), None
+    remaining = list(filter(remains, named))
     writer.check_count(len(remaining))
     return remaining, len(remaining) if names else None
 

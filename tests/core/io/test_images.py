@@ -230,10 +230,10 @@ def test_images_of_all_threads_share_the_limit(tmp_path: Path, monkeypatch: pyte
     path, at_once = save(tmp_path / "a.png", gradient()), []
     as_rgb = images._as_rgb
 
-    def counting(image: Image.Image) -> Image.Image:
+    def counting(image: Image.Image, white: float | None) -> Image.Image:
         at_once.append(sum(images._RESERVED))
         time.sleep(0.005)
-        return as_rgb(image)
+        return as_rgb(image, white)
 
     monkeypatch.setattr(images, "_as_rgb", counting)
     with ThreadPoolExecutor(8) as pool:

@@ -214,7 +214,7 @@ class Embedder:
             raise DataError(regions.reason)
         return photo, regions
 
-    def encode_all(self, photos: Iterable[Photo]) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+    def encode_all(self, photos: Iterable[Photo | FailedPhoto]) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
         """Find and describe the regions of photographs, in the order given, each as soon as it is done.
 
         Raises:

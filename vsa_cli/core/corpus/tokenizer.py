@@ -8,19 +8,68 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _DROPPED = re.compile(r"[^\w\s]|_")
 """Characters other than letters, digits and white space; `\\w` is letters and digits of any script, and `_`."""
 
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9f\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+"""Letters of scripts that are written without spaces: Chinese, Japanese, Thai, Lao, Burmese, Khmer."""
 
-def tokenize(sentence: str) -> tuple[str, ...]:
-    """Lowercase, remove everything but letters, digits and space, split (paper, section 4: data preprocessing).
 
-    Removing a character joins its neighbours: "dog's" becomes "dogs", "t-shirt" becomes "tshirt". Accented letters are
-    letters, and compare equal whether they are composed or written as letter and accent.
+def tokenize(sentence: str, *, characters: bool = False) -> tuple[str, ...]:
+    """Lowercase, remove all but letters, digits and space, split (paper, section 4: data preprocessing).
+
+    Removed characters join what stood around them: "dog's" is "dogs", "t-shirt" is "tshirt". Accented letters
+    are letters, and are the same letter whether they came composed or as letter and accent; combining marks of any
+    script, such as the vowel signs of Hindi and Thai, belong to their letter.
+
+    Args:
+        sentence: as it was written.
+        characters: whether each letter of a script without spaces (Chinese, Japanese, Thai ...) is a word of its own.
     """
     lowered = sentence.lower()
     if lowered.isascii():
         return tuple(_DROPPED.sub("", lowered).split())
-    kept = _DROPPED.sub("", unicodedata.normalize("NFC", lowered))
-    return tuple(unicodedata.normalize("NFC", kept).split())  # letters that are now neighbours may compose (Hangul)
+    composed = unicodedata.normalize("NFC", lowered)
+    kept = "".join(_kept(composed))
+    words = unicodedata.normalize("NFC", kept).split()  # letters that now meet may compose (Hangul)
+    return tuple(piece for word in words for piece in (_pieces(word) if characters else (word,)))
+
+
+def has_no_spaces(sentence: str) -> bool:
+    """Whether a sentence has letters of a script that is written without spaces, so that its words cannot be told."""
+    return _UNSPACED.search(sentence) is not None
+
+
+def _kept(text: str) -> Iterator[str]:
+    """The letters, digits and spaces of a text, and the marks that follow a letter."""
+    lettered = False
+    for character in text:
+        if character.isspace():
+            lettered = False
+            yield character
+        elif character.isalnum():
+            lettered = True
+            yield character
+        elif lettered and unicodedata.category(character) in ("Mn", "Mc") and not _is_variation_selector(character):
+            yield character
+
+
+def _is_variation_selector(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """A word cut before and after each letter of a script without spaces; marks stay with their letter."""
+    piece = ""
+    for character in word:
+        mark = unicodedata.category(character) in ("Mn", "Mc")
+        if piece and not mark and (_UNSPACED.match(character) or _UNSPACED.match(piece)):
+            yield piece
+            piece = ""
+        piece += character
+    yield piece

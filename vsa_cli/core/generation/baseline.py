@@ -19,7 +19,7 @@ from vsa_cli.core.corpus.corpus import Corpus, Sentence
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.captioner import caption_photos, caption_split
 from vsa_cli.core.generation.results import Candidate, CaptionResult
-from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.encoder import photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
@@ -30,7 +30,7 @@ _BLOCK = 4096  # training images compared per step
 def caption_by_neighbours(
     corpus: Corpus,
     store: RegionStore,
-    photos: Iterable[Photo] | None,
+    photos: Iterable[Photo | FailedPhoto] | None,
     split: str,
     *,
     nbest: int,

@@ -131,11 +131,11 @@ class Captioner:
             **decoding: further fields of `core.config.DecodingConfig`, such as `max_length`, `avoid` or `temperature`.
 
         Returns:
-            A result for each photograph, in the order given. One that cannot be read has an `error` and no candidates.
+            A result for each photograph, in the order given. One that cannot be read has an `error`
+            and no candidates; so has a folder that cannot be listed or contains no photographs.
 
         Raises:
             ConfigError: the settings contradict each other.
-            DataError: a folder cannot be listed, or has no photograph in it.
             MissingError: the CNN's weights are not installed.
         """
         settings = resolve_decoding(DecodingConfig(beam=beam, nbest=nbest, **decoding))
@@ -146,7 +146,7 @@ class Captioner:
 
     def stream(
         self,
-        photos: Iterable[Photo],
+        photos: Iterable[Photo | FailedPhoto],
         decoding: DecodingConfig,
         *,
         regions: RegionCaptionConfig | None = None,
@@ -236,7 +236,7 @@ def _with_boxes(spec: FeatureSpec) -> FeatureSpec:
 def caption_photos(
     model: CaptionModel,
     encoder: PhotoEncoder,
-    photos: Iterable[Photo],
+    photos: Iterable[Photo | FailedPhoto],
     *,
     batch_size: int,
     region_model: RegionCaptionModel | None = None,

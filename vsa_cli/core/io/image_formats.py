@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.errors import reason
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 SUFFIXES = HEIC_SUFFIXES | {
-    ".avif", ".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tif", ".tiff", ".webp",
 }  # fmt: skip
 """Suffixes, in lower case, of the photographs in a folder."""
 
@@ -23,8 +25,11 @@ RAW_SUFFIXES = frozenset(
      ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )  # fmt: skip
 HEIC, AVIF = "HEIC", "AVIF"
-PAGES = "vsa.css"
-"""A file that marks a folder as pages written by `vsa`, whose photographs are copies."""
+PAGES, ANNOTATED = "vsa.css", ".vsa-annotated"
+"""Files that mark a folder of pages and one of annotated copies, written by `vsa`, whose photographs are copies."""
+
+_MARKERS = frozenset({PAGES, ANNOTATED})
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir", ".thumbnails", "#recycle", "$RECYCLE.BIN", ".Trashes"})
 
 _RAW, _VIDEO = "a camera raw file", "a video"
 _HEAD = 512  # bytes
@@ -49,25 +54,57 @@ _SIGNATURES: tuple[tuple[str, str], ...] = (
 _COMPILED = [(name, re.compile(pattern.encode("latin-1"), re.S)) for name, pattern in _SIGNATURES]
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Every photograph in `folder` and its subfolders, sorted by path.
+@dataclass(frozen=True)
+class FoundPictures:
+    """The photographs in a folder.
 
-    Links to folders are not followed, and subfolders of pages written by `vsa` are skipped.
-
-    Raises:
-        DataError: the folder cannot be listed.
+    Attributes:
+        paths: every photograph in the folder and its subfolders, sorted by path.
+        failures: one line for each folder that cannot be listed.
     """
 
-    def fail(error: OSError) -> None:
-        raise DataError(f"{error.filename}: {reason(error)}") from error
+    paths: list[Path]
+    failures: list[str]
 
+
+def find_pictures(folder: Path) -> FoundPictures:
+    """Find every photograph in a folder and its subfolders.
+
+    Links to folders are followed, each folder once, so that loops end. Skipped are the files that systems keep beside
+    photographs (`._*` and `__MACOSX` of macOS, `@eaDir` of network storage), and subfolders of pages and of annotated
+    copies written by `vsa`.
+    """
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=fail):
-        if PAGES in names and Path(parent) != folder:
+    failures: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    _is_new("", str(folder), seen)
+
+    def note(error: OSError) -> None:
+        failures.append(f"{error.filename}: {reason(error)}")
+
+    for parent, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        if Path(parent) != folder and not _MARKERS.isdisjoint(names):
             folders.clear()
-        else:
-            found += (Path(parent) / name for name in names if Path(name).suffix.lower() in SUFFIXES)
-    return sorted(found)
+            continue
+        folders[:] = sorted(name for name in folders if name not in _SYSTEM_FOLDERS and _is_new(parent, name, seen))
+        found += (Path(parent) / name for name in names if is_picture_name(name))
+    return FoundPictures(sorted(found), failures)
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file has the name of a photograph; `._*` are macOS's metadata of one."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
+
+
+def _is_new(parent: str, name: str, seen: set[tuple[int, int]]) -> bool:
+    """Whether a folder was not searched before, under this or another name."""
+    try:
+        status = os.stat(os.path.join(parent, name))  # noqa: PTH116, PTH118  as os.walk gives them
+    except OSError:
+        return True  # listing it raises the error
+    known = (status.st_dev, status.st_ino) in seen
+    seen.add((status.st_dev, status.st_ino))
+    return not known
 
 
 def format_of(path: Path) -> str | None:

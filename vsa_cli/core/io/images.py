@@ -6,16 +6,18 @@ that cannot be read raises a DataError.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from PIL import Image, UnidentifiedImageError, features
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import check_regular_file, file_sha256
 from vsa_cli.core.io.image_formats import AVIF, HEIC, format_of
+from vsa_cli.core.io.image_repair import is_jpeg, is_png, png_chunks, png_without_metadata
 from vsa_cli.core.io.threads import uninterrupted
 
 # Blocks so large that malloc maps each separately, so that the memory of a large image is returned to the system.
@@ -42,6 +45,11 @@ _TRANSPOSE = {
     7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
 }  # fmt: skip
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+_MAX_SAMPLE_VALUE = 281  # of TIFF's tags
+_JPEG_END = b"\xff\xd9"
+_LONGEST_JPEG = 1 << 28  # bytes of a JPEG that is completed in memory
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,13 @@ class Picture:
         rgb: (h, w, 3) uint8; may be smaller than the original.
         width: width of the upright original, in pixels, the unit of boxes.
         height: height of the upright original, in pixels.
+        notes: one line for each part of the file that was ignored, such as unreadable EXIF data.
     """
 
     rgb: NDArray[np.uint8]
     width: int
     height: int
+    notes: tuple[str, ...] = ()
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -65,17 +75,15 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: as in `read_picture`, except that damage after the header is not detected.
     """
-    try:
-        with _open(path) as image:
-            _load_rotated_tiff(image)
-            width, height = image.size
-            return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
-    except _BROKEN as error:
-        raise DataError(f"{path}: {_describe(error)}") from error
+    return _read(path, _size)
 
 
 def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """Decode a photograph, upright, in RGB.
+
+    Broken or huge metadata is ignored where the pixels can be read; `Picture.notes` reports an orientation that
+    cannot be read. Grey values of more than 8 bits are scaled so that the white stated by the file, or else the
+    largest value, becomes 255. A JPEG that lacks only its end marker is read.
 
     Args:
         path: a file in a supported format, whatever its suffix.
@@ -84,27 +92,51 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     Raises:
         DataError: missing, not an image, truncated, damaged, empty, or larger than `MAX_PIXELS`.
     """
+    return _read(path, lambda path, stream: _decode(path, stream, short_side))
+
+
+def _read(path: Path, decode: Callable[[Path, BinaryIO | None], T]) -> T:
+    """Decode a file, or, where that fails, a repaired form of it."""
     try:
-        with _open(path) as image, _reserve_memory(image):
-            _load_rotated_tiff(image)
-            width, height = image.size
-            orientation = _orientation(image)
-            if short_side is not None:
-                # JPEG decodes at 1/2, 1/4, 1/8 almost for free; keep twice the size for the antialiasing.
-                image.draft(None, (2 * short_side, 2 * short_side))
-            flat = _as_rgb(image)
-            if short_side is not None and min(flat.size) > short_side:
-                scale = short_side / min(width, height)
-                size = (max(1, round(width * scale)), max(1, round(height * scale)))
-                flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-            image.close()  # frees its pixels before another image takes their place
+        return decode(path, None)
     except _BROKEN as error:
+        try:
+            with ExitStack() as stack:
+                repaired = stack.enter_context(_repaired(path))
+                if repaired is not None:
+                    return decode(path, repaired)
+        except _BROKEN:
+            pass  # cannot be repaired: the first error describes the problem
         raise DataError(f"{path}: {_describe(error)}") from error
+
+
+def _size(path: Path, stream: BinaryIO | None) -> tuple[int, int]:
+    with _open(path, stream) as image:
+        _load_rotated_tiff(image)
+        width, height = image.size
+        return (height, width) if _orientation(image)[0] in _SIDEWAYS else (width, height)
+
+
+def _decode(path: Path, stream: BinaryIO | None, short_side: int | None) -> Picture:
+    with _open(path, stream) as image, _reserve_memory(image):
+        _load_rotated_tiff(image)
+        width, height = image.size
+        orientation, note = _orientation(image)
+        if short_side is not None:
+            # JPEG decodes at 1/2, 1/4, 1/8 almost for free; keep twice the size for the antialiasing.
+            image.draft(None, (2 * short_side, 2 * short_side))
+        flat = _as_rgb(image, _stated_white(path, image))
+        if short_side is not None and min(flat.size) > short_side:
+            scale = short_side / min(width, height)
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            flat = flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        image.close()  # frees its pixels before another image takes their place
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
     if orientation in _SIDEWAYS:
         width, height = height, width
-    return Picture(rgb=np.asarray(flat, dtype=np.uint8), width=width, height=height)
+    notes = (f"{path}: {note}",) if note else ()
+    return Picture(rgb=np.asarray(flat, dtype=np.uint8), width=width, height=height, notes=notes)
 
 
 def read_unchanged(path: Path, size: tuple[int, int], sha256: str | None, longest: int) -> NDArray[np.uint8]:
@@ -188,9 +220,9 @@ def _reserve_memory(image: Image.Image) -> Iterator[None]:
                 _CHANGED.notify_all()
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, stream: BinaryIO | None) -> Image.Image:
     check_regular_file(path)
-    image = Image.open(path, formats=_formats_for(format_of(path)))
+    image = Image.open(stream or path, formats=_formats_for(format_of(path)))
     pixels = image.size[0] * image.size[1]
     if pixels > MAX_PIXELS:
         image.close()
@@ -230,22 +262,39 @@ def can_read_heic() -> bool:
 
 def _load_rotated_tiff(image: Image.Image) -> None:
     # Pillow rotates a TIFF itself, but only on loading: after that, size and orientation agree.
-    if image.format == "TIFF" and _orientation(image) in _TRANSPOSE:
+    if image.format == "TIFF" and _orientation(image)[0] in _TRANSPOSE:
         image.load()
 
 
-def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(_ORIENTATION)
-    return value if isinstance(value, int) else 1
+def _orientation(image: Image.Image) -> tuple[int, str | None]:
+    """The EXIF orientation, 1 where there is none, and a note where it cannot be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except _BROKEN:
+        return 1, "its EXIF data cannot be read; a possible rotation is ignored"
+    return (value if isinstance(value, int) else 1), None
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _stated_white(path: Path, image: Image.Image) -> float | None:
+    """The value of white that a file of more than 8 bits states: PNG's sBIT, TIFF's MaxSampleValue."""
+    if not image.mode.startswith("I"):
+        return None
+    if image.format == "PNG":
+        bits = next((data for kind, _, data in png_chunks(path, {b"sBIT"}) if kind == b"sBIT"), b"")
+        return float(2 ** bits[0] - 1) if bits and 8 < bits[0] < 16 else None
+    stated = getattr(image, "tag_v2", {}).get(_MAX_SAMPLE_VALUE)
+    value = stated[0] if isinstance(stated, tuple) and stated else stated
+    return float(value) if isinstance(value, int) and value > 0 else None
+
+
+def _as_rgb(image: Image.Image, stated_white: float | None) -> Image.Image:
     """The first frame as 8-bit RGB on white, converted in strips, because conversions need memory of their own."""
     image.load()
     width, height, rows = *image.size, max(1, _STRIP // image.width)
     boxes = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
-    tops = (_grey(image.crop(box)).max(initial=1.0) for box in boxes if image.mode == "F")
-    white = max(map(float, tops), default=65535.0)
+    deep = image.mode.startswith("I") or image.mode == "F"
+    largest = max((float(_grey(image.crop(box)).max(initial=1.0)) for box in boxes), default=1.0) if deep else 255.0
+    white = stated_white if stated_white is not None and stated_white >= largest else largest
     flat = Image.new("RGB", image.size)
     for box in boxes:
         flat.paste(_strip(image.crop(box), white), box)
@@ -269,3 +318,28 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"not an image; {_SUPPORTED}"
     return "not enough memory to decode it" if isinstance(error, MemoryError) else reason(error)
+
+
+@contextmanager
+def _repaired(path: Path) -> Iterator[BinaryIO | None]:
+    """A repaired form of a file that failed: a PNG without metadata, a JPEG with an end marker; else None."""
+    if is_png(path):
+        with png_without_metadata(path) as stream:
+            yield stream
+    elif is_jpeg(path) and path.stat().st_size <= _LONGEST_JPEG:
+        yield _with_end_marker(path.read_bytes())
+    else:
+        yield None
+
+
+def _with_end_marker(data: bytes) -> BinaryIO | None:
+    """A JPEG with the end marker that it lacks; None where pixels are missing as well.
+
+    After a complete scan a decoder skips any bytes before the end marker; in an incomplete one it decodes them as
+    pixels. So two different fillings give the same image only if nothing but the marker is missing.
+    """
+    pictures = []
+    for filling in (b"", bytes(range(1, 255)) * 16):
+        with Image.open(io.BytesIO(data + filling + _JPEG_END), formats=("JPEG",)) as image:
+            pictures.append(hashlib.sha256(image.convert("RGB").tobytes()).digest())
+    return io.BytesIO(data + _JPEG_END) if pictures[0] == pictures[1] else None

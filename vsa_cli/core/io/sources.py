@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,39 +45,46 @@ class FailedPhoto:
     reason: str
 
 
-def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo]:
+def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | FailedPhoto]:
     """The photographs that arguments name: a file, all photographs in a folder, or `-` for the paths in `listed`.
 
     The id of a photograph in a folder is its path relative to that folder, of any other its path as given. Files are
-    not opened: one that does not exist fails when it is read.
+    not opened: one that does not exist fails when it is read. A folder that cannot be listed, or contains no
+    photographs, is a `FailedPhoto` among the others.
 
     Args:
         arguments: paths of files and folders, or `-`.
         listed: the paths that `-` stands for; read only where `-` occurs.
-
-    Raises:
-        DataError: a folder cannot be listed or contains no photographs.
     """
     for argument in arguments:
-        names = listed if argument == "-" else [argument]
-        for name in names:
+        for name in listed if argument == "-" else [argument]:
             path = Path(name)
-            if os.path.isdir(path):  # noqa: PTH112  not Path.is_dir(), which raises on names that are too long
+            if "\0" in name:
+                shown = name.replace("\0", "\\0")
+                reason = f"{shown}: not a file name, it contains NUL; lists separated by NUL are read with `null`"
+                yield FailedPhoto(Photo(shown, shown, path), reason)
+            elif os.path.isdir(path):  # noqa: PTH112  not Path.is_dir(), which raises on names that are too long
                 yield from _folder(path)
             else:
                 yield Photo(name, name, path)
 
 
-def _folder(folder: Path) -> Iterator[Photo]:
+def _folder(folder: Path) -> Iterator[Photo | FailedPhoto]:
     found = find_pictures(folder)
-    if not found:
-        raise DataError(f"{folder}: contains no photographs")
-    for path in found:
+    here = Photo(str(folder), str(folder), folder)
+    for failure in found.failures:
+        yield FailedPhoto(here, failure)
+    if not found.paths and not found.failures:
+        yield FailedPhoto(here, f"{folder}: contains no photographs")
+    for path in found.paths:
         yield Photo(str(path), path.relative_to(folder).as_posix(), path)
 
 
 def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
     """File names from a stream, each as soon as it is complete; empty ones are skipped.
+
+    Lists of other systems are recognised: a byte order mark, UTF-16 (from PowerShell), lines that end in CR LF, and
+    names separated by NUL where the first block has NUL and no line end.
 
     Args:
         stream: a binary stream such as stdin; names need not be UTF-8.
@@ -85,12 +93,44 @@ def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
     Raises:
         DataError: the stream cannot be read.
     """
-    pending = b""
-    while block := _next_block(stream):
+    first = _next_block(stream)
+    encoding = _utf16(first)
+    if encoding is not None:
+        yield from _decoded_list(stream, first, encoding)
+        return
+    block, pending = first.removeprefix(codecs.BOM_UTF8), b""
+    if b"\0" in block and b"\n" not in block:
+        separator = b"\0"
+    while block:
         *names, pending = (pending + block).split(separator)
-        yield from (os.fsdecode(name) for name in names if name)
-    if pending:
-        yield os.fsdecode(pending)
+        yield from filter(None, (_name(name, separator) for name in names))
+        block = _next_block(stream)
+    if name := _name(pending, separator):
+        yield name
+
+
+def _name(name: bytes, separator: bytes) -> str:
+    return os.fsdecode(name.removesuffix(b"\r") if separator == b"\n" else name)
+
+
+def _utf16(block: bytes) -> str | None:
+    """The UTF-16 codec of a list that starts so: by its byte order mark, or by the NUL beside every ASCII letter."""
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    low, high = block[0:64:2], block[1:64:2]
+    if len(high) > 3 and not any(high):
+        return "utf-16-le"
+    return "utf-16-be" if len(low) > 3 and not any(low) else None
+
+
+def _decoded_list(stream: BinaryIO, block: bytes, encoding: str) -> Iterator[str]:
+    decoder, pending = codecs.getincrementaldecoder(encoding)(errors="replace"), ""
+    while block:
+        *names, pending = (pending + decoder.decode(block)).split("\n")
+        yield from filter(None, (name.removesuffix("\r") for name in names))
+        block = _next_block(stream)
+    if name := (pending + decoder.decode(b"", final=True)).removesuffix("\r"):
+        yield name
 
 
 def _next_block(stream: BinaryIO) -> bytes:

@@ -96,8 +96,10 @@ class PhotoEncoder:
         """The device of the CNN."""
         return self.extractor.feature_extractor.device
 
-    def encode(self, photo: Photo) -> ImageRegions | FailedPhoto:
+    def encode(self, photo: Photo | FailedPhoto) -> ImageRegions | FailedPhoto:
         """The regions of a photograph, or why there are none; may be called from several threads."""
+        if isinstance(photo, FailedPhoto):
+            return photo
         try:
             return self.extractor.extract(photo) if self._cache is None else self._cached(photo, self._cache)
         except DataError as error:
@@ -112,20 +114,21 @@ class PhotoEncoder:
         return regions
 
     def encode_all(
-        self, photos: Iterable[Photo], ahead: int = 64
+        self, photos: Iterable[Photo | FailedPhoto], ahead: int = 64
     ) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
         """Each photograph with its regions, in the order given, each as soon as it is encoded.
 
         Args:
-            photos: any number of photographs; taken from the iterable only as they are needed.
+            photos: any number of photographs, taken from the iterable only as they are needed; failures pass through.
             ahead: how many photographs may be encoded before the first of them is taken, which bounds the memory.
         """
         upcoming = iter(photos)
         with one_thread_each(self.device), Workers(self._workers) as workers:
             jobs: deque[tuple[Photo, Job[ImageRegions | FailedPhoto]]] = deque()
             while True:
-                for photo in islice(upcoming, ahead - len(jobs)):
-                    jobs.append((photo, workers.begin(self.encode, photo)))
+                for one in islice(upcoming, ahead - len(jobs)):
+                    photo = one.photo if isinstance(one, FailedPhoto) else one
+                    jobs.append((photo, workers.begin(self.encode, one)))
                 if not jobs:
                     return
                 photo, job = jobs.popleft()

@@ -59,6 +59,8 @@ def extract_regions(plan: Extraction, out: Path) -> Iterator[Extracted]:
     shards = [plan.photos[start : start + SHARD] for start in range(0, len(plan.photos), SHARD)]
     paths = [parts / f"{number:06d}.shard" for number in range(len(shards))]
     total = 0
+    if plan.failures:
+        yield Extracted(len(plan.failures), plan.failures, resumed=False)
     for photos, path in zip(shards, paths, strict=True):
         resumed = path.exists()
         images, failures = read_shard(path) if resumed else ([], ())

@@ -52,12 +52,14 @@ class Extraction:
         encoder: encodes each of them.
         envelope: the envelope of the regions file.
         spec: how the photographs are described.
+        failures: one line for each folder of photographs that cannot be listed.
     """
 
     photos: list[Photo]
     encoder: PhotoEncoder
     envelope: Envelope
     spec: FeatureSpec
+    failures: tuple[str, ...] = ()
 
 
 def plan_extraction(
@@ -80,26 +82,33 @@ def plan_extraction(
     if source.is_dir():
         if split != "all" or files.images is not None:
             raise ConfigError(f"{source}: is a folder; `split` and `images` go with a corpus.json")
-        photos, sides, parents = _from_folder(source)
+        inputs = _from_folder(source)
     else:
-        photos, sides, parents = _from_corpus(read_corpus(source, files.images), split)
+        inputs = _from_corpus(read_corpus(source, files.images), split)
     cnn = load_cnn(config.cnn, files.cnn_weights)
     default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
-    config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(sides)))
+    config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(inputs.sides)))
     features = FeatureExtractor(cnn, side, config.describe, device)
     detector = build_detector(config, features, files.boxes, files.detector_weights)
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size)
     return Extraction(
-        photos,
+        inputs.photos,
         PhotoEncoder(RegionExtractor(features, detector, config.photo_side), None, workers),
-        Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=parents, seed=seed),
+        Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=inputs.parents, seed=seed),
         spec,
+        inputs.failures,
     )
 
 
-_Inputs = tuple[list[Photo], list[int], Mapping[str, Mapping[str, str]]]
-"""Photographs, the shorter sides of some or all of them in pixels, and the parents of their regions."""
+@dataclass(frozen=True)
+class _Inputs:
+    """Photographs, the shorter sides of some or all of them in pixels, parents of their regions, and failures."""
+
+    photos: list[Photo]
+    sides: list[int]
+    parents: Mapping[str, Mapping[str, str]]
+    failures: tuple[str, ...] = ()
 
 
 def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
@@ -111,17 +120,15 @@ def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
         return Photo(str(file), image.key, file, image.sha256)
 
     sides = [min(image.width, image.height) for image in corpus.images]
-    return (
-        [photo(image) for image in corpus.split(split)],
-        sides,
-        {"corpus": parent(corpus.envelope.format, corpus.sha256)},
-    )
+    parents = {"corpus": parent(corpus.envelope.format, corpus.sha256)}
+    return _Inputs([photo(image) for image in corpus.split(split)], sides, parents)
 
 
 def _from_folder(folder: Path) -> _Inputs:
-    paths = find_pictures(folder)
+    found = find_pictures(folder)
+    paths = found.paths
     if not paths:
-        raise DataError(f"{folder}: no photographs in it")
+        raise DataError(found.failures[0] if found.failures else f"{folder}: contains no photographs")
     photos = [Photo(str(path), path.relative_to(folder).as_posix(), path) for path in paths]
     sides = []
     for path in paths[:_SAMPLE]:
@@ -131,4 +138,4 @@ def _from_folder(folder: Path) -> _Inputs:
             continue  # `extract_regions` reports it
     if not sides:
         raise DataError(f"{folder}: none of the photographs in it can be read")
-    return photos, sides, {}
+    return _Inputs(photos, sides, {}, tuple(found.failures))

@@ -36,7 +36,10 @@ def read_sidecars(captions: CaptionFile) -> None:
     home = captions.path if prefix is not None else captions.images
     texts = set(_texts(captions.path))
     used = set()
-    for path in find_pictures(home):
+    found = find_pictures(home)
+    for failure in found.failures:
+        captions.collector.report("unreadable", captions.path.name, failure)
+    for path in found.paths:
         below = path.relative_to(home)
         text = below.with_suffix(SUFFIX).as_posix()
         _add_photograph(captions, f"{prefix or ''}{below.as_posix()}", text if text in texts else None)

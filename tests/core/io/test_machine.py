@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from vsa_cli.core.io import machine
+
+
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str]) -> None:
+    """A drawn /proc/self/cgroup and /sys/fs/cgroup."""
+    root = tmp_path / "sys" / "cgroup"
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "membership").write_text(membership)
+    monkeypatch.setattr(machine, "CGROUPS", root)
+    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "membership")
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "quota"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000\n"}, math.inf),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/a/b\n", {"a/cpu.max": "200000 100000\n", "a/b/cpu.max": "max 100000\n"}, 2.0),
+        ("0::/not/visible\n", {"cpu.max": "50000 100000\n"}, 0.5),
+        ("4:cpu,cpuacct:/job\n2:memory:/job\n",
+         {"cpu,cpuacct/job/cpu.cfs_quota_us": "300000", "cpu,cpuacct/job/cpu.cfs_period_us": "100000"}, 3.0),
+        ("4:cpu,cpuacct:/\n",
+         {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, math.inf),
+        ("garbage\n", {"cpu.max": "x y\n"}, math.inf),
+    ],
+)  # fmt: skip
+def test_quotas_of_control_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str], quota: float
+) -> None:
+    groups(tmp_path, monkeypatch, membership, files)
+    assert machine.cgroup_quota() == quota
+
+
+def test_cores_are_limited_by_affinity_and_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "250000 100000"})
+    assert machine.available_cores() == 3
+    groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "max 100000"})
+    assert machine.available_cores() == 8
+    groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "1000 100000"})
+    assert machine.available_cores() == 1

@@ -1,0 +1,134 @@
+"""Which photograph a name means, for every file that names photographs: captions, lists, boxes, references, results.
+
+People and programs write one photograph in many ways: `./a.jpg`, `photos/a.jpg`, `photos\\a.jpg`, `sub//a.jpg`, with an
+absolute path, with letters and accents composed or apart, with another case of the suffix, or with a number for an id.
+`plain_name` brings spellings together, and `PhotoNames` finds the photograph. A name that fits none, or several, fits
+none: nothing is ever guessed between two photographs.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Generic, Protocol, TypeVar
+
+_DRIVE = re.compile(r"[A-Za-z]:(?=/)|//[^/]+/[^/]+(?=/)")
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
+
+
+class Named(Protocol):
+    """Something with an id and a file: a record of a caption file, or an image of a corpus."""
+
+    @property
+    def key(self) -> str:
+        """The id as text."""
+
+    @property
+    def file(self) -> str:
+        """The path of the photograph below the photographs' folder."""
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def plain_name(name: str) -> str:
+    """A spelling of a path without its accidents: slashes, no `.` and no empty parts, composed letters.
+
+    Absolute paths stay absolute (`/a`, `C:/a`), and `..` stays. Backslashes are separators, as Windows writes them.
+    """
+    text = unicodedata.normalize("NFC", name).replace("\\", "/")
+    drive = _DRIVE.match(text)
+    root = f"{drive[0]}/" if drive else "/" if text.startswith("/") else ""
+    parts = [part for part in text[len(drive[0]) if drive else 0 :].split("/") if part not in ("", ".")]
+    return root + "/".join(parts)
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a plain name is an absolute path, of POSIX or of Windows."""
+    return name.startswith("/") or _DRIVE.match(name) is not None
+
+
+def below_root(name: str, root_name: str) -> str | None:
+    """The part of a name below the photographs' folder, where the name contains that folder: `photos/a.jpg`.
+
+    Args:
+        name: a plain name.
+        root_name: the last part of the folder's path.
+    """
+    parts = name.split("/")
+    # the last occurrence would cut too much off photos/photos/a.jpg, but only one of the two can be the folder: the first
+    for place, part in enumerate(parts[:-1]):
+        if part == root_name and root_name:
+            return "/".join(parts[place + 1 :])
+    return None
+
+
+def id_text(value: object) -> str:
+    """An id as text, the same for `1`, `"1"` and `1.0`, which JSON, CSV and spreadsheets make of one number."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    whole = _WHOLE_NUMBER.fullmatch(text)
+    return whole[1] if whole else text
+
+
+class PhotoNames(Generic[NamedT]):
+    """Photographs by every name that other files may call them.
+
+    Args:
+        photos: the photographs.
+        root: the path of their folder, of which names may start with the last part; "" where it is not known.
+    """
+
+    def __init__(self, photos: Sequence[NamedT], root: str = "") -> None:
+        self._root = plain_name(root).rpartition("/")[2]
+        self._levels = [
+            _unique((photo.key, photo) for photo in photos),
+            _unique((photo.file, photo) for photo in photos),
+            _unique((id_text(photo.key), photo) for photo in photos),
+            _unique((plain_name(photo.file), photo) for photo in photos),
+            _unique((_folded(plain_name(photo.file)), photo) for photo in photos),
+            _unique((_folded(name), photo) for photo in photos for name in _short_names(photo.file)),
+        ]
+
+    def find(self, name: object) -> NamedT | None:
+        """The photograph of a name; None where none has it, or several have."""
+        text = id_text(name)
+        for spelling in self._spellings(text):
+            for level in self._levels:
+                if (found := level.get(spelling)) is not None:
+                    return found
+        return None
+
+    def _spellings(self, name: str) -> Iterator[str]:
+        plain = plain_name(name)
+        yield name
+        yield plain
+        yield _folded(plain)
+        below = below_root(plain, self._root)
+        if below:
+            yield below
+            yield _folded(below)
+
+
+def _unique(named: Iterable[tuple[str, NamedT]]) -> dict[str, NamedT]:
+    """Photographs by name, without the names that several have."""
+    found: dict[str, NamedT] = {}
+    shared: set[str] = set()
+    for name, photo in named:
+        if found.setdefault(name, photo) is not photo:
+            shared.add(name)
+    return {name: photo for name, photo in found.items() if name not in shared}
+
+
+def _folded(name: str) -> str:
+    """A name with its suffix in lower case: `A.JPG` of a camera is `A.jpg` of a copy."""
+    path = PurePosixPath(name)
+    return name.removesuffix(path.suffix) + path.suffix.lower()
+
+
+def _short_names(file: str) -> set[str]:
+    path = PurePosixPath(plain_name(file))
+    return {path.name, path.stem}

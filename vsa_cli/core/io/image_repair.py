@@ -1,0 +1,88 @@
+"""The structure of image files, and files with what a decoder chokes on left out. Knows no Pillow.
+
+The text and the profiles of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
+`png_without_metadata` is the same file without them, read in place: nothing is copied.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_METADATA = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
+
+
+def is_png(path: Path) -> bool:
+    """Whether a file starts as a PNG does."""
+    return _starts_with(path, PNG)
+
+
+def is_jpeg(path: Path) -> bool:
+    """Whether a file starts as a JPEG does."""
+    return _starts_with(path, JPEG)
+
+
+def _starts_with(path: Path, signature: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(signature)) == signature
+
+
+@contextmanager
+def png_without_metadata(path: Path) -> Iterator[BinaryIO]:
+    """A PNG without its text and colour profile, for reading; its EXIF data stay, since they hold the orientation.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    kept = [place for kind, place, _ in png_chunks(path, ()) if kind not in _METADATA]
+    with path.open("rb") as file:
+        yield io.BufferedReader(_Pieces(file, [(0, len(PNG)), *kept]))
+
+
+def png_chunks(path: Path, wanted: Collection[bytes]) -> Iterator[tuple[bytes, tuple[int, int], bytes]]:
+    """(kind, (first byte, bytes in all), content where `wanted`) of the chunks of a PNG, up to its end or damage."""
+    with path.open("rb") as file:
+        file.seek(len(PNG))
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            start = file.tell() - 8
+            yield kind, (start, length + 12), file.read(min(length, 64)) if kind in wanted else b""
+            file.seek(start + length + 12)
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of a file as one file that can only be read."""
+
+    def __init__(self, file: BinaryIO, pieces: Sequence[tuple[int, int]]) -> None:
+        self._file, self._pieces, self._place = file, pieces, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: sum(size for _, size in self._pieces)}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        past = 0
+        for start, size in self._pieces:
+            if self._place < past + size:
+                self._file.seek(start + self._place - past)
+                data = self._file.read(min(len(buffer), past + size - self._place))
+                buffer[: len(data)] = data
+                self._place += len(data)
+                return len(data)
+            past += size
+        return 0
