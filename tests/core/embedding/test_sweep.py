@@ -124,9 +124,7 @@ def test_resuming_another_sweep_is_refused_by_name(data: tuple[Corpus, RegionSto
     other = plan_sweep(TRAINING, "val", [1e-3, 1e-4], [0.0])
     with pytest.raises(ArtifactError, match="differs in sweep; `force`"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True), other))
-    with pytest.raises(
-        ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run differs in seed; `force`"
-    ):
+    with pytest.raises(ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run differs in seed; `force`"):
         next(sweep_embedding(*data, ask(tmp_path, resume=True, seed=1), PLAN))
 
 
