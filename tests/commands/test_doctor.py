@@ -15,6 +15,9 @@ from tests.conftest import Drawn
 from vsa_cli.core.doctor import examine
 from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
+from vsa_cli.core.regions.cache import RegionCache
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
 
@@ -65,13 +68,15 @@ def test_a_cache_that_cannot_be_one_is_told(tmp_path: Path) -> None:
         assert (finding.state, finding.remedy) == ("absent", "name another with --cache-dir, or VSA_HOME")
 
 
-def test_entries_that_a_run_trims_meanwhile_are_not_counted(tmp_path: Path) -> None:
-    shelf = tmp_path / "regions" / "kind" / "00"
-    shelf.mkdir(parents=True)
-    (shelf / "there.npz").write_bytes(bytes(10**6))
-    (shelf / "gone.npz").symlink_to(shelf / "trimmed")
+def test_photographs_and_bytes_of_the_cache_are_counted(drawn: Drawn, tmp_path: Path) -> None:
+    store = RegionStore(drawn.regions)
+    cache = RegionCache(tmp_path, FeatureSpec.of(store.envelope, "regions.h5"))
+    for image_id in store.ids:
+        cache.put(store[image_id])
+    (cache.path.parent / "gone.sqlite").symlink_to(tmp_path / "gone")
     finding = next(found for found in examine(tmp_path) if found.name == "cache")
-    assert (finding.state, "1 photographs, 1.0 MB" in finding.found) == ("ok", True)
+    size = cache.path.stat().st_size / 1e6
+    assert (finding.state, f"48 photographs, {size:.1f} MB" in finding.found) == ("ok", True)
 
 
 def test_a_damaged_model_is_missing(vsa: Run, bundled: Path) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 from tests.survival.hostile_captions import entry, karpathy, table, tar_member, tar_of
 from tests.survival.material import Material, make
 from tests.survival.nursery import Nursery
+from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.readers.detect import read_captions
 from vsa_cli.core.embedding.vector_files import read_vectors
@@ -37,9 +39,12 @@ from vsa_cli.core.evaluation.inputs import open_document
 from vsa_cli.core.evaluation.references import read_references
 from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.regions.cache import RegionCache
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
-from vsa_cli.core.regions.shards import read_shard
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.shards import read_shard, write_shard
+from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,32 @@ def _few_regions(made: Material) -> bytes:
 
 
 def _shard(made: Material) -> bytes:
-    from vsa_cli.core.regions.shards import write_shard
+    store = RegionStore(made.regions)
+    failed = FailedPhoto(Photo("b.png", "b.png", Path("b.png")), "b.png: broken")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "0.shard"
+        write_shard(path, [store[store.ids[0]], failed])
+        return path.read_bytes()
 
+
+def _cache(made: Material) -> bytes:
     store = RegionStore(made.regions)
     with tempfile.TemporaryDirectory() as scratch:
-        write_shard(Path(scratch) / "0.npz", [store[store.ids[0]], "b.png: broken"])
-        return (Path(scratch) / "0.npz").read_bytes()
+        cache = RegionCache(Path(scratch), FeatureSpec.of(store.envelope, "regions.h5"))
+        for image_id in store.ids[:3]:
+            cache.put(store[image_id])
+        return cache.path.read_bytes()
+
+
+def _read_cache(path: Path) -> None:
+    spec = FeatureSpec(RegionConfig(), "", 1280)
+    cache = RegionCache(path.parent, spec)
+    cache.path.parent.mkdir(exist_ok=True)
+    path.replace(cache.path)
+    for number in range(3):
+        cache.get(f"{number:064x}")
+    regions = ImageRegions("x", "f" * 64, 1, 1, np.zeros((1, 4), "f4"), np.zeros(1, "f4"), np.zeros((1, 1280), "f2"))
+    cache.put(regions)
 
 
 def _photograph(made: Material) -> bytes:
@@ -116,7 +141,8 @@ TARGETS: dict[str, Target] = {
     ),
     "picture": Target("p.png", _photograph, read_picture, is_text=False),
     "regions.h5": Target("r.h5", _few_regions, _regions, is_text=False),
-    "shard": Target("0.npz", _shard, read_shard, is_text=False),
+    "shard": Target("0.shard", _shard, read_shard, is_text=False),
+    "feature cache": Target("cache.sqlite", _cache, _read_cache, is_text=False),
     "model's config": Target(
         "gen/config.json",
         lambda made: (made.gen / "config.json").read_bytes(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ import numpy as np
 from tests.survival.cases import QUICK, Case, Shelf, Trap
 from tests.survival.hostile_captions import OUTSIDE, VALUES
 from tests.survival.material import GEN, KEPT, REGIONS, Material
+from vsa_cli.core.regions.region_bytes import regions_to_bytes
+from vsa_cli.core.regions.shards import LAYOUT
+from vsa_cli.core.regions.store import ImageRegions
 
 CODE = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
 """An array that only a pickle could hold."""
@@ -156,24 +161,25 @@ def _regions(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
 
 
 def _shards(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """What a run that died left, and somebody changed."""
-    about = np.frombuffer(b'{"images": [["000.png", "0", 1, 1]], "failures": []}', np.uint8)
+    """Shards of an interrupted run, changed since."""
+    boxes, scores = np.zeros((1, 4), np.float32), np.ones(1, np.float32)
+    record = regions_to_bytes(ImageRegions("000.png", "0", 1, 1, boxes, scores, np.zeros((1, 3), np.float16)))
     shards: dict[str, bytes] = {
         "of nothing": b"",
         "of noise": bytes(range(256)) * 10,
         "of code": npz(about=CODE),
-        "of 256 MB of packed zeros": npz(about=about, boxes0=np.zeros((2**21, 16)), packed=True),
-        "of a lying header": npz(about=CODE.replace(b"'|O'", b"'<f8'").replace(b"(1,)", b"(2**60,)")),
-        "of other arrays": npz(about=about, boxes0=np.zeros((2, 3)), scores0=np.zeros(9), descriptors0=np.zeros(1)),
-        "without arrays": npz(about=about),
-        "that tells nothing": npz(about=np.zeros(4, np.uint8)),
-        "of a path that leads up": npz(**{"../../out": about}),
+        "of more photographs than it has": _sealed(2**32 - 1, b"[]", record),
+        "of failures without end": _sealed(0, b"[" * 100_000),
+        "of failures that are not a list": _sealed(0, b"{}"),
+        "of a record cut short": _sealed(1, b"[]", record[:-1]),
+        "of a record of 2 billion regions": _sealed(1, b"[]", record[:24] + b"\xff" * 8 + record[32:]),
+        "of descriptors of another size": _sealed(1, b"[]", record),
     }
     for name, content in shards.items():
         out = shelf.place() / "out" / "r.h5"
         parts = Path(f"{out}.part")
         parts.mkdir(parents=True)
-        (parts / "000000.npz").write_bytes(content)
+        (parts / "000000.shard").write_bytes(content)
         words = ("extract-regions", made.corpus, "-o", out, *REGIONS, *QUICK, "--quiet", "--resume")
         yield _case(f"shards: {name}", *words, codes=(0, 1), quick=name == "of code")
     for name, content in {"of noise": b"\xff", "deep": b"[" * 100_000, "of another run": b"{}"}.items():
@@ -185,12 +191,18 @@ def _shards(made: Material, shelf: Shelf) -> Iterator[Case]:
         yield _case(f"shards: a request {name}", *words)
 
 
-def npz(*, packed: bool = False, **members: Any) -> bytes:
+def _sealed(count: int, failures: bytes, *records: bytes) -> bytes:
+    """A shard with a right checksum, whatever it holds."""
+    content = struct.pack("<2I", count, len(failures)) + failures + b"".join(records)
+    return LAYOUT.encode() + struct.pack("<I", zlib.crc32(content)) + content
+
+
+def npz(**members: Any) -> bytes:
     """A NumPy archive of arrays, and of bytes that only look like arrays."""
     buffer = io.BytesIO()
     import zipfile
 
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, member in members.items():
             if not isinstance(member, bytes):
                 array = io.BytesIO()

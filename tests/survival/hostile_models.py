@@ -1,4 +1,4 @@
-"""Hostile model directories, weight files, word vectors, states of training and entries of the cache."""
+"""Hostile model directories, weight files, word vectors, states of training and feature caches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import io
 import json
 import pickle
 import shutil
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from tests.survival.cases import QUICK, Case, Shelf, Trap
-from tests.survival.hostile_artifacts import CODE, npz
 from tests.survival.hostile_captions import VALUES
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.region_bytes import regions_to_bytes
+from vsa_cli.core.regions.store import ImageRegions
 
 
 class Bomb:
@@ -281,28 +284,47 @@ def _vectors(made: Material, shelf: Shelf) -> Iterator[Case]:
 
 
 def _cache(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """Entries of the cache: whatever they hold, the photograph is looked at anew."""
+    """Feature caches: whatever the file holds, the photograph is encoded again."""
     photo = made.photos / "000.png"
     sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
-    about = np.frombuffer(json.dumps({"images": [["x", sha256, 1, 1]], "failures": []}).encode(), np.uint8)
-    feature_spec = FeatureSpec.from_dict(
-        json.loads((made.embed / "config.json").read_bytes())["regions"], "config.json"
-    )
-    entries = {
+    spec = FeatureSpec.from_dict(json.loads((made.embed / "config.json").read_bytes())["regions"], "config.json")
+    boxes, scores = np.zeros((2, 4), np.float32), np.zeros(2, np.float32)
+    narrow = ImageRegions("x", sha256, 1, 1, boxes, scores, np.zeros((2, 3), np.float16))
+    wide = ImageRegions("x", "0" * 64, 1, 1, boxes, scores, np.zeros((2, spec.descriptor_size), np.float16))
+    records = {
         "noise": bytes(range(256)),
         "nothing": b"",
-        "code": npz(about=CODE),
-        "another's size": npz(
-            about=about,
-            boxes0=np.zeros((2, 4), "f4"),
-            scores0=np.zeros(2, "f4"),
-            descriptors0=np.zeros((2, 3), "f2"),
-        ),
+        "code": pickle.dumps(Bomb(shelf.place() / "bomb")),
+        "another size": regions_to_bytes(narrow),
+        "another photograph": regions_to_bytes(wide),
     }
-    for name, content in entries.items():
-        cache = shelf.place() / "cache"
-        place = RegionCache(cache, feature_spec)._path(sha256)
-        place.parent.mkdir(parents=True)
-        place.write_bytes(content)
-        words = ("retrieve", "a red circle", photo, "--model", made.embed, "--cache-dir", cache, *QUICK)
-        yield _case(f"cache: {name}", *words, codes=(0,))
+    files = {"of noise": bytes(range(256)) * 64, "of nothing": b"", "cut short": b"SQLite format 3\0" + bytes(2000)}
+    schemas = {
+        "a view without end": "CREATE VIEW regions AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) "
+        "SELECT x AS sha256, x AS used, x AS record FROM n",
+        "another table": "CREATE TABLE regions (sha256)",
+    }
+
+    def search(name: str, fill: Callable[[RegionCache], object]) -> Case:
+        cache = RegionCache(shelf.place() / "cache", spec)
+        cache.path.parent.mkdir(parents=True)
+        fill(cache)
+        folder = cache.path.parent.parent
+        words = ("retrieve", "a red circle", photo, "--model", made.embed, "--cache-dir", folder, *QUICK)
+        return _case(f"cache: {name}", *words, codes=(0,))
+
+    def insert(cache: RegionCache, record: bytes) -> None:
+        cache.put(wide)
+        _run_sql(cache.path, "INSERT INTO regions VALUES (?, 0, ?)", sha256, record)
+
+    for name, record in records.items():
+        yield search(name, lambda cache, record=record: insert(cache, record))
+    for name, content in files.items():
+        yield search(f"a file {name}", lambda cache, content=content: cache.path.write_bytes(content))
+    for name, schema in schemas.items():
+        yield search(name, lambda cache, schema=schema: _run_sql(cache.path, schema))
+
+
+def _run_sql(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement, values)

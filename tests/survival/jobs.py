@@ -113,7 +113,7 @@ def _same_bytes(out: Path, reference: Path) -> Iterator[str]:
 def _shards_whole(out: Path, reference: Path) -> Iterator[str]:
     if out.exists():
         yield from _same_regions(out, reference)
-    for path in sorted(part_folder(out).glob("*.npz")):
+    for path in sorted(part_folder(out).glob("*.shard")):
         try:
             read_shard(path)
         except VsaError as error:

@@ -16,9 +16,11 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,16 +207,18 @@ def share(nursery: Nursery, made: Material, scratch: Path) -> bool:
         for writer in writers:
             writer.join(60)
         broken += any(writer.exitcode for writer in writers[1:])
-        entries = list((scratch / "small").rglob("*.npz"))
-        largest = max(largest, sum(path.stat().st_size for path in entries))
-        broken += sum(RegionCache(scratch / "small", feature_spec).get(path.stem) is None for path in entries)
+        cache = RegionCache(scratch / "small", feature_spec)
+        largest = max(largest, cache.path.stat().st_size)
+        with closing(sqlite3.connect(cache.path)) as connection:
+            kept = [name for (name,) in connection.execute("SELECT sha256 FROM regions")]
+        broken += not kept or sum(cache.get(name) is None for name in kept)
     sizes = f"at most {largest / 2**20:.1f} MiB kept, of {SMALL / 2**20:.0f} allowed"
     print(f"cache: 18 writers, 6 of them killed: {broken} faults; {sizes}")
     return all(agree) and not broken and largest <= SMALL + 3 * 2 * ENTRY
 
 
 SMALL, ENTRY = 2**20, 2**13
-"""Bytes of the small cache; more than an entry has. Unseen by the others, each writes a hundredth more, or an entry."""
+"""Bytes of the small cache; more than an entry has. Each writer may have written one more before it trims."""
 
 
 def _search(nursery: Nursery, made: Material, *more: object) -> Running:
