@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsa_cli.core.regions import boxes as geometry
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.regions.store import RegionStore
 
 

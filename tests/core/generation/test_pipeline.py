@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.generation.pipeline import caption_photos
 from vsa_cli.core.generation.results import Candidate
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.store import ImageRegions
 
 BATCH = 16

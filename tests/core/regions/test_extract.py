@@ -14,8 +14,8 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.processes import running, wait_until
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.io.images import read_picture
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.features import FeatureExtractor, input_size

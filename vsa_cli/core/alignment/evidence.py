@@ -18,9 +18,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import AlignConfig
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 
 _FLAT = 1e-6  # scores that differ by less say nothing about place
 

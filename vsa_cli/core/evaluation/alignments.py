@@ -28,7 +28,7 @@ from vsa_cli.core.evaluation.entities import EntityImage, EntitySentence, as_box
 from vsa_cli.core.evaluation.inputs import Document
 from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
 from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample
-from vsa_cli.core.metrics.grounding import COLUMNS, MEASURES, Phrase, enclosing_box, judge
+from vsa_cli.core.metrics.grounding import COLUMNS, MEASURES, Phrase, enclosing_box, grounding_accuracy
 
 Array = NDArray[np.float64]
 
@@ -107,7 +107,9 @@ def _judge(aligned: Aligned, sentence: EntitySentence, truth: EntityImage) -> li
         mine = (aligned.positions >= phrase.start) & (aligned.positions < phrase.end)  # (K,)
         box = enclosing_box(phrase.boxes) * scale
         text = " ".join(aligned.tokens[phrase.start : phrase.end])
-        judged.append((judge(Phrase(box, aligned.boxes, aligned.scores[mine], aligned.choice[mine])), text))
+        judged.append(
+            (grounding_accuracy(Phrase(box, aligned.boxes, aligned.scores[mine], aligned.choice[mine])), text)
+        )
     return judged
 
 

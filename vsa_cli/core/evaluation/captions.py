@@ -19,7 +19,7 @@ from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
 from vsa_cli.core.metrics.captioning import (
     CAPTION_METRICS,
     DocumentFrequencies,
-    Measured,
+    MetricScores,
     Pair,
     bleu,
     cider,
@@ -27,7 +27,7 @@ from vsa_cli.core.metrics.captioning import (
     meteor,
     rouge,
 )
-from vsa_cli.core.metrics.health import caption_health
+from vsa_cli.core.metrics.diversity import caption_diversity
 from vsa_cli.core.metrics.ptb import Tokenizer
 
 
@@ -131,8 +131,8 @@ def evaluate_captions(
     joined = join(hypotheses, references, split)
     pairs = _tokenise(joined)
     absent: dict[str, str] = {}
-    measured: list[Measured] = []
-    scorers: dict[str, Callable[[], Measured]] = {
+    measured: list[MetricScores] = []
+    scorers: dict[str, Callable[[], MetricScores]] = {
         "BLEU": lambda: bleu(pairs),
         "METEOR": lambda: meteor(pairs),
         "ROUGE-L": lambda: rouge(pairs),
@@ -179,7 +179,7 @@ def _tokenise(joined: Joined) -> list[Pair]:
 
 def _health(joined: Joined, references: References) -> dict[str, float]:
     words = [tokenize(caption) for caption in joined.captions]
-    return caption_health(words, references.training)
+    return caption_diversity(words, references.training)
 
 
 def _few(count: int, frequencies: DocumentFrequencies | None, scored: bool) -> list[Note]:
@@ -208,7 +208,7 @@ def _rows(joined: Joined, each: dict[str, NDArray[np.float64]]) -> list[dict[str
     ]
 
 
-def _resampled(measured: Sequence[Measured]) -> Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+def _resampled(measured: Sequence[MetricScores]) -> Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     def measure(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return {name: values for one in measured for name, values in one.finish(weights @ one.sums).items()}
 

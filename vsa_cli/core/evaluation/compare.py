@@ -12,7 +12,7 @@ from typing import Any
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
 from vsa_cli.core.evaluation.results import LOWER_IS_BETTER, Evaluation
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, opposed, resample
+from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample, two_sided_p
 
 
 def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: i
         if name in old.scores and name in before and name in after:
             differences = after[name] - before[name]
             flat |= change(name, new.scores[name], old.scores[name], "old")
-            flat |= {**interval(f"{name}_change", differences), f"{name}_p": opposed(differences)}
+            flat |= {**interval(f"{name}_change", differences), f"{name}_p": two_sided_p(differences)}
     return flat | new.absences()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import Baseline, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.errors import ConfigError
@@ -21,7 +22,6 @@ from vsa_cli.core.generation.region_captions import RegionCaptioner
 from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.learning.model_dir import bundled_model
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.results import Candidate, CaptionModel, RegionCaption
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.store import ImageRegions, pad
 
 _INSIDE = 0.8  # of a region's area

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
 from vsa_cli.core.io.images import Picture
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import read_weights
 from vsa_cli.core.regions.features import FeatureExtractor
 from vsa_cli.core.regions.proposals import class_confidence, plausible, propose, select

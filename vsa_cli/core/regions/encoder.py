@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
-from vsa_cli.core.regions import boxes as geometry
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import Detector, build_detector

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import Describe
 from vsa_cli.core.io.images import Picture, resize
-from vsa_cli.core.regions.boxes import Boxes
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
 
 MAX_ASPECT = 4

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.corpus.splits import by_every_name
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope
-from vsa_cli.core.regions import boxes as geometry
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import to_half
 from vsa_cli.core.regions.store import ImageRegions, write_regions
