@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vsa_cli import __version__
-from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.io.json import is_number, is_plain
+from vsa_cli.core.errors import ArtifactError, DataError, reason
+from vsa_cli.core.io.json import is_number, is_plain, parse, read_lines
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -109,6 +110,27 @@ class Envelope:
             seed=seed if isinstance(seed, int) else 0,
             tool=str(tool),
         )
+
+
+@contextmanager
+def open_lines(path: Path, format_name: str) -> Iterator[tuple[Envelope, Iterator[tuple[str, bytes]]]]:
+    """Open an artifact of JSON Lines: its envelope, and the lines after it, each with its place ("FILE, line N").
+
+    Args:
+        path: the file.
+        format_name: the expected format.
+
+    Raises:
+        ArtifactError: the first line is not an envelope of this format.
+        DataError: the file cannot be read, or a line is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            lines = read_lines(file, str(path))
+            _, first = next(lines, ("", b""))
+            yield Envelope.from_dict(parse(first), str(path), format_name, VERSIONS[format_name]), lines
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def require_there(path: Path, format_name: str) -> None:
