@@ -32,9 +32,9 @@ from vsa_cli.core.embedding.halving import (
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
 from vsa_cli.core.errors import ArtifactError, DataError, reason
-from vsa_cli.core.io.envelope import SWEEP, Envelope, open_lines
+from vsa_cli.core.io.envelope import SWEEP, VERSIONS, Envelope
 from vsa_cli.core.io.files import write_lines
-from vsa_cli.core.io.json import dump_json, parse
+from vsa_cli.core.io.json import dump_json, parse, read_lines
 from vsa_cli.core.learning.checkpoint import has_training
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import Request, envelope_of, settings_of
@@ -140,9 +140,14 @@ def _write(table: Path, envelope: Envelope, trials: Sequence[Trial]) -> None:
 
 
 def _read(table: Path, expected: Envelope) -> list[Trial]:
-    with open_lines(table, SWEEP) as (envelope, lines):
-        _require_same(envelope, expected, table)
-        return [Trial.from_dict(parse(line), where) for where, line in lines]
+    try:
+        with table.open("rb") as file:
+            lines = read_lines(file, str(table))
+            _, first = next(lines, ("", b""))
+            _require_same(Envelope.from_dict(parse(first), str(table), SWEEP, VERSIONS[SWEEP]), expected, table)
+            return [Trial.from_dict(parse(line), where) for where, line in lines]
+    except OSError as error:
+        raise DataError(f"{table}: {reason(error)}") from error
 
 
 def _require_same(found: Envelope, expected: Envelope, table: Path) -> None:

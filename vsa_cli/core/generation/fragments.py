@@ -14,10 +14,10 @@ import torch
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.generation.batches import Pairs
-from vsa_cli.core.io.envelope import SNIPPETS, Envelope, open_lines, require_there
-from vsa_cli.core.io.json import parse
+from vsa_cli.core.io.envelope import SNIPPETS, VERSIONS, Envelope, require_there
+from vsa_cli.core.io.json import parse, read_lines
 from vsa_cli.core.regions.store import RegionStore
 
 
@@ -38,9 +38,15 @@ def read_fragments(path: Path, corpus: Corpus, regions: RegionStore) -> list[Fra
         ArtifactError: it is damaged, of another kind, or made from another corpus or other regions.
     """
     require_there(path, SNIPPETS)
-    with open_lines(path, SNIPPETS) as (envelope, lines):
-        _require_parents(envelope, corpus, regions, path)
-        return [_fragment(parse(line), where, regions) for where, line in lines]
+    try:
+        with path.open("rb") as file:
+            lines = read_lines(file, str(path))
+            _, first = next(lines, ("", b""))
+            envelope = Envelope.from_dict(parse(first), str(path), SNIPPETS, VERSIONS[SNIPPETS])
+            _require_parents(envelope, corpus, regions, path)
+            return [_fragment(parse(line), where, regions) for where, line in lines]
+    except OSError as error:
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def _require_parents(envelope: Envelope, corpus: Corpus, regions: RegionStore, path: Path) -> None:
