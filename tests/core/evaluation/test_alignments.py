@@ -68,7 +68,7 @@ def test_boxes_are_read_from_a_pipe(tmp_path: Path, gzipped: bool) -> None:
 
 
 def test_sentences_are_joined_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
-    """Of two phrases with boxes, `a dog's` is located by both predictors, `on a T-shirt` only by the MRF."""
+    """Two phrases have boxes: `a dog's` is located by both predictors, `on a T-shirt` only by the MRF."""
     found = evaluate(tmp_path, [SENTENCE])
     assert found.head == {"split": "val", "n_images": 1, "n_phrases": 2}
     assert (found.scores["pointing"], found.scores["iou@0.5"]) == (50, 50)

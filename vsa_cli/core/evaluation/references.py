@@ -62,7 +62,7 @@ class References:
         """The images of a split, or all images for `all`.
 
         Raises:
-            ConfigError: there is no such split, or the references have no splits.
+            ConfigError: the name is not a split, or the references have no splits.
             DataError: the split has no image.
         """
         split = split_called(name)
