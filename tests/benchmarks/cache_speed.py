@@ -21,8 +21,7 @@ import numpy as np
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.region_bytes import regions_to_bytes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
 
 T = TypeVar("T")
 REGIONS, SIZE, ROUNDS = 20, 1280, 5

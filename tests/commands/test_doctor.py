@@ -65,7 +65,7 @@ def test_cache_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         finding = next(found for found in check_installation(folder) if found.name == "cache")
-        assert (finding.state, finding.remedy) == ("absent", "name another with --cache-dir, or VSA_HOME")
+        assert (finding.state, finding.remedy) == ("absent", "choose another with `cache_dir`, or VSA_HOME")
 
 
 def test_photographs_and_bytes_of_the_cache_are_counted(drawn: Drawn, tmp_path: Path) -> None:

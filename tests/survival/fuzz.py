@@ -42,9 +42,10 @@ from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore, write_regions
 
 
 @dataclass(frozen=True)

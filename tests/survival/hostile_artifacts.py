@@ -17,9 +17,8 @@ import numpy as np
 from tests.survival.cases import ONE_THREAD, Case, CaseFolders, Trap
 from tests.survival.hostile_captions import OUTSIDE, VALUES
 from tests.survival.material import GEN, KEPT, REGIONS, Material
-from vsa_cli.core.regions.region_bytes import regions_to_bytes
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
 from vsa_cli.core.regions.shards import LAYOUT
-from vsa_cli.core.regions.store import ImageRegions
 
 CODE = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
 """An array of objects, which only a pickle can contain."""

@@ -25,8 +25,7 @@ from tests.survival.hostile_captions import VALUES
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.region_bytes import regions_to_bytes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
 
 
 class Bomb:

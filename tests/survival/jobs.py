@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.errors import VsaError
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.learning.checkpoint import read_model
+from vsa_cli.core.learning.model_dir import read_model
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
 

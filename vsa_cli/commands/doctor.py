@@ -21,7 +21,7 @@ def doctor(cache_dir: options.CacheDir = None, json: options.Json = False) -> No
     from vsa_cli.core.doctor import check_installation
     from vsa_cli.core.errors import ExitCode
     from vsa_cli.core.io.json import dump_json
-    from vsa_cli.output.console import print_data
+    from vsa_cli.output.console import name_options, print_data
 
     findings = []
     for finding in check_installation(cache_dir):
@@ -29,9 +29,9 @@ def doctor(cache_dir: options.CacheDir = None, json: options.Json = False) -> No
         if not json:
             mark = {"ok": "+", "absent": "-", "missing": "!"}[finding.state]
             remedy = f" ({finding.remedy})" if finding.remedy else ""
-            print_data(f"{mark} {finding.name}: {finding.found}{remedy}")
+            print_data(name_options(f"{mark} {finding.name}: {finding.found}{remedy}"))
     complete = all(finding.state != "missing" for finding in findings)
     if json:
-        print_data(dump_json({"ok": complete, "findings": [asdict(finding) for finding in findings]}, indent=1))
+        print_data(name_options(dump_json({"ok": complete, "findings": list(map(asdict, findings))}, indent=1)))
     if not complete:
         raise typer.Exit(ExitCode.MISSING)

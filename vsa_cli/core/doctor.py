@@ -157,12 +157,12 @@ def _cache(folder: Path) -> Finding:
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        return Finding("cache", "absent", f"{folder} cannot be written", "name another with --cache-dir, or VSA_HOME")
+        return Finding("cache", "absent", f"{folder} cannot be written", "choose another with `cache_dir`, or VSA_HOME")
     return Finding("cache", "ok", f"{folder}: {kept}; {shutil.disk_usage(place).free / 1e9:.1f} GB free there")
 
 
 def _speed() -> Finding:
-    """Caption drawn photographs as `vsa caption DIR` would, and tell how long that took and what it needed."""
+    """Caption generated photographs as `vsa caption DIR` would, and measure the time and the memory."""
     height, width = _TRIAL_SIZE
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:

@@ -22,7 +22,7 @@ from vsa_cli.core.io.envelope import (
 )
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.learning.checkpoint import model_format
+from vsa_cli.core.learning.model_dir import model_format
 
 _LINES = frozenset({SNIPPETS, ALIGNMENTS, RANKINGS, SWEEP})
 """Formats of JSON Lines whose first line is the envelope."""

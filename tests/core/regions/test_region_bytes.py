@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.foreign_files import are_same, image_regions
-from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
+from vsa_cli.core.regions.image_regions import regions_from_bytes, regions_to_bytes
 
 NAMES = ["", "a.jpg", "ünï/ çödé.png", "caf\udce9.png"]
 

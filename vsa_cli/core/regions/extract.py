@@ -18,9 +18,10 @@ from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.text import is_text
 from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore, write_regions
 
 SHARD = 64
 """Photographs in a shard: what an interruption can lose, and what is in memory at the same time."""
