@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.io.envelope import Envelope
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 WIDTH, HEIGHT = 100, 80
 

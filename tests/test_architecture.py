@@ -54,7 +54,7 @@ DOORS = {
     "pillow_heif": {"core/io/images.py"},
     "h5py": {"core/regions/store.py"},
     "cv2": {"core/regions/proposals.py"},
-    "safetensors": {"core/learning/checkpoint.py"},
+    "safetensors": {"core/learning/model_dir.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/features.py", "core/regions/detectors.py"},
     "pycocoevalcap": {"core/metrics/captioning.py"},
     "sqlite3": {"core/regions/cache.py"},
@@ -65,7 +65,7 @@ DOORS = {
 """Library: the files that may import it. Pillow reads and draws; torchvision has classifiers, RoIAlign and detectors;
 only one thread pool survives Ctrl-C."""
 
-SMALL = {"__init__", "__main__", "tokenizer", "evidence", "diversity", "thumbnails", "pack", "doctor", "info"}
+SMALL = {"__init__", "__main__", "tokenizer", "evidence", "optim", "diversity", "thumbnails", "pack", "doctor", "info"}
 """Files that may have fewer than 40 lines: nouns of the paper or of the user's world."""
 
 PARSES_PYTHON = {"ast", "literal_eval", "np.load", "numpy.load", "eval", "exec"}

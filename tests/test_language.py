@@ -21,9 +21,10 @@ OPENINGS = re.compile(r"^(of |likewise|see `|see there|as of )", re.IGNORECASE)
 """A text must name the thing before it qualifies it, and not only point elsewhere."""
 
 WORDS = re.compile(
-    r"\b(says?|said|tells?|told|speaks?|spoken|worded|wordless|looks? at|looked at|stands|begun|went on|goes? on"
+    r"\b(says?|said|tells?|told|speaks?|spoken|worded|wordless|looks? at|looked at"
+    r"|stands(?! for)|begun|went on|goes? on"
     r"|at once|nobody|whoever|strangers?|astray|anew|likewise|not here|what is here|no such thing|for ever"
-    r"|lets? go|be had|is no (?!longer|more)\w+)\b",
+    r"|lets? go|be had|(?<!there )is no (?!longer|more)\w+)\b",
     re.IGNORECASE,
 )
 """Dialect words. A manual has: report, generate, request, start, appear, resume, together, not installed, not found."""
@@ -34,7 +35,7 @@ MESSAGES = {"say", "warn", "echo", "print_data", "Finding"}
 
 def faults(text: str) -> list[str]:
     """The banned openings and words of a text."""
-    found = [match[0] for match in (OPENINGS.match(text.strip()),) if match]
+    found = [match[0] for match in (OPENINGS.match(text),) if match]
     return found + [match[0] for match in WORDS.finditer(" ".join(text.split()))]
 
 

@@ -1,4 +1,4 @@
-"""A small part of what `tests.survival` does at length: kills, full disks, hostile input, memory, no network."""
+"""Short forms of the programs in `tests.survival`: kills, full disks, hostile input, memory, no network."""
 
 from __future__ import annotations
 
@@ -12,80 +12,80 @@ import numpy as np
 import pytest
 
 from tests.survival.cases import Trap, run
+from tests.survival.fork_server import ForkServer
 from tests.survival.fuzz import TARGETS, try_mutants
 from tests.survival.hostile import every_case
 from tests.survival.jobs import jobs
 from tests.survival.kills import kill_often
 from tests.survival.load import trend
 from tests.survival.material import Material, make
-from tests.survival.nursery import Nursery
-from tests.survival.scarcity import full_disk, no_room_on_stdout, read_only, vanishing_input
+from tests.survival.scarcity import full_disk, full_stdout, read_only, vanishing_input
 
 JOBS = ("prep", "extract-regions", "train-embed", "train-gen", "caption")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def made(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return make(tmp_path_factory.mktemp("survival") / "made", nursery, epochs=2)
+def made(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return make(tmp_path_factory.mktemp("survival") / "made", server, epochs=2)
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_killed_command_goes_on_to_what_an_uninterrupted_one_makes(
-    name: str, nursery: Nursery, made: Material, tmp_path: Path
+def test_killed_command_resumes_to_the_output_of_an_uninterrupted_run(
+    name: str, server: ForkServer, made: Material, tmp_path: Path
 ) -> None:
     (job,) = (job for job in jobs(made, epochs=4) if job.name == name)
-    tally = kill_often(nursery, job, tmp_path / "kills", times=2, cold=False)
+    tally = kill_often(server, job, tmp_path / "kills", times=2, cold=False)
     assert tally.faults == []
     assert tally.kills >= 1
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_an_interrupted_command_says_so_and_goes_on(
-    name: str, nursery: Nursery, made: Material, tmp_path: Path
+def test_interrupted_command_exits_with_130_and_resumes(
+    name: str, server: ForkServer, made: Material, tmp_path: Path
 ) -> None:
     (job,) = (job for job in jobs(made, epochs=4) if job.name == name)
-    tally = kill_often(nursery, job, tmp_path / "interrupts", times=3, cold=False, interrupt=True)
+    tally = kill_often(server, job, tmp_path / "interrupts", times=3, cold=False, interrupt=True)
     assert tally.faults == []
     assert tally.kills >= 1
 
 
 @pytest.mark.parametrize("name", ["extract-regions", "train-gen", "caption"])
-def test_a_full_disk_costs_nothing_that_was_done(name: str, nursery: Nursery, made: Material, tmp_path: Path) -> None:
+def test_full_disk_loses_no_finished_work(name: str, server: ForkServer, made: Material, tmp_path: Path) -> None:
     (job,) = (job for job in jobs(made, epochs=2) if job.name == name)
     reference = tmp_path / "reference"
     reference.mkdir()
-    assert nursery.run(*job.command(reference)).code == 0
-    found = full_disk(nursery, job, reference, tmp_path, shares=(0.6,))
+    assert server.run(*job.command(reference)).code == 0
+    found = full_disk(server, job, reference, tmp_path, shares=(0.6,))
     if found is None:
-        pytest.skip("no right to mount a file system here")
+        pytest.skip("no right to mount a file system")
     assert found == []
-    assert read_only(nursery, job, tmp_path) == []
+    assert read_only(server, job, tmp_path) == []
 
 
-def test_a_full_stdout_and_photographs_that_vanish_are_told(nursery: Nursery, made: Material, tmp_path: Path) -> None:
-    assert no_room_on_stdout(nursery, made) == []
-    assert vanishing_input(nursery, made, tmp_path) == []
+def test_full_stdout_and_vanishing_images_are_reported(server: ForkServer, made: Material, tmp_path: Path) -> None:
+    assert full_stdout(server, made) == []
+    assert vanishing_input(server, made, tmp_path) == []
 
 
-def test_hostile_input_is_one_line(nursery: Nursery, made: Material, tmp_path: Path) -> None:
+def test_hostile_input_is_a_one_line_error(server: ForkServer, made: Material, tmp_path: Path) -> None:
     trap = Trap(tmp_path / "trap")
     cases = [case for case in every_case(made, tmp_path, trap, largest=False) if case.quick]
     assert len(cases) > 30
-    assert [fault for case in cases for fault in run(nursery, case, trap, made)[1]] == []
+    assert [fault for case in cases for fault in run(server, case, trap, made)[1]] == []
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_no_reader_is_broken_by_a_mutant(name: str, made: Material, tmp_path: Path) -> None:
+def test_mutants_raise_nothing_but_vsa_errors(name: str, made: Material, tmp_path: Path) -> None:
     assert try_mutants(name, made, tmp_path, examples=40) == []
 
 
-def test_a_trend_tells_growth_from_noise() -> None:
+def test_trend_separates_growth_from_noise() -> None:
     rng = np.random.default_rng(0)
     level = 400 + rng.normal(0, 3, 1000)
     assert trend(list(level)).is_flat
@@ -108,30 +108,21 @@ for words in json.loads(sys.argv[1]):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (words, result.output, result.stderr)
 """
-"""Commands in one process that may open no socket."""
+"""A program that runs commands in one process and fails if a socket is used."""
 
 
-def test_nothing_reaches_for_the_network(made: Material, tmp_path: Path) -> None:
+def test_no_command_uses_the_network(made: Material, tmp_path: Path) -> None:
     photo, both = made.photos / "000.png", ("--corpus", made.corpus, "--regions-file", made.regions)
     commands = (
         ("prep", made.captions, "--images", made.photos, "-o", tmp_path / "corpus.json"),
         ("extract-regions", made.corpus, "-o", tmp_path / "r.h5", "--detector", "grid", "--side", 64),
         ("train-gen", made.corpus, made.regions, "-o", tmp_path / "gen", "--epochs", 1, "--hidden-size", 8),
         ("train-embed", made.corpus, made.regions, "-o", tmp_path / "embed", "--epochs", 1, "--size", 8),
-        (
-            "align",
-            *both,
-            "--model",
-            made.embed,
-            "-o",
-            tmp_path / "s.jsonl",
-            "--html",
-            tmp_path / "html",
-        ),  # fmt: skip
+        ("align", *both, "--model", made.embed, "-o", tmp_path / "s.jsonl", "--html", tmp_path / "html"),
         ("caption", photo, "--model", made.gen, "--format", "html", "-o", tmp_path / "album.html"),
         ("retrieve", "a red circle", photo, "--model", made.embed, "--no-cache", "--explain"),
         ("retrieve", *both, "--model", made.embed, "-o", tmp_path / "rankings.jsonl"),
-        ("evaluate", made.said, "--references", made.corpus, "--metric", "BLEU"),
+        ("evaluate", made.generated, "--references", made.corpus, "--metric", "BLEU"),
         ("info", made.gen),
     )
     words = json.dumps([[str(word) for word in command] for command in commands])
@@ -141,7 +132,7 @@ def test_nothing_reaches_for_the_network(made: Material, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_denial_of_sockets_denies() -> None:
+def test_denial_of_sockets_works() -> None:
     code = DENIED.partition("from typer")[0] + "import socket; socket.create_connection(('127.0.0.1', 9))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "network: socket." in done.stderr

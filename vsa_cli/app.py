@@ -77,7 +77,7 @@ class VsaCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; its messages name settings by its own options."""
-        with settings_named(option_names(self.params)), error_boundary():
+        with settings_named(lambda: option_names(self.params)), error_boundary():
             return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

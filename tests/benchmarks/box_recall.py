@@ -1,10 +1,10 @@
-"""How many of the things that people name lie under a proposed box.
+"""Recall of region boxes on the phrases of Flickr30k Entities.
 
     python -m tests.benchmarks.box_recall regions.h5 entities.jsonl.gz --split val
 
-A phrase box of Flickr30k Entities is covered when some region of its photograph overlaps it with IoU >= 0.5.
-Prints the share of covered boxes for all regions, and for the whole image alone, with N; and the same for
-phrases, several boxes of one counting as their enclosing rectangle.
+A phrase box is covered if some region of its photograph overlaps it with an IoU of at least 0.5. Prints the share of
+covered boxes for all regions and for the whole image alone; and the same for phrases, whose boxes are replaced by
+their enclosing rectangle.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("regions", type=Path)
     parser.add_argument("entities", type=Path)
-    parser.add_argument("--split", default="val", help="as the entities file calls it")
-    parser.add_argument("--last", type=int, default=0, help="only the last N photographs of the list below")
-    parser.add_argument("--list", type=Path, help="a file of photograph names that narrows the split")
+    parser.add_argument("--split", default="val", help="split, as named in the entities file")
+    parser.add_argument("--last", type=int, default=0, help="use only the last N photographs of --list")
+    parser.add_argument("--list", type=Path, help="file of photograph names; others are skipped")
     arguments = parser.parse_args()
     store = RegionStore(arguments.regions)
     names = arguments.list.read_text().split()[-arguments.last :] if arguments.list else None
@@ -51,7 +51,7 @@ def main() -> None:
                 whole += overlap[:, 0].tolist()
                 hull = np.concatenate([truth[:, :2].min(0), truth[:, 2:].max(0)])[None]
                 enclosing.append(float(geometry.iou(hull, found.boxes).max()))
-    print(f"photographs {len(regions)}, regions a photograph {np.mean(regions):.1f}, phrase boxes {len(best)}")
+    print(f"photographs {len(regions)}, regions per photograph {np.mean(regions):.1f}, phrase boxes {len(best)}")
     print(f"recall at IoU 0.5: {100 * np.mean(np.array(best) >= 0.5):.1f} %")
     print(f"  whole image alone: {100 * np.mean(np.array(whole) >= 0.5):.1f} %")
     print(f"  enclosing rectangles ({len(enclosing)}): {100 * np.mean(np.array(enclosing) >= 0.5):.1f} %")

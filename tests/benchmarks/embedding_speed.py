@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.embedding_speed --threads 1 --repeats 12
 
-On made-up data of Flickr8k's shape: about 195 images of 20 regions and 200 sentences of 10.5 words a step. A step is
-one of `training.loop.fit`, batch making, clipping and optimiser included. The reference multiplies random matrices
-of the same shapes and type, forward and for both gradients, the recurrent ones in sequence. vsepp's step is written
-here anew: nn.GRU over padded sentences, its last state for the sentence, one vector an image, no regions; so it is
-compared with one region an image, and the whole step stands beside it. All take turns; the best time of each counts,
-with one thread the processor's time, which other programs disturb less.
+The data are random, with the shape of Flickr8k: about 195 images of 20 regions and 200 sentences of 10.5 words per
+step. A step is one of `learning.loop.fit`, including batches, clipping and optimiser. The reference multiplies random
+matrices of the same shapes and dtype, forward and for both gradients, the recurrent ones in sequence. vsepp's step is
+reimplemented here: nn.GRU over padded sentences, its last state for the sentence, and one vector per image without
+regions. It is compared with a step that has one region per image; the full step is printed as well. All alternate,
+and the best time of each counts: with one thread the CPU time, which other programs disturb less.
 
 Prints milliseconds, products / step (budget: 0.7 or more), step / vsepp (1 or less), and for 1,000 images and 5,000
 sentences scoring / product (1.5 or less) and the growth of the peak memory.
@@ -42,7 +42,7 @@ Shape = tuple[int, int, int]
 
 
 def draw() -> Pairs:
-    """Photographs of noise, sentences of as many words as Flickr8k's have, words as frequent as words are."""
+    """Random descriptors, and sentences of random words with Flickr8k's lengths and a natural word frequency."""
     rng = np.random.default_rng(0)
     count = IMAGES * PER_IMAGE
     lengths = rng.gamma(8, 1.31, count).round().clip(1, 35).astype(int)
@@ -64,7 +64,7 @@ def start(config: EmbedConfig, pairs: Pairs) -> Embedding:
 
 
 def training(preset: EmbedPreset, pairs: Pairs, **changes: object) -> tuple[Work, Batch]:
-    """One step a call, and a batch like its batches."""
+    """A function that makes one training step, and a typical batch."""
     config, settings = EMBED_PRESETS[preset]
     model = start(replace(config, **changes), pairs)  # type: ignore[arg-type]
     task, state = EmbeddingTask(model, pairs, None, settings), TrainingState(model, make_optimizer(model, settings))
@@ -75,7 +75,7 @@ def training(preset: EmbedPreset, pairs: Pairs, **changes: object) -> tuple[Work
 
 
 def products(config: EmbedConfig, batch: Batch) -> Work:
-    """The products of a step, and nothing else. A product with h_0 = 0, and a gradient of data, is none."""
+    """The products of a step and nothing else, without those with h_0 = 0 and the gradients of data."""
     N, L, H, hidden, word = len(batch.packed.words), len(batch.image), config.size, config.hidden_size, config.word_size
     K, regions = batch.regions.shape[:2]
     gates = 3 if config.encoder == "gru" else 1
@@ -114,7 +114,7 @@ def products(config: EmbedConfig, batch: Batch) -> Work:
 
 
 class Vsepp(nn.Module):
-    """A sentence is the last state of a GRU over its words, an image one linear map of one vector."""
+    """Encodes a sentence as the last state of a GRU over its words, an image as a linear map of one vector."""
 
     def __init__(self, word: int, size: int) -> None:
         super().__init__()
@@ -139,8 +139,8 @@ def vsepp(pairs: Pairs, size: int, *, bfloat16: bool) -> Work:
             chosen = torch.randperm(len(pairs.sentences))[:200].tolist()
             chosen.sort(key=lambda i: -len(pairs.sentences[i]))
             lengths = torch.tensor([len(pairs.sentences[i]) for i in chosen])
-            said = [torch.tensor(pairs.sentences[i]) for i in chosen]
-            padded = nn.utils.rnn.pad_sequence(said, batch_first=True)
+            chosen_sentences = [torch.tensor(pairs.sentences[i]) for i in chosen]
+            padded = nn.utils.rnn.pad_sequence(chosen_sentences, batch_first=True)
             yield pairs.regions[pairs.image[chosen], 0].float(), padded, lengths
 
     data = batches()
@@ -160,7 +160,7 @@ def vsepp(pairs: Pairs, size: int, *, bfloat16: bool) -> Work:
 
 
 def scoring(pairs: Pairs, size: int) -> Work:
-    """Words by regions of a split, in pieces of 5,000 by 5,000."""
+    """The product of all words and regions of a split, in blocks of 5,000 by 5,000."""
     dtype = torch.bfloat16 if has_fast_bfloat16(torch.device("cpu")) else torch.float32
     s, v = (torch.randn(n, size).to(dtype) for n in (sum(map(len, pairs.sentences)), len(pairs.regions) * R))
 
@@ -173,7 +173,7 @@ def scoring(pairs: Pairs, size: int) -> Work:
 
 
 def best_of(repeats: int, works: dict[str, Work]) -> dict[str, float]:
-    """Seconds of each, after a turn to warm up."""
+    """The best time of each in seconds, after one warm-up."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     best = dict.fromkeys(works, float("inf"))
     for repeat in range(repeats + 1):

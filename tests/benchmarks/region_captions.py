@@ -38,7 +38,8 @@ from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, feature_extractor_for
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.store import RegionStore
 
 Things = dict[tuple[float, ...], list[str]]
 """The boxes of a photograph, in its own pixels, and the phrases for each."""
@@ -68,7 +69,9 @@ def encode(
     images = [image for image in corpus.split(split) if image.key in boxes]
     photos = [Photo(image.file, image.key, corpus.path(image), image.sha256) for image in images]
     found = []
-    for _, regions in PhotoEncoder(extractor, None, threads).encode_all(photos):
+    for _, regions in PhotoEncoder(lambda: extractor, extractor.feature_extractor.device, None, threads).encode_all(
+        photos
+    ):
         if isinstance(regions, FailedPhoto):
             raise SystemExit(regions.reason)
         found.append(regions)

@@ -29,7 +29,7 @@ def draw_cached(count: int, regions: int, photos: Path, cache: Path) -> None:
     """Write photographs of 100 kB each, and cache entries as `vsa retrieve` with the bundled model looks them up."""
     from vsa_cli.core.alignment.embedder import load_embedder
     from vsa_cli.core.regions.cache import RegionCache
-    from vsa_cli.core.regions.store import ImageRegions
+    from vsa_cli.core.regions.image_regions import ImageRegions
 
     spec = load_embedder(cache=False).trained.feature_spec
     kept, rng = RegionCache(cache, spec), np.random.default_rng(0)

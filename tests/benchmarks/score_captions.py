@@ -1,8 +1,8 @@
-"""Scores of captions by coco-caption's own code: BLEU, METEOR (with Java), ROUGE-L, CIDEr.
+"""Caption scores computed by coco-caption's own code: BLEU, METEOR (with Java), ROUGE-L, CIDEr.
 
     python -m tests.benchmarks.score_captions captions.json corpus.json --split val
 
-`captions.json` is what `vsa caption --format coco` writes. Tokenised by Stanford's PTB tokenizer (Java).
+`captions.json` is written by `vsa caption --format coco`. Texts are tokenised by Stanford's PTB tokenizer (Java).
 """
 
 from __future__ import annotations

@@ -172,9 +172,9 @@ def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn, opti
         assert (candidates[0]["caption"], candidates[0]["logprob"]) == (record["caption"], record["logprob"])
         for candidate in candidates:
             words = trained.vocabulary.encode(candidate["caption"].split())
-            state, total = trained.model.start(descriptor), 0.0
+            (step, state), total = trained.model.begin(descriptor), 0.0
             for word, target in zip([trained.vocabulary.start, *words], [*words, END], strict=True):
-                logprobs, state = trained.model.step(torch.tensor([word]), state)
+                logprobs, state = step(torch.tensor([word]), state)
                 total += logprobs[0, target].item()
             assert candidate["logprob"] == pytest.approx(total, abs=1e-3)
 

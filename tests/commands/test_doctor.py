@@ -1,4 +1,4 @@
-"""`vsa doctor`: what is here is found, what is not is named with a remedy, and the exit code says which."""
+"""`vsa doctor`: what is found, remedies for what is not, and exit codes."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from vsa_cli.core.doctor import examine
+from vsa_cli.core.doctor import check_installation
 from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
+from vsa_cli.core.regions.cache import RegionCache
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
 
 
-def examined(vsa: Run, *arguments: object) -> tuple[Result, dict[str, dict[str, Any]]]:
+def findings(vsa: Run, *arguments: object) -> tuple[Result, dict[str, dict[str, Any]]]:
     result = vsa("doctor", "--json", *arguments)
-    told = json.loads(result.stdout)
-    assert told["ok"] == (result.exit_code == 0)
-    return result, {finding["name"]: finding for finding in told["findings"]}
+    report = json.loads(result.stdout)
+    assert report["ok"] == (result.exit_code == 0)
+    return result, {finding["name"]: finding for finding in report["findings"]}
 
 
-def test_a_whole_installation_is_well(vsa: Run, bundled: Path, drawn: Drawn, tmp_path: Path) -> None:
+def test_complete_installation(vsa: Run, bundled: Path, drawn: Drawn, tmp_path: Path) -> None:
     assert vsa("caption", drawn.photos / "000.png", "--region-captions", "--cache-dir", tmp_path).exit_code == 0
-    result, found = examined(vsa, "--cache-dir", tmp_path)
+    result, found = findings(vsa, "--cache-dir", tmp_path)
     assert result.exit_code == 0
     assert found["torch"]["found"] == importlib.metadata.version("torch")
     assert found["weights of efficientnet_lite2"]["state"] == "ok"
-    assert "of 40 photographs" in found["bundled gen"]["found"]
+    assert "trained on 40 images" in found["bundled gen"]["found"]
     assert "1 photographs" in found["cache"]["found"]
     assert float(found["speed"]["found"].split()[0]) > 0
     assert found["java"]["state"] == ("absent" if java_version() is None else "ok")
 
 
-def test_what_is_missing_has_a_remedy_and_exit_code_4(
+def test_missing_models_have_a_remedy_and_exit_code_4(
     vsa: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pack, "BUNDLE", tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    result, found = examined(vsa)
+    result, found = findings(vsa)
     assert result.exit_code == 4
     assert {name for name, finding in found.items() if finding["state"] == "missing"} == {
         "bundled gen",
@@ -58,28 +61,30 @@ def test_what_is_missing_has_a_remedy_and_exit_code_4(
     assert [line.split(":")[0] for line in lines if line.startswith("!")] == ["! bundled gen", "! bundled embed"]
 
 
-def test_a_cache_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+def test_cache_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        finding = next(found for found in examine(folder) if found.name == "cache")
-        assert (finding.state, finding.remedy) == ("absent", "name another with --cache-dir, or VSA_HOME")
+        finding = next(found for found in check_installation(folder) if found.name == "cache")
+        assert (finding.state, finding.remedy) == ("absent", "choose another with `cache_dir`, or VSA_HOME")
 
 
-def test_entries_that_a_run_trims_meanwhile_are_not_counted(tmp_path: Path) -> None:
-    shelf = tmp_path / "regions" / "kind" / "00"
-    shelf.mkdir(parents=True)
-    (shelf / "there.npz").write_bytes(bytes(10**6))
-    (shelf / "gone.npz").symlink_to(shelf / "trimmed")
-    finding = next(found for found in examine(tmp_path) if found.name == "cache")
-    assert (finding.state, "1 photographs, 1.0 MB" in finding.found) == ("ok", True)
+def test_photographs_and_bytes_of_the_cache_are_counted(drawn: Drawn, tmp_path: Path) -> None:
+    store = RegionStore(drawn.regions)
+    cache = RegionCache(tmp_path, FeatureSpec.of(store.envelope, "regions.h5"))
+    for image_id in store.ids:
+        cache.put(store[image_id])
+    (cache.path.parent / "gone.sqlite").symlink_to(tmp_path / "gone")
+    finding = next(found for found in check_installation(tmp_path) if found.name == "cache")
+    size = cache.path.stat().st_size / 1e6
+    assert (finding.state, f"48 photographs, {size:.1f} MB" in finding.found) == ("ok", True)
 
 
-def test_a_damaged_model_is_missing(vsa: Run, bundled: Path) -> None:
+def test_damaged_model_is_missing(vsa: Run, bundled: Path) -> None:
     weights = bundled / "gen" / "model.safetensors"
     whole = weights.read_bytes()
     try:
         weights.write_bytes(whole[: len(whole) // 2])
-        result, found = examined(vsa)
+        result, found = findings(vsa)
     finally:
         weights.write_bytes(whole)
     assert result.exit_code == 4

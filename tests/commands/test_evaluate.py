@@ -1,4 +1,4 @@
-"""`vsa evaluate`: what is printed, what is written, and every way in which it ends."""
+"""`vsa evaluate`: printed and written results, and exit codes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
 NO_JAVA = ("--metric", "BLEU", "--metric", "ROUGE-L", "--metric", "CIDEr")
 
-SAID = {f"{n}.jpg": [f"a {animal} runs in the {place}", f"the {animal} is in some {place}"] for n, (animal, place) in
-        enumerate((a, p) for a in ("dog", "cat", "bird") for p in ("snow", "grass"))}  # fmt: skip
+SCENES = [(animal, place) for animal in ("dog", "cat", "bird") for place in ("snow", "grass")]
+REFERENCES = {
+    f"{number}.jpg": [f"a {animal} runs in the {place}", f"the {animal} is in some {place}"]
+    for number, (animal, place) in enumerate(SCENES)
+}
 
 
 def dump(path: Path, value: object) -> Path:
@@ -31,13 +34,16 @@ def dump(path: Path, value: object) -> Path:
 
 @pytest.fixture
 def references(tmp_path: Path) -> Path:
-    return dump(tmp_path / "references.json", SAID)
+    return dump(tmp_path / "references.json", REFERENCES)
 
 
 @pytest.fixture
 def captions(tmp_path: Path) -> Path:
-    """Half of them a reference word for word."""
-    chosen = {name: said[0] if number % 2 else "a dog runs" for number, (name, said) in enumerate(SAID.items())}
+    """Captions of which half equal a reference word for word."""
+    chosen = {
+        name: sentences[0] if number % 2 else "a dog runs"
+        for number, (name, sentences) in enumerate(REFERENCES.items())
+    }
     return dump(tmp_path / "captions.json", [{"image_id": k, "caption": v} for k, v in chosen.items()])
 
 
@@ -55,7 +61,7 @@ def result_of(result: Result) -> dict[str, Any]:
     return found
 
 
-def test_json_is_one_flat_object(vsa: Run, captions: Path, references: Path) -> None:
+def test_json_output_is_one_flat_object(vsa: Run, captions: Path, references: Path) -> None:
     found = result_of(vsa("evaluate", captions, "--references", references, *NO_JAVA, "--json"))
     assert (found["n_images"], found["n_references"], found["split"]) == (6, 12, "all")
     assert all(isinstance(found[name], float) for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr", "distinct"))
@@ -63,24 +69,26 @@ def test_json_is_one_flat_object(vsa: Run, captions: Path, references: Path) -> 
     assert "METEOR" not in found
 
 
-def test_people_get_a_table(vsa: Run, captions: Path, references: Path) -> None:
+def test_default_output_is_a_table(vsa: Run, captions: Path, references: Path) -> None:
     result = vsa("evaluate", captions, "--references", references, *NO_JAVA)
-    assert result.stdout.startswith("captions, split all: 6 images, 12 references, tokenised by PTB")
-    assert {"BLEU-1", "ROUGE-L", "CIDEr", "health:"} <= {line.split(" ")[0] for line in result.stdout.splitlines()}
-    assert "means little with 6" in result.stderr
+    assert result.stdout.startswith("captions, split all: 6 images, 12 references, tokenizer PTB")
+    assert {"BLEU-1", "ROUGE-L", "CIDEr", "diversity:"} <= {line.split(" ")[0] for line in result.stdout.splitlines()}
+    assert "not reliable with document frequencies of 6" in result.stderr
     quiet = vsa("evaluate", captions, "--references", references, *NO_JAVA, "--quiet")
-    assert "means little with 6" in quiet.stderr, "a doubtful score is told even then"
+    assert "not reliable with document frequencies of 6" in quiet.stderr, "a warning is shown even in quiet mode"
     assert vsa("evaluate", captions, "--references", references, *NO_JAVA[:4], "--quiet").stderr == ""
 
 
-def test_without_java_all_but_meteor_is_scored(vsa_process: Process, captions: Path, references: Path) -> None:
+def test_without_java_all_metrics_but_meteor_are_computed(
+    vsa_process: Process, captions: Path, references: Path
+) -> None:
     command = ("evaluate", captions, "--references", references, "--json")
     done = vsa_process(*command, env={"PATH": ""})
     found = json.loads(done.stdout)
     assert done.returncode == 0
     assert found["METEOR"] is None
     assert "Java" in found["METEOR_absent"]
-    assert b"METEOR is absent" in done.stderr
+    assert b"METEOR was not computed" in done.stderr
     assert b"Traceback" not in done.stderr
     assert found["CIDEr"] > 0
     assert vsa_process(*command, "--metric", "METEOR", env={"PATH": ""}).returncode == 4
@@ -88,7 +96,7 @@ def test_without_java_all_but_meteor_is_scored(vsa_process: Process, captions: P
 
 
 @pytest.mark.java
-def test_java_brings_meteor_and_changes_nothing_else(
+def test_java_adds_meteor_and_changes_no_other_metric(
     vsa: Run, vsa_process: Process, captions: Path, references: Path
 ) -> None:
     command = ("evaluate", captions, "--references", references, "--json")
@@ -98,12 +106,12 @@ def test_java_brings_meteor_and_changes_nothing_else(
     assert found == {name: value for name, value in without.items() if not name.startswith("METEOR")}
 
 
-def test_a_corpus_gives_split_and_health(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_corpus_as_references_gives_split_and_copied_captions(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     corpus = json.loads(drawn.corpus.read_text())
     held_out = [image for image in corpus["images"] if image["split"] == "val"]
     train = next(image for image in corpus["images"] if image["split"] == "train")["sentences"][0]["raw"]
     entries = [{"image_id": image["image_id"], "caption": train} for image in held_out]
-    entries[0]["caption"] = "something that nobody said"
+    entries[0]["caption"] = "a sentence that is not in the corpus"
     path = dump(tmp_path / "c.json", entries)
     found = result_of(vsa("evaluate", path, "--references", drawn.corpus, *NO_JAVA, "--json"))
     assert (found["split"], found["n_images"]) == ("val", len(held_out))
@@ -113,7 +121,7 @@ def test_a_corpus_gives_split_and_health(vsa: Run, drawn: Drawn, tmp_path: Path)
 
 
 @pytest.mark.parametrize("format", ["text", "json", "jsonl", "coco"])
-def test_what_caption_writes_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, format: str) -> None:
+def test_output_of_caption_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, format: str) -> None:
     out = tmp_path / "captions"
     assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", format, "-o", out).exit_code == 0
     found = result_of(vsa("evaluate", out, "--references", drawn.captions, *NO_JAVA, "--json", "--strict"))
@@ -121,20 +129,20 @@ def test_what_caption_writes_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, for
     assert found["BLEU-1"] > 0.5
 
 
-IDS = {name: number for number, name in enumerate(SAID, start=1)}
-REFERENCES = {
+IDS = {name: number for number, name in enumerate(REFERENCES, start=1)}
+REFERENCE_FILES = {
     "coco": json.dumps({
         "images": [{"id": number, "file_name": name} for name, number in IDS.items()],
         "annotations": [
             {"id": 100 * number + k, "image_id": number, "caption": one}
-            for name, number in IDS.items() for k, one in enumerate(SAID[name])
+            for name, number in IDS.items() for k, one in enumerate(REFERENCES[name])
         ],
     }),
-    "token": "".join(f"{name}#{k}\t{one}\n" for name, some in SAID.items() for k, one in enumerate(some)),
-    "csv": "image,caption\n" + "".join(f"{name},{one}\n" for name, some in SAID.items() for one in some),
-    "jsonl": "".join(json.dumps({"image_id": name, "captions": some}) + "\n" for name, some in SAID.items()),
+    "token": "".join(f"{name}#{k}\t{one}\n" for name, some in REFERENCES.items() for k, one in enumerate(some)),
+    "csv": "image,caption\n" + "".join(f"{name},{one}\n" for name, some in REFERENCES.items() for one in some),
+    "jsonl": "".join(json.dumps({"image_id": name, "captions": some}) + "\n" for name, some in REFERENCES.items()),
 }  # fmt: skip
-FIRST = {name: some[0] for name, some in SAID.items()}
+FIRST = {name: some[0] for name, some in REFERENCES.items()}
 CAPTIONS = {
     "coco": json.dumps([{"image_id": name, "caption": one} for name, one in FIRST.items()]),
     "jsonl": "".join(json.dumps({"path": f"in/{name}", "caption": one}) + "\n" for name, one in FIRST.items()),
@@ -143,14 +151,14 @@ CAPTIONS = {
 }
 
 
-@pytest.mark.parametrize("said", REFERENCES)
+@pytest.mark.parametrize("kind", REFERENCE_FILES)
 @pytest.mark.parametrize("written", CAPTIONS)
-def test_every_form_of_captions_meets_every_form_of_references(
-    vsa: Run, tmp_path: Path, written: str, said: str
+def test_every_format_of_captions_with_every_format_of_references(
+    vsa: Run, tmp_path: Path, written: str, kind: str
 ) -> None:
     (tmp_path / "captions").write_text(CAPTIONS[written])
-    references = tmp_path / f"references.{'txt' if said == 'token' else said.replace('coco', 'json')}"
-    references.write_text(REFERENCES[said])
+    references = tmp_path / f"references.{'txt' if kind == 'token' else kind.replace('coco', 'json')}"
+    references.write_text(REFERENCE_FILES[kind])
     found = result_of(
         vsa("evaluate", tmp_path / "captions", "--references", references, "--metric", "BLEU", "--json", "--strict")
     )
@@ -158,7 +166,9 @@ def test_every_form_of_captions_meets_every_form_of_references(
     assert found["BLEU-4"] == pytest.approx(1)
 
 
-def test_pipes(vsa: Run, vsa_process: Process, captions: Path, references: Path, tmp_path: Path) -> None:
+def test_standard_input_and_pipes(
+    vsa: Run, vsa_process: Process, captions: Path, references: Path, tmp_path: Path
+) -> None:
     command = ("--references", references, *NO_JAVA, "--json")
     named = result_of(vsa("evaluate", captions, *command))
     assert result_of(vsa("evaluate", "-", *command, stdin=captions.read_bytes())) == named
@@ -191,7 +201,7 @@ def test_pipes(vsa: Run, vsa_process: Process, captions: Path, references: Path,
     ],
     ids=range(15),
 )  # fmt: skip
-def test_hostile_files_are_refused_in_a_line(vsa: Run, references: Path, tmp_path: Path, content: bytes) -> None:
+def test_hostile_files_are_one_line_errors(vsa: Run, references: Path, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "hostile"
     path.write_bytes(content)
     for options in ((path, "--references", references), (path,), (path, "--boxes", path)):
@@ -203,22 +213,22 @@ def test_hostile_files_are_refused_in_a_line(vsa: Run, references: Path, tmp_pat
     assert vsa("evaluate", captions, "--references", path, *NO_JAVA).exit_code == 1
 
 
-def test_one_image_has_no_cider_by_definition(vsa: Run, references: Path, tmp_path: Path) -> None:
-    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
+def test_cider_of_one_image_is_zero_with_a_warning(vsa: Run, references: Path, tmp_path: Path) -> None:
+    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": REFERENCES["1.jpg"][0]}])
     result = vsa("evaluate", one, "--references", references, *NO_JAVA, "--json")
     assert json.loads(result.stdout)["CIDEr"] == 0
     assert json.loads(result.stdout)["BLEU-4"] == pytest.approx(1)
-    assert "is 0 by definition with 1" in result.stderr
+    assert "CIDEr is 0 by definition with document frequencies of 1 image;" in result.stderr
 
 
-def test_empty_captions_only(vsa: Run, references: Path, tmp_path: Path) -> None:
-    nothing = dump(tmp_path / "c.json", dict.fromkeys(SAID, ""))
+def test_only_empty_captions(vsa: Run, references: Path, tmp_path: Path) -> None:
+    nothing = dump(tmp_path / "c.json", dict.fromkeys(REFERENCES, ""))
     found = result_of(vsa("evaluate", nothing, "--references", references, *NO_JAVA, "--json"))
     assert found["BLEU-1"] == pytest.approx(0)
     assert (found["ROUGE-L"], found["CIDEr"], found["mean_length"]) == (0, 0, 0)
 
 
-def test_misfits_are_counted_named_and_fail_where_strict(vsa: Run, references: Path, tmp_path: Path) -> None:
+def test_problems_are_counted_and_named_and_fail_if_strict(vsa: Run, references: Path, tmp_path: Path) -> None:
     entries = [
         {"image_id": "0.jpg", "caption": "a dog"}, {"image_id": "0.jpg", "caption": "a dog again"},
         {"image_id": "1.jpg", "caption": " "}, {"image_id": "strange.jpg", "caption": "a cat"},
@@ -226,27 +236,34 @@ def test_misfits_are_counted_named_and_fail_where_strict(vsa: Run, references: P
     command = ("evaluate", dump(tmp_path / "c.json", entries), "--references", references, *NO_JAVA)
     result = vsa(*command)
     assert result.exit_code == 0
-    for words in ("strange.jpg", "1 further caption", "1 captions are empty", "4 images of the references have no"):
+    for words in (
+        "strange.jpg",
+        "1 duplicate captions",
+        "1 captions are empty",
+        "4 images of the references have no caption",
+    ):
         assert words in result.stderr
     strict = vsa(*command, "--strict", "--document-frequencies", tmp_path / "df.json")
     assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
-    for words in ("--strict: ", "strange.jpg", "the first is scored: 0.jpg", "2.jpg, 3.jpg, 4.jpg"):
+    for words in ("--strict: ", "strange.jpg", "only the first of an image is scored): 0.jpg", "2.jpg, 3.jpg, 4.jpg"):
         assert words in strict.stderr
     assert not (tmp_path / "df.json").exists()
 
 
-def test_each_image_has_its_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+def test_per_image_writes_one_line_per_image(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
     out = tmp_path / "each.jsonl"
     command = ("evaluate", captions, "--references", references, *NO_JAVA, "--json", "--per-image", out)
     found = result_of(vsa(*command))
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [row["image_id"] for row in rows] == list(SAID)
+    assert [row["image_id"] for row in rows] == list(REFERENCES)
     assert found["CIDEr"] == pytest.approx(sum(row["CIDEr"] for row in rows) / 6)
     assert vsa(*command).exit_code == 2
     assert vsa(*command, "--force").exit_code == 0
 
 
-def test_thresholds_end_in_5_and_say_by_how_much(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+def test_missed_threshold_exits_with_5_and_reports_the_difference(
+    vsa: Run, captions: Path, references: Path, tmp_path: Path
+) -> None:
     command = ("evaluate", captions, "--references", references, *NO_JAVA, "--json")
     assert vsa(*command, "--fail-under", "BLEU-1=0.1").exit_code == 0
     result = vsa(*command, "--fail-under", "BLEU-1=0.1", "--fail-under", "CIDEr=9", "--quiet")
@@ -257,9 +274,9 @@ def test_thresholds_end_in_5_and_say_by_how_much(vsa: Run, captions: Path, refer
     result = vsa(*command, "--baseline", better, "--fail-under", "CIDEr=baseline-0.5")
     assert result.exit_code == 5
     assert json.loads(result.stdout)["CIDEr_change"] < -0.5
-    assert "since 8.0000" in vsa(*command[:-1], "--baseline", better).stdout
+    assert "from 8.0000" in vsa(*command[:-1], "--baseline", better).stdout
     other = dump(tmp_path / "other.json", {"n_images": 1000, "CIDEr": 0.5})
-    assert "is of 1000 images, these scores of 6" in vsa(*command, "--baseline", other).stderr
+    assert "computed on 1000 images, these scores on 6" in vsa(*command, "--baseline", other).stderr
 
 
 def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
@@ -268,7 +285,7 @@ def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, ref
     first = result_of(vsa("evaluate", captions, *command))
     assert saved.exists()
     assert result_of(vsa("evaluate", captions, *command)) == first
-    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": SAID["1.jpg"][0]}])
+    one = dump(tmp_path / "one.json", [{"image_id": "1.jpg", "caption": REFERENCES["1.jpg"][0]}])
     assert result_of(vsa("evaluate", one, *command))["CIDEr"] > 1
     assert result_of(vsa("evaluate", one, "--references", references, *NO_JAVA, "--json"))["CIDEr"] == 0
     for damage in (
@@ -283,8 +300,10 @@ def test_document_frequencies_are_saved_and_reused(vsa: Run, captions: Path, ref
         vsa("evaluate", captions, *command)
 
 
-def test_two_files_are_compared(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
-    best = dump(tmp_path / "new.json", [{"image_id": name, "caption": said[0]} for name, said in SAID.items()])
+def test_compare_reports_changes_with_intervals(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    best = dump(
+        tmp_path / "new.json", [{"image_id": name, "caption": sentences[0]} for name, sentences in REFERENCES.items()]
+    )
     command = ("evaluate", "--compare", captions, best, "--references", references, *NO_JAVA, "--samples", 200)
     found = result_of(vsa(*command, "--json"))
     assert found["BLEU-1_change"] == pytest.approx(found["BLEU-1"] - found["BLEU-1_old"])
@@ -297,7 +316,7 @@ def test_two_files_are_compared(vsa: Run, captions: Path, references: Path, tmp_
     assert vsa(*back, "--fail-under", "CIDEr=baseline-0.01").exit_code == 5
 
 
-def test_rankings_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+def test_rankings_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
     old, new = rankings(tmp_path / "old", [1, 9, 30, 2]), rankings(tmp_path / "new", [1, 1, 30, 2])
     found = result_of(vsa("evaluate", old, "--json"))
     assert (found["i2t_R@1"], found["t2i_R@10"], found["i2t_medr"]) == (25, 75, 5.5)
@@ -307,7 +326,7 @@ def test_rankings_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
     assert vsa("evaluate", old, "--fail-under", "rsum=500").exit_code == 5
 
 
-def test_alignments_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+def test_alignments_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
     line = {
         "image_id": "1.jpg", "sentence_id": "0", "width": 10, "height": 10, "boxes": [[0, 0, 10, 10], [0, 0, 5, 5]],
         "tokens": ["a", "dog"], "positions": [1], "scores": [[0.1, 0.9]], "choice": [0],
@@ -326,7 +345,7 @@ def test_alignments_are_known_by_their_envelope(vsa: Run, tmp_path: Path) -> Non
     assert vsa("evaluate", path).exit_code == 2
 
 
-def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+def test_wrong_usage_exits_with_2(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
     ranked = rankings(tmp_path / "r", [1])
     wrong: tuple[tuple[object, ...], ...] = (
         (), (captions, "--compare", captions, captions), (captions,), (ranked, "--references", references),
@@ -349,10 +368,10 @@ def test_wrong_usage_is_told_in_a_line(vsa: Run, captions: Path, references: Pat
         assert result.stderr.count("Traceback") == 0
 
 
-def test_wrong_files_are_told_in_a_line(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
-    strange = dump(tmp_path / "strange.json", [{"image_id": "else.jpg", "caption": "a dog"}])
+def test_wrong_files_are_one_line_errors(vsa: Run, captions: Path, references: Path, tmp_path: Path) -> None:
+    unmatched = dump(tmp_path / "unmatched.json", [{"image_id": "else.jpg", "caption": "a dog"}])
     for options in (
-        (strange, "--references", references), (tmp_path / "nowhere", "--references", references),
+        (unmatched, "--references", references), (tmp_path / "nowhere", "--references", references),
         (captions, "--references", tmp_path / "nowhere"), (captions, "--references", tmp_path),
         (captions, "--references", references, *NO_JAVA, "--baseline", tmp_path / "nowhere"),
         ("--compare", captions, rankings(tmp_path / "r", [1]), "--references", references, *NO_JAVA),

@@ -1,4 +1,4 @@
-"""`vsa info` on every artifact, and on what is none."""
+"""`vsa info` on every artifact, and on other files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vsa_cli.core.metrics.captioning import DocumentFrequencies
 Run = Callable[..., Result]
 
 
-def test_a_corpus_tells_its_sizes(vsa: Run, drawn: Drawn) -> None:
+def test_corpus_sizes(vsa: Run, drawn: Drawn) -> None:
     facts = json.loads(vsa("info", drawn.corpus, "--json").stdout)
     written = json.loads(drawn.corpus.read_text())
     assert facts["images"] == len(written["images"]) == 48
@@ -25,7 +25,7 @@ def test_a_corpus_tells_its_sizes(vsa: Run, drawn: Drawn) -> None:
     assert facts["vocabulary_size"] == len(written["vocabulary"]["words"]) + 1
 
 
-def test_descendants_name_their_parents(vsa: Run, drawn: Drawn) -> None:
+def test_regions_and_models_name_their_parents(vsa: Run, drawn: Drawn) -> None:
     corpus, regions, model = (
         json.loads(vsa("info", path, "--json").stdout) for path in (drawn.corpus, drawn.regions, drawn.model)
     )
@@ -37,7 +37,9 @@ def test_descendants_name_their_parents(vsa: Run, drawn: Drawn) -> None:
     assert model["trained_on"]["split"] == "train"
 
 
-def test_lines_tell_who_they_are_and_how_many(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+def test_json_lines_artifacts_show_format_parents_and_number_of_lines(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
     snippets, scores, rankings = (tmp_path / f"{name}.jsonl" for name in ("snippets", "scores", "rankings"))
     split = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--split", "val", "--model", embed)
     assert vsa("align", *split, "-o", snippets, "--scores", scores).exit_code == 0
@@ -51,14 +53,14 @@ def test_lines_tell_who_they_are_and_how_many(vsa: Run, drawn: Drawn, embed: Pat
     assert model["bytes"] == sum(path.stat().st_size for path in embed.iterdir())
 
 
-def test_document_frequencies_tell_what_was_counted(vsa: Run, tmp_path: Path) -> None:
+def test_document_frequencies_show_images_and_ngrams(vsa: Run, tmp_path: Path) -> None:
     path = tmp_path / "frequencies.json"
     write_frequencies(path, DocumentFrequencies(3, {("a", "dog"): 2, ("dog",): 3}), {})
     facts = json.loads(vsa("info", path, "--json").stdout)
     assert (facts["format"], facts["images"], facts["ngrams"]) == ("vsa-document-frequencies", 3, 2)
 
 
-def test_captions_are_not_taken_for_a_damaged_corpus(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_captions_are_not_an_artifact(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for form in ("jsonl", "json", "coco", "csv"):
         path = tmp_path / f"captions.{form}"
         assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", form, "-o", path).exit_code == 0
@@ -67,7 +69,7 @@ def test_captions_are_not_taken_for_a_damaged_corpus(vsa: Run, drawn: Drawn, tmp
         assert f"{path.name}: not a vsa artifact" in result.stderr
 
 
-def test_for_people_it_is_a_line_a_fact(vsa: Run, drawn: Drawn) -> None:
+def test_default_output_is_one_line_per_fact(vsa: Run, drawn: Drawn) -> None:
     result = vsa("info", drawn.corpus)
     assert "format: vsa-corpus" in result.stdout.splitlines()
     assert "splits: train 40, val 8" in result.stdout.splitlines()
@@ -86,7 +88,7 @@ def test_for_people_it_is_a_line_a_fact(vsa: Run, drawn: Drawn) -> None:
         b"\x89HDF junk",
     ],
 )
-def test_what_is_no_artifact_is_refused_in_a_line(vsa: Run, tmp_path: Path, content: bytes) -> None:
+def test_other_files_are_one_line_errors(vsa: Run, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     for path in (tmp_path / "x", tmp_path / "missing", tmp_path):
         result = vsa("info", path)

@@ -6,18 +6,13 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.page_reader import read_page, with_class
-from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
 
@@ -208,22 +203,6 @@ def test_query_without_a_known_word_is_refused(vsa: Run, drawn: Drawn, embed: Pa
     assert result.stderr == "vsa: the model knows no word of 'zeppelin'\n"
 
 
-def test_the_cache_stays_in_its_bounds_and_survives_damage(drawn: Drawn, tmp_path: Path) -> None:
-    store = RegionStore(drawn.regions)
-    feature_spec = FeatureSpec.of(store.envelope, "regions.h5")
-    cache = RegionCache(tmp_path / "cache", feature_spec, max_bytes=60_000)
-    for image_id in store.ids:
-        cache.put(store[image_id])
-        kept = list((tmp_path / "cache").rglob("*.npz"))
-        assert 0 < sum(path.stat().st_size for path in kept) <= 60_000
-    kept[0].write_bytes(b"damage")
-    assert cache.get(kept[0].stem) is None
-    newest = store[store.ids[-1]]
-    again = cache.get(newest.sha256)
-    assert again is not None
-    assert again.descriptors.tolist() == newest.descriptors.tolist()
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -329,28 +308,6 @@ def test_query_without_a_word_is_refused(vsa: Run, drawn: Drawn, embed: Path) ->
     result = vsa("retrieve", "!!!", drawn.photos, "--model", embed)
     assert result.exit_code == 1
     assert "the query contains no word" in result.stderr
-
-
-def test_the_cache_is_shared_by_threads_and_believes_no_entry(drawn: Drawn, tmp_path: Path) -> None:
-    store = RegionStore(drawn.regions)
-    feature_spec = FeatureSpec.of(store.envelope, "regions.h5")
-    caches = [RegionCache(tmp_path, feature_spec, max_bytes=60_000) for _ in range(4)]
-    some = [store[image_id] for image_id in store.ids[:12]]
-
-    def use(cache: RegionCache) -> bool:
-        whole = True
-        for one in some * 3:
-            cache.put(one)
-            seen = cache.get(one.sha256)
-            whole = whole and (seen is None or np.array_equal(seen.descriptors, one.descriptors))
-        return whole
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(use, caches))
-    assert all(path.suffix == ".npz" for path in tmp_path.rglob("*.*"))
-    first, second = sorted(tmp_path.rglob("*.npz"))[:2]
-    first.write_bytes(second.read_bytes())
-    assert caches[0].get(first.stem) is None
 
 
 def test_plain_search_explains_nothing_and_builds_no_page(

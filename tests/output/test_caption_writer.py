@@ -196,11 +196,11 @@ def test_page_counts_photographs_without_picture(photo: Photo, tmp_path: Path) -
     assert (tmp_path / "pages" / "index.html").is_file()
 
 
-def test_page_limit_is_checked_before_and_while_writing(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsa_cli.output.html.document.MOST", 1)
+def test_page_limit_is_checked_before_and_while_writing(photo: Photo, tmp_path: Path) -> None:
     writer = open_writer("html")
     writer.check_count(1)
     with pytest.raises(ConfigError, match="-o DIR"):
-        writer.check_count(2)
+        writer.check_count(10_000)
     with pytest.raises(ConfigError, match="-o DIR"):
-        written(writer, *2 * [result(photo, "a dog", size=(128, 96))])
+        written(writer, *10_000 * [result(photo, "a dog", size=(128, 96))])
+    open_writer("html", tmp_path / "folder").check_count(10_000)

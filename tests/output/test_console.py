@@ -91,7 +91,7 @@ def test_epoch_line_is_short_and_has_the_measures_that_matter(
 
 def test_messages_name_settings_by_options_of_the_running_command_only(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(quiet=False)
-    with settings_named({"max_length": "--max-len"}):
+    with settings_named(lambda: {"max_length": "--max-len"}):
         console.warn("`max_length` is less than `min_length`")
         console.say("`max_length`: see `vsa caption`")
     console.warn("`max_length` is 3")

@@ -10,26 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.survival.cases import QUICK, Case, Shelf, Trap
+from tests.survival.cases import ONE_THREAD, Case, CaseFolders, Trap
 from tests.survival.material import Material
 
-SAID = "a red circle on a white ground"
+SENTENCE = "a red circle on a white ground"
 GOOD = "000.png"
 
 OUTSIDE: dict[str, str] = {
     "up": "../trap/secret.txt",
-    "up from within": "a/../../trap/secret.txt",
+    "up from a subfolder": "a/../../trap/secret.txt",
     "up in Windows": "..\\trap\\secret.txt",
     "absolute": "/etc/passwd",
     "a drive": "C:/x.png",
     "a device": "/dev/zero",
     "a NUL": "a\0.png",
-    "half a letter": "\ud800.png",
+    "a lone surrogate": "\ud800.png",
     "nothing": "",
-    "a point": ".",
+    "a dot": ".",
     "the folder above": "..",
 }
-"""File names that lead where no photograph is, or nowhere."""
+"""File names outside the folder of images, and invalid names."""
 
 VALUES: dict[str, Any] = {
     "null": None,
@@ -38,19 +38,19 @@ VALUES: dict[str, Any] = {
     "a list": [[]],
     "a long text": "x" * 1_000_000,
     "a control character": "\x1b[2J\n\t\x00",
-    "half a letter": "\udfff",
+    "a lone surrogate": "\udfff",
 }
-"""What stands where something else is expected."""
+"""Values of an unexpected type or size."""
 
 
-def cases(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
-    """Every caption file, each given to `vsa prep`."""
-    yield from _names(made, shelf, trap)
-    yield from _types(made, shelf)
-    yield from _documents(made, shelf)
-    yield from _tables(made, shelf)
-    yield from _sidecars(made, shelf, trap)
-    yield from _tars(made, shelf, trap)
+def cases(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
+    """All caption files, each given to `vsa prep`."""
+    yield from _names(made, folders, trap)
+    yield from _types(made, folders)
+    yield from _documents(made, folders)
+    yield from _tables(made, folders)
+    yield from _sidecars(made, folders, trap)
+    yield from _tars(made, folders, trap)
 
 
 def _prep(made: Material, name: str, path: Path, codes: tuple[int, ...], *more: object, quick: bool = False) -> Case:
@@ -65,10 +65,10 @@ def _prep(made: Material, name: str, path: Path, codes: tuple[int, ...], *more: 
         "--min-count",
         1,
         "--quiet",
-        *QUICK,
+        *ONE_THREAD,
         *more,
     )
-    # what is wrong is named entry by entry, the first twenty of it; what is merely noteworthy in a line or two more
+    # the first twenty problems are reported one per line, notes in a line or two more
     return Case("captions", name, words, codes, lines=(1, 30), quick=quick)
 
 
@@ -77,7 +77,7 @@ def karpathy(*entries: object) -> bytes:
 
 
 def entry(file: object = GOOD, **more: object) -> dict[str, object]:
-    return {"filename": file, "imgid": 0, "split": "train", "sentences": [{"raw": SAID}], **more}
+    return {"filename": file, "imgid": 0, "split": "train", "sentences": [{"raw": SENTENCE}], **more}
 
 
 def coco(images: object, annotations: object) -> bytes:
@@ -85,58 +85,63 @@ def coco(images: object, annotations: object) -> bytes:
 
 
 def table(*rows: str) -> bytes:
-    return "\n".join(["image,caption,split", f"{GOOD},{SAID},train", *rows, ""]).encode("utf-8", "surrogateescape")
+    return "\n".join(["image,caption,split", f"{GOOD},{SENTENCE},train", *rows, ""]).encode("utf-8", "surrogateescape")
 
 
-def _names(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
-    """Photographs outside the folder: left out by name, and never opened."""
+def _names(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
+    """Images outside the folder: reported by name, and never opened."""
     for name, file in {**OUTSIDE, "the trap": str(trap.folder / "secret.txt"), "its pipe": str(trap.pipe)}.items():
-        path = shelf.file("dataset.json", karpathy(entry(), entry(file, imgid=1)))
+        path = folders.file("dataset.json", karpathy(entry(), entry(file, imgid=1)))
         yield _prep(made, f"Karpathy's, {name}", path, (3,), quick=name == "up")
-        said = [{"image_id": number, "id": number, "caption": SAID} for number in (0, 1)]
-        path = shelf.file("coco.json", coco([{"id": 0, "file_name": GOOD}, {"id": 1, "file_name": file}], said))
+        annotations = [{"image_id": number, "id": number, "caption": SENTENCE} for number in (0, 1)]
+        path = folders.file(
+            "coco.json", coco([{"id": 0, "file_name": GOOD}, {"id": 1, "file_name": file}], annotations)
+        )
         yield _prep(made, f"COCO's, {name}", path, (3,))
-        lines = [json.dumps({"file_name": one, "text": SAID}) for one in (GOOD, file)]
-        path = shelf.file("metadata.jsonl", "\n".join(lines).encode())
+        lines = [json.dumps({"file_name": one, "text": SENTENCE}) for one in (GOOD, file)]
+        path = folders.file("metadata.jsonl", "\n".join(lines).encode())
         yield _prep(made, f"an imagefolder's, {name}", path, (3,))
-    path = shelf.file("dataset.json", karpathy(entry(filepath="../.."), entry("001.png", imgid=1)))
-    yield _prep(made, "Karpathy's, a folder that leads up", path, (3,))
+    path = folders.file("dataset.json", karpathy(entry(filepath="../.."), entry("001.png", imgid=1)))
+    yield _prep(made, "Karpathy's, a folder above", path, (3,))
 
 
-def _types(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """Values of other types cost their entry alone."""
+def _types(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """A value of another type affects only its entry."""
     good = entry("001.png", imgid=7)
     for name, value in VALUES.items():
         for place in ("filename", "imgid", "split", "sentences", "filepath"):
-            path = shelf.file("dataset.json", karpathy(good, entry(**{place: value})))
+            path = folders.file("dataset.json", karpathy(good, entry(**{place: value})))
             yield _prep(made, f"{place} is {name}", path, (0, 3), quick=(place, name) == ("filename", "a list"))
-        path = shelf.file("dataset.json", karpathy(good, entry(sentences=[{"raw": value}, {"tokens": value}, value])))
+        path = folders.file("dataset.json", karpathy(good, entry(sentences=[{"raw": value}, {"tokens": value}, value])))
         yield _prep(made, f"a sentence is {name}", path, (0, 3))
         for whole in ("images", "annotations"):
             content = {"images": [{"id": 0, "file_name": GOOD}], "annotations": [], whole: value}
-            yield _prep(made, f"{whole} is {name}", shelf.file("c.json", json.dumps(content).encode()), (0, 1, 3))
-        yield _prep(made, f"all is {name}", shelf.file("c.json", json.dumps(value).encode()), (1,))
+            yield _prep(made, f"{whole} is {name}", folders.file("c.json", json.dumps(content).encode()), (0, 1, 3))
+        yield _prep(made, f"all is {name}", folders.file("c.json", json.dumps(value).encode()), (1,))
 
 
-def _documents(made: Material, shelf: Shelf) -> Iterator[Case]:
+def _documents(made: Material, folders: CaseFolders) -> Iterator[Case]:
     whole = karpathy(*[entry(f"{number:03d}.png", imgid=number) for number in range(20)])
     documents: dict[str, tuple[bytes, tuple[int, ...]]] = {
         "nothing": (b"", (1,)),
         "a zero": (b"\0", (1,)),
         "zeros": (bytes(100_000), (1,)),
         "noise": (bytes(range(128, 256)) * 500, (1,)),
-        "100,000 lists in one another": (b"[" * 100_000, (1,)),
-        "100,000 objects in one another": (b'{"images":' * 100_000, (1,)),
-        "closed lists in one another": (b'{"images": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", (1,)),
+        "100,000 nested lists": (b"[" * 100_000, (1,)),
+        "100,000 nested objects": (b'{"images":' * 100_000, (1,)),
+        "closed nested lists": (b'{"images": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", (1,)),
         "40 million lists": (b'{"images": [' + b"[]," * 40_000_000 + b"[]]}", (1,)),
-        "16 million images that are none": (b'{"images": [' + b"0," * 16_000_000 + b"0]}", (1,)),
+        "16 million images that are numbers": (b'{"images": [' + b"0," * 16_000_000 + b"0]}", (1,)),
         "a number of a million digits": (b'{"images": ' + b"9" * 1_000_000 + b"}", (1,)),
         "NaN and infinities": (b'{"images": [{"filename": NaN, "imgid": Infinity, "cocoid": -Infinity}]}', (1,)),
-        "a number beyond all": (b'{"images": [{"filename": "000.png", "imgid": 1e999}]}', (1,)),
-        "an object's name twice": (b'{"images": [], "images": [{"filename": "000.png", "imgid": 1}]}', (0, 1)),
-        "an image twice, differently": (karpathy(entry(), entry(split="val"), entry("001.png", imgid=2)), (3,)),
+        "a number above the range of floats": (b'{"images": [{"filename": "000.png", "imgid": 1e999}]}', (1,)),
+        "a duplicate key": (b'{"images": [], "images": [{"filename": "000.png", "imgid": 1}]}', (0, 1)),
+        "a duplicate image with different data": (
+            karpathy(entry(), entry(split="val"), entry("001.png", imgid=2)),
+            (3,),
+        ),
         "cut": (whole[: len(whole) // 2], (1,)),
-        "and more after it": (whole + b"]", (1,)),
+        "followed by other data": (whole + b"]", (1,)),
         "UTF-16": (whole.decode().encode("utf-16"), (1,)),
         "Latin-1": (whole.replace(b"a red", b"a r\xe9d"), (1,)),
         "two in one": (whole * 2, (1,)),
@@ -146,8 +151,10 @@ def _documents(made: Material, shelf: Shelf) -> Iterator[Case]:
         "XML": (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', (1,)),
     }
     for name, (content, codes) in documents.items():
-        yield _prep(made, f"JSON: {name}", shelf.file("c.json", content), codes, quick=name.startswith("100,000 l"))
-    giant = shelf.file("c.json", b"{")
+        yield _prep(
+            made, f"JSON: {name}", folders.file("c.json", content), codes, quick=name.startswith("100,000 nested l")
+        )
+    giant = folders.file("c.json", b"{")
     with giant.open("r+b") as file:
         file.truncate(8 * 2**30)
     yield _prep(made, "JSON: 8 GB of zeros", giant, (1,))
@@ -160,104 +167,106 @@ def _documents(made: Material, shelf: Shelf) -> Iterator[Case]:
         "not UTF-8": lines + lines.replace(b"dog", b"d\xffg"),
     }
     for name, content in more.items():
-        yield _prep(made, f"JSON Lines {name}", shelf.file("metadata.jsonl", content), (3,))
-    yield _prep(made, "a pipe", _pipe(shelf), (1,))
-    yield _prep(made, "an endless device", Path("/dev/zero"), (1,), "-o", shelf.place() / "c.out")
-    yield _prep(made, "no such file", shelf.place() / "none.json", (1,))
-    loop = shelf.place() / "loop.json"
+        yield _prep(made, f"JSON Lines {name}", folders.file("metadata.jsonl", content), (3,))
+    yield _prep(made, "a pipe", _pipe(folders), (1,))
+    yield _prep(made, "an endless device", Path("/dev/zero"), (1,), "-o", folders.new() / "c.out")
+    yield _prep(made, "no such file", folders.new() / "none.json", (1,))
+    loop = folders.new() / "loop.json"
     loop.symlink_to(loop)
     yield _prep(made, "a link to itself", loop, (1,))
 
 
-def _pipe(shelf: Shelf) -> Path:
-    path = shelf.place() / "pipe.json"
+def _pipe(folders: CaseFolders) -> Path:
+    path = folders.new() / "pipe.json"
     os.mkfifo(path)
     return path
 
 
-def _tables(made: Material, shelf: Shelf) -> Iterator[Case]:
+def _tables(made: Material, folders: CaseFolders) -> Iterator[Case]:
     tables: dict[str, tuple[bytes, tuple[int, ...]]] = {
-        "NULs": (table(f"001.png,a\0b,train\n002.png,{SAID},train\0"), (3,)),
-        "an open quote": (table('001.png,"never closed,train', f"002.png,{SAID},val"), (3,)),
+        "NULs": (table(f"001.png,a\0b,train\n002.png,{SENTENCE},train\0"), (3,)),
+        "an open quote": (table('001.png,"never closed,train', f"002.png,{SENTENCE},val"), (3,)),
         "500 open quotes before 5 MB": (table(*['001.png,"'] * 500) + b"x,y,train\n" * 500_000, (3,)),
         "a cell of 10 MB": (table("001.png," + "x" * 10_000_000 + ",train"), (3,)),
         "100,000 columns": (table("001.png" + "," * 100_000), (3,)),
-        "rows of other widths": (table("001.png", "a,b,c,d,e", ",,"), (3,)),
+        "rows of different widths": (table("001.png", "a,b,c,d,e", ",,"), (3,)),
         "a formula": (table("001.png,\"=cmd|' /C calc'!A0\",train"), (0,)),
         "terminal commands": (table("\x1b[2J\x1b]0;x\x07.png,a dog,train"), (3,)),
-        "no UTF-8": (table("001.png,caf\udce9,train"), (3,)),
-        "splits that are none": (table("001.png,a dog,__class__", "002.png,a dog,;rm -rf"), (3,)),
-        "names that lead up": (table("../trap/secret.txt,a dog,train", "/etc/passwd,a dog,train"), (3,)),
+        "not UTF-8": (table("001.png,caf\udce9,train"), (3,)),
+        "unknown splits": (table("001.png,a dog,__class__", "002.png,a dog,;rm -rf"), (3,)),
+        "names in the folder above": (table("../trap/secret.txt,a dog,train", "/etc/passwd,a dog,train"), (3,)),
         "only its header": (b"image,caption,split\n", (1,)),
         "a header of quotes": (b'"""""",,"\n', (1,)),
         "carriage returns alone": (table().replace(b"\n", b"\r"), (1, 3)),
     }
     for name, (content, codes) in tables.items():
-        yield _prep(made, f"CSV: {name}", shelf.file("t.csv", content), codes, quick=name == "NULs")
-    token = f"{GOOD}#0\t{SAID}\n"
+        yield _prep(made, f"CSV: {name}", folders.file("t.csv", content), codes, quick=name == "NULs")
+    token = f"{GOOD}#0\t{SENTENCE}\n"
     for name, lines in {
         "without a tab": "000.png#1 a dog\n",
         "without a number": "000.png\ta dog\n",
-        "that lead up": "../trap/secret.txt#0\ta dog\n",
-        "of nothing": "\t\n#0\t\n",
+        "with names in the folder above": "../trap/secret.txt#0\ta dog\n",
+        "without content": "\t\n#0\t\n",
         "of a giant number": f"000.png#{'9' * 5000}\ta dog\n",
     }.items():
-        yield _prep(made, f"Flickr lines {name}", shelf.file("Flickr8k.token.txt", (token + lines).encode()), (0, 1, 3))
+        yield _prep(
+            made, f"Flickr lines {name}", folders.file("Flickr8k.token.txt", (token + lines).encode()), (0, 1, 3)
+        )
     for name, content in {
         "noise": os.urandom(5000),
         "nothing": b"",
-        "names that lead up": b"../trap/secret.txt\n",
+        "names in the folder above": b"../trap/secret.txt\n",
         "UTF-16": f"{GOOD}\n".encode("utf-16"),
     }.items():
-        path = shelf.file("t.csv", table())
+        path = folders.file("t.csv", table())
         (path.parent / "list.txt").write_bytes(content)
         splits = ("--splits", f"train={path.parent / 'list.txt'}")
         yield _prep(made, f"a split list of {name}", path, (0, 1, 3), *splits)
 
 
-def _sidecars(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
+def _sidecars(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
     picture = (made.photos / GOOD).read_bytes()
     for name, text in {
         "1 MB": b"x" * 1_000_000,
         "noise": bytes(range(256)),
-        "UTF-16": SAID.encode("utf-16"),
+        "UTF-16": SENTENCE.encode("utf-16"),
         "blank lines": b"\n \n\t\n",
-        "half a letter": b"\xed\xa0\x80",
+        "a lone surrogate": b"\xed\xa0\x80",
     }.items():
-        folder = _folder(shelf, picture)
+        folder = _folder(folders, picture)
         (folder / "bad.txt").write_bytes(text)
         yield _prep(made, f"a sidecar of {name}", folder, (0, 3), quick=name == "noise")
-    folder = _folder(shelf, picture)
+    folder = _folder(folders, picture)
     os.mkfifo(folder / "bad.txt")
     yield _prep(made, "a sidecar that is a pipe", folder, (0, 3))
-    folder = _folder(shelf, picture)
+    folder = _folder(folders, picture)
     (folder / "bad.txt").symlink_to(trap.pipe)
-    yield _prep(made, "a sidecar that leads to a pipe outside", folder, (0, 3))
-    folder = _folder(shelf, picture)
+    yield _prep(made, "a sidecar that links to a pipe outside", folder, (0, 3))
+    folder = _folder(folders, picture)
     (folder / "loop").symlink_to(folder)
-    yield _prep(made, "sidecars in a folder that leads to itself", folder, (0, 3))
+    yield _prep(made, "sidecars in a folder that links to itself", folder, (0, 3))
 
 
-def _folder(shelf: Shelf, picture: bytes) -> Path:
-    """A folder of photographs with a text beside one of two, which is also the folder of images."""
-    folder = shelf.place() / "images"
+def _folder(folders: CaseFolders, picture: bytes) -> Path:
+    """A folder of two images, of which one has a text file; it is also the folder of images."""
+    folder = folders.new() / "images"
     folder.mkdir()
     (folder / "good.png").write_bytes(picture)
     (folder / "bad.png").write_bytes(picture + b" ")
-    (folder / "good.txt").write_text(SAID)
+    (folder / "good.txt").write_text(SENTENCE)
     return folder
 
 
-def _tars(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
+def _tars(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
     picture = (made.photos / GOOD).read_bytes()
-    good = [tar_member("g.png", picture), tar_member("g.txt", SAID.encode())]
+    good = [tar_member("g.png", picture), tar_member("g.txt", SENTENCE.encode())]
     outside = str(trap.folder / "out.png")
     links = {
         "a link": tarfile.SYMTYPE,
         "a hard link": tarfile.LNKTYPE,
         "a device": tarfile.CHRTYPE,
         "a pipe": tarfile.FIFOTYPE,
-        "a kind that is none": b"Z",
+        "an unknown type": b"Z",
     }
     hostile = {
         f"{name} out of it": [tar_member("x.png", b"", type=kind, linkname="/etc/passwd")]
@@ -272,20 +281,20 @@ def _tars(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
             "without a name": ".png",
             "of a long name": "n" * 300 + ".png",
             "of a deep name": "d/" * 600 + "x.png",
-            "of no UTF-8": os.fsdecode(b"\xff\xfe.png"),
+            "not in UTF-8": os.fsdecode(b"\xff\xfe.png"),
             "of terminal commands": "\x1b[2J.png",
         }.items()
     }
     hostile["a member through a link"].insert(
         0, tar_member("link", b"", type=tarfile.SYMTYPE, linkname=str(trap.folder))
     )
-    hostile["a member twice"] = [tar_member("g.png", b"other"), tar_member("g.txt", b"other")]
+    hostile["a duplicate member"] = [tar_member("g.png", b"other"), tar_member("g.txt", b"other")]
     hostile["a text of 2 MB"] = [tar_member("h.png", picture), tar_member("h.txt", b"x" * 2_000_000)]
     hostile["a deep JSON"] = [tar_member("h.png", picture), tar_member("h.json", b"[" * 100_000)]
-    hostile["what claims 8 TB"] = [(tarfile.TarInfo("h.png"), b""), tar_member("h.txt", b"a dog")]
-    hostile["what claims 8 TB"][0][0].size = 8 * 2**40
+    hostile["a member that claims 8 TB"] = [(tarfile.TarInfo("h.png"), b""), tar_member("h.txt", b"a dog")]
+    hostile["a member that claims 8 TB"][0][0].size = 8 * 2**40
     for name, members in hostile.items():
-        path = shelf.file("shard.tar", tar_of([*good, *members]))
+        path = folders.file("shard.tar", tar_of([*good, *members]))
         (path.parent / "images").mkdir()
         yield _prep(made, f"a tar with {name}", path, (0, 1, 3), quick=name == "a member outside")
     whole = tar_of(good * 3)
@@ -297,7 +306,7 @@ def _tars(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
         "damaged in a header": whole[:100] + b"\xff" * 100 + whole[200:],
         "whose header claims 200 MB of headers": _long_header(200_000_000) + whole,
     }.items():
-        path = shelf.file("shard.tar", content)
+        path = folders.file("shard.tar", content)
         (path.parent / "images").mkdir()
         yield _prep(made, f"a tar {name}", path, (1, 3))
 
@@ -311,7 +320,7 @@ def tar_member(name: str, content: bytes, **more: Any) -> tuple[tarfile.TarInfo,
 
 
 def tar_of(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    """A tar of members that nobody checked."""
+    """A tar of unchecked members."""
     buffer = io.BytesIO()
     for info, content in members:
         buffer.write(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))

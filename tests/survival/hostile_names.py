@@ -1,4 +1,4 @@
-"""Hostile file names, links, pipes and devices, where photographs are looked for and where they are named."""
+"""Hostile file names, links, pipes and devices, in folders of images and on lists of images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.survival.cases import QUICK, Case, Shelf, Trap
+from tests.survival.cases import ONE_THREAD, Case, CaseFolders, Trap
 from tests.survival.material import REGIONS, Material
 
 NAMES: dict[str, bytes] = {
@@ -25,40 +25,40 @@ NAMES: dict[str, bytes] = {
     "a percent and braces": b"%s{0}${HOME}`id`$(id).png",
     "255 bytes": b"n" * 251 + b".png",
     "only a suffix": b".png",
-    "a wide letter": "犬🐕 e\u0301.png".encode(),
+    "wide characters": "犬🐕 e\u0301.png".encode(),
 }
 
 
-def cases(made: Material, shelf: Shelf, trap: Trap) -> Iterator[Case]:
-    """Every name, sound and broken; then everything that only looks like a photograph."""
+def cases(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
+    """All names, for valid and for broken images; then everything that only looks like an image."""
     good = (made.photos / "000.png").read_bytes()
-    model = ("--model", made.gen, *QUICK)
+    model = ("--model", made.gen, *ONE_THREAD)
     for name, raw in NAMES.items():
-        sound, broken = shelf.place(), shelf.place()
-        (sound / os.fsdecode(raw)).write_bytes(good)
+        valid, broken = folders.new(), folders.new()
+        (valid / os.fsdecode(raw)).write_bytes(good)
         (broken / os.fsdecode(raw)).write_bytes(good[:50])
         quick = name in ("not UTF-8", "a newline", "terminal commands")
-        hidden = raw.startswith(b".")  # it has no suffix, as Python sees it
-        words = ("caption", sound, *model, "--format", "jsonl")
-        yield Case("names", f"{name}, sound", words, (1,) if hidden else (0,), quick=quick)
+        hidden = raw.startswith(b".")  # a name without suffix according to pathlib
+        words = ("caption", valid, *model, "--format", "jsonl")
+        yield Case("names", f"{name}, valid", words, (1,) if hidden else (0,), quick=quick)
         yield Case("names", f"{name}, broken", ("caption", broken, *model), (1,), quick=quick)
-        words = ("extract-regions", sound, "-o", sound / "out" / "r.h5", *REGIONS, *QUICK, "--quiet")
-        # HDF5 holds names in UTF-8: those that are not are refused by name
+        words = ("extract-regions", valid, "-o", valid / "out" / "r.h5", *REGIONS, *ONE_THREAD, "--quiet")
+        # HDF5 stores names as UTF-8; other names are rejected
         yield Case("names", f"{name}, for regions", words, (0, 1, 3), lines=(1, 2))
-        listed = os.fsencode(sound / os.fsdecode(raw))
+        listed = os.fsencode(valid / os.fsdecode(raw))
         yield Case(
-            "names", f"{name}, on a list", ("caption", "-", "-0", *model), (0,), stdin=listed + b"\0", also=(sound,)
+            "names", f"{name}, on a list", ("caption", "-", "-0", *model), (0,), stdin=listed + b"\0", also=(valid,)
         )
-    yield from _links(made, shelf, trap, good)
-    yield from _lists(made, shelf, good)
+    yield from _links(made, folders, trap, good)
+    yield from _lists(made, folders, good)
 
 
-def _links(made: Material, shelf: Shelf, trap: Trap, good: bytes) -> Iterator[Case]:
-    model = ("--model", made.gen, *QUICK)
+def _links(made: Material, folders: CaseFolders, trap: Trap, good: bytes) -> Iterator[Case]:
+    model = ("--model", made.gen, *ONE_THREAD)
 
-    def beside(link: str, target: str | Path | None, *, name: str, codes: tuple[int, ...] = (3,)) -> Iterator[Case]:
+    def cases_with(link: str, target: str | Path | None, *, name: str, codes: tuple[int, ...] = (3,)) -> Iterator[Case]:
         for command in ("caption", "extract-regions"):
-            place = shelf.place()
+            place = folders.new()
             (place / "good.png").write_bytes(good)
             if target is not None:
                 (place / link).symlink_to(target)
@@ -74,21 +74,21 @@ def _links(made: Material, shelf: Shelf, trap: Trap, good: bytes) -> Iterator[Ca
                 (place / link).mkdir()
             words: tuple[object, ...] = (command, place, *model)
             if command == "extract-regions":
-                words = (command, place, "-o", place / "out" / "r.h5", *REGIONS, *QUICK, "--quiet")
+                words = (command, place, "-o", place / "out" / "r.h5", *REGIONS, *ONE_THREAD, "--quiet")
             yield Case("names", f"{name}, in a folder", words, codes, quick=link == "pipe.png")
 
-    yield from beside("loop", ".", name="a folder that leads to itself", codes=(0,))
-    yield from beside("up", "../..", name="a folder that leads up", codes=(0,))
-    yield from beside("self.png", "self.png", name="a link to itself")
-    yield from beside("gone.png", "nothing.png", name="a link to nothing")
-    yield from beside("zero.png", "/dev/zero", name="a link to endless zeros")
-    yield from beside("null.png", "/dev/null", name="a link to nothing at all")
-    yield from beside("random.png", "/dev/urandom", name="a link to endless noise")
-    yield from beside("pipe.png", None, name="a pipe")
-    yield from beside("socket.png", None, name="a socket")
-    yield from beside("folder.png", None, name="a folder called as a photograph", codes=(0,))
-    yield from beside("trap.png", trap.pipe, name="a link to a pipe outside")
-    deep = shelf.place()
+    yield from cases_with("loop", ".", name="a folder that links to itself", codes=(0,))
+    yield from cases_with("up", "../..", name="a link to the folder above", codes=(0,))
+    yield from cases_with("self.png", "self.png", name="a link to itself")
+    yield from cases_with("gone.png", "nothing.png", name="a broken link")
+    yield from cases_with("zero.png", "/dev/zero", name="a link to endless zeros")
+    yield from cases_with("null.png", "/dev/null", name="a link to /dev/null")
+    yield from cases_with("random.png", "/dev/urandom", name="a link to endless noise")
+    yield from cases_with("pipe.png", None, name="a pipe")
+    yield from cases_with("socket.png", None, name="a socket")
+    yield from cases_with("folder.png", None, name="a folder named like an image", codes=(0,))
+    yield from cases_with("trap.png", trap.pipe, name="a link to a pipe outside")
+    deep = folders.new()
     inner = deep
     for _ in range(60):
         inner = inner / ("d" * 60)
@@ -96,35 +96,35 @@ def _links(made: Material, shelf: Shelf, trap: Trap, good: bytes) -> Iterator[Ca
             inner.mkdir()
         except OSError:
             break
-    yield Case("names", "folders too deep to name", ("caption", deep, *model), (1,))
-    empty = shelf.place()
+    yield Case("names", "a path longer than the limit", ("caption", deep, *model), (1,))
+    empty = folders.new()
     yield Case("names", "an empty folder", ("caption", empty, *model), (1,))
     yield Case("names", "an empty folder, for regions", ("extract-regions", empty, "-o", empty / "r.h5"), (1,))
     yield Case("names", "an output that is a folder", ("caption", made.photos, *model, "-o", empty), (2,))
-    file = shelf.file("file", b"x")
+    file = folders.file("file", b"x")
     for name, out in {"a file's inside": file / "r.h5", "too long": empty / ("o" * 300)}.items():
-        words = ("extract-regions", made.photos, "-o", out, *REGIONS, *QUICK, "--quiet")
-        yield Case("names", f"an output that cannot be, {name}", words, (1, 2))
-        yield Case("names", f"captions that cannot be, {name}", ("caption", made.photos, *model, "-o", out), (1, 2))
+        words = ("extract-regions", made.photos, "-o", out, *REGIONS, *ONE_THREAD, "--quiet")
+        yield Case("names", f"an impossible output, {name}", words, (1, 2))
+        yield Case("names", f"impossible captions output, {name}", ("caption", made.photos, *model, "-o", out), (1, 2))
 
 
-def _lists(made: Material, shelf: Shelf, good: bytes) -> Iterator[Case]:
-    model = ("--model", made.gen, *QUICK)
+def _lists(made: Material, folders: CaseFolders, good: bytes) -> Iterator[Case]:
+    model = ("--model", made.gen, *ONE_THREAD)
     for name, listed in {
         "a name too long": b"n" * 5000 + b".png",
         "a path too long": b"/".join([b"n" * 200] * 40) + b".png",
         "a NUL on a list by lines": b"a\0b.png",
-        "half a letter": b"\xed\xa0\x80.png",
+        "a lone surrogate": b"\xed\xa0\x80.png",
         "a device": b"/dev/zero",
         "a terminal": b"/dev/tty",
         "a folder": os.fsencode(made.folder / "gen"),
-        "no file": b"/nothing/at/all.png",
+        "a missing file": b"/nothing/at/all.png",
         "endless folders": b"./" * 1500 + b"a.png",
     }.items():
         yield Case("names", f"{name}, on a list", ("caption", "-", *model), (1,), stdin=listed + b"\n")
     many = b"".join(b"/nothing/%d.png\n" % number for number in range(300))
-    yield Case("names", "300 absent names on a list", ("caption", "-", *model), (1,), lines=(300, 300), stdin=many)
+    yield Case("names", "300 missing files on a list", ("caption", "-", *model), (1,), lines=(300, 300), stdin=many)
     yield Case("names", "an empty list", ("caption", "-", *model), (0,), stdin=b"\n\n\n")
-    place = shelf.place()
+    place = folders.new()
     shutil.copy(made.photos / "000.png", place / "-.png")
     yield Case("names", "a dash after --", ("caption", *model, "--", "-.png"), (0,), cwd=place)

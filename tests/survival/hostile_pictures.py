@@ -1,4 +1,4 @@
-"""Hostile and odd pictures. The merely odd must be captioned; what is broken is named, and costs only itself."""
+"""Hostile and unusual images. Unusual ones must be captioned; a broken one is reported, and affects only itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.survival.cases import QUICK, Case, Shelf
+from tests.survival.cases import ONE_THREAD, Case, CaseFolders
 from tests.survival.material import REGIONS, Material
 
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "PPM": ".ppm"}
 EITHER = (0, 1)
 BOMB = 12_200
-"""A side whose square is just allowed."""
+"""Side in pixels of the largest square image that is read."""
 
 PNGS = {
     "RGBA": (6, 8, 4),
@@ -28,11 +28,11 @@ PNGS = {
     "palette": (3, 1, 1),
     "grey, alpha": (4, 8, 2),
 }
-"""Kinds of PNG: its number, bits and channels."""
+"""Kinds of PNG: colour type, bit depth and number of channels."""
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """Noise over a gradient, so that no byte of a file is idle."""
+    """An image of noise, so that every byte of its file matters."""
     rng = np.random.default_rng(3)
     noise = rng.integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
     return Image.fromarray(noise).convert(mode)
@@ -45,7 +45,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def png(width: int, height: int, kind: int, depth: int, channels: int, rows: int | None = None) -> bytes:
-    """A PNG of nothing but zeros, packed to a thousandth; `rows` fewer than it promises, if given."""
+    """A PNG of zeros, compressed to a thousandth, with `rows` rows instead of `height`, if given."""
     packer = zlib.compressobj(9)
     row = bytes(1 + (width * depth * channels + 7) // 8)
     data = b"".join(packer.compress(row) for _ in range(height if rows is None else rows)) + packer.flush()
@@ -58,46 +58,45 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def cases(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """Every picture, each given to `vsa caption` or `vsa extract-regions`."""
-    yield from _broken(made, shelf)
-    yield from _odd(made, shelf)
-    yield from _lies(made, shelf)
-    if shelf.largest:
-        yield from _bombs(made, shelf)
+def cases(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """All images, each given to `vsa caption` or `vsa extract-regions`."""
+    yield from _broken(made, folders)
+    yield from _unusual(made, folders)
+    yield from _false_sizes(made, folders)
+    if folders.largest:
+        yield from _bombs(made, folders)
 
 
 def _caption(made: Material, name: str, path: Path, codes: tuple[int, ...], quick: bool = False) -> Case:
-    return Case("pictures", name, ("caption", path, "--model", made.gen, *QUICK), codes, quick=quick)
+    return Case("pictures", name, ("caption", path, "--model", made.gen, *ONE_THREAD), codes, quick=quick)
 
 
 def _extract(made: Material, name: str, path: Path, codes: tuple[int, ...]) -> Case:
-    words = ("extract-regions", path.parent, "-o", path.parent / "out" / "r.h5", *REGIONS[4:], *QUICK, "--quiet")
-    # a folder of one picture that fails: its own line, and that none is left
+    words = ("extract-regions", path.parent, "-o", path.parent / "out" / "r.h5", *REGIONS[4:], *ONE_THREAD, "--quiet")
+    # a folder of one failing image: a line for the image, and one that no image is left
     return Case("pictures", name, words, codes, lines=(1, 2))
 
 
-def _broken(made: Material, shelf: Shelf) -> Iterator[Case]:
+def _broken(made: Material, folders: CaseFolders) -> Iterator[Case]:
     rng = random.Random(5)
     for kind, suffix in FORMATS.items():
         whole = saved(picture(), kind)
         for share in (0.02, 0.3, 0.6, 0.9, 0.99):
             cut = whole[: max(1, int(len(whole) * share))]
-            # a few rows of a plain bitmap may be padding; what is cut off is never imagined
-            path = shelf.file(f"cut{suffix}", cut)
+            path = folders.file(f"cut{suffix}", cut)
             yield _caption(made, f"{kind} cut at {share:.0%}", path, (1,), quick=share == 0.6)
         for number in range(8):
             data = bytearray(whole)
             for _ in range(1 + number * 3):
                 data[rng.randrange(len(data))] = rng.randrange(256)
-            path = shelf.file(f"damaged{suffix}", bytes(data))
+            path = folders.file(f"damaged{suffix}", bytes(data))
             make = _extract if number % 4 == 3 else _caption
             yield make(made, f"{kind} with {1 + number * 3} bytes changed", path, EITHER)
-        head = shelf.file(f"head{suffix}", whole[:16] + bytes(64))
-        yield _caption(made, f"{kind} of a head and zeros", head, (1,))
-        other = shelf.file(f"other{'.png' if suffix != '.png' else '.jpg'}", whole)
-        yield _caption(made, f"{kind} under another's suffix", other, (0,), quick=kind == "GIF")
-        one = shelf.file(f"one{suffix}", saved(picture(size=(1, 1)), kind))
+        head = folders.file(f"head{suffix}", whole[:16] + bytes(64))
+        yield _caption(made, f"{kind} of a header and zeros", head, (1,))
+        other = folders.file(f"other{'.png' if suffix != '.png' else '.jpg'}", whole)
+        yield _caption(made, f"{kind} with the suffix of another format", other, (0,), quick=kind == "GIF")
+        one = folders.file(f"one{suffix}", saved(picture(size=(1, 1)), kind))
         yield _caption(made, f"{kind} of one pixel", one, (0,), quick=kind == "JPEG")
     for name, content in {
         "nothing": b"",
@@ -112,14 +111,14 @@ def _broken(made: Material, shelf: Shelf) -> Iterator[Case]:
         "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
         "Photoshop": b"8BPS\0\1" + bytes(200),
     }.items():
-        yield _caption(made, f"{name} called .jpg", shelf.file("x.jpg", content), (1,), quick=name == "PostScript")
-        yield _extract(made, f"{name} called .png", shelf.file("x.png", content), (1,))
+        yield _caption(made, f"{name} called .jpg", folders.file("x.jpg", content), (1,), quick=name == "PostScript")
+        yield _extract(made, f"{name} called .png", folders.file("x.png", content), (1,))
 
 
-def _odd(made: Material, shelf: Shelf) -> Iterator[Case]:
+def _unusual(made: Material, folders: CaseFolders) -> Iterator[Case]:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     deep = np.linspace(0, 65535, 96 * 64).astype(np.uint16).reshape(64, 96)
-    odd: dict[str, tuple[str, bytes]] = {
+    unusual: dict[str, tuple[str, bytes]] = {
         "1x20000": (".png", saved(picture(size=(1, 20_000)), "PNG")),
         "20000x1": (".jpg", saved(picture(size=(20_000, 1)), "JPEG")),
         "3x20000": (".webp", saved(picture(size=(3, 16_000)), "WEBP")),
@@ -150,60 +149,62 @@ def _odd(made: Material, shelf: Shelf) -> Iterator[Case]:
         "an animated WebP": (".webp", saved(picture(), "WEBP", save_all=True, append_images=[picture()] * 3)),
         "an animated PNG": (".png", saved(picture(), "PNG", save_all=True, append_images=[picture()] * 3)),
         "a TIFF of pages": (".tif", saved(picture(), "TIFF", save_all=True, append_images=[picture("L")] * 3)),
-        "a packed TIFF": (".tif", saved(picture(), "TIFF", compression="tiff_lzw")),
+        "a compressed TIFF": (".tif", saved(picture(), "TIFF", compression="tiff_lzw")),
         "bytes after the end": (".jpg", saved(picture(), "JPEG") + bytes(10_000)),
     }
     for orientation in range(10):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        odd[f"EXIF orientation {orientation}"] = (".jpg", saved(picture(), "JPEG", exif=exif.tobytes()))
+        unusual[f"EXIF orientation {orientation}"] = (".jpg", saved(picture(), "JPEG", exif=exif.tobytes()))
     exif = Image.Exif()
     exif[0x0112] = 6
-    odd["a TIFF on its side"] = (".tif", saved(picture(), "TIFF", exif=exif.tobytes()))
-    for name, (suffix, content) in odd.items():
+    unusual["a TIFF on its side"] = (".tif", saved(picture(), "TIFF", exif=exif.tobytes()))
+    for name, (suffix, content) in unusual.items():
         quick = name in ("CMYK", "1x20000", "float TIFF of NaN", "junk EXIF")
-        yield _caption(made, name, shelf.file(f"odd{suffix}", content), (0,), quick=quick)
+        yield _caption(made, name, folders.file(f"unusual{suffix}", content), (0,), quick=quick)
         if name in ("1x20000", "20000x1", "CMYK", "16-bit grey", "alpha", "a TIFF on its side"):
-            yield _extract(made, name, shelf.file(f"odd{suffix}", content), (0,))
+            yield _extract(made, name, folders.file(f"unusual{suffix}", content), (0,))
 
 
-def _lies(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """Little that claims to be much."""
+def _false_sizes(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """Small files that claim to be large images."""
     for name, (kind, depth, channels) in PNGS.items():
         data = png(60_000, 60_000, kind, depth, channels, rows=100)
-        yield _caption(made, f"3600 million pixels, {name}", shelf.file("b.png", data), (1,), quick=name == "grey")
-    lying = bytearray(saved(picture(), "JPEG"))
-    place = lying.index(b"\xff\xc0")
-    lying[place + 5 : place + 9] = b"\xff\xff\xff\xff"
-    yield _caption(made, "a JPEG that claims 65535x65535", shelf.file("l.jpg", bytes(lying)), (1,))
+        yield _caption(made, f"3600 million pixels, {name}", folders.file("b.png", data), (1,), quick=name == "grey")
+    false_jpeg = bytearray(saved(picture(), "JPEG"))
+    place = false_jpeg.index(b"\xff\xc0")
+    false_jpeg[place + 5 : place + 9] = b"\xff\xff\xff\xff"
+    yield _caption(made, "a JPEG that claims 65535x65535", folders.file("l.jpg", bytes(false_jpeg)), (1,))
     tall = bytearray(saved(picture(), "GIF"))
     tall[6:10] = b"\xff\xff\xff\xff"
-    yield _caption(made, "a GIF that claims 65535x65535", shelf.file("l.gif", bytes(tall)), (1,))
+    yield _caption(made, "a GIF that claims 65535x65535", folders.file("l.gif", bytes(tall)), (1,))
     text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(200_000_000)))
     whole = saved(picture(), "PNG")
     bloated = whole[:33] + text + whole[33:]
-    yield _caption(made, "a PNG whose text unpacks to 200 MB", shelf.file("t.png", bloated), EITHER)
+    yield _caption(made, "a PNG whose text decompresses to 200 MB", folders.file("t.png", bloated), EITHER)
     loop = bytearray(saved(picture(), "TIFF"))
     start = struct.unpack("<I", loop[4:8])[0]
     entries = struct.unpack("<H", loop[start : start + 2])[0]
     loop[start + 2 + 12 * entries : start + 6 + 12 * entries] = struct.pack("<I", start)
-    yield _caption(made, "a TIFF whose directory leads to itself", shelf.file("l.tif", bytes(loop)), (0,))
+    yield _caption(made, "a TIFF whose directory links to itself", folders.file("l.tif", bytes(loop)), (0,))
 
 
-def _bombs(made: Material, shelf: Shelf) -> Iterator[Case]:
-    """The largest that is read, packed as small as may be."""
+def _bombs(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """The largest images that are read, compressed as much as possible."""
     for name, (kind, depth, channels) in PNGS.items():
         data = png(BOMB, BOMB, kind, depth, channels)
-        yield _caption(made, f"the largest that is read, {name}, of {len(data)} bytes", shelf.file("b.png", data), (0,))
-    several = shelf.place()
+        yield _caption(
+            made, f"the largest image that is read, {name}, of {len(data)} bytes", folders.file("b.png", data), (0,)
+        )
+    several = folders.new()
     for number in range(4):
         (several / f"{number}.png").write_bytes(png(BOMB, BOMB, 6, 8, 4))
     words = ("caption", several, "--model", made.gen, "--threads", 4)
-    yield Case("pictures", "four of the largest at once", words, (0,))
+    yield Case("pictures", "four of the largest images together", words, (0,))
     for kind, suffix in (("JPEG", ".jpg"), ("WEBP", ".webp"), ("GIF", ".gif"), ("TIFF", ".tif"), ("BMP", ".bmp")):
         size = (BOMB, BOMB) if kind not in ("WEBP", "BMP") else (8000, 8000)
         options: dict[str, Any] = {"TIFF": {"compression": "tiff_adobe_deflate"}, "JPEG": {"progressive": True}}.get(
             kind, {}
         )
         data = saved(Image.new("RGB" if kind != "GIF" else "P", size), kind, **options)
-        yield _caption(made, f"{size[0]}x{size[1]} {kind} of {len(data)} bytes", shelf.file(f"b{suffix}", data), (0,))
+        yield _caption(made, f"{size[0]}x{size[1]} {kind} of {len(data)} bytes", folders.file(f"b{suffix}", data), (0,))

@@ -1,7 +1,6 @@
-"""The commands that take long, as harnesses run them: how each is started and continued, and what it must leave.
+"""The long-running commands: how each is started and resumed, and the checks of its output.
 
-`wholeness` is asked of what a killed run has left, `comparison` of what a continued one has made; both answer in lines,
-none where all is well.
+`check_killed` checks the files that a killed run has left, `check_finished` those of a finished run; both yield faults.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.errors import VsaError
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.learning.checkpoint import read_model
+from vsa_cli.core.learning.model_dir import read_model
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
 
@@ -28,99 +27,99 @@ class Job:
     """A command.
 
     Attributes:
-        name: of the command.
-        output: the name of what it makes.
-        arguments: all but the output and what continues a run.
-        resumes: whether it takes --resume; else it is run again.
-        wholeness: of an output that a killed run left, beside a reference.
-        comparison: of an output that is done, with the reference.
+        name: name of the command.
+        output: file name of the output.
+        arguments: arguments without `-o` and `--resume`.
+        resumes: whether the command has `--resume`; if not, it is run again.
+        check_killed: faults in the output that a killed run has left, given a reference output.
+        check_finished: faults in the output of a finished run, given a reference output.
     """
 
     name: str
     output: str
     arguments: tuple[object, ...]
     resumes: bool
-    wholeness: Callable[[Path, Path], Iterator[str]]
-    comparison: Callable[[Path, Path], Iterator[str]]
+    check_killed: Callable[[Path, Path], Iterator[str]]
+    check_finished: Callable[[Path, Path], Iterator[str]]
 
     def command(self, folder: Path, *, resume: bool = False) -> tuple[object, ...]:
-        """The command line that makes `folder / output`."""
+        """The command line that writes `folder / output`."""
         head = (self.name, *self.arguments, "-o", folder / self.output)
         return (*head, "--resume") if resume and self.resumes else head
 
 
 def jobs(made: Material, *, epochs: int = 10, batch: int = 4) -> list[Job]:
-    """Every job, over the material; captions are worded in batches of `batch`."""
+    """All jobs; captions are generated in batches of `batch`."""
     training = (*KEPT, "--epochs", epochs)
-    said = ("--model", made.gen, "--format", "jsonl", "--beam", 3, "--threads", 1, "--batch-size", batch)
+    captioning = ("--model", made.gen, "--format", "jsonl", "--beam", 3, "--threads", 1, "--batch-size", batch)
     return [
         Job(
             "prep",
             "corpus.json",
             (made.captions, "--images", made.photos, "--min-count", 1, "--threads", 1),
             resumes=False,
-            wholeness=_file_absent_or_equal,
-            comparison=_same_bytes,
+            check_killed=_check_absent_or_equal,
+            check_finished=_compare_bytes,
         ),
         Job(
             "extract-regions",
             "regions.h5",
             (made.corpus, *REGIONS, "--threads", 2),
             resumes=True,
-            wholeness=_shards_whole,
-            comparison=_same_regions,
+            check_killed=_check_shards,
+            check_finished=_compare_regions,
         ),
         Job(
             "train-embed",
             "embed",
             (made.corpus, made.regions, *EMBED, *training),
             resumes=True,
-            wholeness=_model_whole,
-            comparison=_same_model,
+            check_killed=_check_model,
+            check_finished=_compare_models,
         ),
         Job(
             "train-gen",
             "gen",
             (made.corpus, made.regions, *GEN, *training),
             resumes=True,
-            wholeness=_model_whole,
-            comparison=_same_model,
+            check_killed=_check_model,
+            check_finished=_compare_models,
         ),
         Job(
             "caption",
             "captions.jsonl",
-            (made.photos, *said),
+            (made.photos, *captioning),
             resumes=True,
-            wholeness=_lines_whole,
-            comparison=_same_bytes,
+            check_killed=_check_lines,
+            check_finished=_compare_bytes,
         ),
     ]
 
 
-def _file_absent_or_equal(out: Path, reference: Path) -> Iterator[str]:
+def _check_absent_or_equal(out: Path, reference: Path) -> Iterator[str]:
     if out.exists() and out.read_bytes() != reference.read_bytes():
-        yield f"{out.name} is there, and not as an uninterrupted run writes it"
+        yield f"{out.name} exists, and differs from that of an uninterrupted run"
 
 
-def _same_bytes(out: Path, reference: Path) -> Iterator[str]:
+def _compare_bytes(out: Path, reference: Path) -> Iterator[str]:
     if out.read_bytes() == reference.read_bytes():
         return
-    mine, theirs = out.read_bytes().splitlines(), reference.read_bytes().splitlines()
-    differing = [i for i, (a, b) in enumerate(zip(mine, theirs, strict=False), 1) if a != b]
-    yield f"{out.name}: {len(mine)} lines, not {len(theirs)}; {len(differing)} differ, from line {differing[:1]}"
+    lines, expected = out.read_bytes().splitlines(), reference.read_bytes().splitlines()
+    differing = [i for i, (a, b) in enumerate(zip(lines, expected, strict=False), 1) if a != b]
+    yield f"{out.name}: {len(lines)} lines, not {len(expected)}; {len(differing)} differ, from line {differing[:1]}"
 
 
-def _shards_whole(out: Path, reference: Path) -> Iterator[str]:
+def _check_shards(out: Path, reference: Path) -> Iterator[str]:
     if out.exists():
-        yield from _same_regions(out, reference)
-    for path in sorted(part_folder(out).glob("*.npz")):
+        yield from _compare_regions(out, reference)
+    for path in sorted(part_folder(out).glob("*.shard")):
         try:
             read_shard(path)
         except VsaError as error:
             yield str(error)
 
 
-def _same_regions(out: Path, reference: Path) -> Iterator[str]:
+def _compare_regions(out: Path, reference: Path) -> Iterator[str]:
     with h5py.File(out) as mine, h5py.File(reference) as theirs:
         if dict(mine.attrs) != dict(theirs.attrs):
             yield f"{out.name}: another envelope or hash"
@@ -129,8 +128,8 @@ def _same_regions(out: Path, reference: Path) -> Iterator[str]:
                 yield f"{out.name}: /{name} differs"
 
 
-def _lines_whole(out: Path, reference: Path) -> Iterator[str]:
-    yield from _file_absent_or_equal(out, reference)
+def _check_lines(out: Path, reference: Path) -> Iterator[str]:
+    yield from _check_absent_or_equal(out, reference)
     part = out.with_name(out.name + ".part")
     if not part.exists():
         return
@@ -144,14 +143,14 @@ def _lines_whole(out: Path, reference: Path) -> Iterator[str]:
             if expected[record["path"]] != record["caption"]:
                 yield f"{part.name}, line {number}: another caption"
         except (ValueError, KeyError, TypeError):
-            yield f"{part.name}, line {number}: {line[:60]!r} is no record"
+            yield f"{part.name}, line {number}: {line[:60]!r} is not a record"
     if len(set(paths)) < len(paths):
-        yield f"{part.name}: a record stands twice"
+        yield f"{part.name}: a record is duplicated"
     if last and not reference.read_bytes().count(last):
         yield f"{part.name}: ends in {last[:60]!r}"
 
 
-def _model_whole(out: Path, reference: Path) -> Iterator[str]:
+def _check_model(out: Path, reference: Path) -> Iterator[str]:
     for path in sorted(out.glob("*.safetensors")):
         try:
             _tensors(path)
@@ -165,12 +164,12 @@ def _model_whole(out: Path, reference: Path) -> Iterator[str]:
         if (out / "model.safetensors").exists():
             read_model(out, kind, 1)
     except VsaError as error:
-        # the one state in between that is let be: each file whole, the pair mended by --resume, and told apart by hash
+        # the only intermediate state that is allowed: each file is complete, and --resume completes the pair
         if "not written together" not in str(error):
             yield str(error)
 
 
-def _same_model(out: Path, reference: Path) -> Iterator[str]:
+def _compare_models(out: Path, reference: Path) -> Iterator[str]:
     for name in ("model.safetensors", "config.json"):
         if (out / name).read_bytes() != (reference / name).read_bytes():
             yield f"{out.name}/{name} differs"

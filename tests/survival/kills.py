@@ -1,17 +1,17 @@
-"""Kills long commands with SIGKILL at random moments, continues them, and compares with a run that nobody touched.
+"""Kills long-running commands with SIGKILL at random moments, resumes them, and compares with an uninterrupted run.
 
     python -m tests.survival.kills --times 30
     python -m tests.survival.kills --times 100 --interrupt
 
-Each command is killed so many times, at moments drawn evenly over its run: as a process group; in every third round by
-a signal to one worker thread alone (vsa's workers are threads, so this takes the process with it: there is nothing that
-could go on without its worker); in every tenth as a new interpreter rather than a fork of one that has loaded PyTorch.
-Half of the continued runs are killed again. After each kill, whatever stands under its final name must be whole; at the
-end, ids, captions, descriptors and weights must be those of the uninterrupted run, to the byte. Then come a full disk,
-a read-only one and an input that vanishes (`scarcity`). Ends in 1 where anything did not survive.
+Each command is killed `--times` times, at moments distributed uniformly over its run: as a process group; in every
+third round by a signal to one worker thread (which ends the process, since workers are threads); in every tenth round
+as a new interpreter instead of a fork of one that has loaded PyTorch. Half of the resumed runs are killed again. After
+each kill, every file under its final name must be complete; at the end, ids, captions, descriptors and weights must
+equal those of the uninterrupted run byte for byte. Then follow a full disk, a read-only disk and vanishing input
+(`scarcity`). Exits with code 1 if there is a fault.
 
-With --interrupt it is Ctrl-C that comes, never to one thread alone, and never to a new interpreter, whose first moments
-are Python's own: within a minute the command must have ended with 130 and no traceback.
+With --interrupt, SIGINT (Ctrl-C) is sent instead, always to the whole process, and never to a new interpreter, whose
+start is not under vsa's control: the command must end within a minute with exit code 130 and without a traceback.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.survival.fork_server import Finished, ForkServer
 from tests.survival.jobs import Job, jobs
 from tests.survival.material import make
-from tests.survival.nursery import Finished, Nursery
 
 
 @dataclass
 class Tally:
-    """What became of a command's rounds."""
+    """Counts of the rounds of a command, and the faults found."""
 
     kills: int = 0
     by_worker: int = 0
@@ -44,26 +44,28 @@ class Tally:
 
 
 class Rounds:
-    """Kills one command again and again.
+    """Kills one command repeatedly.
 
     Args:
+        server: starts the command.
         job: the command.
-        reference: the folder with what an uninterrupted run made.
-        seconds: that it took.
-        cold: that it took as a new interpreter.
-        interrupt: by Ctrl-C.
+        reference: folder with the output of an uninterrupted run.
+        seconds: duration of an uninterrupted run.
+        cold: duration of an uninterrupted run as a new interpreter.
+        seed: random seed of the moments.
+        interrupt: whether to send SIGINT instead of SIGKILL.
     """
 
     def __init__(
-        self, nursery: Nursery, job: Job, reference: Path, seconds: float, cold: float, seed: int, *, interrupt: bool
+        self, server: ForkServer, job: Job, reference: Path, seconds: float, cold: float, seed: int, *, interrupt: bool
     ) -> None:
-        self._nursery, self._job, self._reference = nursery, job, reference / job.output
+        self._server, self._job, self._reference = server, job, reference / job.output
         self._seconds, self._cold, self._interrupt = seconds, cold, interrupt
         self._random = random.Random(f"{seed} {job.name}")
         self.tally = Tally()
 
     def run(self, folder: Path, *, cold: bool, by_worker: bool) -> None:
-        """One round: kill, continue, maybe kill again, and compare."""
+        """One round: kill, resume, possibly kill again, and compare."""
         tally, job, out = self.tally, self._job, folder / self._job.output
         folder.mkdir()
         tally.rounds += 1
@@ -73,23 +75,23 @@ class Rounds:
             finished = self._once(folder, resume=resume, cold=cold and not resume, by_worker=by_worker, last=last)
             if finished is not None:
                 break
-            self._require(f"round {tally.rounds}", [*job.wholeness(out, self._reference)])
+            self.add_faults(f"round {tally.rounds}", [*job.check_killed(out, self._reference)])
             resume = True
             if not job.resumes and out.exists():
-                break  # it was done before it died
+                break  # it had finished before it was killed
         if finished is not None and finished.code:
-            self._require(f"round {tally.rounds}", [f"exit code {finished.code}: {finished.stderr.decode()[-300:]}"])
+            self.add_faults(f"round {tally.rounds}", [f"exit code {finished.code}: {finished.stderr.decode()[-300:]}"])
             return
-        self._require(f"round {tally.rounds}", [*job.comparison(out, self._reference)])
-        strays = sorted(path.name for path in folder.rglob("*") if path.name.endswith(".part"))
-        if finished is not None:  # prep, done before it died, had no chance to tidy up
-            self._require(f"round {tally.rounds}", [f"leaves {name}" for name in strays])
+        self.add_faults(f"round {tally.rounds}", [*job.check_finished(out, self._reference)])
+        leftovers = sorted(path.name for path in folder.rglob("*") if path.name.endswith(".part"))
+        if finished is not None:  # if prep had finished before it was killed, it could not clean up
+            self.add_faults(f"round {tally.rounds}", [f"leaves {name}" for name in leftovers])
         shutil.rmtree(folder)
 
     def _once(self, folder: Path, *, resume: bool, cold: bool, by_worker: bool, last: bool) -> Finished | None:
-        """Run once; None where it was killed before its end."""
+        """Run the command once; None if it was killed before it ended."""
         tally = self.tally
-        running = self._nursery.start(*self._job.command(folder, resume=resume), cold=cold)
+        running = self._server.start(*self._job.command(folder, resume=resume), cold=cold)
         if last:
             return running.wait()
         time.sleep(self._random.uniform(0, self._cold if cold else self._seconds))
@@ -106,20 +108,20 @@ class Rounds:
         if ended.code == 0:
             tally.missed += 1
             return ended
-        said = ended.stderr.decode("utf-8", "replace")
-        if ended.code != (130 if self._interrupt else -9) or "Traceback" in said:
-            self._require(f"round {tally.rounds}", [f"ended with {ended.code}: {said[-600:]}"])
+        errors = ended.stderr.decode("utf-8", "replace")
+        if ended.code != (130 if self._interrupt else -9) or "Traceback" in errors:
+            self.add_faults(f"round {tally.rounds}", [f"ended with {ended.code}: {errors[-600:]}"])
         tally.kills += 1
         tally.cold += cold
         tally.left_nothing += not any(folder.iterdir())
         return None
 
-    def _require(self, where: str, faults: list[str]) -> None:
+    def add_faults(self, where: str, faults: list[str]) -> None:
         self.tally.faults += [f"{self._job.name}, {where}: {fault}" for fault in faults]
 
 
 def kill_often(
-    nursery: Nursery,
+    server: ForkServer,
     job: Job,
     scratch: Path,
     times: int,
@@ -128,28 +130,28 @@ def kill_often(
     cold: bool = True,
     interrupt: bool = False,
 ) -> Tally:
-    """Kill a command `times` times; what happened.
+    """Kill a command `times` times, and return what happened.
 
     Args:
-        nursery: starts it.
+        server: starts the command.
         job: the command.
         scratch: an empty folder.
-        times: kills.
-        seed: of the moments.
+        times: number of kills.
+        seed: random seed of the moments.
         cold: whether some rounds start a new interpreter.
-        interrupt: by Ctrl-C.
+        interrupt: whether to send SIGINT instead of SIGKILL.
     """
     started = time.monotonic()
     reference = scratch / "reference"
     reference.mkdir(parents=True)
-    done = nursery.run(*job.command(reference))
+    done = server.run(*job.command(reference))
     if done.code:
         raise RuntimeError(f"{job.name}: {done.stderr.decode()}")
     warm = scratch / "again"
     warm.mkdir()
-    again = nursery.run(*job.command(warm), cold=cold)
-    rounds = Rounds(nursery, job, reference, done.seconds, again.seconds, seed, interrupt=interrupt)
-    rounds._require("a second uninterrupted run", [*job.comparison(warm / job.output, reference / job.output)])
+    again = server.run(*job.command(warm), cold=cold)
+    rounds = Rounds(server, job, reference, done.seconds, again.seconds, seed, interrupt=interrupt)
+    rounds.add_faults("a second uninterrupted run", [*job.check_finished(warm / job.output, reference / job.output)])
     while rounds.tally.kills < times and rounds.tally.rounds < 10 * times:
         number = rounds.tally.rounds
         fresh = cold and number % 10 == 9 and not interrupt
@@ -162,25 +164,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--copies", type=int, default=6, help="of the 24 drawn pictures")
-    parser.add_argument("--only", help="one command")
-    parser.add_argument("--interrupt", action="store_true", help="by Ctrl-C instead")
+    parser.add_argument("--copies", type=int, default=6, help="copies of the 24 generated images")
+    parser.add_argument("--only", help="only this command")
+    parser.add_argument("--interrupt", action="store_true", help="send SIGINT (Ctrl-C) instead of SIGKILL")
     arguments = parser.parse_args()
     from tests.survival.scarcity import check_all
 
     faults: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch, Nursery() as nursery:
-        made = make(Path(scratch) / "made", nursery, copies=arguments.copies)
-        wanted = [job for job in jobs(made) if arguments.only in (None, job.name)]
-        print(f"{'command':16} kills worker cold rounds too late faults      s")
-        for job in wanted:
-            place = Path(scratch) / job.name
-            tally = kill_often(nursery, job, place, arguments.times, arguments.seed, interrupt=arguments.interrupt)
+    with tempfile.TemporaryDirectory() as scratch, ForkServer() as server:
+        made = make(Path(scratch) / "made", server, copies=arguments.copies)
+        selected = [job for job in jobs(made) if arguments.only in (None, job.name)]
+        print(f"{'command':16} kills worker new rounds too late faults      s")
+        for job in selected:
+            folder = Path(scratch) / job.name
+            tally = kill_often(server, job, folder, arguments.times, arguments.seed, interrupt=arguments.interrupt)
             faults += tally.faults
-            numbers = f"{tally.kills:5} {tally.by_worker:6} {tally.cold:4} {tally.rounds:6} {tally.missed:8}"
+            numbers = f"{tally.kills:5} {tally.by_worker:6} {tally.cold:3} {tally.rounds:6} {tally.missed:8}"
             print(f"{job.name:16} {numbers} {len(tally.faults):6} {tally.seconds:6.0f}", flush=True)
         if arguments.only is None and not arguments.interrupt:
-            faults += check_all(nursery, made, Path(scratch) / "scarcity")
+            faults += check_all(server, made, Path(scratch) / "scarcity")
     for fault in faults:
         print(fault)
     raise SystemExit(bool(faults))

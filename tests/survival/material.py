@@ -1,4 +1,4 @@
-"""The drawn corpus and all that is made of it, as small as lets everything run: what harnesses then maltreat."""
+"""The generated corpus and everything made from it, as small as possible: the input of these programs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.drawn import write_corpus
-from tests.survival.nursery import Nursery
+from tests.survival.fork_server import ForkServer
 
 REGIONS = ("--detector", "grid", "--top", 3, "--side", 64, "--cnn", "efficientnet_lite0")
-"""Options of an extraction that takes a hundredth of a second a photograph."""
+"""Options for an extraction that takes a hundredth of a second per image."""
 
 GEN = ("--preset", "paper", "--hidden-size", 48, "--word-size", 24, "--batch-size", 16, "--learning-rate", 3e-3)
 EMBED = ("--size", 32, "--hidden-size", 24, "--batch-size", 24, "--learning-rate", 3e-3)
-"""Options of models that learn the drawn corpus in a second or two."""
+"""Options for models that learn the generated corpus in a second or two."""
 
 KEPT = ("--patience", 99, "--threads", 1)
 
 
 @dataclass(frozen=True)
 class Material:
-    """Where everything lies. Read, never written."""
+    """The paths of all files. They are only read."""
 
     folder: Path
 
@@ -61,12 +61,12 @@ class Material:
         return self.folder / "scores.jsonl"
 
     @property
-    def said(self) -> Path:
+    def generated(self) -> Path:
         return self.folder / "captions.jsonl"
 
 
-def make(folder: Path, nursery: Nursery, *, copies: int = 2, epochs: int = 4) -> Material:
-    """Draw `copies` of 24 pictures, and run every command that makes something of them."""
+def make(folder: Path, server: ForkServer, *, copies: int = 2, epochs: int = 4) -> Material:
+    """Generate `copies` of 24 images, and run every command that makes something from them."""
     folder.mkdir(parents=True, exist_ok=True)
     write_corpus(folder, copies)
     made = Material(folder)
@@ -78,10 +78,10 @@ def make(folder: Path, nursery: Nursery, *, copies: int = 2, epochs: int = 4) ->
         ("train-embed", made.corpus, made.regions, "-o", made.embed, *EMBED, *KEPT, "--epochs", epochs),
         ("align", *both, "--model", made.embed, "-o", made.snippets, "--scores", made.scores),
         ("retrieve", *both, "--model", made.embed, "-o", made.rankings),
-        ("caption", *both, "--model", made.gen, "--format", "jsonl", "-o", made.said),
+        ("caption", *both, "--model", made.gen, "--format", "jsonl", "-o", made.generated),
     )
     for step in steps:
-        finished = nursery.run(*step)
+        finished = server.run(*step)
         if finished.code:
             raise RuntimeError(f"{step[0]}: {finished.code}: {finished.stderr.decode('utf-8', 'replace')}")
     return made

@@ -1,4 +1,4 @@
-"""A case under strace, which sees every file that a process opens, C libraries' too, programs and connections."""
+"""A case under strace, which shows the files that a process opens (also from C), its programs and connections."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.survival.cases import Case, Trap, judge
+from tests.survival.cases import Case, Trap, check
+from tests.survival.fork_server import ROOT, Finished, ForkServer
 from tests.survival.material import Material
-from tests.survival.nursery import ROOT, Finished, Nursery
 
 _CALL = re.compile(r"^\d+ +(?P<call>\w+)\((?P<what>.*)\) += (?P<result>-?\d+)")
 _OPEN = re.compile(r'"(?P<path>(?:[^"\\]|\\.)*)", (?P<flags>O_\w+(?:\|O_\w+)*)')
 _HARMLESS = ('["/sbin/ldconfig", "-p"]', '["uname", "-p"]')
-"""What PyTorch starts as it is loaded."""
+"""Programs that PyTorch starts when it is imported."""
 
 _SYSTEM = ("/usr/", "/lib", "/etc/", "/proc/", "/sys/", "/dev/", "/bin", "/run/", "/var/lib", "/opt/")
 
 
 def has_strace() -> bool:
-    """Whether it is here."""
+    """Whether strace is installed."""
     return shutil.which("strace") is not None
 
 
-def trace(nursery: Nursery, case: Case, trap: Trap, made: Material) -> tuple[Finished, list[str]]:
-    """Run a case as a new interpreter, under strace where it is here; how it ended, and what is wrong with that."""
+def trace(server: ForkServer, case: Case, trap: Trap, made: Material) -> tuple[Finished, list[str]]:
+    """Run a case as a new interpreter, under strace if installed; return how it ended, and the faults."""
     with tempfile.TemporaryDirectory(prefix="vsa-trace-") as scratch:
         log = Path(scratch) / "log"
         under: tuple[str, ...] = ()
         if has_strace():
             calls = "trace=openat,open,execve,connect,creat"
             under = ("strace", "-f", "-qq", "-s", "4096", "-o", str(log), "-e", calls)
-        running = nursery.start(*case.arguments, stdin=case.stdin, cwd=case.cwd, cold=True, under=under)
+        running = server.start(*case.arguments, stdin=case.stdin, cwd=case.cwd, cold=True, under=under)
         finished = running.wait(180)
-        faults = [fault for fault in judge(case, finished, trap, (), made) if not fault.endswith(" MiB")]
+        faults = [fault for fault in check(case, finished, trap, (), made) if not fault.endswith(" MiB")]
         if under:
-            faults += _strange(log, case, made)
+            faults += _forbidden_calls(log, case, made)
     return finished, [f"{case}, as a new interpreter: {fault}" for fault in faults]
 
 
-def _strange(log: Path, case: Case, made: Material) -> list[str]:
+def _forbidden_calls(log: Path, case: Case, made: Material) -> list[str]:
     named = [str(Path(str(word)).parent) for word in case.arguments if isinstance(word, Path)]
     own = (
         sys.prefix,
@@ -66,8 +66,8 @@ def _strange(log: Path, case: Case, made: Material) -> list[str]:
             path = os.fsdecode(opened["path"].encode().decode("unicode_escape").encode("latin-1"))
             writes = "O_WRONLY" in opened["flags"] or "O_RDWR" in opened["flags"] or "O_CREAT" in opened["flags"]
             system = path.startswith(_SYSTEM) and (not writes or path.startswith("/dev/"))
-            mine = path.startswith(own) or "/vsa-nursery-" in path or not Path(path).is_absolute()
-            if not (system or mine) and not Path(path).is_dir():
+            allowed = path.startswith(own) or "/vsa-fork-server-" in path or not Path(path).is_absolute()
+            if not (system or allowed) and not Path(path).is_dir():
                 faults.append(f"opens {path}{' to write' if writes else ''}")
     if programs > 1:
         faults.append(f"starts {programs - 1} programs")

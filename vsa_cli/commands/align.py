@@ -40,7 +40,7 @@ def align(
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence,
-        typer.Option(help="Evidence for a region: its own score (the paper), or also those of regions inside its box."),
+        typer.Option(help="Score of a region: its own (the paper), or with the evidence of regions contained in it."),
     ] = AlignConfig.evidence,
     corpus: Annotated[
         Path | None,
@@ -59,14 +59,12 @@ def align(
     scores: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the score of each word for each region there.", rich_help_panel=STORED_SPLIT
+            metavar="FILE", help="File for the score of each word for each region.", rich_help_panel=STORED_SPLIT
         ),
     ] = None,
     words: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the visual importance of each word there.", rich_help_panel=STORED_SPLIT
-        ),
+        typer.Option(metavar="FILE", help="File for the visual importance of each word.", rich_help_panel=STORED_SPLIT),
     ] = None,
     html_limit: Annotated[
         int | None,
@@ -90,7 +88,7 @@ def align(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write pages with photographs, boxes and coloured words there.", rich_help_panel=OUTPUT
+            metavar="DIR", help="Folder for pages with photographs, boxes and coloured words.", rich_help_panel=OUTPUT
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)] = False,

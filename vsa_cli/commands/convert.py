@@ -40,7 +40,7 @@ def convert(
 
     Imported regions are used with a corpus.json of the same photographs, for training, align, retrieve, and caption
     with --corpus and --regions-file. A model trained on them cannot encode new photographs, since the network behind
-    the descriptors is not available; --cnn tells such networks apart. If no box is the whole image, the mean of the
+    the descriptors is not available; --cnn names such a network. If no box is the whole image, the mean of the
     regions describes it. If there are no boxes, as in SCAN's own files, every region has the box of the whole image.
     Descriptors become float16.
 

@@ -1,4 +1,4 @@
-"""`vsa doctor`: what this machine has of what is needed."""
+"""`vsa doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from vsa_cli import options
 
 
 def doctor(cache_dir: options.CacheDir = None, json: options.Json = False) -> None:
-    """Tell what is here of what vsa needs, and how fast this machine captions.
+    """Check the installation and measure captioning speed.
 
-    Looks at versions, processor, GPU, Java, the CNNs' weights, the bundled models and the cache, and captions some
-    drawn photographs to see how long that takes. A line for each: + is here, - is not, and is not needed to
-    caption, ! is missing, with what to do about it. The exit code is 4 when anything is missing, else 0.
+    Reports versions, processor, GPU, Java, CNN weights, the bundled models, the feature cache, and the time to caption
+    some generated images. Each line starts with + (found), - (not found, but optional) or ! (required, but missing,
+    with what to do about it). The exit code is 4 if anything required is missing, else 0.
 
     Example: vsa doctor --json
     """
     from dataclasses import asdict
 
-    from vsa_cli.core.doctor import examine
+    from vsa_cli.core.doctor import check_installation
+    from vsa_cli.core.errors import ExitCode
     from vsa_cli.core.io.json import dump_json
-    from vsa_cli.output.console import print_data
+    from vsa_cli.output.console import name_options, print_data
 
     findings = []
-    for finding in examine(cache_dir):
+    for finding in check_installation(cache_dir):
         findings.append(finding)
         if not json:
             mark = {"ok": "+", "absent": "-", "missing": "!"}[finding.state]
             remedy = f" ({finding.remedy})" if finding.remedy else ""
-            print_data(f"{mark} {finding.name}: {finding.found}{remedy}")
-    well = all(finding.state != "missing" for finding in findings)
+            print_data(name_options(f"{mark} {finding.name}: {finding.found}{remedy}"))
+    complete = all(finding.state != "missing" for finding in findings)
     if json:
-        print_data(dump_json({"ok": well, "findings": [asdict(finding) for finding in findings]}, indent=1))
-    if not well:
-        raise typer.Exit(4)
+        print_data(name_options(dump_json({"ok": complete, "findings": list(map(asdict, findings))}, indent=1)))
+    if not complete:
+        raise typer.Exit(ExitCode.MISSING)

@@ -1,4 +1,4 @@
-"""`vsa info`: what an artifact is."""
+"""`vsa info`: describe an artifact."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def info(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="A corpus.json, a regions.h5, a model directory; snippets, scores, rankings, document frequencies.",
+            help="corpus.json, regions.h5, model directory, snippets, alignments, rankings or document frequencies.",
         ),
     ],
     json: options.Json = False,
 ) -> None:
-    """Tell what an artifact is, how it was made and from what.
+    """Show what an artifact is, how it was made, and from what.
 
-    Prints a line for each fact, or one JSON object.
+    Prints one line per fact, or one JSON object.
 
     Example: vsa info corpus.json --json
     """

@@ -293,7 +293,7 @@ class RegionCaptionConfig:
     Attributes:
         min_logprob: the minimum mean log-probability per word, END counted, in nats.
         top: maximum captions, those of the highest log-probability.
-        same_place: of two boxes with at least this IoU, only the one with the more probable caption is kept.
+        same_place: IoU from which two boxes count as one place: only the more probable caption is kept.
         same: the same for overlapping boxes whose IoU plus share of common words is at least this, and for a caption
             whose share of words in common with that of the whole image is at least this.
     """

@@ -1,4 +1,4 @@
-"""What this machine has of what `vsa` needs, and how fast it is with it. Knows every room, so none imports this."""
+"""Check of the installation: versions, hardware, weights, models, cache and speed. Nothing in core imports this."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from vsa_cli.core.regions.cnn import find_weights
 from vsa_cli.core.regions.efficientnet_lite import SCALES
 
 State = Literal["ok", "absent", "missing"]
-"""`absent` is what something optional is, `missing` what captioning cannot do without."""
+"""`absent`: not found, but optional; `missing`: not found, and required for captioning."""
 
 _PACKAGES = ("torch", "torchvision", "opencv-contrib-python-headless", "h5py", "safetensors", "pillow", "numpy")
 _OTHER_CNNS = ("alexnet", "vgg16")
-_TRIAL, _BATCH = 24, 8  # photographs drawn, and worded at once
-_TRIAL_SIZE = (375, 500)  # height and width in pixels, as Flickr has them
+_TRIAL, _BATCH = 24, 8  # images generated, and images per batch
+_TRIAL_SIZE = (375, 500)  # height and width in pixels, usual on Flickr
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        name: what it is.
-        state: whether it is here.
-        found: what there is, or what its absence costs.
-        remedy: what to do about it, where something can be.
+        name: what was checked.
+        state: whether it was found.
+        found: what was found, or the consequence of its absence.
+        remedy: what to do about it; None if nothing needs to or can be done.
     """
 
     name: str
@@ -58,8 +58,12 @@ class Finding:
     remedy: str | None = None
 
 
-def examine(cache: Path | None = None) -> Iterator[Finding]:
-    """Look at everything, the slowest last; `cache` is where photographs seen before are kept, if not as usual."""
+def check_installation(cache: Path | None = None) -> Iterator[Finding]:
+    """Run all checks, the slowest last.
+
+    Args:
+        cache: folder of the feature cache (default: the usual one).
+    """
     yield Finding("vsa", "ok", f"{__version__}, on Python {platform.python_version()}, {platform.platform(terse=True)}")
     yield from map(_package, _PACKAGES)
     yield _processor()
@@ -84,7 +88,7 @@ def _package(name: str) -> Finding:
 
 def _processor() -> Finding:
     cpu = torch.device("cpu")
-    extra = ", multiplies bfloat16 in hardware" if has_fast_bfloat16(cpu) else ""
+    extra = ", bfloat16 in hardware" if has_fast_bfloat16(cpu) else ""
     return Finding("processor", "ok", f"{_cores()} cores, {torch.get_num_threads()} threads{extra}; {_memory()}")
 
 
@@ -96,9 +100,9 @@ def _memory() -> str:
     try:
         size = os.sysconf("SC_PAGE_SIZE")
         total, free = (size * os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not a POSIX system, or one that does not tell
+    except (AttributeError, ValueError, OSError):  # not a POSIX system, or one that does not report it
         return "memory unknown"
-    return f"{total / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB of it unused"
+    return f"{total / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB free"
 
 
 def _gpu() -> Finding:
@@ -106,22 +110,22 @@ def _gpu() -> Finding:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return Finding("gpu", "ok", f"CUDA {torch.version.cuda}: {names}")
     if torch.backends.mps.is_available():
-        return Finding("gpu", "ok", "Apple (--device mps)")
-    build = f"torch is a CUDA {torch.version.cuda} build" if torch.version.cuda else "torch is a build without CUDA"
-    return Finding("gpu", "absent", f"none; {build}; everything runs on the processor")
+        return Finding("gpu", "ok", "Apple MPS")
+    build = f"torch was built for CUDA {torch.version.cuda}" if torch.version.cuda else "torch was built without CUDA"
+    return Finding("gpu", "absent", f"none; {build}; models run on the processor")
 
 
 def _java() -> Finding:
     version = java_version()
     if version is None:
-        return Finding("java", "absent", "vsa evaluate leaves METEOR out", "install a Java runtime to have METEOR")
-    return Finding("java", "ok", f"{version}; vsa evaluate has METEOR")
+        return Finding("java", "absent", "not installed; vsa evaluate omits METEOR", "install a Java runtime")
+    return Finding("java", "ok", f"{version}; vsa evaluate computes METEOR")
 
 
 def _heic() -> Finding:
     if can_read_heic():
-        return Finding("heic", "ok", "the photographs of telephones are read")
-    return Finding("heic", "absent", "HEIC, which telephones write, is not read", "pip install pillow-heif")
+        return Finding("heic", "ok", "HEIC images can be read")
+    return Finding("heic", "absent", "HEIC images, as phones write them, cannot be read", "pip install pillow-heif")
 
 
 def _cnn(name: str) -> Finding:
@@ -129,7 +133,7 @@ def _cnn(name: str) -> Finding:
     try:
         path = find_weights(name)
     except MissingError as error:
-        return Finding(label, "absent" if name in _OTHER_CNNS else "missing", "not here", str(error))
+        return Finding(label, "absent" if name in _OTHER_CNNS else "missing", "not installed", str(error))
     return Finding(label, "ok", f"{path.stat().st_size / 1e6:.0f} MB")
 
 
@@ -139,11 +143,11 @@ def _model(name: Bundled) -> Finding:
         folder, cpu = bundled_model(name), torch.device("cpu")
         trained = read_generator(folder, cpu) if name == "gen" else read_embedding(folder, cpu)
     except VsaError as error:
-        return Finding(label, "missing", "not here, or damaged", str(error))
+        return Finding(label, "missing", "not installed, or damaged", str(error))
     size = sum(path.stat().st_size for path in folder.iterdir())
-    learnt = trained.facts.get("trained_on", {})
-    known = f"{trained.vocabulary.size - 1} words, of {learnt.get('images', '?')} photographs"
-    return Finding(label, "ok", f"{size / 1e6:.1f} MB; knows {known}; looks through {trained.feature_spec.config.cnn}")
+    trained_on = trained.facts.get("trained_on", {})
+    training = f"{trained.vocabulary.size - 1} words, trained on {trained_on.get('images', '?')} images"
+    return Finding(label, "ok", f"{size / 1e6:.1f} MB; {training}; {trained.feature_spec.config.cnn}")
 
 
 def _cache(folder: Path) -> Finding:
@@ -153,12 +157,12 @@ def _cache(folder: Path) -> Finding:
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        return Finding("cache", "absent", f"{folder} cannot be written", "name another with --cache-dir, or VSA_HOME")
+        return Finding("cache", "absent", f"{folder} cannot be written", "choose another with `cache_dir`, or VSA_HOME")
     return Finding("cache", "ok", f"{folder}: {kept}; {shutil.disk_usage(place).free / 1e9:.1f} GB free there")
 
 
 def _speed() -> Finding:
-    """Caption drawn photographs as `vsa caption DIR` would, and tell how long that took and what it needed."""
+    """Caption generated photographs as `vsa caption DIR` would, and measure the time and the memory."""
     height, width = _TRIAL_SIZE
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:

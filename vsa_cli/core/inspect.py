@@ -1,4 +1,4 @@
-"""What any artifact says of itself, as one flat object. Reads every room's files, so no room imports this."""
+"""Description of any artifact: its format, configuration, parents and sizes. Nothing in core imports this module."""
 
 from __future__ import annotations
 
@@ -22,37 +22,41 @@ from vsa_cli.core.io.envelope import (
 )
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.learning.checkpoint import model_format
+from vsa_cli.core.learning.model_dir import model_format
 
 _LINES = frozenset({SNIPPETS, ALIGNMENTS, RANKINGS, SWEEP})
-"""Formats that are JSON Lines with the envelope as their first line."""
+"""Formats of JSON Lines whose first line is the envelope."""
 _FORMAT = re.compile(rb'"format": ?"(vsa-[a-z-]+)"')
-_HEAD = 512  # bytes
+_HEAD_BYTES = 512
 
 
 def describe_artifact(path: Path) -> dict[str, Any]:
-    """Facts of any artifact: a `corpus.json`, a `regions.h5`, a model directory, lines such as `snippets.jsonl` ...
+    """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
+
+    Args:
+        path: a `corpus.json`, a `regions.h5`, a model directory, a file of JSON Lines such as `snippets.jsonl`, or
+            document frequencies.
 
     Raises:
-        DataError: it is not there.
-        ArtifactError: it is no artifact, or a damaged one.
+        DataError: the file is missing or cannot be read.
+        ArtifactError: the file is not an artifact, or it is damaged.
     """
     if path.is_dir():
         return _model(path)
     if not path.exists():
         raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(_HEAD_BYTES)
     if head.startswith(b"\x89HDF"):
         return _regions(path)
-    named = _FORMAT.search(head)
-    format_name = named.group(1).decode() if named is not None else ""
+    match = _FORMAT.search(head)
+    format_name = match.group(1).decode() if match is not None else ""
     if format_name in _LINES:
         return _lines(path, format_name)
     if format_name in _DOCUMENTS:
         return _DOCUMENTS[format_name](path)
-    wanted = "a corpus.json, a regions.h5, a model directory, or a file that begins with an envelope"
-    raise ArtifactError(f"{path}: not a vsa artifact ({wanted})")
+    expected = "a corpus.json, a regions.h5, a model directory, or a file that starts with an envelope"
+    raise ArtifactError(f"{path}: not a vsa artifact (expected {expected})")
 
 
 def _lines(path: Path, format_name: str) -> dict[str, Any]:
@@ -91,7 +95,7 @@ _DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     CORPUS: _corpus,
     FREQUENCIES: _frequencies,
 }
-"""Formats that are one JSON object."""
+"""Readers of the formats that are one JSON object."""
 
 
 def _regions(path: Path) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from vsa_cli.core.io.files import write_lines
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_OPTIONS: ContextVar[Mapping[str, str]] = ContextVar("options", default={})  # noqa: B039 (never changed in place)
+_OPTIONS: ContextVar[Callable[[], Mapping[str, str]]] = ContextVar("options", default=dict)
 
 
 @contextmanager
-def settings_named(options: Mapping[str, str]) -> Iterator[None]:
-    """Within the block, messages name a setting by its option: `options` maps parameter names to options."""
+def settings_named(options: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+    """Within the block, messages name a setting by its option: `options` gives them by parameter name."""
     token = _OPTIONS.set(options)
     try:
         yield
@@ -42,7 +42,9 @@ def name_options(message: str) -> str:
     `` `max_length` `` becomes `--max-len` where the command has a parameter of that name; anything else between
     backticks stays as it is.
     """
-    options = _OPTIONS.get()
+    if "`" not in message:
+        return message
+    options = _OPTIONS.get()()
     return re.sub(r"`(\w+)`", lambda match: options.get(match[1], match[0]), message)
 
 

@@ -1,4 +1,4 @@
-"""The alignment model and its losses against loops that follow the equations word by word."""
+"""The alignment model against loops that follow the equations word by word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Brnn, Embedding
-from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss, sentence_scores, word_scores
+from vsa_cli.core.embedding.score import contrastive_loss
 from vsa_cli.core.embedding.search import combined_scores
 
 V, D, W, HIDDEN, H = 9, 6, 4, 5, 7
@@ -85,56 +85,6 @@ def test_packing_keeps_every_word_and_position(sentences: list[list[int]]) -> No
 def test_empty_sentence_cannot_be_packed() -> None:
     with pytest.raises(ValueError, match="empty sentence"):
         pack([[1], []])
-
-
-@pytest.mark.parametrize("mean", [False, True])
-def test_sentence_scores_equal_the_triple_loop(mean: bool) -> None:
-    torch.manual_seed(3)
-    packed = pack(SENTENCES)
-    s, v = torch.randn(len(packed.words), H), torch.randn(4, 3, H)
-    computed = sentence_scores(word_scores(s, v), packed.sentence, packed.count, mean=mean)
-    for index, sentence in enumerate(SENTENCES):
-        for k in range(4):
-            total = sum(max(float(v[k, i] @ word) for i in range(3)) for word in s[packed.sentence == index])
-            expected = total / len(sentence) if mean else total
-            assert float(computed[index, k]) == pytest.approx(expected, abs=1e-4)
-
-
-def loop_ranking_loss(S: Tensor, image: list[int], margin: float) -> float:
-    """Equation 9; sentences of the same image are not negatives of each other."""
-    total = 0.0
-    for pair, k in enumerate(image):
-        own = float(S[pair, k])
-        total += sum(max(0.0, float(S[pair, other]) - own + margin) for other in range(S.shape[1]) if other != k)
-        total += sum(max(0.0, float(S[m, k]) - own + margin) for m in range(len(image)) if image[m] != k)
-    return total
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=2, max_size=7), st.integers(0, 10**6), st.sampled_from([0.2, 1.0]))
-def test_ranking_loss_equals_the_double_loop(image: list[int], seed: int, margin: float) -> None:
-    S = torch.randn(len(image), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    computed = ranking_loss(S, torch.tensor(image), margin)
-    assert float(computed) == pytest.approx(loop_ranking_loss(S, image, margin))
-
-
-def test_ranking_loss_is_zero_when_pairs_win_by_the_margin() -> None:
-    S = torch.eye(4) * 1.0
-    assert float(ranking_loss(S, torch.arange(4), 1.0)) == 0.0
-    assert float(ranking_loss(S * 0.99, torch.arange(4), 1.0)) > 0.0
-
-
-def test_contrastive_loss_is_two_cross_entropies_without_sentences_of_the_same_image() -> None:
-    torch.manual_seed(0)
-    image = [0, 1, 1, 2]
-    S = torch.randn(4, 3, dtype=torch.float64)
-    logits = S / 0.5
-    expected = 0.0
-    for pair, k in enumerate(image):
-        expected -= float(logits[pair].log_softmax(0)[k]) / 4
-        rivals = [pair, *(m for m in range(4) if image[m] != k)]
-        expected -= float(logits[rivals, k].log_softmax(0)[0]) / 4
-    assert float(contrastive_loss(S, torch.tensor(image), 0.5)) == pytest.approx(expected)
 
 
 def test_initial_vectors_have_the_same_size_for_any_cnn() -> None:

@@ -25,7 +25,7 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import EMBEDDING, VERSIONS, Envelope
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.regions.store import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
 
 D, WORDS = 6, ("dog", "cat", "runs", "a")
 

@@ -13,7 +13,7 @@ import pytest
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.evaluation.alignments import evaluate_alignments
 from vsa_cli.core.evaluation.entities import read_entities
-from vsa_cli.core.evaluation.inputs import open_document
+from vsa_cli.core.evaluation.inputs import open_input
 from vsa_cli.core.evaluation.results import Evaluation
 from vsa_cli.core.io.envelope import Envelope
 
@@ -53,22 +53,22 @@ def boxes(path: Path, entries: list[Any]) -> Path:
 
 def evaluate(tmp_path: Path, lines: list[Any], entries: list[Any] | None = None, samples: int = 200) -> Evaluation:
     entities = read_entities(boxes(tmp_path / "e.jsonl.gz", [ENTITIES] if entries is None else entries))
-    return evaluate_alignments(open_document(write(tmp_path / "a.jsonl", lines)), entities, samples=samples)
+    return evaluate_alignments(open_input(write(tmp_path / "a.jsonl", lines)), entities, samples=samples)
 
 
-@pytest.mark.parametrize("packed", [True, False], ids=["gzip", "plain"])
-def test_boxes_may_come_through_a_pipe(tmp_path: Path, packed: bool) -> None:
+@pytest.mark.parametrize("gzipped", [True, False], ids=["gzip", "plain"])
+def test_boxes_are_read_from_a_pipe(tmp_path: Path, gzipped: bool) -> None:
     data = boxes(tmp_path / "e.jsonl.gz", [ENTITIES]).read_bytes()
     os.mkfifo(tmp_path / "pipe")
-    whole = data if packed else gzip.decompress(data)
-    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(whole), daemon=True)
+    content = data if gzipped else gzip.decompress(data)
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(content), daemon=True)
     writer.start()
     assert list(read_entities(tmp_path / "pipe")) == ["1.jpg"]
     writer.join()
 
 
-def test_phrases_are_joined_by_words_and_boxes_scaled(tmp_path: Path) -> None:
-    """Two phrases have boxes: `a dog's` is put right by both; `on a T-shirt` only by the MRF."""
+def test_sentences_are_joined_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
+    """Two phrases have boxes: `a dog's` is located by both predictors, `on a T-shirt` only by the MRF."""
     found = evaluate(tmp_path, [SENTENCE])
     assert found.head == {"split": "val", "n_images": 1, "n_phrases": 2}
     assert (found.scores["pointing"], found.scores["iou@0.5"]) == (50, 50)
@@ -80,19 +80,19 @@ def test_phrases_are_joined_by_words_and_boxes_scaled(tmp_path: Path) -> None:
     assert [note.message.split(" ")[0] for note in found.notes] == ["1"]  # the cat's sentence was not aligned
 
 
-def test_equal_sentences_of_an_image_are_used_once_each(tmp_path: Path) -> None:
+def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> None:
     found = evaluate(tmp_path, [SENTENCE, SENTENCE, {**SENTENCE, "image_id": "other.jpg"}])
     assert found.head["n_phrases"] == 2
     assert found.notes[0].message.startswith("2 aligned sentences")
 
 
-def test_a_sentence_of_unknown_words_is_wrong(tmp_path: Path) -> None:
+def test_phrases_with_no_known_word_are_wrong(tmp_path: Path) -> None:
     found = evaluate(tmp_path, [{**SENTENCE, "positions": [], "scores": [], "choice": []}])
     assert found.scores["pointing"] == found.scores["mrf_iou@0.5"] == 0
     assert found.scores["ceiling_pointing"] == 100
 
 
-def test_intervals_are_of_images_and_can_be_left_out(tmp_path: Path) -> None:
+def test_intervals_resample_images_and_are_optional(tmp_path: Path) -> None:
     entries = [{**ENTITIES, "file": f"{n}.jpg"} for n in range(30)]
     moved = [[9, 0, 0], [9, 0, 0], [9, 0, 0], [0, 0, 1]]
     lines = [{**SENTENCE, "image_id": f"{n}.jpg"} | ({"scores": moved} if n % 3 else {}) for n in range(30)]
@@ -111,13 +111,13 @@ def test_intervals_are_of_images_and_can_be_left_out(tmp_path: Path) -> None:
         {"boxes": [[0, 0, float("nan"), 1]] * 3}, {"positions": None},
     ],
 )  # fmt: skip
-def test_damaged_lines_are_named(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_damaged_line_is_reported_with_its_number(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match="line 3"):
         evaluate(tmp_path, [SENTENCE, {**SENTENCE, **change}])
 
 
-def test_nothing_joined_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none of its sentences"):
+def test_no_matching_sentence_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no sentence has a phrase"):
         evaluate(tmp_path, [{**SENTENCE, "tokens": ["other"] * 6}])
 
 
@@ -129,13 +129,13 @@ def test_nothing_joined_is_an_error(tmp_path: Path) -> None:
         {"entity_sentences": [{"tokens": "a", "phrases": [{"id": "1", "start": 0, "end": 2}]}]},
     ],
 )  # fmt: skip
-def test_damaged_boxes_are_named(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_damaged_entity_is_reported_with_its_line(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="line 2"):
         read_entities(boxes(tmp_path / "e.gz", [ENTITIES, {**ENTITIES, "file": "2.jpg", **change}]))
 
 
-def test_boxes_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="twice"):
+def test_unreadable_boxes_are_reported_with_their_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="duplicate image"):
         read_entities(boxes(tmp_path / "e.gz", [ENTITIES, ENTITIES]))
     (tmp_path / "cut.gz").write_bytes(boxes(tmp_path / "e.gz", [ENTITIES]).read_bytes()[:40])
     (tmp_path / "bad.gz").write_bytes(b"\x1f\x8bnonsense")

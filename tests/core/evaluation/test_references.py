@@ -1,4 +1,4 @@
-"""Every form in which references come, their splits, and the names that images go by."""
+"""Every format of references, their splits, and the names of their images."""
 
 from __future__ import annotations
 
@@ -25,45 +25,50 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def said(path: Path) -> dict[str, list[str]]:
+def sentences_of(path: Path) -> dict[str, list[str]]:
     return {key: image.sentences for key, image in read_references(path).images.items()}
 
 
 def test_coco_without_file_names(tmp_path: Path) -> None:
     found = read_references(write(tmp_path / "c.json", json.dumps(COCO)))
     assert {key: image.sentences for key, image in found.images.items()} == {"1": ["a dog", "a dog"], "2": ["a cat"]}
-    assert found.odd == 3
+    assert found.malformed == 3
     assert found.training is None
 
 
-def test_coco_images_go_by_their_files_too(tmp_path: Path) -> None:
+def test_coco_images_are_found_by_their_file_names(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "COCO_val2014_000001.jpg"}, {"id": 2, "file_name": 7}, 3]
-    find = read_references(write(tmp_path / "c.json", json.dumps({**COCO, "images": images}))).find()
-    assert find["COCO_val2014_000001.jpg"] == find["1"] == "1"
-    assert find["2"] == "2"
+    keys = read_references(write(tmp_path / "c.json", json.dumps({**COCO, "images": images}))).keys_by_name()
+    assert keys["COCO_val2014_000001.jpg"] == keys["1"] == "1"
+    assert keys["2"] == "2"
 
 
-def test_other_forms(tmp_path: Path) -> None:
+def test_all_formats_give_the_same_sentences(tmp_path: Path) -> None:
     wanted = {"1.jpg": ["a dog", "some dog"], "2.jpg": ["a cat"]}
     lines = "1.jpg#0\ta dog\n1.jpg#1\tsome dog\n2.jpg#0\ta cat\n"
-    assert said(write(tmp_path / "token.txt", lines)) == wanted
-    assert said(write(tmp_path / "c.csv", "image,caption\n1.jpg,a dog\n1.jpg,some dog\n2.jpg,a cat\n")) == wanted
-    assert said(write(tmp_path / "c.tsv", "filepath\ttitle\n1.jpg\ta dog\n1.jpg\tsome dog\n2.jpg\ta cat\n")) == wanted
-    assert said(write(tmp_path / "o.json", json.dumps(wanted))) == wanted
+    assert sentences_of(write(tmp_path / "token.txt", lines)) == wanted
+    assert (
+        sentences_of(write(tmp_path / "c.csv", "image,caption\n1.jpg,a dog\n1.jpg,some dog\n2.jpg,a cat\n")) == wanted
+    )
+    assert (
+        sentences_of(write(tmp_path / "c.tsv", "filepath\ttitle\n1.jpg\ta dog\n1.jpg\tsome dog\n2.jpg\ta cat\n"))
+        == wanted
+    )
+    assert sentences_of(write(tmp_path / "o.json", json.dumps(wanted))) == wanted
     folder = '{"file_name": "1.jpg", "captions": ["a dog", "some dog"]}\n{"file_name": "2.jpg", "text": "a cat"}\n'
-    assert said(write(tmp_path / "metadata.jsonl", folder)) == wanted
+    assert sentences_of(write(tmp_path / "metadata.jsonl", folder)) == wanted
     own = '{"image_id": "1.jpg", "references": ["a dog", "some dog"]}\n{"image_id": "2.jpg", "caption": "a cat"}\n'
-    assert said(write(tmp_path / "r.jsonl", own)) == wanted
+    assert sentences_of(write(tmp_path / "r.jsonl", own)) == wanted
     karpathy = {
         "images": [
             {"filename": name, "imgid": name, "split": "val", "sentences": [{"raw": raw} for raw in sentences]}
             for name, sentences in wanted.items()
         ]
     }
-    assert said(write(tmp_path / "k.json", json.dumps(karpathy))) == wanted
+    assert sentences_of(write(tmp_path / "k.json", json.dumps(karpathy))) == wanted
 
 
-def test_a_flickr_token_file_takes_the_lists_beside_it(tmp_path: Path) -> None:
+def test_flickr_token_file_uses_the_split_lists_in_its_folder(tmp_path: Path) -> None:
     tokens = write(tmp_path / "x.token.txt", "1.jpg#0\ta dog\n2.jpg#0\ta cat\n3.jpg#0\ta bird\n")
     write(tmp_path / "Flickr_8k.trainImages.txt", "1.jpg\n")
     write(tmp_path / "Flickr_8k.devImages.txt", "2.jpg\n3.jpg\n")
@@ -78,7 +83,7 @@ def test_a_flickr_token_file_takes_the_lists_beside_it(tmp_path: Path) -> None:
             references.split(name)
 
 
-def test_a_corpus_brings_splits_and_training_sentences(drawn: Drawn) -> None:
+def test_corpus_provides_splits_and_training_sentences(drawn: Drawn) -> None:
     references = read_references(drawn.corpus)
     corpus = json.loads(drawn.corpus.read_text())
     assert len(references.split("all")) == len(corpus["images"])
@@ -87,21 +92,21 @@ def test_a_corpus_brings_splits_and_training_sentences(drawn: Drawn) -> None:
     assert references.training == train
 
 
-def test_a_split_needs_references_that_tell_it(tmp_path: Path) -> None:
+def test_split_of_references_without_splits_is_rejected(tmp_path: Path) -> None:
     references = read_references(write(tmp_path / "o.json", '{"1": ["a dog"]}'))
-    with pytest.raises(ConfigError, match="do not name splits"):
+    with pytest.raises(ConfigError, match="have no splits"):
         references.split("val")
 
 
-def test_images_go_by_their_names_where_these_are_unique(tmp_path: Path) -> None:
+def test_images_are_found_by_unique_file_names(tmp_path: Path) -> None:
     names = {"a/1.jpg": ["x"], "b/1.jpg": ["x"], "b/2.jpg": ["x"]}
-    find = read_references(write(tmp_path / "o.json", json.dumps(names))).find()
-    assert find["2.jpg"] == find["2"] == find["b/2.jpg"] == "b/2.jpg"
-    assert "1.jpg" not in find
+    keys = read_references(write(tmp_path / "o.json", json.dumps(names))).keys_by_name()
+    assert keys["2.jpg"] == keys["2"] == keys["b/2.jpg"] == "b/2.jpg"
+    assert "1.jpg" not in keys
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[[1]]", '{"images": 3}', '{"1": []}', "nonsense", "{", "[" * 99_999])
-def test_what_holds_no_references_is_an_error_in_a_line(tmp_path: Path, text: str) -> None:
+def test_file_without_references_is_a_one_line_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError) as error:
         read_references(write(tmp_path / "r", text))
     assert "\n" not in str(error.value)

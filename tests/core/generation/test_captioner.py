@@ -23,7 +23,7 @@ from vsa_cli.core.generation.captioner import caption_photos
 from vsa_cli.core.generation.results import Candidate, CaptionResult
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.encoder import PhotoEncoder
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 BATCH_SIZE = 16
 
@@ -59,7 +59,7 @@ class StubExtractor:
 
 
 def encoder_of(extractor: StubExtractor, workers: int = 2) -> PhotoEncoder:
-    return PhotoEncoder(extractor, None, workers)  # type: ignore[arg-type]
+    return PhotoEncoder(lambda: extractor, torch.device("cpu"), None, workers)  # type: ignore[arg-type,return-value]
 
 
 def named(*names: str) -> list[Photo]:

@@ -18,8 +18,7 @@ from vsa_cli.core.generation import decoder as module
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.model import Generator
 from vsa_cli.core.io.envelope import GENERATOR, Envelope
-from vsa_cli.core.learning.checkpoint import read_model, write_model
-from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.model_dir import Trained, read_model, write_model
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 
 VOCABULARY = Vocabulary(tuple(f"w{i}" for i in range(20)), tuple(range(40, 20, -1)), "unk")

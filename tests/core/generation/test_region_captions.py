@@ -14,7 +14,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.region_captions import RegionCaptioner, choose
 from vsa_cli.core.generation.results import Box, Candidate, RegionCaption
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 CONFIG = RegionCaptionConfig(min_logprob=-1.0, top=3, same_place=0.6, same=0.75)
 corners = st.tuples(*(st.integers(0, 8) for _ in range(4)))

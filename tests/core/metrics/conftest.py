@@ -1,4 +1,4 @@
-"""One METEOR for all tests of this room: its start takes seconds."""
+"""One METEOR process for all tests of this folder, because it takes seconds to start."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 from vsa_cli.core.metrics.meteor import Meteor
 
 
-def installed() -> set[Path]:
-    """The files of pycocoevalcap, which neither METEOR nor anyone else should add to."""
+def installed_files() -> set[Path]:
+    """The files of pycocoevalcap, to which no test should add any."""
     folder = Path(next(iter(pycocoevalcap.__path__)))
     return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
 
 
 @pytest.fixture(scope="session")
 def jar() -> Iterator[Meteor]:
-    """A running METEOR, which at its end has left no file behind."""
-    before = installed()
+    """A running METEOR; checks at the end that no file was left behind."""
+    before = installed_files()
     with Meteor() as process:
         yield process
         process.statistics([("a dog", ["a dog"])])
-        assert installed() == before
+        assert installed_files() == before
     assert process._process.poll() is not None

@@ -4,25 +4,25 @@ import numpy as np
 import pytest
 
 from vsa_cli.core.metrics import bootstrap
-from vsa_cli.core.metrics.bootstrap import draw, interval, opposed, resample
+from vsa_cli.core.metrics.bootstrap import draw_weights, interval, resample, two_sided_p
 
 
-def test_every_stratum_is_drawn_for_itself() -> None:
-    weights = np.concatenate(list(draw([3, 0, 5], 50, 0)))
+def test_strata_are_resampled_separately() -> None:
+    weights = np.concatenate(list(draw_weights([3, 0, 5], 50, 0)))
     assert weights.shape == (50, 8)
     assert set(weights[:, :3].sum(axis=1)) == {3}
     assert set(weights[:, 3:].sum(axis=1)) == {5}
 
 
-def test_chunks_add_up_and_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "_CELLS", 40)
-    chunks = list(draw([10], 9, 1))
+def test_chunks_add_up_and_depend_on_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_MAX_WEIGHTS", 40)
+    chunks = list(draw_weights([10], 9, 1))
     assert [len(chunk) for chunk in chunks] == [4, 4, 1]
-    assert np.array_equal(np.concatenate(chunks), np.concatenate(list(draw([10], 9, 1))))
-    assert not np.array_equal(np.concatenate(chunks), np.concatenate(list(draw([10], 9, 2))))
+    assert np.array_equal(np.concatenate(chunks), np.concatenate(list(draw_weights([10], 9, 1))))
+    assert not np.array_equal(np.concatenate(chunks), np.concatenate(list(draw_weights([10], 9, 2))))
 
 
-def test_a_means_interval_is_about_two_standard_errors() -> None:
+def test_interval_of_a_mean_is_about_two_standard_errors_wide_each_way() -> None:
     values = np.random.default_rng(0).normal(size=400)
     means = resample(lambda weights: {"mean": weights @ values / 400}, [400], 4000)["mean"]
     low, high = interval("mean", means).values()
@@ -31,6 +31,6 @@ def test_a_means_interval_is_about_two_standard_errors() -> None:
 
 
 def test_p_values() -> None:
-    assert opposed(np.zeros(99)) == 1
-    assert opposed(np.ones(99)) == pytest.approx(2 / 100)
-    assert opposed(np.linspace(-1, 1, 101)) == pytest.approx(1, abs=0.02)
+    assert two_sided_p(np.zeros(99)) == 1
+    assert two_sided_p(np.ones(99)) == pytest.approx(2 / 100)
+    assert two_sided_p(np.linspace(-1, 1, 101)) == pytest.approx(1, abs=0.02)

@@ -1,4 +1,4 @@
-"""Scores against pycocoevalcap end to end, against nothing but its scorers, and by their properties."""
+"""Caption metrics against pycocoevalcap's scorers, against all of pycocoevalcap with Java, and by their properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vsa_cli.core.metrics.captioning import (
     DocumentFrequencies,
-    Measured,
+    MetricScores,
     Pair,
     bleu,
     cider,
@@ -31,44 +31,44 @@ pairs_drawn = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_
 
 
 def draw(count: int, seed: int = 0) -> tuple[list[str], list[list[str]]]:
-    """Captions, of which some are a reference, one is empty and one shares nothing; one to five references each."""
+    """Random captions with one to five references each; some equal a reference, one is empty, one shares no word."""
     rng = random.Random(seed)
-    said = [
+    references = [
         [" ".join(rng.choices(WORDS, k=rng.randint(3, 12))) for _ in range(rng.randint(1, 5))] for _ in range(count)
     ]
-    captions = [rng.choice(one) if rng.random() < 0.3 else " ".join(rng.choices(WORDS, k=8)) for one in said]
-    return ["", "zebras sing", *captions[2:]], said
+    captions = [rng.choice(one) if rng.random() < 0.3 else " ".join(rng.choices(WORDS, k=8)) for one in references]
+    return ["", "zebras sing", *captions[2:]], references
 
 
-def tokenised(captions: list[str], said: list[list[str]]) -> list[Pair]:
+def tokenised(captions: list[str], references: list[list[str]]) -> list[Pair]:
     tokenizer = Tokenizer()
-    return [(tokenizer.tokenize([c])[0], tokenizer.tokenize(r)) for c, r in zip(captions, said, strict=True)]
+    return [(tokenizer.tokenize([c])[0], tokenizer.tokenize(r)) for c, r in zip(captions, references, strict=True)]
 
 
-def theirs(captions: dict[int, list[str]], said: dict[int, list[str]]) -> dict[str, tuple[float, list[float]]]:
-    """What pycocoevalcap's own classes say of tokenised texts."""
+def theirs(captions: dict[int, list[str]], references: dict[int, list[str]]) -> dict[str, tuple[float, list[float]]]:
+    """The scores that pycocoevalcap's own classes give to tokenised texts."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    scores, each = Bleu(4).compute_score(said, captions, verbose=0)
+    scores, each = Bleu(4).compute_score(references, captions, verbose=0)
     found = {f"BLEU-{n + 1}": (scores[n], list(each[n])) for n in range(4)}
     for name, scorer in (("ROUGE-L", Rouge()), ("CIDEr", Cider())):
-        score, values = scorer.compute_score(said, captions)
+        score, values = scorer.compute_score(references, captions)
         found[name] = (float(score), list(values))
     return found
 
 
-def check(measured: Measured, golden: dict[str, tuple[float, list[float]]]) -> None:
+def check(measured: MetricScores, golden: dict[str, tuple[float, list[float]]]) -> None:
     unit = measured.finish(measured.sums.sum(axis=0)[None])
     for name, score in measured.scores.items():
         assert score == pytest.approx(golden[name][0], abs=1e-9)
         assert measured.each[name].tolist() == pytest.approx(golden[name][1], abs=1e-9)
-        assert unit[name][0] == pytest.approx(score, abs=1e-9), "what resampling adds up gives the score itself"
+        assert unit[name][0] == pytest.approx(score, abs=1e-9), "the sums of all captions give the corpus score"
 
 
 @pytest.mark.parametrize("count", [2, 60])
-def test_scorers_are_pycocoevalcaps(count: int) -> None:
+def test_scores_equal_those_of_pycocoevalcap(count: int) -> None:
     pairs = tokenised(*draw(count))
     golden = theirs({n: [c] for n, (c, _) in enumerate(pairs)}, {n: list(r) for n, (_, r) in enumerate(pairs)})
     for measured in (bleu(pairs), rouge(pairs), cider(pairs), cider(pairs, count_documents([r for _, r in pairs]))):
@@ -77,42 +77,42 @@ def test_scorers_are_pycocoevalcaps(count: int) -> None:
 
 @pytest.fixture
 def shared(jar: Meteor, monkeypatch: pytest.MonkeyPatch) -> Meteor:
-    """The running METEOR, which `meteor` then uses and leaves running."""
+    """The running METEOR, which `meteor` uses instead of a new process."""
     monkeypatch.setattr("vsa_cli.core.metrics.captioning.Meteor", lambda: nullcontext(jar))
     return jar
 
 
 @pytest.mark.java
 @pytest.mark.usefixtures("shared")
-def test_end_to_end_they_are_pycocoevalcaps_with_java() -> None:
+def test_scores_equal_all_of_pycocoevalcap_with_java() -> None:
     from pycocoevalcap.meteor.meteor import Meteor as TheirMeteor
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-    captions, said = draw(60, seed=1)
+    captions, references = draw(60, seed=1)
     captions[0] = "a"  # their tokenizer loses count of lines where the last sentence of a file is empty
     their_captions = PTBTokenizer().tokenize({n: [{"caption": c}] for n, c in enumerate(captions)})
-    their_said = PTBTokenizer().tokenize({n: [{"caption": r} for r in one] for n, one in enumerate(said)})
-    pairs = tokenised(captions, said)
-    golden = theirs(their_captions, their_said)
+    their_references = PTBTokenizer().tokenize({n: [{"caption": r} for r in one] for n, one in enumerate(references)})
+    pairs = tokenised(captions, references)
+    golden = theirs(their_captions, their_references)
     for measured in (bleu(pairs), rouge(pairs), cider(pairs)):
         check(measured, golden)
     process = TheirMeteor()
-    together, each = process.compute_score(their_said, their_captions)
+    corpus, each = process.compute_score(their_references, their_captions)
     for stream in (process.meteor_p.stdin, process.meteor_p.stdout, process.meteor_p.stderr):
         stream.close()
     process.meteor_p.kill()
     process.meteor_p.wait()
-    TheirMeteor.__del__ = lambda self: None  # it would close them again, and complain
+    TheirMeteor.__del__ = lambda self: None  # it would close them again, and fail
     ours = meteor(pairs)
-    assert ours.scores["METEOR"] == together
+    assert ours.scores["METEOR"] == corpus
     assert ours.each["METEOR"].tolist() == each
-    check(ours, {"METEOR": (together, each)})
+    check(ours, {"METEOR": (corpus, each)})
 
 
 @pytest.mark.java
-def test_resampled_meteor_is_the_jars(shared: Meteor) -> None:
+def test_resampled_meteor_equals_meteor_of_the_resample(shared: Meteor) -> None:
     pairs = tokenised(*draw(25, seed=2))
-    pairs += [(pairs[9][1][0], pairs[9][1]), ("a dog", ["a dog"])]  # whole references: no penalty
+    pairs += [(pairs[9][1][0], pairs[9][1]), ("a dog", ["a dog"])]  # equal to a reference: no penalty
     measured = meteor(pairs)
     weights = np.random.default_rng(0).multinomial(len(pairs), [1 / len(pairs)] * len(pairs), size=3)
     for counts, found in zip(weights, measured.finish(weights @ measured.sums)["METEOR"], strict=True):
@@ -120,18 +120,18 @@ def test_resampled_meteor_is_the_jars(shared: Meteor) -> None:
         assert found == pytest.approx(shared.scores(shared.statistics(drawn))[1], abs=1e-12)
 
 
-def test_nltk_has_the_same_bleu() -> None:
-    """A second opinion, on captions of four words or more: of shorter ones nltk counts an n-gram that is not there."""
+def test_bleu_equals_nltk() -> None:
+    """Only captions of four words or more: for shorter ones NLTK counts an n-gram that does not exist."""
     translate = pytest.importorskip("nltk.translate.bleu_score")
     pairs = [(c, r) for c, r in tokenised(*draw(60)) if c.count(" ") > 2]
-    captions, said = [c.split() for c, _ in pairs], [[one.split() for one in r] for _, r in pairs]
+    captions, references = [c.split() for c, _ in pairs], [[one.split() for one in r] for _, r in pairs]
     for n, score in enumerate(bleu(pairs).scores.values(), start=1):
-        assert translate.corpus_bleu(said, captions, weights=[1 / n] * n) == pytest.approx(score, abs=1e-9)
+        assert translate.corpus_bleu(references, captions, weights=[1 / n] * n) == pytest.approx(score, abs=1e-9)
 
 
 @settings(deadline=None)
 @given(pairs_drawn, st.randoms())
-def test_the_order_of_images_changes_nothing(pairs: list[Pair], rng: random.Random) -> None:
+def test_scores_do_not_depend_on_the_order_of_images(pairs: list[Pair], rng: random.Random) -> None:
     shuffled = rng.sample(pairs, len(pairs))
     for metric in (bleu, rouge, cider):
         for name, score in metric(pairs).scores.items():
@@ -140,10 +140,10 @@ def test_the_order_of_images_changes_nothing(pairs: list[Pair], rng: random.Rand
 
 @settings(deadline=None)
 @given(pairs_drawn)
-def test_no_other_caption_beats_the_only_reference(pairs: list[Pair]) -> None:
-    captions, references = [caption for caption, _ in pairs], [[said[0]] for _, said in pairs]
+def test_the_only_reference_is_the_best_caption(pairs: list[Pair]) -> None:
+    captions, references = [caption for caption, _ in pairs], [[some[0]] for _, some in pairs]
     own = [(one[0], one) for one in references]
-    counted = DocumentFrequencies(1000, {})  # every n-gram weighs something
+    counted = DocumentFrequencies(1000, {})  # every n-gram has a weight
     for metric in (bleu, rouge, lambda some: cider(some, counted)):
         best = metric(own)
         others = metric(list(zip(captions, references, strict=True)))
@@ -152,20 +152,20 @@ def test_no_other_caption_beats_the_only_reference(pairs: list[Pair]) -> None:
             assert (best.each[name] >= others.each[name] - 1e-9).all()
 
 
-def test_one_image_has_no_cider_unless_frequencies_come_from_elsewhere() -> None:
+def test_cider_of_one_image_is_zero_without_other_document_frequencies() -> None:
     pairs = tokenised(["a dog runs in snow"], [["a dog runs in snow"]])
     assert cider(pairs).scores["CIDEr"] == 0
     assert cider(pairs, count_documents([["a dog runs in snow"], ["a man"]])).scores["CIDEr"] > 5
 
 
-def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_scorers_print_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     pairs = tokenised(*draw(5))
     for metric in (bleu, rouge, cider):
         metric(pairs)
     assert capsys.readouterr() == ("", "")
 
 
-def test_scoring_part_by_part_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["a", "dog", "runs", "in", "the", "snow", "with", "red", "ball", "and", "man", "on", "bike"]
     pick = random.Random(5)
     pairs = [
@@ -173,7 +173,7 @@ def test_scoring_part_by_part_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
         for _ in range(25)
     ]
     whole = [bleu(pairs), cider(pairs)]
-    monkeypatch.setattr("vsa_cli.core.metrics.captioning._PART", 4)
+    monkeypatch.setattr("vsa_cli.core.metrics.captioning._CHUNK", 4)
     for one, other in zip(whole, [bleu(pairs), cider(pairs)], strict=True):
         assert other.scores == pytest.approx(one.scores, abs=1e-12)
         for name, values in one.each.items():

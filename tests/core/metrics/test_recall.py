@@ -1,4 +1,4 @@
-"""Ranks and recall against a loop, on ties, on any number of right answers."""
+"""Ranks and recall against a loop, with ties and with any number of right answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsa_cli.core.metrics.recall import best_ranks, rank_statistics, weighted_ra
 
 
 def slow_ranks(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> list[int]:
-    """Sort each query's answers, wrong before right where they tie, and look for the first right one."""
+    """Sort the answers of each query, wrong before right on ties, and find the first right one."""
     ranks = []
     for row, mask in zip(scores.tolist(), right.tolist(), strict=True):
         order = sorted(range(len(row)), key=lambda answer: (-row[answer], mask[answer]))
@@ -27,7 +27,7 @@ def slow_ranks(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> list[in
 
 
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_ranks_are_those_of_sorting(queries: int, answers: int, levels: int, seed: int) -> None:
+def test_ranks_equal_ranks_by_sorting(queries: int, answers: int, levels: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     scores = random.integers(0, levels, (queries, answers)).astype(np.float64)
     right = random.random((queries, answers)) < 0.4
@@ -35,21 +35,21 @@ def test_ranks_are_those_of_sorting(queries: int, answers: int, levels: int, see
     assert best_ranks(scores, right).tolist() == slow_ranks(scores, right)
 
 
-def test_an_index_is_one_right_answer() -> None:
+def test_positives_may_be_indices() -> None:
     scores = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
     assert best_ranks(scores, np.array([0, 2])).tolist() == [1, 3]
 
 
-def test_ties_are_lost() -> None:
+def test_ties_rank_the_right_answer_last() -> None:
     assert best_ranks(np.zeros((1, 5)), np.array([0])).tolist() == [5]
 
 
-def test_right_answers_do_not_push_one_another_down() -> None:
+def test_right_answers_do_not_compete() -> None:
     scores = np.array([[5.0, 5.0, 5.0, 1.0]])
     assert best_ranks(scores, np.array([[True, True, True, False]])).tolist() == [1]
 
 
-def test_what_is_no_number_is_last() -> None:
+def test_nan_ranks_last() -> None:
     scores = np.array([[np.nan, 1.0, 2.0], [-np.inf, 1.0, np.nan]])
     assert best_ranks(scores, np.array([0, 0])).tolist() == [3, 3]
 
@@ -65,7 +65,7 @@ def test_what_is_no_number_is_last() -> None:
         (np.zeros(3), np.array([0])),
     ],
 )
-def test_misfits_are_refused(scores: NDArray[np.float64], right: NDArray[np.int64]) -> None:
+def test_mismatched_shapes_are_rejected(scores: NDArray[np.float64], right: NDArray[np.int64]) -> None:
     with pytest.raises(DataError):
         best_ranks(scores, right)
 
@@ -78,7 +78,7 @@ def test_statistics_of_known_ranks() -> None:
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(0, 2**32 - 1))
-def test_weights_are_repetitions(ranks: list[int], seed: int) -> None:
+def test_weighted_statistics_equal_repeated_ranks(ranks: list[int], seed: int) -> None:
     values = np.array(ranks)
     weights = np.random.default_rng(seed).multinomial(len(ranks), [1 / len(ranks)] * len(ranks), size=3)
     found = weighted_rank_statistics(values, weights.astype(np.float64))

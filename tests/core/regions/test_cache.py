@@ -22,8 +22,7 @@ from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.regions.cache import RegionCache, cache_folder, count_cached
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.region_bytes import regions_to_bytes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
 
 SIZE = 64
 SPEC = FeatureSpec(RegionConfig(), "0" * 64, SIZE)

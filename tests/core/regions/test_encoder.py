@@ -16,7 +16,8 @@ from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.cache import count_cached
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.store import RegionStore
 
 CPU = torch.device("cpu")
 

@@ -13,9 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.foreign_files import are_same, image_regions
-from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
+from vsa_cli.core.regions.image_regions import regions_from_bytes, regions_to_bytes
 
 NAMES = ["", "a.jpg", "ünï/ çödé.png", "caf\udce9.png"]
+
+
+def test_the_largest_and_smallest_half_are_read() -> None:
+    limits = np.array([[65504, -65504], [6e-8, -0.0]], np.float16)
+    regions = dataclasses.replace(image_regions("a", 2), descriptors=limits)
+    assert are_same(regions_from_bytes(regions_to_bytes(regions))[0], regions)
 
 
 @given(st.sampled_from(NAMES), st.integers(1, 9), st.integers(1, 40), st.binary(max_size=9))
@@ -45,7 +51,8 @@ def test_every_changed_byte_and_every_truncation_is_detected() -> None:
         {"height": 2**31},
         {"boxes": np.full((3, 4), np.nan, np.float32)},
         {"scores": np.full(3, np.inf, np.float32)},
-        {"descriptors": np.full((3, 6), np.inf, np.float16)},
+        {"descriptors": np.array([[0, 0], [0, -np.inf], [0, 0]], np.float16)},
+        {"descriptors": np.array([[0, 0], [0, 0], [np.nan, 0]], np.float16)},
         {"descriptors": np.zeros((3, 0), np.float16)},
         {"boxes": np.zeros((2, 4), np.float32)},
         {

@@ -11,9 +11,8 @@ import pytest
 from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.regions.region_bytes import regions_to_bytes
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions
 
 FAILED = FailedPhoto(Photo("b\udce9.jpg", "b", Path("b.jpg")), "b\udce9.jpg: broken")
 

@@ -17,7 +17,8 @@ from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import REGIONS, Envelope
 from vsa_cli.core.io.guarded_file import Sink
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.store import RegionStore, write_regions
 
 D = 6
 

@@ -126,7 +126,7 @@ def test_gallery_pages_are_linked_and_load_photographs_lazily(made: Made, open_p
     page = open_page(made.gallery / "index.html")
     assert page.locator("article").count() == 50
     assert page.evaluate(UNLOADED) > 0, "photographs far below are not loaded yet"
-    page.get_by_role("navigation", name="Pages, again").get_by_role("link", name="Next").click()
+    page.get_by_role("navigation", name="Pages, bottom").get_by_role("link", name="Next").click()
     assert page.url.endswith("page-2.html")
     assert page.locator("article").count() == 10
     page.locator("article").last.scroll_into_view_if_needed()
@@ -147,7 +147,7 @@ def test_captions_are_alternative_texts(made: Made, open_page: Callable[..., Any
 def test_skip_link_leads_to_the_photographs(made: Made, open_page: Callable[..., Any]) -> None:
     page = open_page(made.gallery / "index.html")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "To the photographs"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the photographs"
     assert page.locator(".skip").bounding_box()["x"] >= 0, "visible when focused"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "photographs"
@@ -187,4 +187,4 @@ def test_alignment_shows_sentences_as_written(made: Made, open_page: Callable[..
         " return c.textContent; })"
     )
     assert sentences == ["A red circle, or a zebra.", "the green triangle"]
-    assert page.locator(".unknown", has_text="zebra").get_attribute("title") == "not a word that the model knows"
+    assert page.locator(".unknown", has_text="zebra").get_attribute("title") == "not in the model's vocabulary"

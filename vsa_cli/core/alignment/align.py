@@ -25,7 +25,8 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import require_same_photograph
-from vsa_cli.core.regions.store import ImageRegions, RegionStore
+from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.store import RegionStore
 
 _NO_SPLIT = ""
 

@@ -27,7 +27,7 @@ from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 StrPath = str | os.PathLike[str]
 
@@ -100,7 +100,7 @@ class Embedder:
     Args:
         trained: the model.
         workers: photographs encoded at the same time.
-        cache: the folder of the feature cache; None encodes every photograph anew.
+        cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, where it is not the one installed with its package.
     """
 

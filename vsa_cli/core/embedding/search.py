@@ -25,7 +25,7 @@ from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.io.text import numbered_lines
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
-from vsa_cli.core.regions.store import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
 
 _IMAGES = 1000  # images embedded, then compared with all sentences
 _SENTENCES = 500  # sentences embedded and compared together

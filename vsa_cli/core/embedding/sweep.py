@@ -27,8 +27,9 @@ from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import SWEEP, Envelope, open_lines
 from vsa_cli.core.io.files import write_lines
 from vsa_cli.core.io.json import dump_json, parse
-from vsa_cli.core.learning.checkpoint import check_same_settings, has_training
+from vsa_cli.core.learning.checkpoint import check_same_settings
 from vsa_cli.core.learning.loop import Epoch, Step
+from vsa_cli.core.learning.model_dir import has_training
 from vsa_cli.core.learning.run import TrainingRequest, envelope_of, settings_of
 from vsa_cli.core.regions.store import RegionStore
 

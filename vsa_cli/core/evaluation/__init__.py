@@ -1,1 +1,1 @@
-"""Scoring what other rooms wrote: captions against references, rankings, alignments against true boxes."""
+"""Evaluation: captions against references, rankings, and alignments against true boxes."""

@@ -1,20 +1,20 @@
-"""Scoring alignments against true boxes: reads an alignment scores file and joins it to Flickr30k Entities.
+"""Evaluation of an alignment scores file: phrase grounding accuracy against Flickr30k Entities.
 
-After the envelope (`vsa-alignments`, its configuration naming split and beta) each line is a sentence::
+After the envelope (`vsa-alignments`, whose configuration names split and beta) each line is a sentence::
 
-    {"image_id", "sentence_id", "width", "height",     of the photograph's file, in pixels
-     "boxes": [[x1, y1, x2, y2], ...],                 R regions in those pixels; region 0 is the whole image
-     "tokens": [str],                                  all the paper's words of the sentence
-     "positions": [int],                               which of them the model knows: K indices
-     "scores": [[float] * R] * K, "choice": [int] * K} v_i . s_t, and the MRF's region for each known word
+    {"image_id", "sentence_id", "width", "height",     size of the image file in pixels
+     "boxes": [[x1, y1, x2, y2], ...],                 R regions in these pixels; region 0 is the whole image
+     "tokens": [str],                                  all words of the sentence
+     "positions": [int],                               indices of the K words that the model knows
+     "scores": [[float] * R] * K, "choice": [int] * K} v_i . s_t, and the region that the MRF chose for each known word
 
-Sentences are joined by image and words, never by index: the two sets have them in different orders.
+Sentences are joined by image and words, not by index, because the two sets list them in different orders.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeGuard
@@ -25,19 +25,19 @@ from numpy.typing import NDArray
 from vsa_cli.core.corpus.records import is_id
 from vsa_cli.core.errors import MAX_NAME, ArtifactError, DataError, one_line
 from vsa_cli.core.evaluation.entities import EntityImage, EntitySentence, as_boxes, as_numbers
-from vsa_cli.core.evaluation.inputs import Document
+from vsa_cli.core.evaluation.inputs import Input
 from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
 from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample
-from vsa_cli.core.metrics.grounding import COLUMNS, MEASURES, Phrase, enclosing_box, judge
+from vsa_cli.core.metrics.grounding import COLUMNS, MEASURES, Phrase, enclosing_box, grounding_accuracy
 
 Array = NDArray[np.float64]
 
 DIFFERENCES = (("mrf_", ""), ("", "whole_"), ("", "largest_"), ("mrf_", "whole_"), ("mrf_", "largest_"))
-"""Pairs of sources whose difference is told with its own interval: both are right about the same phrases."""
+"""Pairs of predictors whose difference is reported with its own interval, since both answer the same phrases."""
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedSentence:
     """A line of the file, checked."""
 
     image: str
@@ -51,72 +51,72 @@ class Aligned:
 
 
 def evaluate_alignments(
-    document: Document, entities: Mapping[str, EntityImage], *, samples: int = SAMPLES, seed: int = 0
+    source: Input, entities: Mapping[str, EntityImage], *, samples: int = SAMPLES, seed: int = 0
 ) -> Evaluation:
-    """Measure how many phrases were put on their true box.
+    """Compute the share of phrases whose predicted region matches their true box.
 
     Args:
-        document: the alignment scores.
-        entities: true boxes, by file name.
-        samples: resamplings of the images for the intervals; 0 for none.
-        seed: of the resampling.
+        source: the alignment scores file.
+        entities: images with true boxes, by file name.
+        samples: number of resamplings of the images for the intervals; 0 for no intervals.
+        seed: random seed of the resampling.
 
     Raises:
         ArtifactError: a line is damaged.
-        DataError: no phrase with a box could be joined.
+        DataError: no sentence has a phrase with a true box.
     """
-    waiting: dict[str, list[EntitySentence]] = {}
-    judged: dict[str, list[Array]] = defaultdict(list)
-    strays: list[str] = []
+    remaining: dict[str, list[EntitySentence]] = {}
+    accuracies: dict[str, list[Array]] = defaultdict(list)
+    unmatched: list[str] = []
     rows: list[dict[str, Any]] = []
-    for where, entry in document.entries():
-        aligned = _read(where, entry)
+    for where, record in source.records():
+        aligned = _read(where, record)
         truth = entities.get(aligned.image) or entities.get(PurePosixPath(aligned.image).name)
-        left = waiting.setdefault(aligned.image, list(truth.sentences)) if truth is not None else []
-        match = next((sentence for sentence in left if sentence.words == aligned.tokens), None)
+        candidates = remaining.setdefault(aligned.image, list(truth.sentences)) if truth is not None else []
+        match = next((sentence for sentence in candidates if sentence.words == aligned.tokens), None)
         if truth is None or match is None:
-            strays.append(aligned.image)
+            unmatched.append(aligned.image)
             continue
-        left.remove(match)
-        for right, text in _judge(aligned, match, truth):
-            judged[aligned.image].append(right)
-            rows.append({"image_id": aligned.image, "phrase": text, **_named(right)})
-    if not judged:
-        raise DataError(
-            f"{document.where}: none of its sentences has a phrase with a true box (joined by image and words)"
-        )
-    unused = [image for image, left in waiting.items() for sentence in left if sentence.phrases]
-    sums = np.array([[*np.sum(of, axis=0), len(of)] for of in judged.values()])  # (N, C + 1)
-    sample = Sample(tuple(judged), (len(judged),), lambda weights: _measure(weights @ sums))
-    scores = {name: float(values[0]) for name, values in _measure(sums.sum(axis=0)[None]).items()}
+        candidates.remove(match)
+        for text, accuracy in _phrases(aligned, match, truth):
+            accuracies[aligned.image].append(accuracy)
+            named = dict(zip(COLUMNS, map(float, accuracy), strict=True))
+            rows.append({"image_id": aligned.image, "phrase": text, **named})
+    if not accuracies:
+        raise DataError(f"{source.where}: no sentence has a phrase with a true box (matched by image and words)")
+    unused = [image for image, left in remaining.items() for sentence in left if sentence.phrases]
+    sums = np.array([[*np.sum(phrases, axis=0), len(phrases)] for phrases in accuracies.values()])  # (N, C + 1)
+    sample = Sample(tuple(accuracies), (len(accuracies),), lambda weights: _scores(weights @ sums))
+    scores = {name: float(values[0]) for name, values in _scores(sums.sum(axis=0)[None]).items()}
     return Evaluation(
         mode="alignments",
-        head={"split": document.split, "n_images": len(judged), "n_phrases": int(sums[:, -1].sum())},
+        head={"split": source.split, "n_images": len(accuracies), "n_phrases": int(sums[:, -1].sum())},
         scores={name: value for name, value in scores.items() if "_minus_" not in name},
-        extra=_intervals(scores, sample, samples, seed),
-        notes=_notes(strays, unused),
+        extra=_differences_and_intervals(scores, sample, samples, seed),
+        notes=[
+            *_note("aligned sentences without a counterpart that has true boxes (left out)", unmatched),
+            *_note("further sentences with true boxes were not aligned (left out)", unused),
+        ],
         rows=rows,
         sample=sample,
     )
 
 
-def _judge(aligned: Aligned, sentence: EntitySentence, truth: EntityImage) -> list[tuple[Array, str]]:
+def _phrases(aligned: AlignedSentence, sentence: EntitySentence, truth: EntityImage) -> list[tuple[str, Array]]:
+    """The text of each phrase, and the accuracy of every predictor on it."""
     scale = np.array([aligned.width / truth.width, aligned.height / truth.height] * 2)
-    judged = []
+    phrases = []
     for phrase in sentence.phrases:
-        mine = (aligned.positions >= phrase.start) & (aligned.positions < phrase.end)  # (K,)
+        known = (aligned.positions >= phrase.start) & (aligned.positions < phrase.end)  # (K,)
         box = enclosing_box(phrase.boxes) * scale
         text = " ".join(aligned.tokens[phrase.start : phrase.end])
-        judged.append((judge(Phrase(box, aligned.boxes, aligned.scores[mine], aligned.choice[mine])), text))
-    return judged
+        data = Phrase(box, aligned.boxes, aligned.scores[known], aligned.choice[known])
+        phrases.append((text, grounding_accuracy(data)))
+    return phrases
 
 
-def _named(right: Array) -> dict[str, float]:
-    return dict(zip(COLUMNS, map(float, right), strict=True))
-
-
-def _measure(sums: Array) -> dict[str, Array]:
-    """Percent of phrases right, and differences of sources, from sums (S, C + 1)."""
+def _scores(sums: Array) -> dict[str, Array]:
+    """Accuracies in percent of the phrases, and differences of predictors, from sums (S, C + 1)."""
     share = 100 * sums[:, :-1] / sums[:, -1:]
     scores = {name: share[:, column] for column, name in enumerate(COLUMNS)}
     for one, other in DIFFERENCES:
@@ -125,7 +125,7 @@ def _measure(sums: Array) -> dict[str, Array]:
     return scores
 
 
-def _intervals(scores: dict[str, float], sample: Sample, samples: int, seed: int) -> dict[str, Any]:
+def _differences_and_intervals(scores: dict[str, float], sample: Sample, samples: int, seed: int) -> dict[str, Any]:
     differences = {name: value for name, value in scores.items() if "_minus_" in name}
     if not samples:
         return differences
@@ -133,40 +133,31 @@ def _intervals(scores: dict[str, float], sample: Sample, samples: int, seed: int
     return differences | {key: value for name in drawn for key, value in interval(name, drawn[name]).items()}
 
 
-def _notes(strays: list[str], unused: list[str]) -> list[Note]:
-    told = (
-        (strays, "aligned sentences are not among those with true boxes: left out"),
-        (unused, "sentences with true boxes are not among the aligned ones of their image: left out"),
+def _note(message: str, images: Sequence[str]) -> list[Note]:
+    # The two sets spell some words differently, so a few sentences never match: not a problem.
+    return (
+        [Note(f"{len(images)} {message}", tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in images)), "info")]
+        if images
+        else []
     )
-    # Spellings differ between the two sets, so a few are always missing: no failure.
-    return [
-        Note(
-            f"{len(names)} {what}",
-            tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in names)),
-            fails=False,
-            warns=False,
-        )
-        for names, what in told
-        if names
-    ]
 
 
-def _read(where: str, entry: dict[str, Any]) -> Aligned:
-    image, tokens, positions, choice = (entry.get(key) for key in ("image_id", "tokens", "positions", "choice"))
-    boxes, size = as_boxes(entry.get("boxes")), as_numbers([[entry.get("width"), entry.get("height")]], 2)
+def _read(where: str, record: dict[str, Any]) -> AlignedSentence:
+    image, tokens, positions, choice = (record.get(key) for key in ("image_id", "tokens", "positions", "choice"))
+    boxes, size = as_boxes(record.get("boxes")), as_numbers([[record.get("width"), record.get("height")]], 2)
     if not is_id(image) or boxes is None or size is None or size.min() <= 0:
         raise ArtifactError(f"{where}: damaged (image_id, width, height or boxes)")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ArtifactError(f"{where}: damaged (tokens)")
-    if not _indices(positions, len(tokens)) or not _indices(choice, len(boxes)) or len(positions) != len(choice):
+    if not _is_indices(positions, len(tokens)) or not _is_indices(choice, len(boxes)) or len(positions) != len(choice):
         raise ArtifactError(f"{where}: damaged (positions or choice)")
-    scores = as_numbers(entry.get("scores"), len(boxes)) if positions else np.zeros((0, len(boxes)))
+    scores = as_numbers(record.get("scores"), len(boxes)) if positions else np.zeros((0, len(boxes)))
     if scores is None or len(scores) != len(positions):
         raise ArtifactError(f"{where}: damaged (scores)")
     width, height = size[0].tolist()
-    known = np.array(positions, dtype=np.int64), np.array(choice, dtype=np.int64)
-    return Aligned(str(image), width, height, boxes, tuple(tokens), known[0], scores, known[1])
+    known, chosen = np.array(positions, dtype=np.int64), np.array(choice, dtype=np.int64)
+    return AlignedSentence(str(image), width, height, boxes, tuple(tokens), known, scores, chosen)
 
 
-def _indices(value: Any, limit: int) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(type(one) is int and 0 <= one < limit for one in value)
+def _is_indices(value: Any, limit: int) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(index) is int and 0 <= index < limit for index in value)

@@ -1,4 +1,4 @@
-"""Captions find their references: by id, by path, by file name. What has no partner is counted and named."""
+"""Evaluation of captions: joined to their references by image, then scored by BLEU, METEOR, ROUGE-L and CIDEr."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import MAX_NAME, DataError, MissingError, one_line
-from vsa_cli.core.evaluation.evaluate import FAMILIES
 from vsa_cli.core.evaluation.hypotheses import Hypotheses
-from vsa_cli.core.evaluation.references import Referenced, References
-from vsa_cli.core.evaluation.results import Evaluation, Note, Sample
+from vsa_cli.core.evaluation.references import ReferenceImage, References
+from vsa_cli.core.evaluation.results import CAPTION_FAMILIES, Evaluation, Note, Sample
 from vsa_cli.core.metrics.captioning import (
     CAPTION_METRICS,
     DocumentFrequencies,
-    Measured,
+    MetricScores,
     Pair,
     bleu,
     cider,
@@ -27,8 +25,12 @@ from vsa_cli.core.metrics.captioning import (
     meteor,
     rouge,
 )
-from vsa_cli.core.metrics.health import caption_health
+from vsa_cli.core.metrics.diversity import caption_diversity
 from vsa_cli.core.metrics.ptb import Tokenizer
+
+TOKENIZER = "PTB (Python)"
+MIN_IMAGES_FOR_CIDER = 100
+"""With fewer images, the document frequencies of their references are too rough for CIDEr's TF-IDF weights."""
 
 
 @dataclass(frozen=True)
@@ -36,69 +38,16 @@ class Joined:
     """Captions with their references.
 
     Attributes:
-        images: in the references' order.
-        captions: of those images.
-        split: which split was scored: the one asked for, or the only one that the captions are of.
-        notes: what did not fit.
+        images: the captioned images, in the order of the references.
+        captions: the caption of each of these images.
+        split: the split that was scored.
+        notes: captions and images that could not be joined.
     """
 
-    images: list[Referenced]
+    images: list[ReferenceImage]
     captions: list[str]
     split: str
     notes: list[Note]
-
-
-def join(hypotheses: Hypotheses, references: References, split: str | None) -> Joined:
-    """Find the references of captions, and count what has no partner.
-
-    Raises:
-        UsageError: no such split.
-        DataError: nothing fits.
-    """
-    find = references.find()
-    captions: dict[str, str] = {}
-    unknown, twice = [], []
-    for name, caption in hypotheses.captions.items():
-        key = find.get(name) or find.get(name.replace("\\", "/").rpartition("/")[2])
-        if key is None:
-            unknown.append(name)
-        elif key in captions:
-            twice.append(name)
-        else:
-            captions[key] = caption
-    if not captions:
-        theirs, ours = (one_line(next(iter(some)), MAX_NAME) for some in (hypotheses.captions, references.images))
-        raise DataError(f"no caption's image is in the references: captions are of {theirs}, references of {ours}")
-    name = resolve_split(split) if split else _only_split(references, captions)
-    wanted = references.split(name)
-    images = [image for image in wanted if image.key in captions]
-    if not images:
-        raise DataError(f"no caption is of an image in the split {name}")
-    inside = {image.key for image in wanted}
-    notes = [
-        _note("captions of images that the references do not have: left out", unknown),
-        _note("captions of images that another name has named already: left out", twice),
-        _note(f"captions of images outside the split {name}: left out", [key for key in captions if key not in inside]),
-        _note("images of the references have no caption: left out", sorted(inside - captions.keys())),
-        _note("captions are empty: scored as they are", [i.key for i in images if not captions[i.key].strip()]),
-        Note(f"{references.odd} references could not be understood: left out") if references.odd else None,
-    ]
-    return Joined(images, [captions[image.key] for image in images], name, [note for note in notes if note is not None])
-
-
-def _only_split(references: References, captions: dict[str, str]) -> str:
-    splits = {references.images[key].split for key in captions}
-    only = splits.pop() if len(splits) == 1 else None
-    return only or "all"
-
-
-def _note(what: str, names: Sequence[str]) -> Note | None:
-    return Note(f"{len(names)} {what}", tuple(one_line(name, MAX_NAME) for name in names)) if names else None
-
-
-FEW_FOR_CIDER = 100
-"""Below so many images CIDEr's document frequencies, which come from the references, mean little."""
-TOKENIZER = "PTB (Python)"
 
 
 def evaluate_captions(
@@ -114,89 +63,143 @@ def evaluate_captions(
 
     Args:
         hypotheses: the captions.
-        references: what humans said.
-        split: of the references; the one that all captions are of, else `all`, if not given.
-        families: which of `FAMILIES`; all that can be had if not given.
-        frequencies: for CIDEr; counted from the references scored if not given.
-        count: whether to return those counts, for other evaluations.
+        references: the reference sentences.
+        split: the split of the references (default: the split that all captions belong to, or `all`).
+        families: names from `CAPTION_FAMILIES` (default: all that can be computed).
+        frequencies: CIDEr's document frequencies (default: those of the references that are scored).
+        count: whether to return the document frequencies, to be saved.
 
     Returns:
-        The scores, and the document frequencies that CIDEr used where they are known.
+        The scores, and with `count` the document frequencies that CIDEr used.
 
     Raises:
-        UsageError: no such split.
-        DataError: nothing to score.
-        MissingError: METEOR was asked for by name, and cannot be had.
+        ConfigError: the references have no such split.
+        DataError: there is nothing to score.
+        MissingError: METEOR is in `families` and cannot run.
     """
-    joined = join(hypotheses, references, split)
-    pairs = _tokenise(joined)
-    absent: dict[str, str] = {}
-    measured: list[Measured] = []
-    scorers: dict[str, Callable[[], Measured]] = {
-        "BLEU": lambda: bleu(pairs),
-        "METEOR": lambda: meteor(pairs),
-        "ROUGE-L": lambda: rouge(pairs),
-        "CIDEr": lambda: cider(pairs, counted),
-    }
-    counting = count and frequencies is None and "CIDEr" in (families or FAMILIES)
-    counted = count_documents([said for _, said in pairs]) if counting else frequencies
-    for family in FAMILIES:
-        if families is None or family in families:
-            try:
-                measured.append(scorers[family]())
-            except MissingError as error:
-                if families is not None:
-                    raise
-                absent[family] = str(error)
-    scores = {name: value for one in measured for name, value in one.scores.items()}
-    each = {name: values for one in measured for name, values in one.each.items()}
+    joined = join_references(hypotheses, references, split)
+    pairs = _tokenize(joined)
+    counting = count and frequencies is None and "CIDEr" in (families or CAPTION_FAMILIES)
+    counted = count_documents([sentences for _, sentences in pairs]) if counting else frequencies
+    results, absent = _compute(pairs, families, counted)
+    scores = {name: value for result in results for name, value in result.scores.items()}
+    few = _few_images(len(pairs), frequencies) if "CIDEr" in scores else []
     evaluation = Evaluation(
         mode="captions",
         head={
             "split": joined.split,
             "n_images": len(pairs),
-            "n_references": sum(len(said) for _, said in pairs),
+            "n_references": sum(len(sentences) for _, sentences in pairs),
             "tokenizer": TOKENIZER,
         },
         scores={name: scores[name] for name in CAPTION_METRICS if name in scores},
-        extra=_health(joined, references),
+        extra=caption_diversity([tokenize(caption) for caption in joined.captions], references.training),
         absent=absent,
-        notes=[*hypotheses.notes, *joined.notes, *_few(len(pairs), frequencies, "CIDEr" in scores)],
-        rows=_rows(joined, each),
-        sample=Sample(tuple(i.key for i in joined.images), (len(pairs),), _resampled(measured)),
+        notes=[*hypotheses.notes, *joined.notes, *few],
+        rows=_rows(joined, results),
+        sample=Sample(tuple(image.key for image in joined.images), (len(pairs),), _weighted_scores(results)),
     )
     return evaluation, counted
 
 
-def _tokenise(joined: Joined) -> list[Pair]:
+def join_references(hypotheses: Hypotheses, references: References, split: str | None) -> Joined:
+    """Join captions to their references: by image id, path, or file name.
+
+    Raises:
+        ConfigError: the references have no such split.
+        DataError: no caption can be joined.
+    """
+    keys = references.keys_by_name()
+    captions: dict[str, str] = {}
+    unknown, duplicate = [], []
+    for name, caption in hypotheses.captions.items():
+        key = keys.get(name) or keys.get(name.replace("\\", "/").rpartition("/")[2])
+        if key is None:
+            unknown.append(name)
+        elif key in captions:
+            duplicate.append(name)
+        else:
+            captions[key] = caption
+    if not captions:
+        theirs, ours = (one_line(next(iter(names)), MAX_NAME) for names in (hypotheses.captions, references.images))
+        raise DataError(f"no image of the captions (such as {theirs}) is in the references (such as {ours})")
+    split_name = split or _only_split(references, captions)
+    split_images = references.split(split_name)
+    images = [image for image in split_images if image.key in captions]
+    if not images:
+        raise DataError(f"no image of the captions is in the split {split_name}")
+    inside = {image.key for image in split_images}
+    notes = [
+        *_note("captions of images that are not in the references (left out)", unknown),
+        *_note("captions of images that have one under another name (left out)", duplicate),
+        *_note(
+            f"captions of images outside the split {split_name} (left out)", [k for k in captions if k not in inside]
+        ),
+        *_note("images of the references have no caption (left out)", sorted(inside - captions.keys())),
+        *_note("captions are empty (scored as empty)", [i.key for i in images if not captions[i.key].strip()]),
+    ]
+    if references.malformed:
+        notes.append(Note(f"{references.malformed} malformed references (left out)"))
+    return Joined(images, [captions[image.key] for image in images], split_name, notes)
+
+
+def _only_split(references: References, captions: dict[str, str]) -> str:
+    splits = {references.images[key].split for key in captions}
+    only = splits.pop() if len(splits) == 1 else None
+    return only or "all"
+
+
+def _note(message: str, names: Sequence[str]) -> list[Note]:
+    return [Note(f"{len(names)} {message}", tuple(one_line(name, MAX_NAME) for name in names))] if names else []
+
+
+def _tokenize(joined: Joined) -> list[Pair]:
     tokenizer = Tokenizer()
     captions = tokenizer.tokenize(joined.captions)
-    said = iter(tokenizer.tokenize([sentence for image in joined.images for sentence in image.sentences]))
+    sentences = iter(tokenizer.tokenize([sentence for image in joined.images for sentence in image.sentences]))
     return [
-        (caption, [next(said) for _ in image.sentences]) for caption, image in zip(captions, joined.images, strict=True)
+        (caption, [next(sentences) for _ in image.sentences])
+        for caption, image in zip(captions, joined.images, strict=True)
     ]
 
 
-def _health(joined: Joined, references: References) -> dict[str, float]:
-    words = [tokenize(caption) for caption in joined.captions]
-    return caption_health(words, references.training)
+def _compute(
+    pairs: Sequence[Pair], families: Sequence[str] | None, frequencies: DocumentFrequencies | None
+) -> tuple[list[MetricScores], dict[str, str]]:
+    """The scores of each family, and the reason for each that cannot be computed and was not asked for by name."""
+    scorers: dict[str, Callable[[], MetricScores]] = {
+        "BLEU": lambda: bleu(pairs),
+        "METEOR": lambda: meteor(pairs),
+        "ROUGE-L": lambda: rouge(pairs),
+        "CIDEr": lambda: cider(pairs, frequencies),
+    }
+    results, absent = [], {}
+    for family in CAPTION_FAMILIES:
+        if families is None or family in families:
+            try:
+                results.append(scorers[family]())
+            except MissingError as error:
+                if families is not None:
+                    raise
+                absent[family] = str(error)
+    return results, absent
 
 
-def _few(count: int, frequencies: DocumentFrequencies | None, scored: bool) -> list[Note]:
+def _few_images(count: int, frequencies: DocumentFrequencies | None) -> list[Note]:
     counted = frequencies.images if frequencies is not None else count
-    if not scored or counted >= FEW_FOR_CIDER:
+    if counted >= MIN_IMAGES_FOR_CIDER:
         return []
-    what = "is 0 by definition" if counted == 1 else "means little"
+    what = "CIDEr is 0 by definition" if counted == 1 else "CIDEr is not reliable"
+    images = "1 image" if counted == 1 else f"{counted} images"
     return [
         Note(
-            f"CIDEr weighs words by how many images mention them, and {what} with {counted}; "
-            "--document-frequencies FILE brings those of a larger set",
-            fails=False,
+            f"{what} with document frequencies of {images}; `document_frequencies` takes those of more", kind="warning"
         )
     ]
 
 
-def _rows(joined: Joined, each: dict[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
+def _rows(joined: Joined, results: Sequence[MetricScores]) -> list[dict[str, Any]]:
+    each = {name: values for result in results for name, values in result.each.items()}
     return [
         {
             "image_id": image.key,
@@ -208,8 +211,10 @@ def _rows(joined: Joined, each: dict[str, NDArray[np.float64]]) -> list[dict[str
     ]
 
 
-def _resampled(measured: Sequence[Measured]) -> Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+def _weighted_scores(
+    results: Sequence[MetricScores],
+) -> Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     def measure(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        return {name: values for one in measured for name, values in one.finish(weights @ one.sums).items()}
+        return {name: values for result in results for name, values in result.finish(weights @ result.sums).items()}
 
     return measure

@@ -1,4 +1,4 @@
-"""Comparing evaluations: old and new by paired bootstrap, and scores against saved ones. Knows no metric."""
+"""Comparison of scores: two evaluations by paired bootstrap, saved scores as a baseline, and thresholds."""
 
 from __future__ import annotations
 
@@ -10,52 +10,65 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
-from vsa_cli.core.evaluation.results import LOWER_IS_BETTER, Evaluation
+from vsa_cli.core.evaluation.results import COUNTS, LOWER_IS_BETTER, Evaluation
 from vsa_cli.core.io.json import read_json
-from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, opposed, resample
+from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample, two_sided_p
+
+_THRESHOLD = re.compile(r"(?P<name>[^=]+)=(?P<base>baseline)?(?P<number>[-+]?[0-9.]+(?:[eE][-+]?\d+)?)?")
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The least value that a metric may have.
+
+    Attributes:
+        name: the metric.
+        value: the least value, or with `relative`, the least difference from the baseline.
+        relative: whether `value` is added to the metric's value in the baseline.
+    """
+
+    name: str
+    value: float
+    relative: bool
 
 
 def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Differences new minus old of every metric that both have, with paired bootstrap confidence.
+    """Compute the difference new minus old of every metric that both have, with paired bootstrap confidence.
 
-    Both are resampled with the same draws, so what an image adds to both falls out of the difference.
+    Both are resampled with the same draws, so that the variation between images that both share cancels out.
 
     Returns:
-        One flat object: what was compared, and for each metric `NAME` (the new score), `NAME_old`, `NAME_change`,
-        `NAME_change_low` and `NAME_change_high` (its 95 % interval) and `NAME_p` (two-sided).
+        One flat object: the head of the new evaluation, and for each metric `NAME` (the new score), `NAME_old`,
+        `NAME_change`, `NAME_change_low` and `NAME_change_high` (its 95 % interval) and `NAME_p` (two-sided).
 
     Raises:
-        DataError: they are not scores of the same images, sentences or queries.
+        DataError: the two are not evaluations of the same images or queries in the same order.
     """
     if old.mode != new.mode:
-        raise DataError(f"--compare: the old file holds {old.mode}, the new one {new.mode}")
+        raise DataError(f"`compare`: the old file contains {old.mode}, the new one {new.mode}")
     if old.sample.units != new.sample.units or old.sample.strata != new.sample.strata:
-        both = len(set(old.sample.units) & set(new.sample.units))
+        shared = len(set(old.sample.units) & set(new.sample.units))
+        units = "queries" if old.mode == "rankings" else "images"
         raise DataError(
-            f"--compare: the files are not of the same {'queries' if old.mode == 'rankings' else 'images'}, in the "
-            f"same order: {len(old.sample.units)} old, {len(new.sample.units)} new, {both} in both"
+            f"`compare`: the files do not have the same {units} in the same order: "
+            f"{len(old.sample.units)} old, {len(new.sample.units)} new, {shared} in both"
         )
     before = resample(old.sample.measure, old.sample.strata, samples, seed)
     after = resample(new.sample.measure, new.sample.strata, samples, seed)
     flat: dict[str, Any] = {**new.head, "samples": samples}
-    for name in new.scores:
+    for name, score in new.scores.items():
         if name in old.scores and name in before and name in after:
             differences = after[name] - before[name]
-            flat |= change(name, new.scores[name], old.scores[name], "old")
-            flat |= {**interval(f"{name}_change", differences), f"{name}_p": opposed(differences)}
+            flat |= {name: score, f"{name}_old": old.scores[name], f"{name}_change": score - old.scores[name]}
+            flat |= {**interval(f"{name}_change", differences), f"{name}_p": two_sided_p(differences)}
     return flat | new.absences()
 
 
-def change(name: str, new: float, old: float, what: str) -> dict[str, float]:
-    """A score beside another one: `NAME`, `NAME_<what>` and `NAME_change`."""
-    return {name: new, f"{name}_{what}": old, f"{name}_change": new - old}
-
-
 def read_baseline(path: Path) -> dict[str, float]:
-    """The numbers of a saved `vsa evaluate --json`, by name.
+    """Read the numbers that `vsa evaluate` printed as JSON, by name.
 
     Raises:
-        DataError: unreadable, no JSON, or no object with numbers.
+        DataError: the file cannot be read, is not JSON, or is not an object with numbers.
     """
     data = read_json(path)
     numbers = (
@@ -64,96 +77,83 @@ def read_baseline(path: Path) -> dict[str, float]:
         else {}
     )
     if not numbers:
-        raise DataError(f"{path}: no scores; --baseline takes what vsa evaluate --json printed")
+        raise DataError(f"{path}: contains no scores; `baseline` takes the JSON output of vsa evaluate")
     return numbers
 
 
-def doubts_about(baseline: Mapping[str, float], head: Mapping[str, Any], where: str) -> list[str]:
-    """In what a baseline is of other data than the scores set against it, a line each."""
-    told = {"n_images": "images", "n_references": "references", "n_sentences": "sentences", "n_phrases": "phrases"}
+def baseline_mismatches(baseline: Mapping[str, float], head: Mapping[str, Any], where: str) -> list[str]:
+    """The counts in which a baseline differs from the evaluation that it is compared with, as one message each."""
     return [
-        f"{where}: is of {baseline[name]:g} {noun}, these scores of {head[name]}"
-        for name, noun in told.items()
+        f"{where}: the baseline was computed on {baseline[name]:g} {noun}, these scores on {head[name]}"
+        for name, noun in COUNTS.items()
         if name in head and baseline.get(name, head[name]) != head[name]
     ]
 
 
-def against_baseline(scores: Mapping[str, float], baseline: Mapping[str, float], where: str) -> dict[str, float]:
-    """Changes of scores since a baseline: `NAME_baseline` and `NAME_change`.
+def baseline_changes(scores: Mapping[str, float], baseline: Mapping[str, float], where: str) -> dict[str, float]:
+    """The changes of scores since a baseline: `NAME_baseline` and `NAME_change`.
 
     Raises:
-        DataError: they have no metric in common.
+        DataError: the two have no metric in common.
     """
     shared = [name for name in scores if name in baseline]
     if not shared:
-        raise DataError(f"{where}: has none of the metrics {', '.join(scores)}")
+        raise DataError(f"{where}: contains none of the metrics {', '.join(scores)}")
     flat: dict[str, float] = {}
     for name in shared:
         flat |= {f"{name}_baseline": baseline[name], f"{name}_change": scores[name] - baseline[name]}
     return flat
 
 
-_SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<base>baseline)?(?P<number>[-+]?[0-9.]+(?:[eE][-+]?\d+)?)?")
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A metric must not be under `value`; with `relative`, under the baseline's value plus `value`."""
-
-    name: str
-    value: float
-    relative: bool
-
-
-def read_thresholds(arguments: Sequence[str]) -> list[Threshold]:
-    """Parse `METRIC=VALUE` arguments.
+def parse_thresholds(arguments: Sequence[str]) -> list[Threshold]:
+    """Parse thresholds, each `METRIC=VALUE`, `METRIC=baseline` or `METRIC=baseline-VALUE`.
 
     Raises:
-        UsageError: one has another shape, or a metric of which less is better.
+        ConfigError: a threshold is malformed, or is for a metric of which lower values are better.
     """
     thresholds = []
     for argument in arguments:
-        match = _SHAPE.fullmatch(argument.strip())
+        match = _THRESHOLD.fullmatch(argument.strip())
         if match is None or not (match["base"] or match["number"]):
-            raise ConfigError(f"--fail-under {argument}: write METRIC=VALUE, such as CIDEr=0.40 or CIDEr=baseline-0.01")
+            raise ConfigError(
+                f"`fail_under` {argument}: expected METRIC=VALUE, such as CIDEr=0.40 or CIDEr=baseline-0.01"
+            )
         try:
             value = float(match["number"] or 0)
         except ValueError as error:
-            raise ConfigError(f"--fail-under {argument}: {match['number']} is not a number") from error
+            raise ConfigError(f"`fail_under` {argument}: {match['number']} is not a number") from error
         if match["name"] in LOWER_IS_BETTER:
-            raise ConfigError(f"--fail-under {argument}: a lower {match['name']} is better; take a recall")
+            raise ConfigError(f"`fail_under` {argument}: lower values of {match['name']} are better; use a recall")
         if not math.isfinite(value):
-            raise ConfigError(f"--fail-under {argument}: {match['number']} is too large")
+            raise ConfigError(f"`fail_under` {argument}: {match['number']} is too large")
         thresholds.append(Threshold(match["name"], value, match["base"] is not None))
     return thresholds
 
 
-def missed(
+def missed_thresholds(
     thresholds: Sequence[Threshold],
     scores: Mapping[str, float],
     absent: Mapping[str, str],
     baseline: Mapping[str, float] | None,
 ) -> list[str]:
-    """The thresholds that were missed, each with by how much, in one line.
+    """The thresholds that the scores do not reach, as one message each.
 
     Raises:
-        UsageError: a metric was not measured here, or there is no baseline to be relative to.
-        MissingError: a metric is absent for want of something on this machine.
+        ConfigError: a metric was not computed, or the baseline for a relative threshold is missing.
+        MissingError: a metric could not be computed because something is not installed.
     """
-    lines = []
+    messages = []
     for threshold in thresholds:
         name = threshold.name
         if name in absent:
-            raise MissingError(f"--fail-under {name}: {absent[name]}")
+            raise MissingError(f"`fail_under` {name}: {absent[name]}")
         if name not in scores:
-            raise ConfigError(f"--fail-under {name}: not measured here; there is {', '.join(scores)}")
-        wanted = threshold.value
+            raise ConfigError(f"`fail_under` {name}: not computed; choose from {', '.join(scores)}")
+        least = threshold.value
         if threshold.relative:
             if baseline is None or name not in baseline:
-                raise ConfigError(
-                    f"--fail-under {name}=baseline: needs a --baseline FILE (or --compare) that has {name}"
-                )
-            wanted += baseline[name]
-        if scores[name] < wanted:
-            lines.append(f"{name} is {scores[name]:.6g}, under {wanted:.6g} by {wanted - scores[name]:.6g}")
-    return lines
+                raise ConfigError(f"`fail_under` {name}=baseline: needs a `baseline` (or `compare`) with {name}")
+            least += baseline[name]
+        if scores[name] < least:
+            messages.append(f"{name} is {scores[name]:.6g}, under {least:.6g} by {least - scores[name]:.6g}")
+    return messages

@@ -1,8 +1,13 @@
-"""Reader of true boxes: Flickr30k Entities, one JSON object a photograph, plain or gzipped.
+"""Reader of true boxes of phrases: Flickr30k Entities as JSON Lines, plain or gzipped.
 
-Each line is `{"file", "width", "height", "entity_sentences": [{"tokens": "a dog .", "phrases": [{"id", "start",
-"end"}]}], "boxes": {id: [[x1, y1, x2, y2], ...]}}` with spans of tokens, `end` exclusive, and boxes in pixels of a
-photograph of that size, which need not be the size of the user's. Other keys are ignored.
+Each line is an image::
+
+    {"file", "width", "height",
+     "entity_sentences": [{"tokens": "a dog .", "phrases": [{"id", "start", "end"}]}],
+     "boxes": {id: [[x1, y1, x2, y2], ...]}}
+
+`start` and `end` (exclusive) count tokens. Boxes are in pixels of an image of this width and height, which may differ
+from the size of the user's file. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from vsa_cli.core.io.text import numbered_lines
 
 @dataclass(frozen=True)
 class EntityPhrase:
-    """A phrase with true boxes (M, 4) in the photograph's own pixels; its span is of the sentence's words."""
+    """A phrase: the words `start` to `end` (exclusive) of its sentence, and its true boxes (M, 4) in pixels."""
 
     start: int
     end: int
@@ -34,7 +39,7 @@ class EntityPhrase:
 
 @dataclass(frozen=True)
 class EntitySentence:
-    """A sentence as the paper's words, and those of its phrases that have a box."""
+    """A sentence as the words of the paper's tokenizer, and its phrases that have a true box."""
 
     words: tuple[str, ...]
     phrases: tuple[EntityPhrase, ...]
@@ -42,7 +47,7 @@ class EntitySentence:
 
 @dataclass(frozen=True)
 class EntityImage:
-    """A photograph: its file's name, its size in pixels where the boxes are, its sentences."""
+    """An image: its file name, the size in pixels to which its boxes refer, its sentences."""
 
     file: str
     width: float
@@ -51,27 +56,27 @@ class EntityImage:
 
 
 def read_entities(path: Path) -> dict[str, EntityImage]:
-    """Photographs with their true boxes, by file name.
+    """Read images with true boxes, by file name.
 
     Raises:
-        DataError: unreadable, damaged, or without a photograph.
+        DataError: the file cannot be read, is damaged, or has no image.
     """
     images = {}
     for where, line in _lines(path):
         image = _image(parse(line), where)
         if image.file in images:
-            raise DataError(f"{where}: {image.file} stands twice")
+            raise DataError(f"{where}: duplicate image {image.file}")
         images[image.file] = image
     if not images:
-        raise DataError(f"{path}: names no photograph")
+        raise DataError(f"{path}: contains no image")
     return images
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as raw:
-            zipped = raw.peek(2).startswith(b"\x1f\x8b")  # a pipe cannot be read twice
-            with gzip.open(raw) if zipped else raw as file:
+            gzipped = raw.peek(2).startswith(b"\x1f\x8b")  # peeked at because a pipe cannot be read twice
+            with gzip.open(raw) if gzipped else raw as file:
                 yield from numbered_lines(file, str(path))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {reason(error)}") from error
@@ -79,7 +84,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _image(entry: Any, where: str) -> EntityImage:
     if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
-        raise DataError(f"{where}: not an object with a file")
+        raise DataError(f"{where}: not an object with the name of a file")
     width, height = entry.get("width"), entry.get("height")
     sentences, boxes = entry.get("entity_sentences"), entry.get("boxes")
     if not (_is_size(width) and _is_size(height)):
@@ -102,12 +107,12 @@ def _boxes(value: Any, where: str) -> NDArray[np.float64]:
 
 
 def as_boxes(value: Any) -> NDArray[np.float64] | None:
-    """Boxes (M, 4), M > 0, from JSON; None where it is no list of four finite numbers each."""
+    """Boxes (M, 4), M > 0, from JSON; None if the value is not a list of lists of four finite numbers."""
     return as_numbers(value, 4)
 
 
 def as_numbers(value: Any, columns: int) -> NDArray[np.float64] | None:
-    """A table (M, columns), M > 0, of finite numbers from JSON; None where it is none."""
+    """An array (M, columns), M > 0, from JSON; None if the value is not a table of finite numbers of that shape."""
     if not isinstance(value, list) or not all(isinstance(row, list) and len(row) == columns for row in value):
         return None
     if not all(type(number) in (int, float) for row in value for number in row):
@@ -126,13 +131,13 @@ def _sentence(entry: Any, boxes: dict[str, NDArray[np.float64]], where: str) -> 
     if not isinstance(tokens, list) or not isinstance(phrases, list) or not all(isinstance(t, str) for t in tokens):
         raise DataError(f"{where}: a sentence has no tokens or no phrases")
     words = [tokenize(token) for token in tokens]
-    # Where each token's words begin: a token can be none ("."), one, or in principle several words.
-    begins = np.cumsum([0, *map(len, words)]).tolist()
-    found = []
+    # index of the first word of each token: a token has no word ("."), one, or in principle several
+    first_word = np.cumsum([0, *map(len, words)]).tolist()
+    with_box = []
     for phrase in phrases:
         start, end, name = (phrase.get(key) if isinstance(phrase, dict) else None for key in ("start", "end", "id"))
         if type(start) is not int or type(end) is not int or not 0 <= start <= end <= len(tokens):
-            raise DataError(f"{where}: a phrase's span is not within its sentence")
+            raise DataError(f"{where}: a phrase's span is outside its sentence")
         if str(name) in boxes:
-            found.append(EntityPhrase(begins[start], begins[end], boxes[str(name)]))
-    return EntitySentence(tuple(word for of_token in words for word in of_token), tuple(found))
+            with_box.append(EntityPhrase(first_word[start], first_word[end], boxes[str(name)]))
+    return EntitySentence(tuple(word for of_token in words for word in of_token), tuple(with_box))

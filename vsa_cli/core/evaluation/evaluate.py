@@ -1,123 +1,120 @@
-"""From a file and what is wanted to its scores: chooses the measure by what the file holds."""
+"""Evaluate a file: recognise what it contains, check the settings for it, and score it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError
-from vsa_cli.core.evaluation.inputs import Document, open_document
-from vsa_cli.core.evaluation.results import Evaluation
+from vsa_cli.core.evaluation.inputs import Input, open_input
+from vsa_cli.core.evaluation.results import CAPTION_FAMILIES, Evaluation, Mode
 from vsa_cli.core.metrics.bootstrap import SAMPLES
 
-FAMILIES = ("BLEU", "METEOR", "ROUGE-L", "CIDEr")
-"""Metrics of captions; BLEU is four."""
+_SETTINGS: dict[Mode, frozenset[str]] = {
+    "captions": frozenset({"references", "split", "metric", "document_frequencies"}),
+    "rankings": frozenset({"folds"}),
+    "alignments": frozenset({"boxes"}),
+}
+"""The settings that apply to each kind of file."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """How to evaluate.
+def evaluate(
+    path: Path,
+    *,
+    references: Path | None = None,
+    split: str | None = None,
+    metric: Sequence[str] | None = None,
+    document_frequencies: Path | None = None,
+    boxes: Path | None = None,
+    folds: int | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    strict: bool = False,
+) -> Evaluation:
+    """Score captions, rankings or alignments.
 
-    Attributes:
-        references: what captions are scored against.
-        split: of the references.
-        families: of metrics for captions; all that can be had if None.
-        frequencies: CIDEr's document frequencies, read where the file exists and written where not.
-        boxes: what alignments are scored against.
-        folds: how many folds rankings must have.
-        samples: resamplings for intervals.
-        seed: of the resampling.
-        strict: whether doubts are failures.
-    """
-
-    references: Path | None = None
-    split: str | None = None
-    families: tuple[str, ...] | None = None
-    frequencies: Path | None = None
-    boxes: Path | None = None
-    folds: int | None = None
-    samples: int = SAMPLES
-    seed: int = 0
-    strict: bool = False
-
-
-def evaluate(path: Path, wanted: Wanted) -> Evaluation:
-    """Score a file.
+    Args:
+        path: the file to score; `-` is standard input.
+        references: captions: the file with the reference sentences.
+        split: captions: the split of the references to score (default: the one that all captions belong to, or `all`).
+        metric: captions: names from `CAPTION_FAMILIES` (default: all that can be computed).
+        document_frequencies: captions: CIDEr's document frequencies, read if the file exists and written if not.
+        boxes: alignments: the file with the true boxes.
+        folds: rankings: the number of folds that the file must have.
+        samples: alignments: number of bootstrap resamplings for the intervals; 0 for no intervals.
+        seed: random seed of the resampling.
+        strict: fail if ids do not match, or captions are missing, empty or duplicated.
 
     Raises:
-        UsageError: an option does not fit what the file holds, or is missing.
-        DataError: unreadable, nothing to score, or with `strict`, anything doubtful.
-        ArtifactError: a damaged artifact, or one of another kind.
-        MissingError: METEOR was asked for by name, and cannot be had.
+        ConfigError: a setting does not apply to the contents of the file, or a required one is missing.
+        DataError: a file cannot be read, there is nothing to score, or with `strict`, the input has a problem.
+        ArtifactError: an artifact is damaged or of another kind.
+        MissingError: METEOR was selected with `metric` and cannot run.
     """
-    document = open_document(path)
-    _refuse_misfits(document, wanted)
-    if document.mode == "captions":
-        evaluation = _captions(document, wanted)
-    elif document.mode == "rankings":
+    unknown = [name for name in metric or () if name not in CAPTION_FAMILIES]
+    if unknown:
+        raise ConfigError(f"`metric` {unknown[0]}: choose from {', '.join(CAPTION_FAMILIES)}")
+    given = {
+        "references": references, "split": split, "metric": metric, "document_frequencies": document_frequencies,
+        "boxes": boxes, "folds": folds,
+    }  # fmt: skip
+    source = open_input(path)
+    _check_settings(source, [name for name, value in given.items() if value is not None])
+    if source.mode == "captions" and references is not None:
+        return _evaluate_captions(source, references, split, metric, document_frequencies, strict=strict)
+    if source.mode == "alignments" and boxes is not None:
+        from vsa_cli.core.evaluation.alignments import evaluate_alignments
+        from vsa_cli.core.evaluation.entities import read_entities
+
+        evaluation = evaluate_alignments(source, read_entities(boxes), samples=samples, seed=seed)
+    else:
         from vsa_cli.core.evaluation.rankings import evaluate_rankings
 
-        evaluation = evaluate_rankings(document, folds=wanted.folds)
-    else:
-        evaluation = _alignments(document, wanted)
-    if wanted.strict:
-        evaluation.refuse_doubts()
+        evaluation = evaluate_rankings(source, folds=folds)
+    if strict:
+        evaluation.check_problems()
     return evaluation
 
 
-def _refuse_misfits(document: Document, wanted: Wanted) -> None:
-    odd = [family for family in wanted.families or () if family not in FAMILIES]
-    if odd:
-        raise ConfigError(f"--metric {odd[0]}: choose from {', '.join(FAMILIES)}")
-    by_mode: dict[str, dict[str, object]] = {
-        "captions": {"--boxes": wanted.boxes, "--folds": wanted.folds},
-        "rankings": {"--boxes": wanted.boxes},
-        "alignments": {"--folds": wanted.folds},
-    }
-    misfits = by_mode[document.mode]
-    if document.mode != "captions":
-        misfits |= {
-            "--references": wanted.references,
-            "--split": wanted.split,
-            "--metric": wanted.families,
-            "--document-frequencies": wanted.frequencies,
-        }
-    given = [option for option, value in misfits.items() if value is not None]
-    if given:
-        raise ConfigError(f"{document.where}: holds {document.mode}, which take no {' or '.join(given)}")
-    if document.mode == "captions" and wanted.references is None:
-        raise ConfigError(f"{document.where}: holds captions: --references FILE says what humans said")
-    if document.mode == "alignments" and wanted.boxes is None:
-        raise ConfigError(f"{document.where}: holds alignments: --boxes FILE says where the phrases' boxes are")
+def _check_settings(source: Input, given: Sequence[str]) -> None:
+    misplaced = [f"`{name}`" for name in given if name not in _SETTINGS[source.mode]]
+    if misplaced:
+        verb = "does" if len(misplaced) == 1 else "do"
+        raise ConfigError(
+            f"{source.where}: contains {source.mode}, to which {' and '.join(misplaced)} {verb} not apply"
+        )
+    if source.mode == "captions" and "references" not in given:
+        raise ConfigError(f"{source.where}: contains captions; give their references with `references`")
+    if source.mode == "alignments" and "boxes" not in given:
+        raise ConfigError(f"{source.where}: contains alignments; give the true boxes of the phrases with `boxes`")
 
 
-def _captions(document: Document, wanted: Wanted) -> Evaluation:
+def _evaluate_captions(
+    source: Input,
+    references: Path,
+    split: str | None,
+    metric: Sequence[str] | None,
+    document_frequencies: Path | None,
+    *,
+    strict: bool,
+) -> Evaluation:
     from vsa_cli.core.evaluation.captions import TOKENIZER, evaluate_captions
     from vsa_cli.core.evaluation.frequencies import read_frequencies, write_frequencies
     from vsa_cli.core.evaluation.hypotheses import read_hypotheses
     from vsa_cli.core.evaluation.references import read_references
 
-    assert wanted.references is not None
-    file = wanted.frequencies
+    file = document_frequencies
     saved = read_frequencies(file) if file is not None and file.exists() else None
     evaluation, counted = evaluate_captions(
-        read_hypotheses(document),
-        read_references(wanted.references),
-        split=wanted.split,
-        families=wanted.families,
+        read_hypotheses(source),
+        read_references(references),
+        split=split,
+        families=metric,
         frequencies=saved,
         count=file is not None,
     )
-    if wanted.strict:
-        evaluation.refuse_doubts()  # before anything is written
+    if strict:
+        evaluation.check_problems()  # before anything is written
     if file is not None and saved is None and counted is not None:
         write_frequencies(file, counted, {"split": evaluation.head["split"], "tokenizer": TOKENIZER})
     return evaluation
-
-
-def _alignments(document: Document, wanted: Wanted) -> Evaluation:
-    from vsa_cli.core.evaluation.alignments import evaluate_alignments
-    from vsa_cli.core.evaluation.entities import read_entities
-
-    assert wanted.boxes is not None
-    return evaluate_alignments(document, read_entities(wanted.boxes), samples=wanted.samples, seed=wanted.seed)

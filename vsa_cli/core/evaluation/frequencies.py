@@ -1,8 +1,8 @@
-"""Document frequencies on disk: CIDEr's weights of words, saved from one evaluation and reused by others.
+"""The document frequencies file: CIDEr's n-gram counts, saved by one evaluation and used by others.
 
-The file is one JSON object: the envelope (`vsa-document-frequencies`), `"images"`: how many were counted, and
-`"counts"`: n-grams of PTB tokens, joined by spaces, to the number of images whose references have them, without
-those of a single image, which weigh like unseen ones.
+The file is one JSON object: the envelope (`vsa-document-frequencies`), `"images"`, the number of images counted, and
+`"counts"`, which maps an n-gram (PTB tokens joined by spaces) to the number of images whose references contain it.
+N-grams of a single image are omitted, since CIDEr weights them like unseen ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vsa_cli.core.metrics.captioning import DocumentFrequencies
 
 
 def write_frequencies(path: Path, frequencies: DocumentFrequencies, config: dict[str, Any]) -> None:
-    """Save document frequencies.
+    """Write document frequencies, with `config` as the configuration in their envelope.
 
     Raises:
         DataError: the file cannot be written.
@@ -32,8 +32,8 @@ def read_frequencies(path: Path) -> DocumentFrequencies:
     """Read document frequencies.
 
     Raises:
-        DataError: unreadable, or no JSON.
-        ArtifactError: another format, or damaged.
+        DataError: the file cannot be read, or is not JSON.
+        ArtifactError: the file has another format, or is damaged.
     """
     data, where = read_json(path), str(path)
     Envelope.from_dict(data, where, FREQUENCIES, VERSIONS[FREQUENCIES])

@@ -1,7 +1,7 @@
-"""The front desk: opens the file to evaluate and tells by its first line what it holds.
+"""The file to evaluate: opened, and recognised by its first line.
 
-A first line that is an envelope says it: `vsa-rankings` or `vsa-alignments`, whose lines are then read one at a
-time. Anything else should be captions.
+If the first line is an envelope (`vsa-rankings` or `vsa-alignments`), the file is one of these, and its lines are read
+one at a time. Any other file is taken for captions.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.evaluation.results import Mode
-from vsa_cli.core.io.envelope import ALIGNMENTS, RANKINGS, VERSIONS, Envelope
+from vsa_cli.core.io.envelope import ALIGNMENTS, RANKINGS, VERSIONS, Envelope, open_lines
 from vsa_cli.core.io.json import MAX_JSON_BYTES, parse
 from vsa_cli.core.io.text import MAX_LINE_BYTES, decode_text, numbered_lines
 
@@ -25,84 +25,83 @@ STDIN = Path("-")
 
 
 @dataclass(frozen=True)
-class Document:
-    """A file that was opened.
+class Input:
+    """An opened file.
 
     Attributes:
         where: its name, for messages.
-        mode: what it holds.
-        envelope: of rankings and alignments.
-        text: of captions, the whole of it.
-        path: of rankings and alignments, which are read a line at a time, where the file can be opened again.
-        rest: of the same, what follows the envelope, where it cannot (a pipe).
+        mode: what it contains.
+        text: the whole text of captions; empty for rankings and alignments.
+        envelope: the envelope of rankings and alignments; None for captions.
+        path: rankings and alignments: the file, if it can be opened again to read its lines.
+        rest: rankings and alignments: the bytes after the envelope, if the file cannot be opened again (a pipe).
     """
 
     where: str
     mode: Mode
-    envelope: Envelope | None = None
     text: str = ""
+    envelope: Envelope | None = None
     path: Path | None = None
     rest: bytes = b""
 
     @property
     def split(self) -> str | None:
         """The split that the envelope names."""
-        found = self.envelope.config.get("split") if self.envelope is not None else None
-        return found if isinstance(found, str) else None
+        split = self.envelope.config.get("split") if self.envelope is not None else None
+        return split if isinstance(split, str) else None
 
-    def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The lines after the envelope with their place, each an object.
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The JSON objects on the lines after the envelope, each with its place ("FILE, line N").
 
         Raises:
             ArtifactError: a line is not a JSON object.
-            DataError: a line is too long.
+            DataError: the file cannot be read, or a line is too long.
         """
-        with self._open() as file:
-            lines = numbered_lines(file, self.where)
-            if self.path is not None:
-                next(lines, None)  # the envelope; what came through a pipe is without it
-            for where, line in lines:
-                entry = parse(line)
-                if not isinstance(entry, dict):
-                    raise ArtifactError(f"{where}: not a JSON object")
-                yield where, entry
-
-    def _open(self) -> BinaryIO:
-        try:
-            return self.path.open("rb") if self.path is not None else io.BytesIO(b"\n" + self.rest)
-        except OSError as error:
-            raise DataError(f"{self.where}: {reason(error)}") from error
+        if self.path is not None and self.envelope is not None:
+            with open_lines(self.path, self.envelope.format) as (_, lines):
+                yield from map(_record, lines)
+        else:
+            first_is_blank = io.BytesIO(b"\n" + self.rest)  # in place of the envelope, so that line numbers are right
+            yield from map(_record, numbered_lines(first_is_blank, self.where))
 
 
-def open_document(path: Path) -> Document:
-    """Open a file to evaluate, or for `-` standard input; captions are read at once, others as they are asked for.
+def _record(line: tuple[str, bytes]) -> tuple[str, dict[str, Any]]:
+    where, text = line
+    record = parse(text)
+    if not isinstance(record, dict):
+        raise ArtifactError(f"{where}: not a JSON object")
+    return where, record
+
+
+def open_input(path: Path) -> Input:
+    """Open a file to evaluate, or standard input for `-`. Captions are read now, rankings and alignments later.
 
     Raises:
-        DataError: it cannot be read, is too large, or is empty.
-        ArtifactError: it is an artifact of another kind or version.
+        DataError: the file cannot be read, is too large, or is empty.
+        ArtifactError: the file is an artifact of another kind or version.
     """
     where = "standard input" if path == STDIN else str(path)
     try:
         with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             first = file.readline(MAX_LINE_BYTES)
             envelope = _envelope(parse(first), where)
-            again = envelope is not None and path != STDIN and path.is_file()
-            rest = b"" if again else file.read(MAX_JSON_BYTES + 1)
+            reopens = envelope is not None and path != STDIN and path.is_file()
+            rest = b"" if reopens else file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         raise DataError(f"{where}: {reason(error)}") from error
     if len(rest) > MAX_JSON_BYTES:
-        raise DataError(f"{where}: more than {MAX_JSON_BYTES} bytes; at most those are read")
+        raise DataError(f"{where}: larger than the limit of {MAX_JSON_BYTES} bytes")
     if envelope is not None:
         mode = MODES[envelope.format]
-        return Document(where, mode, envelope, path=path if again else None, rest=rest)
+        return Input(where, mode, envelope=envelope, path=path if reopens else None, rest=rest)
     if not (first + rest).strip():
         raise DataError(f"{where}: is empty")
-    return Document(where, "captions", text=decode_text(first + rest, where))
+    return Input(where, "captions", text=decode_text(first + rest, where))
 
 
 def _envelope(first: object, where: str) -> Envelope | None:
     if not isinstance(first, dict) or not isinstance(first.get("format"), str) or "version" not in first:
         return None
     if first["format"] not in MODES:
-        raise ArtifactError(f"{where}: is {first['format']}; evaluate takes captions, rankings and alignments")
+        raise ArtifactError(f"{where}: is {first['format']}, expected captions, rankings or alignments")
     return Envelope.from_dict(first, where, first["format"], VERSIONS[first["format"]])

@@ -1,7 +1,7 @@
-"""Reader of what humans said: a corpus, COCO captions, a Flickr token file, tables, JSON Lines.
+"""Reader of reference sentences: a corpus, COCO captions, a Flickr token file, CSV, TSV or JSON Lines.
 
-Beside the formats of `core.corpus` it takes COCO annotations without file names, JSON Lines with `image_id` and
-`caption`, `captions` or `references`, and a JSON object from id to a list of sentences.
+In addition to the formats of `core.corpus` it reads COCO annotations without file names, JSON Lines with `image_id` and
+`caption`, `captions` or `references`, and a JSON object that maps ids to lists of sentences.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ from vsa_cli.core.io.json import parse, read_json
 from vsa_cli.core.io.text import is_text, text_lines
 
 _SENTENCES = ("references", "captions", "caption", "text", "sentence")
-_LONGEST = 10_000
-"""Characters of a reference; longer texts are left out."""
+_MAX_CHARACTERS = 10_000
+"""Length of a reference sentence; longer texts are left out."""
 
 
 @dataclass
-class Referenced:
-    """An image and what humans said of it. `file` is its path, where the references tell it."""
+class ReferenceImage:
+    """An image and its reference sentences.
+
+    Attributes:
+        key: the image id, as text.
+        sentences: the reference sentences.
+        file: the path of the image file, if the references name it.
+        split: the split, if the references name it.
+    """
 
     key: str
     sentences: list[str] = field(default_factory=list)
@@ -39,94 +46,96 @@ class Referenced:
 
 @dataclass(frozen=True)
 class References:
-    """What captions are scored against.
+    """The sentences that captions are scored against.
 
     Attributes:
-        images: by id, in the input's order; each has a sentence.
-        training: words of the training sentences; None where the references do not tell them.
-        odd: how many entries could not be understood.
+        images: images by id, in the order of the file; each has at least one sentence.
+        training: the words of each training sentence; None if the references have no training split.
+        malformed: number of entries that could not be read.
     """
 
-    images: dict[str, Referenced]
+    images: dict[str, ReferenceImage]
     training: frozenset[tuple[str, ...]] | None
-    odd: int
+    malformed: int
 
-    def split(self, name: str) -> list[Referenced]:
-        """The images of a split, or of all of them for `all`.
+    def split(self, name: str) -> list[ReferenceImage]:
+        """The images of a split, or all images for `all`.
 
         Raises:
-            ConfigError: no such split, or the references name none.
-            DataError: no image is in it.
+            ConfigError: the name is not a split, or the references have no splits.
+            DataError: the split has no image.
         """
-        wanted = resolve_split(name)
-        if wanted == "all":
+        split = resolve_split(name)
+        if split == "all":
             return list(self.images.values())
         if all(image.split is None for image in self.images.values()):
-            raise ConfigError(f"`split` {name}: the references do not name splits; leave it out, or use a corpus.json")
-        found = [image for image in self.images.values() if image.split == wanted]
-        if not found:
+            raise ConfigError(f"`split` {name}: the references have no splits; omit it, or use a corpus.json")
+        images = [image for image in self.images.values() if image.split == split]
+        if not images:
             raise DataError(f"the references have no image in the split {name}")
-        return found
+        return images
 
-    def find(self) -> dict[str, str]:
-        """Every name of an image to its id: the id, its path, its file name and stem where only one has them."""
+    def keys_by_name(self) -> dict[str, str]:
+        """Image ids by every name of an image: its id and path, and its file name and stem if they are unique."""
         names: dict[str, set[str]] = {}
         for key, image in self.images.items():
             path = PurePosixPath(image.file or key)
             for name in {str(path), path.name, path.stem}:
                 names.setdefault(name, set()).add(key)
-        found = {name: keys.pop() for name, keys in names.items() if len(keys) == 1}
-        return {**found, **{key: key for key in self.images}}
+        unique = {name: keys.pop() for name, keys in names.items() if len(keys) == 1}
+        return {**unique, **{key: key for key in self.images}}
 
 
 def read_references(path: Path) -> References:
-    """Read references, finding out what the file is.
+    """Read references of any format; the format is detected.
 
     Raises:
-        DataError: unreadable, of no known kind, or without a sentence.
-        ArtifactError: a damaged corpus.
+        DataError: the file cannot be read, has an unknown format, or contains no sentence.
+        ArtifactError: the file is a damaged corpus.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise DataError(f"{path}: is a pipe; references are read twice, so save them as a file")
+        raise DataError(f"{path}: is a pipe; save the references as a file, which is read twice")
     first = next((line for line in text_lines(path, 1 << 20) if line.strip()), "")
     head = parse(first)
-    training = None
-    odd = 0
-    if f'"format": "{CORPUS}"' in first[:200]:  # as vsa writes it: not parsed twice
-        found, training = _corpus(path)
+    malformed, training = 0, None
+    if f'"format": "{CORPUS}"' in first[:200]:  # as vsa writes it, to avoid parsing it twice
+        images, training = _corpus(path)
     elif first.lstrip().startswith(("{", "[")) and not (isinstance(head, dict) and _is_line(head)):
         document = read_json(path)
         if isinstance(document, dict) and document.get("format") == CORPUS:
-            found, training = _corpus(path)
-        elif isinstance(document, dict) and isinstance(document.get("annotations"), list):
-            found, odd = _gather(document["annotations"])
-            _name(found, document.get("images"))
-        elif isinstance(document, dict) and "images" not in document:
-            found, odd = _gather({"image_id": key, "captions": said} for key, said in document.items())
-        elif isinstance(document, list):
-            found, odd = _gather(document)
+            images, training = _corpus(path)
         else:
-            found, odd = _captions(path)
+            images, malformed = _from_json(document, path)
     elif isinstance(head, dict) and "image_id" in head:
-        found, odd = _gather(parse(line) for line in text_lines(path) if line.strip())
+        images, malformed = _gather(parse(line) for line in text_lines(path) if line.strip())
     else:
-        found, odd = _captions(path)
-    images = {image.key: image for image in found if image.sentences}
-    if not images:
-        raise DataError(f"{path}: no references: no image has a sentence")
-    return References(images, training or _words_of_training(images.values()), odd)
+        images, malformed = _captions(path)
+    with_sentences = {image.key: image for image in images if image.sentences}
+    if not with_sentences:
+        raise DataError(f"{path}: contains no reference sentences")
+    return References(with_sentences, training or _training_words(with_sentences.values()), malformed)
 
 
-def _words_of_training(images: Iterable[Referenced]) -> frozenset[tuple[str, ...]] | None:
-    said = (tokenize(sentence) for image in images if image.split == "train" for sentence in image.sentences)
-    return frozenset(said) or None
+def _training_words(images: Iterable[ReferenceImage]) -> frozenset[tuple[str, ...]] | None:
+    words = (tokenize(sentence) for image in images if image.split == "train" for sentence in image.sentences)
+    return frozenset(words) or None
 
 
-def _name(found: Iterable[Referenced], images: object) -> None:
-    """Tell images of COCO annotations their files' names."""
-    entries = [entry for entry in images if isinstance(entry, dict)] if isinstance(images, list) else []
-    files = {str(entry.get("id")): entry.get("file_name") for entry in entries}
-    for image in found:
+def _from_json(document: Any, path: Path) -> tuple[list[ReferenceImage], int]:
+    if isinstance(document, dict) and isinstance(document.get("annotations"), list):
+        images, malformed = _gather(document["annotations"])
+        _add_files(images, document.get("images"))
+        return images, malformed
+    if isinstance(document, dict) and "images" not in document:
+        return _gather({"image_id": key, "captions": value} for key, value in document.items())
+    return _gather(document) if isinstance(document, list) else _captions(path)
+
+
+def _add_files(images: Iterable[ReferenceImage], entries: object) -> None:
+    """Add the file names of the image entries of COCO annotations."""
+    known = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    files = {str(entry.get("id")): entry.get("file_name") for entry in known}
+    for image in images:
         file = files.get(image.key)
         image.file = file if is_text(file) and file.strip() else None
 
@@ -135,48 +144,51 @@ def _is_line(head: dict[str, Any]) -> bool:
     return "file_name" in head or ("image_id" in head and any(name in head for name in _SENTENCES))
 
 
-def _corpus(path: Path) -> tuple[list[Referenced], frozenset[tuple[str, ...]] | None]:
+def _corpus(path: Path) -> tuple[list[ReferenceImage], frozenset[tuple[str, ...]] | None]:
     corpus = read_corpus(path)
-    train = frozenset(one.tokens for image in corpus.images if image.split == "train" for one in image.sentences)
+    train = frozenset(
+        sentence.tokens for image in corpus.images if image.split == "train" for sentence in image.sentences
+    )
     images = [
-        Referenced(image.key, [one.raw for one in image.sentences], image.file, image.split) for image in corpus.images
+        ReferenceImage(image.key, [sentence.raw for sentence in image.sentences], image.file, image.split)
+        for image in corpus.images
     ]
     return images, train or None
 
 
-def _captions(path: Path) -> tuple[list[Referenced], int]:
+def _captions(path: Path) -> tuple[list[ReferenceImage], int]:
     reading = read_captions([path], path.parent)
-    records, odd = reading.records, len([problem for problem in reading.problems if not problem.is_note])
+    records, malformed = reading.records, len([problem for problem in reading.problems if not problem.is_note])
     lists = lists_beside([path], reading.formats)
     if lists:
         records, problems = place(records, lists)
-        odd += len([problem for problem in problems if not problem.is_note])
+        malformed += len([problem for problem in problems if not problem.is_note])
     return [
-        Referenced(
+        ReferenceImage(
             record.key,
-            [raw for raw in record.sentences.values() if len(raw) <= _LONGEST],
+            [raw for raw in record.sentences.values() if len(raw) <= _MAX_CHARACTERS],
             record.place,
             "train" if record.split == RESTVAL else record.split,
         )
         for record in records
-    ], odd
+    ], malformed
 
 
-def _gather(entries: Iterable[Any]) -> tuple[list[Referenced], int]:
-    """Images of entries `{"image_id", "caption" or "captions" or ...}`, and how many entries are none."""
-    found: dict[str, Referenced] = {}
-    odd = 0
+def _gather(entries: Iterable[Any]) -> tuple[list[ReferenceImage], int]:
+    """The images of entries with `image_id` and `caption` (or `captions` ...), and the number of malformed entries."""
+    images: dict[str, ReferenceImage] = {}
+    malformed = 0
     for entry in entries:
         image_id = entry.get("image_id") if isinstance(entry, dict) else None
-        said = next((entry[name] for name in _SENTENCES if entry.get(name)), None) if is_id(image_id) else None
-        sentences = said if isinstance(said, list) else [said]
-        good = [one for one in sentences if is_text(one) and one.strip() and len(one) <= _LONGEST]
-        odd += len(good) < len(sentences)
+        value = next((entry[name] for name in _SENTENCES if entry.get(name)), None) if is_id(image_id) else None
+        sentences = value if isinstance(value, list) else [value]
+        valid = [text for text in sentences if is_text(text) and text.strip() and len(text) <= _MAX_CHARACTERS]
+        malformed += len(valid) < len(sentences)
         if is_id(image_id):
-            image = found.setdefault(str(image_id), Referenced(str(image_id)))
-            image.sentences += good
+            image = images.setdefault(str(image_id), ReferenceImage(str(image_id)))
+            image.sentences += valid
             image.split = image.split or _split_of(entry)
-    return list(found.values()), odd
+    return list(images.values()), malformed
 
 
 def _split_of(entry: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""What an evaluation found, whatever was evaluated. Knows no file formats and no metric."""
+"""The result of an evaluation, the same for captions, rankings and alignments. Knows no file formats."""
 
 from __future__ import annotations
 
@@ -11,43 +11,45 @@ from vsa_cli.core.metrics.bootstrap import Measure
 
 Mode = Literal["captions", "rankings", "alignments"]
 
-_SHOWN = 5
-"""Names told of a note."""
+CAPTION_FAMILIES = ("BLEU", "METEOR", "ROUGE-L", "CIDEr")
+"""The caption metrics that can be selected. BLEU is four metrics, BLEU-1 to BLEU-4."""
 LOWER_IS_BETTER = ("i2t_medr", "i2t_meanr", "t2i_medr", "t2i_meanr")
+COUNTS = {"n_images": "images", "n_references": "references", "n_sentences": "sentences", "n_phrases": "phrases"}
+"""The counts in `Evaluation.head`, and the nouns for them."""
+
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something counted that the reader of the scores should know.
+    """Something about the input that affects how the scores should be read.
 
     Attributes:
-        message: what, in one line, with its count.
-        names: of the images or lines concerned.
-        fails: whether it makes a strict evaluation fail.
-        warns: whether it must be seen even by those who want quiet.
+        message: one line, with the number of cases.
+        names: the images or lines concerned.
+        kind: a `problem` makes a strict evaluation fail; a `warning` is shown even in quiet mode; `info` is not.
     """
 
     message: str
     names: tuple[str, ...] = ()
-    fails: bool = True
-    warns: bool = True
+    kind: Literal["problem", "warning", "info"] = "problem"
 
     @property
     def line(self) -> str:
-        """The message with the first of its names."""
-        shown = ", ".join(self.names[:_SHOWN])
-        more = f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else ""
+        """The message with the first few names."""
+        shown = ", ".join(self.names[:_MAX_NAMES])
+        more = f" and {len(self.names) - _MAX_NAMES} more" if len(self.names) > _MAX_NAMES else ""
         return f"{self.message}: {shown}{more}" if self.names else self.message
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What resampling needs.
+    """The data for bootstrap resampling.
 
     Attributes:
-        units: what is drawn, in the order of the weights; two files can be compared where theirs are equal.
-        strata: sizes of groups of units that are drawn each for itself.
-        measure: from weights (S, N) to the scores of S resamplings.
+        units: names of the N units that are drawn; two files can be compared if their units are equal.
+        strata: sizes of the groups of units that are resampled separately.
+        measure: maps weights (S, N) to the scores (S,) of S resamplings, by metric.
     """
 
     units: tuple[str, ...]
@@ -57,17 +59,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores and all that belongs to them.
+    """Scores, and the data that they were computed from.
 
     Attributes:
-        mode: what was evaluated.
-        head: what the scores are of: split, counts, tokenizer.
-        scores: metric to value.
-        extra: beside the scores: caption health, intervals.
-        absent: metric to the reason why it is not there.
-        notes: what was counted on the way.
-        rows: one object an image (or a query), for a JSON Lines file.
-        sample: for resampling.
+        mode: the kind of file that was evaluated.
+        head: split, counts and tokenizer.
+        scores: score by metric.
+        sample: the data for resampling.
+        extra: further numbers: caption diversity, differences, intervals.
+        absent: reason by metric that could not be computed.
+        notes: what was noticed about the input.
+        rows: one object per image, query or phrase.
     """
 
     mode: Mode
@@ -79,22 +81,22 @@ class Evaluation:
     notes: Sequence[Note] = ()
     rows: Sequence[dict[str, Any]] = ()
 
-    def flat(self) -> dict[str, Any]:
-        """Everything but the rows as one flat object; an absent metric is null beside `NAME_absent`, its reason."""
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the rows and the notes, as one flat object."""
         return {**self.head, **self.scores, **self.absences(), **self.extra}
 
     def absences(self) -> dict[str, Any]:
-        """Null for each absent metric, and beside it the reason."""
+        """Null as `NAME` and the reason as `NAME_absent`, for each metric that could not be computed."""
         return {
             key: value for name, why in self.absent.items() for key, value in ((name, None), (f"{name}_absent", why))
         }
 
-    def refuse_doubts(self) -> None:
-        """Fail where anything was not as it should be (`--strict`).
+    def check_problems(self) -> None:
+        """Fail if the input has any problem.
 
         Raises:
-            DataError: naming each.
+            DataError: listing every note of kind `problem`.
         """
-        doubts = [note.line for note in self.notes if note.fails]
-        if doubts:
-            raise DataError(f"--strict: {'; '.join(doubts)}")
+        problems = [note.line for note in self.notes if note.kind == "problem"]
+        if problems:
+            raise DataError(f"`strict`: {'; '.join(problems)}")

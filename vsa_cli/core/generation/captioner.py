@@ -32,7 +32,8 @@ from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, pad
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
+from vsa_cli.core.regions.store import RegionStore
 
 BATCH_SIZE = 32
 """Photographs captioned together, by default."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.results import Candidate, CaptionModel, RegionCaption
-from vsa_cli.core.regions.store import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
 
 _INSIDE = 0.8  # share of a region's area
 _BATCH = 512  # regions captioned together

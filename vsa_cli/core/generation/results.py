@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright original."""

@@ -1,6 +1,12 @@
 """Model directories, `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
 
-The files are those of `learning.checkpoint`. `config.json` holds::
+The files, each replaced atomically, `config.json` before the weights that refer to it::
+
+    model.safetensors      the weights; the metadata hold the SHA-256 of config.json
+    config.json            the envelope, and the entries below
+    training.safetensors   what a resumed run needs (see `learning.checkpoint`)
+
+`config.json` holds::
 
     envelope     format vsa-embedding or vsa-generator; config: {"model": ..., "training": ...}, the dataclasses
                  of `core.config`; parents: corpus, regions
@@ -9,26 +15,31 @@ The files are those of `learning.checkpoint`. `config.json` holds::
     trained_on   {"split", "images", "sentences"}
     scores       {"split", ...}: metrics of the saved weights on the validation split; {} without one
 
-Models can be packed in float16; packed ones are installed with this package.
+Models can be packed in float16; packed ones are installed with this package. The only module that uses safetensors.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, MissingError
-from vsa_cli.core.io.envelope import VERSIONS, Config, Envelope, from_dict
-from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.learning.checkpoint import WEIGHTS, model_format, read_model, write_model
+from vsa_cli.core.errors import ArtifactError, DataError, MissingError, reason
+from vsa_cli.core.io.envelope import VERSIONS, Config, Envelope, from_dict, remedy
+from vsa_cli.core.io.files import atomic_path, check_regular_file, file_sha256, write_text
+from vsa_cli.core.io.json import dump_json, is_plain, read_json
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+
+WEIGHTS, _CONFIG, TRAINING = "model.safetensors", "config.json", "training.safetensors"
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -119,6 +130,102 @@ class _SkipInit(TorchFunctionMode):
         if getattr(function, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]
         return function(*args, **(kwargs or {}))
+
+
+def write_model(folder: Path, envelope: Envelope, contents: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Write a model directory; a training state in it is kept.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    config = dump_json({"envelope": envelope.to_dict(), **contents}, indent=1)
+    write_text(folder / _CONFIG, config)
+    digest = hashlib.sha256(config.encode()).hexdigest()
+    write_tensors(folder / WEIGHTS, weights, {"config_sha256": digest})
+
+
+def read_model(folder: Path, expected: str, version: int) -> tuple[Envelope, dict[str, Any], dict[str, Tensor]]:
+    """Read a model directory.
+
+    Args:
+        folder: the directory.
+        expected: the required format, such as `vsa-generator`.
+        version: the newest version of the format that is accepted.
+
+    Returns:
+        The envelope, the other entries of `config.json`, and the weights on the CPU in float32.
+
+    Raises:
+        DataError: a file is missing.
+        ArtifactError: a file is damaged or of another format, or the two files do not belong together.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise DataError(f"{folder}: not a model directory (it has no {_CONFIG}){remedy(expected)}")
+    contents = read_json(folder / _CONFIG)
+    if not isinstance(contents, dict):
+        raise ArtifactError(f"{folder / _CONFIG}: not a vsa artifact")
+    envelope = Envelope.from_dict(contents.pop("envelope", None), str(folder), expected, version)
+    if not is_plain(contents):
+        raise ArtifactError(f"{folder / _CONFIG}: damaged (a number that is not finite, or too deep)")
+    weights, metadata = read_tensors(folder / WEIGHTS)
+    if metadata.get("config_sha256") != file_sha256(folder / _CONFIG):
+        fix = "resume its training" if has_training(folder) else "train it again"
+        raise ArtifactError(f"{folder}: its weights and {_CONFIG} were not written together; {fix}")
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor.float()).all()):
+            raise ArtifactError(f"{folder}: {name} has a number that is not finite; train it again")
+    return envelope, contents, {name: tensor.float() for name, tensor in weights.items()}
+
+
+def model_format(folder: Path) -> str:
+    """The format that a model directory claims to have; "" if it claims none.
+
+    Raises:
+        DataError: the folder is not a model directory.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise DataError(f"{folder}: not a model directory (it has no {_CONFIG})")
+    contents = read_json(folder / _CONFIG)
+    envelope = contents.get("envelope") if isinstance(contents, dict) else None
+    return str(envelope.get("format", "")) if isinstance(envelope, dict) else ""
+
+
+def has_training(folder: Path) -> bool:
+    """Whether a model directory has a training state to resume."""
+    return (folder / TRAINING).is_file()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file atomically.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        with atomic_path(path) as part:
+            part.touch()  # with the usual permissions; those of safetensors are for the owner alone
+            mode = part.stat().st_mode
+            save_file(kept, part, metadata)
+            part.chmod(mode)
+    except SafetensorError as error:  # safetensors reports a full disk so, not as an OSError
+        raise DataError(f"{path}: cannot write: {reason(error)}") from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file, on the CPU, and its metadata.
+
+    Raises:
+        DataError: the file is missing.
+        ArtifactError: it cannot be read.
+    """
+    try:
+        check_regular_file(path)
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        kind = DataError if isinstance(error, FileNotFoundError) else ArtifactError
+        raise kind(f"{path}: cannot be read ({reason(error)[:160]})") from error
 
 
 _ANY_VERSION = 1 << 30  # packing keeps the version that a model has

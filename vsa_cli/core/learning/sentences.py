@@ -69,5 +69,5 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
             else:
                 out_of_vocabulary.append((row, sentence.sentence_id))
     if not known:
-        raise DataError(f"split {split}: no sentence has a word of the vocabulary")
+        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
     return Sentences(images, tuple(known), tuple(rows), tuple(ids), tuple(out_of_vocabulary))

@@ -1,1 +1,1 @@
-"""Measures of captions, rankings and alignments: texts and numbers in, numbers out. Knows no files and no models."""
+"""Metrics of captions, rankings and phrase grounding, computed from texts and numbers. Knows no files and no models."""

@@ -1,8 +1,8 @@
-"""Scores of captions against references: the only door to pycocoevalcap, whose scorers do the scoring.
+"""Caption metrics, computed by pycocoevalcap's scorers: BLEU-1 to BLEU-4, METEOR, ROUGE-L and CIDEr.
 
-The numbers are coco-caption's: BLEU-1 to BLEU-4, ROUGE-L, CIDEr (its CIDEr-D) and METEOR. Beside each corpus
-score stand the score of every caption, and what has to be added up to score any resampling of the captions.
-Knows texts as PTB tokens joined by spaces; knows no files and no tokenizer.
+The numbers are those of coco-caption (its CIDEr is CIDEr-D). Each metric returns the corpus score, the score of every
+caption, and additive statistics from which any resampling of the captions can be scored. Texts are PTB tokens joined by
+spaces. Knows no files and no tokenizer.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-from vsa_cli.core.metrics.meteor import Meteor, additive, combined
+from vsa_cli.core.metrics.meteor import Meteor, additive_counts, score_counts
 
 Array = NDArray[np.float64]
 Pair = tuple[str, Sequence[str]]
-"""A caption and its references."""
+"""A caption and its references, each as PTB tokens joined by spaces."""
 
 BLEU_NAMES = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 CAPTION_METRICS = (*BLEU_NAMES, "METEOR", "ROUGE-L", "CIDEr")
 Item = TypeVar("Item")
 
-_PART = 10_000  # captions scored at once
+_CHUNK = 10_000  # captions per scorer
 _SMALL, _TINY = 1e-9, 1e-15
-"""coco-caption's guards against division by zero in BLEU."""
+"""The constants by which coco-caption avoids division by zero in BLEU."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One family of scores.
+class MetricScores:
+    """The scores of one family of metrics.
 
     Attributes:
-        scores: metric to corpus score.
-        each: metric to the score of every caption (N,).
-        sums: per caption what adds up over captions (N, K).
-        finish: from sums of rows of `sums` (S, K) to the corpus scores of those S resamplings, by metric (S,).
+        scores: corpus score by metric.
+        each: score of every caption (N,), by metric.
+        sums: additive statistics of every caption (N, K).
+        finish: maps sums of rows of `sums` (S, K) to the corpus scores (S,) of those S resamplings, by metric.
     """
 
     scores: dict[str, float]
@@ -52,11 +52,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class DocumentFrequencies:
-    """In how many images' references an n-gram occurs: what CIDEr weighs words by.
+    """The number of images whose references contain an n-gram, from which CIDEr computes its TF-IDF weights.
 
     Attributes:
-        images: how many images were counted.
-        counts: n-gram to count; those of one image only may be left out, as they weigh like unseen ones.
+        images: number of images counted.
+        counts: count by n-gram. N-grams of a single image may be omitted: CIDEr weights them like unseen ones.
     """
 
     images: int
@@ -64,7 +64,7 @@ class DocumentFrequencies:
 
 
 class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
-    """CIDEr's scorer with given document frequencies; it would else count those of the part that it holds."""
+    """CIDEr's scorer with given document frequencies, instead of those of the references that it holds."""
 
     saved: DocumentFrequencies
 
@@ -74,27 +74,27 @@ class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
 
     @ref_len.setter
     def ref_len(self, value: object) -> None:
-        """Ignored: the scorer sets the logarithm of its own number of images."""
+        """Ignored: the scorer would set the logarithm of its own number of images."""
 
 
-def bleu(pairs: Sequence[Pair]) -> Measured:
+def bleu(pairs: Sequence[Pair]) -> MetricScores:
     """BLEU-1 to BLEU-4 with the closest reference length, from 0 to 1 (Papineni et al. 2002)."""
-    parts: list[Array] = []
-    for part in _parts(pairs):
+    chunks: list[Array] = []
+    for chunk in _chunks(pairs):
         scorer = BleuScorer(n=4)
-        for caption, references in part:
+        for caption, references in chunk:
             scorer += (caption, list(references))
         scorer.compute_score(option="closest", verbose=0)
-        parts.append(np.array([_bleu_sums(counts) for counts in scorer.ctest], dtype=np.float64))
-    sums = np.concatenate(parts)  # (N, 10)
-    together = {name: float(value[0]) for name, value in _finish_bleu(sums.sum(axis=0, keepdims=True)).items()}
-    return Measured(together, _finish_bleu(sums), sums, _finish_bleu)
+        chunks.append(np.array([_bleu_sums(counts) for counts in scorer.ctest], dtype=np.float64))
+    sums = np.concatenate(chunks)  # (N, 10)
+    corpus = {name: float(value[0]) for name, value in _finish_bleu(sums.sum(axis=0, keepdims=True)).items()}
+    return MetricScores(corpus, _finish_bleu(sums), sums, _finish_bleu)
 
 
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    # pycocoevalcap's scorers hold the n-grams of all that they are given: give them a part at a time
-    for start in range(0, len(items), _PART):
-        yield items[start : start + _PART]
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    # pycocoevalcap's scorers keep the n-grams of all their input in memory
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
 
 
 def _bleu_sums(counts: Mapping[str, list[int]]) -> list[float]:
@@ -111,66 +111,66 @@ def _finish_bleu(sums: Array) -> dict[str, Array]:
     return {name: precision[:, n] * penalty for n, name in enumerate(BLEU_NAMES)}
 
 
-def rouge(pairs: Sequence[Pair]) -> Measured:
+def rouge(pairs: Sequence[Pair]) -> MetricScores:
     """ROUGE-L, from 0 to 1: the F-measure of the longest common subsequence (Lin 2004)."""
     scorer = Rouge()
-    return _mean_of("ROUGE-L", [scorer.calc_score([caption], list(references)) for caption, references in pairs])
+    return _mean_scores("ROUGE-L", [scorer.calc_score([caption], list(references)) for caption, references in pairs])
 
 
-def cider(pairs: Sequence[Pair], frequencies: DocumentFrequencies | None = None) -> Measured:
+def cider(pairs: Sequence[Pair], frequencies: DocumentFrequencies | None = None) -> MetricScores:
     """CIDEr as coco-caption computes it (CIDEr-D), from 0 to 10 (Vedantam et al. 2015).
 
     Args:
         pairs: captions and references.
-        frequencies: of n-grams; those of these references if not given. Resampling holds them fixed.
+        frequencies: document frequencies (default: those of the references in `pairs`). Resampling keeps them fixed.
     """
     known = frequencies
-    if known is None and len(pairs) > _PART:
+    if known is None and len(pairs) > _CHUNK:
         known = count_documents([references for _, references in pairs])
     each: list[float] = []
-    for part in _parts(pairs):
+    for chunk in _chunks(pairs):
         scorer = _SavedFrequencies(n=4)
-        for caption, references in part:
+        for caption, references in chunk:
             scorer += (caption, list(references))
-        if known is None:  # all is in this part, whose n-grams need not be made twice
+        if known is None:  # there is one chunk, whose n-grams the scorer has already
             scorer.compute_doc_freq()
             known = DocumentFrequencies(len(pairs), scorer.document_frequency)
         scorer.saved = known
         scorer.document_frequency = defaultdict(float, known.counts)
         each += scorer.compute_cider()
-    return _mean_of("CIDEr", each)
+    return _mean_scores("CIDEr", each)
 
 
 def count_documents(references: Sequence[Sequence[str]]) -> DocumentFrequencies:
-    """Document frequencies of the references, one sequence an image, without n-grams of one image only."""
+    """Count document frequencies, omitting n-grams of a single image; `references` has one sequence per image."""
     counts: Counter[tuple[str, ...]] = Counter()
-    for part in _parts(references):
+    for chunk in _chunks(references):
         scorer = CiderScorer(n=4)
-        for sentences in part:
+        for sentences in chunk:
             scorer += ("", list(sentences))
         scorer.compute_doc_freq()
         counts.update(scorer.document_frequency)
     return DocumentFrequencies(len(references), {ngram: count for ngram, count in counts.items() if count > 1})
 
 
-def meteor(pairs: Sequence[Pair]) -> Measured:
-    """METEOR 1.5, from 0 to 1 (Denkowski & Lavie 2014), by its jar.
+def meteor(pairs: Sequence[Pair]) -> MetricScores:
+    """METEOR 1.5, from 0 to 1 (Denkowski & Lavie 2014), computed by its Java program.
 
     Raises:
-        MissingError: no Java, or the jar fails.
+        MissingError: Java is not installed, or the program fails.
     """
     with Meteor() as process:
         statistics = process.statistics(pairs)
-        each, together = process.scores(statistics)
-    return Measured(
-        {"METEOR": together},
+        each, corpus = process.scores(statistics)
+    return MetricScores(
+        {"METEOR": corpus},
         {"METEOR": np.array(each)},
-        additive(statistics),
-        lambda sums: {"METEOR": combined(sums)},
+        additive_counts(statistics),
+        lambda sums: {"METEOR": score_counts(sums)},
     )
 
 
-def _mean_of(name: str, each: Sequence[float]) -> Measured:
+def _mean_scores(name: str, each: Sequence[float]) -> MetricScores:
     values = np.asarray(each, dtype=np.float64)
     sums = np.stack([values, np.ones_like(values)], axis=1)
-    return Measured({name: float(np.mean(values))}, {name: values}, sums, lambda s: {name: s[:, 0] / s[:, 1]})
+    return MetricScores({name: float(np.mean(values))}, {name: values}, sums, lambda s: {name: s[:, 0] / s[:, 1]})

@@ -1,9 +1,10 @@
-"""Whether phrases were put where they belong: IoU of at least 0.5, and the pointing game.
+"""Phrase grounding: accuracy at IoU 0.5 and in the pointing game.
 
-Boxes are `[x1, y1, x2, y2]` in pixels. A phrase has a true box; where the ground truth gives several, their
-enclosing rectangle. What is predicted is a region: the one with the largest summed score over the phrase's words,
-and after the MRF the one that most of its words chose (ties: the larger summed score, then the lower index). A
-phrase of which no word is known has no prediction, and is wrong. Knows no files and no sentences.
+Boxes are `[x1, y1, x2, y2]` in pixels. A phrase has one true box: where the ground truth has several, the rectangle
+that encloses them. The prediction is a region. Without the MRF it is the region with the largest score, summed over
+the words of the phrase; with the MRF it is the region that most of the words chose (ties go to the larger summed score,
+then to the lower index). A phrase with no known word has no prediction and counts as wrong. Knows no files and no
+sentences.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.boxes import area, iou
+
 Array = NDArray[np.float64]
 
 MEASURES = ("pointing", "iou@0.5")
 SOURCES = ("", "mrf_", "whole_", "random_", "largest_", "ceiling_")
-"""Who predicts: the words one by one; the MRF; the whole image (region 0); a region drawn at random (its expected
-value over all regions); the largest region beside the whole image; the best region that there is."""
+"""Prefixes of the predictors: independent words; the MRF; the whole image (region 0); a random region (the expected
+accuracy over all regions); the largest region other than the whole image; the best of all regions (an upper bound)."""
 COLUMNS = tuple(source + measure for source in SOURCES for measure in MEASURES)
-_RIGHT = 0.5
+_IOU_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,10 @@ class Phrase:
     """A phrase with a true box.
 
     Attributes:
-        truth: the true box (4,), in the pixels of `regions`.
+        truth: the true box (4,), in the same pixels as `regions`.
         regions: boxes (R, 4); region 0 is the whole image.
-        scores: of the phrase's known words over the regions (K, R); K is 0 where none is known.
-        choice: the region of each known word after the MRF (K,).
+        scores: score of each known word of the phrase for each region (K, R); K may be 0.
+        choice: the region that the MRF chose for each known word (K,).
     """
 
     truth: Array
@@ -45,56 +48,43 @@ def enclosing_box(boxes: Array) -> Array:
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
-def overlaps(box: Array, boxes: Array) -> Array:
-    """Intersection over union of a box (4,) with each of boxes (R, 4): (R,), from 0 to 1."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.prod(np.clip(sides, 0, None), axis=1)
-    union = _areas(box[None])[0] + _areas(boxes) - shared
-    quotient: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return quotient
-
-
-def holds_centre(box: Array, boxes: Array) -> NDArray[np.bool_]:
-    """Whether the centre of each of boxes (R, 4) lies in a box (4,), its edge included: the pointing game."""
+def contains_centres(box: Array, boxes: Array) -> NDArray[np.bool_]:
+    """(R,) whether the centre of each of boxes (R, 4) lies in a box (4,), edges included: the pointing game."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    held: NDArray[np.bool_] = np.all((centres >= box[:2]) & (centres <= box[2:]), axis=1)
-    return held
+    inside: NDArray[np.bool_] = np.all((centres >= box[:2]) & (centres <= box[2:]), axis=1)
+    return inside
 
 
 def choose_by_score(scores: Array) -> int:
-    """The region with the largest summed score, of scores (K, R) with K > 0; the lower index where equal."""
+    """The region with the largest summed score; `scores` is (K, R), K > 0. Ties go to the lower index."""
     return int(np.argmax(scores.sum(axis=0)))
 
 
 def choose_by_votes(scores: Array, choice: NDArray[np.int64]) -> int:
-    """The region that most words chose; of equals the larger summed score, then the lower index."""
+    """The region that most words chose. Ties go to the larger summed score, then to the lower index."""
     votes = np.bincount(choice, minlength=scores.shape[1])
     summed = scores.sum(axis=0)
     leaders = np.flatnonzero(votes == votes.max())
     return int(leaders[np.argmax(summed[leaders])])
 
 
-def judge(phrase: Phrase) -> Array:
-    """How right each source is about a phrase, in each measure: (len(COLUMNS),), from 0 (wrong) to 1."""
-    right = np.stack(
-        [holds_centre(phrase.truth, phrase.regions), overlaps(phrase.truth, phrase.regions) >= _RIGHT]
-    ).astype(np.float64)  # (2, R)
-    nothing = np.zeros(2)
+def grounding_accuracy(phrase: Phrase) -> Array:
+    """Accuracy of each predictor on one phrase, by each measure: (len(COLUMNS),), from 0 (wrong) to 1 (right)."""
+    truth, regions = phrase.truth, phrase.regions
+    right = np.stack([contains_centres(truth, regions), iou(truth[None], regions)[0] >= _IOU_THRESHOLD]).astype(
+        np.float64
+    )  # (2, R)
+    no_prediction = np.zeros(2)
     known = len(phrase.scores) > 0
-    areas = _areas(phrase.regions)
+    areas = area(regions)
     largest = 1 + int(np.argmax(areas[1:])) if len(areas) > 1 else 0
     return np.concatenate(
         [
-            right[:, choose_by_score(phrase.scores)] if known else nothing,
-            right[:, choose_by_votes(phrase.scores, phrase.choice)] if known else nothing,
+            right[:, choose_by_score(phrase.scores)] if known else no_prediction,
+            right[:, choose_by_votes(phrase.scores, phrase.choice)] if known else no_prediction,
             right[:, 0],
             right.mean(axis=1),
             right[:, largest],
             right.max(axis=1),
         ]
     )
-
-
-def _areas(boxes: Array) -> Array:
-    areas: Array = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    return areas

@@ -1,7 +1,8 @@
-"""Tokens as coco-caption has them: Penn Treebank tokenisation, lower case, punctuation dropped.
+"""The tokenizer of coco-caption without Java: Penn Treebank tokens in lower case, without punctuation.
 
-The result is that of Stanford's tokenizer (CoreNLP 3.4.1, `-preserveLines -lowerCase`) followed by coco-caption's
-list of dropped punctuation, without Java. Knows no metric.
+The result equals that of Stanford's tokenizer (CoreNLP 3.4.1, `-preserveLines -lowerCase`) followed by coco-caption's
+list of dropped punctuation; the tests compare the two. Published scores are computed on these tokens, and NLTK's
+Treebank tokenizer gives others, so the rules are written here. Knows no metric.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vsa_cli.core.metrics.ptb_rules import APOS, RULES, Kind, Rule
 DROPPED = frozenset(
     ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";")
 )
-"""coco-caption's list. The brackets' names never meet it: they are lower-cased before; so brackets survive."""
+"""coco-caption's list. It names brackets in upper case, after tokens were lower-cased, so brackets are kept."""
 
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "{": "-lcb-", "}": "-rcb-", "[": "-lsb-", "]": "-rsb-"}
 _SYMBOLS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "¢": "cents", "£": "#"} | dict.fromkeys(
@@ -29,29 +30,29 @@ _QUOTES = str.maketrans(
 )
 _SPLIT_WORDS = frozenset(("cannot", "gonna", "gotta", "lemme", "gimme", "wanna"))
 _CROSSING = re.compile(r"[<\u00A0\u0085]|(?:\d|\))\s+[\d(]|\.\s+\.")
-"""Where a token may hold white space (tags, `1 1/2`, telephone numbers, `. . .`)."""
+"""Where a token may contain white space (tags, `1 1/2`, telephone numbers, `. . .`)."""
 _BREAKS = re.compile(r"[\r\n\u000B\u000C\u0085\u2028\u2029]+")
 _FOLLOWERS = ("", " a", " A", " 5", " The ", "\na", "\nA", "\n5", "\nThe ")
-"""What may stand after a piece between white space; where it changes the tokens, the piece is read in its line."""
+"""Examples of what may follow a piece. If one of them changes its tokens, the piece is tokenised within its line."""
 
 
 class Tokenizer:
-    """Tokenises sentences; remembers the pieces that it has seen, of which captions have few.
+    """Tokenises sentences, caching the tokens of every piece between white space.
 
-    A piece is what stands between white space. Nearly all are tokenised alike wherever they stand.
+    Captions have few different pieces, and nearly all have the same tokens in every context.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, str | None] = {}
 
     def tokenize(self, sentences: Iterable[str]) -> list[str]:
-        """Each sentence as its tokens, joined by single spaces; an empty text where nothing is left.
+        """Each sentence as its tokens, joined by single spaces; an empty string if no token is left.
 
-        A few shapes (`'90s` at the end) depend on the start of the line below, as in the original, which reads
-        all lines as one text.
+        A few tokens (`'90s` at the end of a line) depend on the start of the next sentence, as in the original, which
+        reads all sentences as one text.
         """
         lines = [_BREAKS.sub(" ", sentence) for sentence in sentences]
-        return [self._line(line, lines[place : place + 2]) for place, line in enumerate(lines, start=1)]
+        return [self._line(line, lines[position : position + 2]) for position, line in enumerate(lines, start=1)]
 
     def _line(self, line: str, following: list[str]) -> str:
         if _CROSSING.search(line) is None:
@@ -60,54 +61,54 @@ class Tokenizer:
             for piece in line.split():
                 found = known.get(piece, "?")
                 if found == "?":
-                    found = self._learn(piece)
+                    found = self._tokenize_piece(piece)
                 if found is None:
                     break
                 if found:
                     tokens.append(found)
             else:
                 return " ".join(tokens)
-        return " ".join(keep(scan(line, "\n".join(["", *following]))))
+        return " ".join(drop_punctuation(scan(line, "\n".join(["", *following]))))
 
-    def _learn(self, piece: str) -> str | None:
+    def _tokenize_piece(self, piece: str) -> str | None:
         found: str | None = piece.lower()
         if not (piece.isascii() and piece.isalpha()) or found in _SPLIT_WORDS:
-            readings = {" ".join(keep(scan(piece, follower))) for follower in _FOLLOWERS}
-            found = readings.pop() if len(readings) == 1 else None
+            variants = {" ".join(drop_punctuation(scan(piece, follower))) for follower in _FOLLOWERS}
+            found = variants.pop() if len(variants) == 1 else None
         self._known[piece] = found
         return found
 
 
-def keep(tokens: Iterable[str]) -> list[str]:
-    """Tokens without those that coco-caption drops."""
+def drop_punctuation(tokens: Iterable[str]) -> list[str]:
+    """The tokens without those that coco-caption drops."""
     return [token for token in tokens if token not in DROPPED]
 
 
 def scan(line: str, following: str = "") -> list[str]:
-    """The tokens of one line; of the punctuation only what coco-caption does not drop for sure.
+    """The tokens of one line, without the punctuation that coco-caption always drops.
 
     Args:
-        line: without line breaks.
-        following: the text after it, which may decide where its last token ends.
+        line: a text without line breaks.
+        following: the text after the line, which may decide where its last token ends.
     """
-    text, place, tokens = line + following, 0, []
-    while place < len(line):
-        if line[place].isspace():
-            place += 1
+    text, position, tokens = line + following, 0, []
+    while position < len(line):
+        if line[position].isspace():
+            position += 1
             continue
-        length, end, kind = max((_reach(rule, text, place) for rule in RULES), key=itemgetter(0))
+        length, end, kind = max((_match(rule, text, position) for rule in RULES), key=itemgetter(0))
         if length and kind != "dropped":
-            tokens.append(_WRITE[kind](text[place:end]).replace("\u00ad", "").lower() or "-")
-        place = max(end, place + 1)
+            tokens.append(_WRITE[kind](text[position:end]).replace("\u00ad", "").lower() or "-")
+        position = max(end, position + 1)
     return tokens
 
 
-def _reach(rule: Rule, text: str, place: int) -> tuple[int, int, Kind]:
-    """How far a rule looks from a place (0: it does not match), where its token ends, and how it is written."""
-    match = rule.pattern.match(text, place)
+def _match(rule: Rule, text: str, position: int) -> tuple[int, int, Kind]:
+    """The length of a rule's match, context included (0: no match), where its token ends, and how it is written."""
+    match = rule.pattern.match(text, position)
     if match is None:
-        return 0, place, rule.kind
-    return match.end() - place, match.end(rule.pattern.groups) - rule.split, rule.kind
+        return 0, position, rule.kind
+    return match.end() - position, match.end(rule.pattern.groups) - rule.split, rule.kind
 
 
 def _plain_quotes(token: str) -> str:

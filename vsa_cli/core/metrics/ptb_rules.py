@@ -1,7 +1,7 @@
-r"""The token shapes of the Penn Treebank as coco-caption's tokenizer knows them. Knows no sentence.
+r"""The token rules of coco-caption's Penn Treebank tokenizer.
 
-Written from the behaviour of that tokenizer, which scans for the longest match: of the rules below that match at
-a place the longest wins, what follows in `LOOK` included, and of equally long ones the first.
+Written from the observed behaviour of that tokenizer: of all rules that match at a position the longest match wins,
+including the context that a pattern requires after its token; of equally long ones, the first.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Literal
 
 APOS = r"(?:['\u0092\u2019]|&apos;)"
 TICK = rf"(?:{APOS}|[`\u0091\u2018\u201B])"
-"""What stands for an apostrophe within a word."""
+"""Characters used as an apostrophe within a word."""
 _MARKS = (
     r"\u0300-\u036F\u0483-\u0487\u0591-\u05C7\u0615-\u061A\u064B-\u065E\u0670\u06D6-\u06ED\u0711\u0730-\u074A"
     r"\u07A6-\u07B0\u07EB-\u07F3\u0900-\u0903\u093C-\u094E\u0951-\u0955\u0962\u0963\u0981-\u0983\u09BC-\u09CD\u09D7"
     r"\u0A01-\u0A03\u0A3C-\u0A4D\u0A81-\u0A83\u0ABC-\u0ACD\u0BBE-\u0BCD\u0C01-\u0C03\u0C3E-\u0C56\u0D3E-\u0D48"
     r"\u0E31-\u0E3A\u0E47-\u0E4E\u0EB1-\u0EBC\u0EC8-\u0ECD"
 )
-"""Accents and vowel signs that belong to the letter before them."""
+"""Combining accents and vowel signs."""
 _PLAIN = (
     r"[^\W\d_\u00B2\u00B3\u00B9\u00BC-\u00BE\u2070\u2074-\u2079\u2080-\u2089\u2150-\u2188\u2460-\u249B\u24EA-\u24FF"
     r"\u2776-\u2793]"
 )
-r"""Letters proper: Python's `\w` without digits, superscripts, fractions and numbers in circles."""
+r"""Letters: Python's `\w` without digits, superscripts, fractions and circled numbers."""
 LETTER = rf"(?:{_PLAIN}|&[aeiou](?:acute|grave|uml);|[\u00AD\u02C2-\u02DF\u02E5-\u02FF{_MARKS}])"
 ALNUM = rf"(?:{LETTER}|\d)"
 SPACE = r"[ \t\u00A0\u2000-\u200A\u3000]"
@@ -39,7 +39,7 @@ _STATES = (
     "ala|ariz|calif|colo|conn|ct|dak|fla|ga|ind|kans?|ky|md|mich|minn|mo|mont|neb|nev|okla|penn|tenn|va|vt|wisc?|wyo"
 )
 _CAPITALISED = "[A]z|[A]rk|[D]el|[I]ll|[L]a|[M]ass|[M]iss|[O]re|[P]a|[T]ex|[W]ash|[T]reas"
-"""Abbreviations that are words of their own in lower case."""
+"""Abbreviations only if capitalised: in lower case they are ordinary words."""
 _COMPANIES = "inc|cos?|corp|pp?t[ye]s?|ltd|plc|bancorp|dept|bhd|assn|univ|intl|sys|invt|elec|natl|m[ft]g"
 _OTHERS = r"tel|est|ext|sq|ft|jr|sr|bros|ed\.d|ph\.d|ph|blvd|rd|esq|etc|al|seq|bldg|a\.k\.a"
 ABBREVIATION = rf"(?:(?i:{_TITLES}|{_DATES}|{_STATES}|{_COMPANIES}|{_OTHERS})|(?:{_CAPITALISED}))"
@@ -47,7 +47,7 @@ _STARTERS = (
     "About|According|Additionally|After|An|A|As|At|But|Earlier|He|Her|Here|However|If|In|It|Last|Many|More|Mr\\.|Ms\\.|"
     "Now|Once|One|Other|Our|She|Since|So|Some|Such|That|The|Their|Then|There|These|They|This|We|When|While|What|Yet|You"
 )
-"""Words that begin a sentence, so that the full stop before them ended one."""
+"""Words that start a sentence, so that a full stop before them is not part of an abbreviation."""
 _TAG = (
     r"<(?:[!?][A-Za-z-][^>\r\n]*|/?[A-Za-z][A-Za-z0-9:.-]*"
     r"(?: +(?:[A-Za-z][A-Za-z0-9:.-]*(?: *= *(?:'[^'\r\n]*'|\"[^\"\r\n]*\"|[A-Za-z0-9]+))?|"
@@ -72,15 +72,14 @@ Kind = Literal["text", "ending", "brackets", "face", "quotes", "spaced", "phone"
 
 @dataclass(frozen=True)
 class Rule:
-    """A shape of token.
+    """A token rule.
 
     Attributes:
-        pattern: what it looks like; with a group, the token is the group, and the rest is only looked at.
-        kind: how it is written: as it stands (`text`), with a plain apostrophe (`ending`), its brackets by their
-            names (`brackets`; of a `face` only the round ones), in plain `quotes`, its spaces unbreakable
-            (`spaced`; of a `phone` number its brackets by name too), without `entities`, as punctuation that
-            coco-caption drops anyway (`dropped`).
-        split: characters that are given back for the next token (`cannot` is `can` and `not`).
+        pattern: regular expression of the token; if it has a group, the group is the token and the rest is context.
+        kind: how the token is written: unchanged (`text`), with a plain apostrophe (`ending`), brackets by name
+            (`brackets`; only round ones for a `face`), plain quotation marks (`quotes`), no-break spaces (`spaced`; a
+            `phone` number also has brackets by name), decoded `entities`; `dropped` is punctuation to be left out.
+        split: number of characters at the end that start the next token (`cannot` is `can` and `not`).
     """
 
     pattern: re.Pattern[str]
@@ -169,4 +168,4 @@ RULES = (
         r"\u3002\u2460-\u24FF\u2776-\u2793\u3012\u30FB\uFF01-\uFF65]"
     ),
 )
-"""Every shape. Case matters only where a rule says so. What none of them fits (emoji, for one) separates, and goes."""
+"""All rules; they ignore case unless `exact`. A character that no rule matches (an emoji) only separates tokens."""

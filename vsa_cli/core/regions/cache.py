@@ -22,8 +22,7 @@ from typing import Any
 
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 MAX_BYTES = 2 * 1024**3
 """What the photographs of one feature specification may take on the disk."""
@@ -118,7 +117,7 @@ class RegionCache:
                 return []
 
     def _open(self) -> sqlite3.Connection:
-        """The connection to the file at `path`, opened anew where another process has replaced or removed that file.
+        """The connection to the file at `path`, opened again after another process has replaced or removed that file.
 
         Raises:
             OSError: the folder cannot be made.

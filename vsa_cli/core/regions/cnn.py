@@ -81,7 +81,7 @@ def load_cnn(name: str, weights: Path | None = None) -> Cnn:
             torch's download folder. Nothing is ever downloaded.
 
     Raises:
-        ConfigError: there is no such CNN, or its layers do not keep a map from which boxes can be pooled.
+        ConfigError: torchvision lacks the CNN, or its layers do not keep a map from which boxes can be pooled.
         MissingError: the weights are not installed.
         ArtifactError: the file does not hold the weights of that CNN.
     """

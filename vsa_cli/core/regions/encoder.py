@@ -6,8 +6,9 @@ the cache and the threads, and is the one place where a photograph that cannot b
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,7 @@ from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import Detector, build_detector
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 
 @dataclass(frozen=True)
@@ -83,34 +84,58 @@ class PhotoEncoder:
     """Photographs to regions, several at the same time, through a cache.
 
     Args:
-        extractor: encodes one photograph; public as `extractor`.
-        cache: keeps regions by the content of the photograph's file; None encodes every photograph anew.
+        make_extractor: makes what encodes one photograph; called when the first photograph is not in the cache, because
+            loading a CNN takes longer than reading a thousand photographs from it.
+        device: the device of the CNN.
+        cache: keeps regions by the content of the photograph's file; None encodes every photograph again.
         workers: photographs encoded at the same time.
     """
 
-    def __init__(self, extractor: RegionExtractor, cache: RegionCache | None, workers: int) -> None:
-        self.extractor, self._cache, self._workers = extractor, cache, workers
+    def __init__(
+        self,
+        make_extractor: Callable[[], RegionExtractor],
+        device: torch.device,
+        cache: RegionCache | None,
+        workers: int,
+    ) -> None:
+        self._make_extractor, self.device, self._cache, self._workers = make_extractor, device, cache, workers
+        self._loading = threading.Lock()
+        self._extractor: RegionExtractor | None = None
 
     @property
-    def device(self) -> torch.device:
-        """The device of the CNN."""
-        return self.extractor.feature_extractor.device
+    def extractor(self) -> RegionExtractor:
+        """What encodes one photograph; loaded on first use.
+
+        Raises:
+            MissingError: weights are not installed.
+            ArtifactError: the weights found are not those that the model was trained with.
+        """
+        with self._loading:
+            if self._extractor is None:
+                self._extractor = self._make_extractor()
+            return self._extractor
 
     def encode(self, photo: Photo | FailedPhoto) -> ImageRegions | FailedPhoto:
-        """The regions of a photograph, or why there are none; may be called from several threads."""
+        """The regions of a photograph, or why there are none; may be called from several threads.
+
+        Raises:
+            VsaError: the CNN or the detector cannot be loaded.
+        """
         if isinstance(photo, FailedPhoto):
             return photo
         try:
-            return self.extractor.extract(photo) if self._cache is None else self._cached(photo, self._cache)
+            known = None if self._cache is None else self._cache.get(file_sha256(photo.file))
         except DataError as error:
             return FailedPhoto(photo, str(error))
-
-    def _cached(self, photo: Photo, cache: RegionCache) -> ImageRegions:
-        known = cache.get(file_sha256(photo.file))
         if known is not None:
             return replace(known, image_id=str(photo.image_id))
-        regions = self.extractor.extract(photo)
-        cache.put(regions)
+        extractor = self.extractor
+        try:
+            regions = extractor.extract(photo)
+        except DataError as error:
+            return FailedPhoto(photo, str(error))
+        if self._cache is not None:
+            self._cache.put(regions)
         return regions
 
     def encode_all(
@@ -178,7 +203,11 @@ def photo_encoder(
         MissingError: weights are not installed.
         ArtifactError: the weights found are not those that the model was trained with.
     """
-    features = feature_extractor_for(spec, weights, device)
-    detector = None if whole_only else build_detector(spec.config, features, None, None)
+
+    def make_extractor() -> RegionExtractor:
+        features = feature_extractor_for(spec, weights, device)
+        detector = None if whole_only else build_detector(spec.config, features, None, None)
+        return RegionExtractor(features, detector, spec.config.photo_side)
+
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
-    return PhotoEncoder(RegionExtractor(features, detector, spec.config.photo_side), kept, workers)
+    return PhotoEncoder(make_extractor, device, kept, workers)

@@ -18,9 +18,10 @@ from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.text import is_text
 from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
-from vsa_cli.core.regions.store import ImageRegions, RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore, write_regions
 
 SHARD = 64
 """Photographs in a shard: what an interruption can lose, and what is in memory at the same time."""
@@ -56,24 +57,39 @@ def extract_regions(plan: Extraction, out: Path) -> Iterator[Extracted]:
     """
     parts = part_folder(out)
     _claim(parts, plan)
-    shards = [plan.photos[start : start + SHARD] for start in range(0, len(plan.photos), SHARD)]
-    paths = [parts / f"{number:06d}.shard" for number in range(len(shards))]
+    size = plan.spec.descriptor_size
+    starts = range(0, len(plan.photos), SHARD)
+    shards = [(parts / f"{start // SHARD:06d}.shard", plan.photos[start : start + SHARD]) for start in starts]
     total = 0
     if plan.failures:
         yield Extracted(len(plan.failures), plan.failures, resumed=False)
-    for photos, path in zip(shards, paths, strict=True):
+    for path, photos in shards:
         resumed = path.exists()
-        images, failures = read_shard(path) if resumed else ([], ())
+        images, failures = _read(path, photos, size) if resumed else ([], ())
         if not resumed or failures:  # a photograph that failed before may be readable now
             write_shard(path, _encode(plan.encoder, photos, images))
-            images, failures = read_shard(path)
+            images, failures = _read(path, photos, size)
         total += len(images)
         yield Extracted(len(photos), failures, resumed)
     if total == 0:
         _clear(parts)  # there is nothing to resume
         raise DataError("none of the photographs could be described")
-    write_regions(out, plan.envelope, (read_shard(path)[0] for path in paths), plan.spec.descriptor_size)
+    write_regions(out, plan.envelope, (_read(path, photos, size)[0] for path, photos in shards), size)
     _clear(parts)
+
+
+def _read(path: Path, photos: Sequence[Photo], size: int) -> tuple[list[ImageRegions], tuple[str, ...]]:
+    """The regions and failures of a shard.
+
+    Raises:
+        ArtifactError: the shard is damaged, or holds other photographs than `photos`.
+    """
+    images, failures = read_shard(path)
+    found = {image.image_id for image in images if image.descriptors.shape[1] == size}
+    known = {str(photo.image_id) for photo in photos}
+    if len(found & known) != len(images) or len(images) + len(failures) != len(photos):
+        raise ArtifactError(f"{path}: damaged (not of these photographs); delete it, then `resume`")
+    return images, failures
 
 
 def _encode(

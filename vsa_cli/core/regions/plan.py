@@ -91,10 +91,11 @@ def plan_extraction(
     config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(inputs.sides)))
     features = FeatureExtractor(cnn, side, config.describe, device)
     detector = build_detector(config, features, files.boxes, files.detector_weights)
+    extractor = RegionExtractor(features, detector, config.photo_side)
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size)
     return Extraction(
         inputs.photos,
-        PhotoEncoder(RegionExtractor(features, detector, config.photo_side), None, workers),
+        PhotoEncoder(lambda: extractor, device, None, workers),
         Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=inputs.parents, seed=seed),
         spec,
         inputs.failures,

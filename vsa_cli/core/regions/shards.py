@@ -21,8 +21,7 @@ from vsa_cli.core.errors import ArtifactError, reason
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import FailedPhoto
-from vsa_cli.core.regions.region_bytes import regions_from_bytes, regions_to_bytes
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 LAYOUT = "VSASHARD"
 """Names the layout of shards; another version of `vsa` may use another one."""

@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -34,38 +33,10 @@ from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.guarded_file import sink
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.threads import uninterrupted
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
-
-
-@dataclass(frozen=True)
-class ImageRegions:
-    """The regions of one photograph.
-
-    Attributes:
-        image_id: the photograph's id in the corpus, as text.
-        sha256: SHA-256 of its file, in hexadecimal.
-        width: width of the upright photograph, in pixels.
-        height: height of the upright photograph, in pixels.
-        boxes: (R, 4) float32, in pixels of the upright original; the first is the whole image.
-        scores: (R,) float32, the detector's; 1 for the whole image.
-        descriptors: (R, D) float16.
-    """
-
-    image_id: str
-    sha256: str
-    width: int
-    height: int
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    descriptors: NDArray[np.float16]
-
-
-def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """(B, R, D): the descriptors of B images; those with fewer than R regions repeat their whole image."""
-    most = max(len(regions) for regions in images)
-    return np.stack([np.concatenate([regions, regions[:1].repeat(most - len(regions), 0)]) for regions in images])
 
 
 class RegionStore:

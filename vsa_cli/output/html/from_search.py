@@ -8,7 +8,7 @@ from vsa_cli.core.alignment.align import WordBox
 from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.regions.store import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.output.html.cards import Box, Card, Header, Line, Word, as_written, number_boxes, relative_name
 
 _READING = (

@@ -23,7 +23,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "boxes": ("boxes",), "detector_weights": ("weights",), "cnn_weights": ("weights",), "corpus": ("corpus",),
     "regions": ("regions",), "regions_file": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
     "self_critical": ("generator",), "model": ("embedding",), "cache_dir": ("folder",), "html": ("folder",),
-    "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",), "sentences": ("text",),
+    "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
+    "sentences": ("text",),
     "inputs": ("photo", "embedding", "corpus", "regions"), "file": ("results",), "references": ("sentences",),
     "compare": ("results",), "baseline": ("results",), "artifact": ("model", "corpus", "regions", "lines"),
 }  # fmt: skip

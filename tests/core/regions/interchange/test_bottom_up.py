@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.foreign_files import HEIGHT, WIDTH, boxes, descriptors, line, pack
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.bottom_up import COLUMNS, read_bottom_up, write_bottom_up
 from vsa_cli.core.regions.interchange.imported import ImportedRegions, MalformedEntry
-from vsa_cli.core.regions.store import ImageRegions
 
 
 def read(path: Path, content: str | bytes) -> list[ImportedRegions | MalformedEntry]:

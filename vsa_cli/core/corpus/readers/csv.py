@@ -104,7 +104,7 @@ def _rows(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | N
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
-    """The cells of one line; None if a quote is left open. Quotes inside a cell (`"Hi" she said`) are accepted."""
+    """The cells of one line; None if a quote is left open. Quotes inside a cell (`a "stop" sign`) are accepted."""
     if len(line) > _MAX_CELL or (line.count('"') % 2 and delimiter != "|"):
         return None
     try:

@@ -22,8 +22,8 @@ from vsa_cli.core.corpus.records import is_id
 from vsa_cli.core.errors import MAX_NAME, DataError, one_line, reason
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.text import numbered_lines
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions, MalformedEntry
-from vsa_cli.core.regions.store import ImageRegions
 
 COLUMNS = ("image_id", "image_w", "image_h", "num_boxes", "boxes", "features")
 _FLOAT = np.dtype("<f4")

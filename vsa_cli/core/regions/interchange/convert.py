@@ -62,7 +62,7 @@ def plan_conversion(request: ConversionRequest) -> Conversion:
     """Check a request as far as is possible before the work.
 
     Raises:
-        ConfigError: there is no such conversion, it needs a corpus, or an output exists.
+        ConfigError: the conversion does not exist, it needs a corpus, or an output exists.
         DataError: an input cannot be read.
         ArtifactError: the corpus or the regions are damaged, or of different photographs.
     """

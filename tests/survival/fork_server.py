@@ -1,8 +1,8 @@
-"""Processes of `vsa` that start at once: the nursery has loaded PyTorch, and forks for each.
+"""Processes of `vsa` that start quickly: a server that has loaded PyTorch forks one for each command.
 
-Each is a process and a session of its own, with its own streams, limits and memory, and dies as any other does; what it
-spares is the seconds of importing, in which nothing happens that could break. `cold=True` starts a new interpreter all
-the same. This module is both ends: `Nursery` in the harness, and `python -m tests.survival.nursery`, which forks.
+Each is a process and a session of its own, with its own streams, limits and memory; only the seconds of importing are
+saved. `cold=True` starts a new interpreter instead. This module is both sides: `ForkServer` is the client, and
+`python -m tests.survival.fork_server` is the server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOADED = (
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that has ended: its exit code (negative: the signal), what it said, how long and how large it was."""
+    """A finished process: its exit code (negative: a signal), its output, duration and peak memory."""
 
     code: int
     stdout: bytes
@@ -45,40 +45,40 @@ class Finished:
 
     @property
     def lines(self) -> list[str]:
-        """What it said on stderr, line by line as a terminal breaks them."""
+        """The lines on stderr, split at line feeds only."""
         return self.stderr.decode("utf-8", "replace").split("\n")[:-1] if self.stderr else []
 
 
 class Running:
-    """A process under way."""
+    """A running process."""
 
-    def __init__(self, nursery: Nursery, pid: int, folder: Path) -> None:
-        self._nursery, self.pid, self._folder = nursery, pid, folder
+    def __init__(self, server: ForkServer, pid: int, folder: Path) -> None:
+        self._server, self.pid, self._folder = server, pid, folder
 
     def kill(self) -> None:
-        """End the whole group at once, with no chance to tidy up."""
+        """Kill the process group with SIGKILL."""
         os.killpg(self.pid, signal.SIGKILL)
 
     def interrupt(self) -> None:
-        """Ctrl-C; not before it is `vsa`, in a fork of the nursery."""
+        """Send SIGINT, once the process has become `vsa`."""
         deadline = time.monotonic() + 60
         while not self.watched:
-            assert time.monotonic() < deadline, "it never began"
+            assert time.monotonic() < deadline, "the process did not start"
             time.sleep(0.002)
         os.kill(self.pid, signal.SIGINT)
 
     def kill_worker(self) -> bool:
-        """End the youngest thread alone; whether there was one beside the main thread."""
+        """Send SIGKILL to the newest thread; return whether there is one besides the main thread."""
         threads = sorted(int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir())
         os.kill(threads[-1], signal.SIGKILL)
         return len(threads) > 1
 
     def children(self) -> list[int]:
-        """Processes that it has started."""
+        """The processes that it has started."""
         return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def rss_mib(self) -> float:
-        """Its memory now; 0 when it has ended."""
+        """Resident memory; 0 if the process has ended."""
         try:
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         except (OSError, IndexError):
@@ -86,15 +86,15 @@ class Running:
         return pages * resource.getpagesize() / 2**20
 
     def ended(self, timeout: float) -> Finished | None:
-        """What became of it; None where it still runs after so many seconds."""
-        reply = self._nursery.ask({"wait": self.pid, "timeout": timeout})
+        """How the process ended; None if it still runs after `timeout` seconds."""
+        reply = self._server.request({"wait": self.pid, "timeout": timeout})
         if reply["code"] is None:
             return None
-        said = [(self._folder / name).read_bytes() for name in ("stdout", "stderr")]
-        return Finished(reply["code"], said[0], said[1], reply["seconds"], reply["peak_mib"])
+        stdout, stderr = ((self._folder / name).read_bytes() for name in ("stdout", "stderr"))
+        return Finished(reply["code"], stdout, stderr, reply["seconds"], reply["peak_mib"])
 
     def wait(self, timeout: float = 120) -> Finished:
-        """What became of it; one that takes longer is killed, which shows in its code."""
+        """How the process ended; it is killed after `timeout` seconds."""
         finished = self.ended(timeout)
         if finished is None:
             self.kill()
@@ -104,31 +104,31 @@ class Running:
 
     @property
     def watched(self) -> bool:
-        """Whether it lived long enough, and in a fork, to have written down what it touched."""
+        """Whether the process, if it is a fork, has started to log what it accesses."""
         return (self._folder / "touched").exists()
 
     @property
     def touched(self) -> list[tuple[str, str]]:
-        """What it opened, made, removed, started or called that is no part of Python: (event, what)."""
+        """The logged accesses, without those to Python's own files: (event, argument)."""
         lines = (self._folder / "touched").read_text("utf-8", "surrogateescape").splitlines()
-        return [(event, what) for event, what in map(json.loads, lines)]
+        return [(event, argument) for event, argument in map(json.loads, lines)]
 
 
-class Nursery:
-    """Starts processes; use it in a `with` block.
+class ForkServer:
+    """Starts processes; to be used in a `with` block.
 
     Args:
-        environment: changes to the processes' environment; None removes a variable.
+        environment: changes of environment variables; None removes one.
     """
 
     def __init__(self, environment: Mapping[str, str | None] | None = None) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="vsa-nursery-")
+        self._scratch = tempfile.TemporaryDirectory(prefix="vsa-fork-server-")
         self._count = 0
         changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **(environment or {})}
         merged = {**os.environ, **changes}
         self._environment = {name: value for name, value in merged.items() if value is not None}
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.survival.nursery"],
+            [sys.executable, "-m", "tests.survival.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -136,14 +136,14 @@ class Nursery:
             env=self._environment,
         )
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
-        """Let go of the nursery and of what its processes said."""
+        """Stop the server, and remove the output of its processes."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.close()
@@ -151,8 +151,8 @@ class Nursery:
         self._server.stdout.close()
         self._scratch.cleanup()
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A request to the other end, and its reply."""
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request to the server, and return the reply."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -173,13 +173,13 @@ class Nursery:
         """Start `vsa` with arguments.
 
         Args:
-            arguments: of the command line; text may hold the half characters of names that are not UTF-8.
-            cwd: where it runs.
-            stdin: what it reads: bytes, or a file.
-            stdout: a file to write to, instead of one that is read back.
-            memory_mib: of data that it may have in all; 0 for no limit.
-            cold: a new interpreter.
-            under: a command that the new interpreter runs under, such as strace.
+            arguments: command line; may contain the lone surrogates of names that are not UTF-8.
+            cwd: working directory.
+            stdin: standard input: bytes, or a file.
+            stdout: a file or device for standard output (default: a file that is read at the end).
+            memory_mib: limit of data memory; 0 for no limit.
+            cold: whether to start a new interpreter.
+            under: a command that runs the new interpreter, such as strace.
         """
         self._count += 1
         folder = Path(self._scratch.name) / f"{self._count:06d}"
@@ -189,7 +189,7 @@ class Nursery:
             stdin = folder / "stdin"
         (folder / "stdout").touch()
         command = [*under, sys.executable, "-m", "vsa_cli"] if cold or under else None
-        reply = self.ask(
+        reply = self.request(
             {
                 "start": [os.fspath(word) if isinstance(word, Path) else str(word) for word in arguments],
                 "command": command,
@@ -204,15 +204,15 @@ class Nursery:
         return Running(self, reply["pid"], folder)
 
     def run(self, *arguments: object, timeout: float = 120, **options: Any) -> Finished:
-        """Start `vsa` and wait for its end."""
+        """Start `vsa`, and wait until it ends."""
         return self.start(*arguments, **options).wait(timeout)
 
 
 def serve() -> None:
-    """The other end: a request a line from stdin, its reply on stdout."""
+    """Run the server: one request per line on stdin, one reply per line on stdout."""
     for module in LOADED:
         importlib.import_module(module)
-    _warm()
+    _load_lazy_modules()
     started: dict[int, float] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -227,8 +227,8 @@ def serve() -> None:
         print(json.dumps(reply), flush=True)
 
 
-def _warm() -> None:
-    """Load what PyTorch, Pillow and Typer load at their first use."""
+def _load_lazy_modules() -> None:
+    """Load the modules that PyTorch, Pillow and Typer import at their first use."""
     import torch
     import typer.main
     from PIL import Image
@@ -261,7 +261,7 @@ def _reap(pid: int, timeout: float, started: dict[int, float]) -> dict[str, Any]
 
 
 def _become(request: dict[str, Any]) -> NoReturn:
-    """Turn into `vsa`; never comes back."""
+    """Become `vsa` in a forked process; does not return."""
     code = 70
     try:
         os.setsid()
@@ -273,16 +273,16 @@ def _become(request: dict[str, Any]) -> NoReturn:
             limit = request["memory_mib"] * 2**20
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         if request["command"]:
-            os.execv(_found(request["command"][0]), [*request["command"], *request["start"]])
+            os.execv(_program(request["command"][0]), [*request["command"], *request["start"]])
         code = _call(request["start"], request["touched"])
-    except BaseException:  # a child must never return into its parent's loop
+    except BaseException:  # a child must not return into the loop of its parent
         traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
 
 
-def _found(program: str) -> str:
+def _program(program: str) -> str:
     import shutil
 
     return shutil.which(program) or program
@@ -295,7 +295,7 @@ def _call(arguments: list[str], log: str) -> int:
         errors = "backslashreplace" if stream == "stderr" else "surrogateescape"
         setattr(sys, stream, os.fdopen(target, mode, encoding="utf-8", errors=errors, closefd=False))
     sys.argv = ["vsa", *arguments]
-    _watch(log)
+    _log_accesses(log)
     try:
         main()
     except SystemExit as exit_:
@@ -304,36 +304,36 @@ def _call(arguments: list[str], log: str) -> int:
         traceback.print_exc()
         return 1
     finally:
-        with suppress(OSError):  # a stdout without room, of which the process has said so
+        with suppress(OSError):  # a full stdout, which the process has reported
             sys.stdout.flush()
     return 0
 
 
-WATCHED = ("os.", "shutil.", "subprocess.", "socket.", "pickle.find_class", "ctypes.dlopen", "exec.", "builtins.input")
-QUIET = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.putenv", "os.unsetenv", "os.utime")
+LOGGED = ("os.", "shutil.", "subprocess.", "socket.", "pickle.find_class", "ctypes.dlopen", "exec.", "builtins.input")
+NOT_LOGGED = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.putenv", "os.unsetenv", "os.utime")
 
 
-def _plain(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  what pathlib would resolve is whether links lead out
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  pathlib would follow links
 
 
-def _watch(log: str) -> None:
-    """Write down what is opened and called from now on, but for what Python itself is made of."""
+def _log_accesses(log: str) -> None:
+    """Log files opened and functions called from now on, except Python's own files."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     own = tuple({sys.prefix, sys.base_prefix, str(ROOT / "vsa_cli"), str(Path(os.__file__).parent), "/proc/", "/sys/"})
     shared = ("/usr/lib", "/usr/share", "/lib", "/etc/ld.so", "/dev/null", "/dev/urandom")
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" and (not event.startswith(WATCHED) or event in QUIET):
+        if event != "open" and (not event.startswith(LOGGED) or event in NOT_LOGGED):
             return
-        what = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], str | bytes | os.PathLike) else ""
+        path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], str | bytes | os.PathLike) else ""
         if event == "open":
             flags = arguments[2] if isinstance(arguments[2], int) else 0
             writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-            if not what or (not writes and _plain(what).startswith(own + shared)):
+            if not path or (not writes and _absolute(path).startswith(own + shared)):
                 return
             event = "write" if writes else "read"
-        line = json.dumps([event, _plain(what) if what else repr(arguments)[:200]])
+        line = json.dumps([event, _absolute(path) if path else repr(arguments)[:200]])
         os.write(file, line.encode() + b"\n")
 
     sys.addaudithook(hook)
