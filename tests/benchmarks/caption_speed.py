@@ -44,7 +44,7 @@ def main() -> None:
     spec, regions = trained.feature_spec, trained.model.uses_regions
     feature_extractor = feature_extractor_for(spec, None, cpu)
     detector = build_detector(spec.config, feature_extractor, None, None) if regions else None
-    paths = find_pictures(arguments.photos)[: arguments.count]
+    paths = find_pictures(arguments.photos).paths[: arguments.count]
     photos = [Photo(str(path), path.name, path) for path in paths]
 
     def forward(path: Path) -> None:

@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "photos"
         folder.mkdir()
-        for path in find_pictures(arguments.photos)[: arguments.count]:
+        for path in find_pictures(arguments.photos).paths[: arguments.count]:
             (folder / path.name).symlink_to(path.resolve())
         plan = plan_extraction(folder, "all", RegionConfig(), InputFiles(), device=cpu, workers=cores, seed=0)
         extractor = plan.encoder.extractor

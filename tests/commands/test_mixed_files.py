@@ -73,7 +73,7 @@ def test_only_unreadable_files_exit_with_1(vsa: Run, drawn: Drawn, tmp_path: Pat
 def test_heic_without_pillow_heif_raises_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "can_read_heic", lambda: False)
     (tmp_path / "IMG_0001.HEIC").write_bytes(HEIC_HEAD)
-    assert find_pictures(tmp_path) == [tmp_path / "IMG_0001.HEIC"]
+    assert find_pictures(tmp_path).paths == [tmp_path / "IMG_0001.HEIC"]
     with pytest.raises(DataError, match="pip install pillow-heif"):
         images.read_picture(tmp_path / "IMG_0001.HEIC")
 

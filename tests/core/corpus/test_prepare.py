@@ -50,9 +50,9 @@ def test_lists_beside_a_flickr_file_are_used_and_tune_follows_their_order(folder
     (folder / "trainImages.txt").write_text("5.png\n9.png\n0.png\n3.png\n")
     (folder / "testImages.txt").write_text("1.png\n")
     prepared = run(folder, PrepConfig(min_count=1, tune=2))
-    assert (keys(prepared, "train"), keys(prepared, "tune"), keys(prepared, "test")) == (["5", "9"], ["0", "3"], ["1"])
+    assert (keys(prepared, "train"), keys(prepared, "tune"), keys(prepared, "test")) == (["5"], ["0", "3"], ["1"])
     assert [problem.kind for problem in prepared.notes] == ["unlisted"] * 5
-    assert prepared.failures == []
+    assert [(problem.kind, problem.name) for problem in prepared.failures] == [("missing", "trainImages.txt, line 2")]
 
 
 def test_vocabulary_is_counted_in_train_without_tune(folder: Path) -> None:

@@ -50,10 +50,12 @@ def test_place_follows_lists_and_excludes_the_rest(tmp_path: Path) -> None:
     ]
     placed, problems = place(records, lists)
     assert [(record.key, record.split) for record in placed] == [
-        ("1", "train"), ("b", "val"), ("c.jpg", "train"), ("new.jpg", "val")
+        ("1", "train"), ("b", "val"), ("c.jpg", "train")
     ]  # fmt: skip
     assert placed[2].rank < placed[0].rank
-    assert [(problem.kind, problem.name) for problem in problems] == [("unlisted", "d")]
+    assert [(problem.kind, problem.name) for problem in problems] == [
+        ("missing", "val.txt, line 2"), ("unlisted", "d")
+    ]  # fmt: skip
 
 
 def test_place_reports_clashes_and_invalid_lines(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_place_reports_clashes_and_invalid_lines(tmp_path: Path) -> None:
         file.write(b"\n\xff\n")
     placed, problems = place([Record("a.jpg", "a.jpg"), Record("b.jpg", "b.jpg")], lists)
     assert placed == []
-    assert sorted(problem.kind for problem in problems) == ["clash", "clash", "malformed", "unlisted", "unsafe"]
+    assert sorted(problem.kind for problem in problems) == ["clash", "clash", "malformed", "unsafe"]
     with pytest.raises(DataError, match="absent"):
         place([], [SplitList("train", tmp_path / "absent")])
 
@@ -74,8 +76,8 @@ def test_file_name_of_two_images_places_neither(tmp_path: Path) -> None:
     placed, problems = place(
         [Record(1, "x/a.jpg"), Record(2, "y/a.jpg")], [write_list(tmp_path / "train.txt", "a.jpg")]
     )
-    assert [record.key for record in placed] == ["a.jpg"]
-    assert [problem.kind for problem in problems] == ["unlisted", "unlisted"]
+    assert placed == []
+    assert [problem.kind for problem in problems] == ["missing", "unlisted", "unlisted"]
 
 
 def test_restval_joins_train_or_is_dropped() -> None:

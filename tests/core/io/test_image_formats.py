@@ -14,21 +14,21 @@ def test_photographs_are_found_by_suffix_and_sorted(tmp_path: Path) -> None:
     names = ["b.JPG", "a.png", "sub.jpg/c.webp", "notes.txt", "x.svg", "noext"]
     for name in names:
         (tmp_path / name).touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)] == [
+    assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path).paths] == [
         "a.png",
         "b.JPG",
         "sub.jpg/c.webp",
     ]
     with pytest.raises(DataError, match="absent"):
-        find_pictures(tmp_path / "absent")
+        find_pictures(tmp_path / "absent").paths
 
 
 def test_folders_of_pages_are_skipped_unless_they_are_named(tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     for name in ("a.jpg", "album/b.jpg", f"album/{PAGES}"):
         (tmp_path / name).touch()
-    assert find_pictures(tmp_path) == [tmp_path / "a.jpg"]
-    assert find_pictures(tmp_path / "album") == [tmp_path / "album" / "b.jpg"]
+    assert find_pictures(tmp_path).paths == [tmp_path / "a.jpg"]
+    assert find_pictures(tmp_path / "album").paths == [tmp_path / "album" / "b.jpg"]
 
 
 @pytest.mark.parametrize("name", NOT_READ)

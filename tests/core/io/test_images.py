@@ -133,7 +133,7 @@ def test_file_names_that_are_not_utf8_are_read(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     assert read_picture(path).width == 40
-    assert find_pictures(tmp_path) == [path]
+    assert find_pictures(tmp_path).paths == [path]
 
 
 def test_resize_returns_its_input_at_equal_size() -> None:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from vsa_cli.core.corpus.corpus import Image, Sentence
 from vsa_cli.core.corpus.records import Problem, Record
@@ -66,11 +67,23 @@ def check_images(
 
 
 def _find(record: Record, root: Path) -> str | None:
-    """The record's file below `root`: in its folder, as written, with Windows separators, or by its name alone."""
+    """The record's file below `root`: in its folder, as written, with Windows separators, or by its name alone.
+
+    Each as written, with letters and accents composed or apart, and with its suffix in small or capital letters.
+    """
     posix = record.file.replace("\\", "/")
-    candidates = (record.place, record.file, posix, PurePosixPath(posix).name)
+    names = dict.fromkeys((record.place, record.file, posix, PurePosixPath(posix).name))
+    forms = (lambda name: name, lambda name: normalize("NFC", name), lambda name: normalize("NFD", name))
+    candidates = dict.fromkeys(form(name) for form in forms for name in names)
+    spelled = (
+        name.removesuffix(end) + case(end) for case in (str, str.lower, str.upper) for name, end in _ends(candidates)
+    )
     # Not Path.is_file(), which raises on names that are too long.
-    return next((file for file in candidates if os.path.isfile(root / file)), None)  # noqa: PTH113
+    return next((file for file in spelled if os.path.isfile(root / file)), None)  # noqa: PTH113
+
+
+def _ends(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, PurePosixPath(name).suffix) for name in names]
 
 
 def _check(record: Record, root: Path, file: str) -> Found:

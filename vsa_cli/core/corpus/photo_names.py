@@ -1,9 +1,9 @@
-"""Which photograph a name means, for every file that names photographs: captions, lists, boxes, references, results.
+r"""The photograph that a name means, for all files that name photographs: captions, lists, boxes, references, results.
 
-People and programs write one photograph in many ways: `./a.jpg`, `photos/a.jpg`, `photos\\a.jpg`, `sub//a.jpg`, with an
+One photograph is written in many ways: `./a.jpg`, `photos/a.jpg`, `photos\a.jpg`, `sub//a.jpg`, with an
 absolute path, with letters and accents composed or apart, with another case of the suffix, or with a number for an id.
-`plain_name` brings spellings together, and `PhotoNames` finds the photograph. A name that fits none, or several, fits
-none: nothing is ever guessed between two photographs.
+`plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that fits several photographs fits
+none: there is no guess between two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NamedT = TypeVar("NamedT", bound=Named)
 
 
 def plain_name(name: str) -> str:
-    """A spelling of a path without its accidents: slashes, no `.` and no empty parts, composed letters.
+    """A path in a normal form: slashes, no `.` and no empty parts, composed letters.
 
     Absolute paths stay absolute (`/a`, `C:/a`), and `..` stays. Backslashes are separators, as Windows writes them.
     """
@@ -58,7 +58,7 @@ def below_root(name: str, root_name: str) -> str | None:
         root_name: the last part of the folder's path.
     """
     parts = name.split("/")
-    # the last occurrence would cut too much off photos/photos/a.jpg, but only one of the two can be the folder: the first
+    # the first occurrence is the folder: photos/photos/a.jpg is photos/a.jpg in it
     for place, part in enumerate(parts[:-1]):
         if part == root_name and root_name:
             return "/".join(parts[place + 1 :])

@@ -118,7 +118,7 @@ def prepare(
     lists = named_lists(splits)
     reading = read_captions(captions, images, captions_format, split)
     lists = lists or lists_beside(captions, reading.formats)
-    records, unplaced = place(reading.records, lists) if lists else (reading.records, [])
+    records, unplaced = place(reading.records, lists, images) if lists else (reading.records, [])
     records = resolve_splits(records, config.restval)
     shards = shards_among(captions, reading.formats)
     records, unseen, not_unpacked = _unpack_shards(records, shards, images, dry_run=dry_run)

@@ -106,6 +106,14 @@ class Collector:
             record.rank = rank
         return kept
 
+    def note_missing_sentences(self) -> None:
+        """Report the images without a sentence that no reader has reported."""
+        noted = {problem.name for problem in self.problems if problem.kind == "no-sentence"}
+        for record in self.records():
+            names = {one_line(name, MAX_NAME) for name in (record.key, record.file)}
+            if not record.sentences and noted.isdisjoint(names):
+                self.report("no-sentence", record.key, "no sentence in the caption files: kept without one")
+
     def report(self, kind: Kind, name: str, message: str) -> None:
         """Record a problem.
 
@@ -131,6 +139,7 @@ class Collector:
         Returns:
             The record to add sentences to; None if the image is excluded, after reporting why.
         """
+        image_id = as_id(image_id)
         if not is_id(image_id) or not is_text(file):
             self.report("malformed", where, "the image's id or file name is missing or not text")
             return None
@@ -184,6 +193,11 @@ def relative_file(name: str) -> str | None:
     if plain == "." or ".." in parts or not parts[0] or re.fullmatch(r"[A-Za-z]:", parts[0]):
         return None
     return plain
+
+
+def as_id(value: object) -> object:
+    """An id as it is compared: `1.0` is `1`, as JSON, CSV and spreadsheets write one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_id(value: object) -> TypeGuard[int | str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
+from pathlib import Path
 
 from vsa_cli.core.config import Restval
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.corpus.records import Problem, Record, relative_file
+from vsa_cli.core.corpus.photo_names import PhotoNames, is_absolute, plain_name
+from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.split_names import RESTVAL, find_split, resolve_split, split_in_file_name
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.envelope import parent
@@ -66,10 +65,17 @@ def list_parents(lists: Sequence[SplitList]) -> dict[str, dict[str, str]]:
     return {f"splits[{number}]": parent(f"list-{one.split}", file_sha256(one.path)) for number, one in enumerate(lists)}
 
 
-def place(records: Sequence[Record], lists: Sequence[SplitList]) -> tuple[list[Record], list[Problem]]:
-    """Assign records to splits by lists, which name images by id, path, file name or stem.
+def place(
+    records: Sequence[Record], lists: Sequence[SplitList], root: Path | None = None
+) -> tuple[list[Record], list[Problem]]:
+    """Assign records to splits by lists, which name images by id, path, file name or stem (see `photo_names`).
 
-    Images that only a list names are appended, without sentences; images that no list names are left out.
+    Images that no list names are left out, and so is a name that is not of an image.
+
+    Args:
+        records: the images of the caption files.
+        lists: the split lists.
+        root: the images' folder, with which names may start.
 
     Returns:
         The records with a split, and the problems.
@@ -77,75 +83,42 @@ def place(records: Sequence[Record], lists: Sequence[SplitList]) -> tuple[list[R
     Raises:
         DataError: a list cannot be read.
     """
-    listed, problems = _read_lists(lists)
-    by_name = by_every_name(records)
-    placed: dict[str, Record] = {}
-    clashing: set[str] = set()
-    for rank, (name, split) in enumerate(listed.items()):
-        record = by_name.get(name) or Record(name, name)
-        if record.key in placed and record.split != split:
-            clashing.add(record.key)
-            problems.append(Problem("clash", record.key, f"listed as {record.split} and as {split}"))
-        record.split, record.rank = split, rank
-        placed[record.key] = record
-    known = {record.key for record in records}
-    problems += [
-        Problem("unlisted", record.key, "in no split list: left out") for record in records if record.key not in placed
-    ]
-    ordered = [record for record in records if record.key in placed]
-    ordered += [record for key, record in placed.items() if key not in known]
-    return [record for record in ordered if record.key not in clashing], problems
-
-
-def _read_lists(lists: Sequence[SplitList]) -> tuple[dict[str, str], list[Problem]]:
-    """Every listed name with its split, in the order of the lists; and the problems."""
-    listed: dict[str, str] = {}
+    names = PhotoNames(records, str(root.resolve()) if root is not None else "")
     problems: list[Problem] = []
+    splits: dict[str, str] = {}
     clashing: set[str] = set()
+    for where, name, split in _listed(lists, problems):
+        record = names.find(name)
+        if record is None:
+            problems.append(_unmatched(where, name))
+        elif record.key not in splits:
+            record.split, record.rank = split, len(splits)
+            splits[record.key] = split
+        elif splits[record.key] != split and record.key not in clashing:
+            clashing.add(record.key)
+            problems.append(Problem("clash", record.key, f"listed as {splits[record.key]} and as {split}"))
+    problems += [
+        Problem("unlisted", record.key, "in no split list: left out") for record in records if record.key not in splits
+    ]
+    return [record for record in records if record.key in splits and record.key not in clashing], problems
+
+
+def _unmatched(where: str, name: str) -> Problem:
+    plain = plain_name(name)
+    if is_absolute(plain) or ".." in plain.split("/") or not plain:
+        return Problem("unsafe", where, f"{name!r} is not a path inside the images' folder")
+    return Problem("missing", where, f"{name!r} is not an image of the caption files")
+
+
+def _listed(lists: Sequence[SplitList], problems: list[Problem]) -> Iterator[tuple[str, str, str]]:
+    """(place, name, split) of every line of the lists; invalid text is added to the problems."""
     for one in lists:
         for number, line in enumerate(text_lines(one.path), start=1):
-            name = line.strip()
             where = f"{one.path.name}, line {number}"
-            if not name:
-                continue
-            if not is_text(name):
+            if not is_text(line):
                 problems.append(Problem("malformed", where, "is not UTF-8 text"))
-            elif relative_file(name) is None:
-                problems.append(Problem("unsafe", where, f"{name!r} is not a path inside the images' folder"))
-            elif listed.setdefault(name, one.split) != one.split and name not in clashing:
-                clashing.add(name)
-                problems.append(Problem("clash", name, f"listed as {listed[name]} and as {one.split}"))
-    return {name: split for name, split in listed.items() if name not in clashing}, problems
-
-
-class Named(Protocol):
-    """Anything with an id and a file: a record, or an image of a corpus."""
-
-    @property
-    def key(self) -> str:
-        """The id as text."""
-
-    @property
-    def file(self) -> str:
-        """The photograph's path."""
-
-
-NamedT = TypeVar("NamedT", bound=Named)
-
-
-def by_every_name(records: Sequence[NamedT]) -> dict[str, NamedT]:
-    """Images by id, by path, and, where they are unique, by file name and stem."""
-    short = [(name, record) for record in records for name in _short_names(record)]
-    counts = Counter(name for name, _ in short)
-    by_name = {name: record for name, record in short if counts[name] == 1}
-    by_name.update({record.file: record for record in records})
-    by_name.update({record.key: record for record in records})
-    return by_name
-
-
-def _short_names(record: Named) -> set[str]:
-    path = PurePosixPath(record.file)
-    return {path.name, path.stem}
+            elif name := line.strip():
+                yield where, name, one.split
 
 
 def resolve_splits(records: Sequence[Record], restval: Restval) -> list[Record]:

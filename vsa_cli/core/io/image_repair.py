@@ -55,6 +55,32 @@ def png_chunks(path: Path, wanted: Collection[bytes]) -> Iterator[tuple[bytes, t
             file.seek(start + length + 12)
 
 
+def has_all_scans(jpeg: bytes) -> bool:
+    """Whether a JPEG has begun every scan that it needs: all coefficients of all components, in full precision.
+
+    A progressive JPEG that was cut off between two scans decodes without an error, but coarsely.
+    """
+    components: set[int] = set()
+    coded: set[tuple[int, int]] = set()
+    place = 2
+    while 0 <= (place := jpeg.find(b"\xff", place)) < len(jpeg) - 3:
+        marker = jpeg[place + 1]
+        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:  # a stuffed byte, a fill byte, or a restart in a scan
+            place += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(jpeg[place + 2 : place + 4], "big")
+        segment = jpeg[place + 4 : place + 2 + length]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(segment) > 5:
+            components = set(segment[6 : 6 + 3 * segment[5] : 3])
+        elif marker == 0xDA and segment and len(segment) >= 4 + 2 * segment[0]:
+            count = segment[0]
+            first, last, precision = segment[1 + 2 * count : 4 + 2 * count]
+            if precision & 15 == 0:
+                coded |= {(one, k) for one in segment[1 : 1 + 2 * count : 2] for k in range(first, min(last, 63) + 1)}
+        place += 2 + length
+    return bool(components) and coded >= {(one, k) for one in components for k in range(64)}
+
+
 class _Pieces(io.RawIOBase):
     """Pieces of a file as one file that can only be read."""
 

@@ -26,7 +26,7 @@ from PIL import Image, UnidentifiedImageError, features
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import check_regular_file, file_sha256
 from vsa_cli.core.io.image_formats import AVIF, HEIC, format_of
-from vsa_cli.core.io.image_repair import is_jpeg, is_png, png_chunks, png_without_metadata
+from vsa_cli.core.io.image_repair import has_all_scans, is_jpeg, is_png, png_chunks, png_without_metadata
 from vsa_cli.core.io.threads import uninterrupted
 
 # Blocks so large that malloc maps each separately, so that the memory of a large image is returned to the system.
@@ -338,6 +338,8 @@ def _with_end_marker(data: bytes) -> BinaryIO | None:
     After a complete scan a decoder skips any bytes before the end marker; in an incomplete one it decodes them as
     pixels. So two different fillings give the same image only if nothing but the marker is missing.
     """
+    if not has_all_scans(data):
+        return None
     pictures = []
     for filling in (b"", bytes(range(1, 255)) * 16):
         with Image.open(io.BytesIO(data + filling + _JPEG_END), formats=("JPEG",)) as image:

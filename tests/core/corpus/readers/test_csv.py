@@ -27,7 +27,13 @@ def test_find_header_finds_columns_and_delimiter(delimiter: str, image: str) -> 
     for sentence in SENTENCE_COLUMNS:
         header = find_header(delimiter.join(["id", f" {sentence.upper()} ", image, "split"]))
         assert header is not None
-        assert (header.delimiter, header.image, header.sentence, header.split, header.width) == (delimiter, 2, 1, 3, 4)
+        assert (header.delimiter, header.image, header.sentences, header.split, header.width) == (
+            delimiter,
+            2,
+            (1,),
+            3,
+            4,
+        )
     assert find_header(delimiter.join([image, "other"])) is None
 
 
@@ -46,7 +52,7 @@ def test_split_column_folder_split_and_missing_sentences(tmp_path: Path) -> None
     assert [(record.key, record.split, len(record.sentences)) for record in reading.records] == [
         ("a.jpg", "val", 1), ("test/b.jpg", "test", 1), ("c.jpg", None, 0)
     ]  # fmt: skip
-    assert [problem.kind for problem in reading.problems] == ["unknown-split", "malformed"]
+    assert [problem.kind for problem in reading.problems] == ["unknown-split", "malformed", "no-sentence"]
 
 
 def test_open_quote_excludes_its_own_line_only(tmp_path: Path) -> None:

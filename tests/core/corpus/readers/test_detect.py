@@ -58,7 +58,9 @@ def test_karpathy_ids_splits_folders_and_sentences(tmp_path: Path) -> None:
     assert [record.split for record in reading.records] == ["restval", "test", "val"]
     assert [record.place for record in reading.records] == ["val2014/1.jpg", "2.jpg", "x/3.jpg"]
     assert list(reading.records[0].sentences) == ["5", "6"]
-    assert reading.problems == []
+    assert [(problem.kind, problem.name) for problem in reading.problems] == [
+        ("no-sentence", "1"), ("no-sentence", "3.jpg")
+    ]  # fmt: skip
 
 
 def test_karpathy_invalid_entries_exclude_only_themselves(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_karpathy_invalid_entries_exclude_only_themselves(tmp_path: Path) -> Non
     ]
     reading = read(tmp_path / "d.json", {"images": images})
     assert sentences(reading) == {4: [], 5: ["yes"]}
-    assert sorted(kinds(reading)) == sorted(["malformed"] * 6 + ["unsafe"] * 2 + ["unknown-split"])
+    assert sorted(kinds(reading)) == sorted(["malformed"] * 6 + ["unsafe"] * 2 + ["unknown-split", "no-sentence"])
     assert "d.json, images[0]" in [problem.name for problem in reading.problems]
 
 
@@ -124,7 +126,7 @@ def test_imagefolder_has_one_or_several_sentences_and_folders_as_splits(tmp_path
         "train/a.jpg": ["one"], "validation/b.jpg": ["two", "three"], "test/c.jpg": ["four"], "d.jpg": []
     }  # fmt: skip
     assert [record.split for record in reading.records] == ["train", "val", "train", None]
-    assert kinds(reading) == ["malformed"] * 5
+    assert kinds(reading) == ["malformed"] * 5 + ["no-sentence"]
 
 
 def test_imagefolder_in_a_subfolder_names_files_relative_to_itself(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_texts_without_photograph_and_invalid_texts_are_reported(folder: Path) -
     assert sorted((problem.kind, problem.name) for problem in reading.problems) == sorted([
         ("malformed", f"{folder.name}, a.txt"), ("malformed", f"{folder.name}, val/c.txt"),
         ("malformed", f"{folder.name}, val/d.txt"), ("missing", "gone.txt"),
+        ("no-sentence", "a.png"), ("no-sentence", "val/d.jpg"),
     ])  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,9 @@ SENTENCE_COLUMNS = ("caption", "text", "title", "sentence", "comment")
 _SPLIT_COLUMN = "split"
 _DELIMITERS = (",", "\t", ";", "|")
 _MAX_CELL = 131_072
+_NUMBERED = re.compile(rf"({'|'.join(SENTENCE_COLUMNS)})s?[ _-]?\d+")
+_EMPTY = frozenset({"", "nan"})
+"""Cells without a sentence, in lower case; pandas writes `nan` for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,14 @@ class Header:
         delimiter: the character between cells.
         width: the number of cells in a row.
         image: the index of the column with the photograph's path.
-        sentence: the index of the column with the sentence.
+        sentences: the indices of the columns with sentences, such as `caption` or `caption_0` to `caption_4`.
         split: the index of the column with the split; None if there is none.
     """
 
     delimiter: str
     width: int
     image: int
-    sentence: int
+    sentences: tuple[int, ...]
     split: int | None
 
 
@@ -42,15 +46,24 @@ def find_header(line: str) -> Header | None:
     for delimiter in _DELIMITERS:
         names = [name.strip().lower() for name in _cells(line, delimiter) or ()]
         image = next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
-        sentence = next((names.index(name) for name in SENTENCE_COLUMNS if name in names), None)
-        if image is not None and sentence is not None:
+        sentences = _sentence_columns(names)
+        if image is not None and sentences:
             split = names.index(_SPLIT_COLUMN) if _SPLIT_COLUMN in names else None
-            return Header(delimiter, len(names), image, sentence, split)
+            return Header(delimiter, len(names), image, sentences, split)
     return None
 
 
+def _sentence_columns(names: list[str]) -> tuple[int, ...]:
+    single = next((names.index(name) for name in SENTENCE_COLUMNS if name in names), None)
+    if single is not None:
+        return (single,)
+    return tuple(place for place, name in enumerate(names) if _NUMBERED.fullmatch(name))
+
+
 def read_csv(captions: CaptionFile) -> None:
-    """Read a table with a sentence per row; an image's id is its path as written.
+    """Read a table with one or several sentences per row; an image's id is its path.
+
+    File names are relative to the folder of the table where that is in the images' folder, or to the images' folder.
 
     Raises:
         DataError: unreadable, or no header row with an image column and a sentence column.
@@ -76,12 +89,13 @@ def read_csv(captions: CaptionFile) -> None:
 
 
 def _add_row(captions: CaptionFile, header: Header, cells: list[str], where: str) -> None:
-    file = cells[header.image].strip()
+    file = captions.locate(cells[header.image].strip())
     split = cells[header.split].strip() if header.split is not None else ""
     record = captions.collector.add_image(file, file, where, split=split or captions.fallback_split(file))
-    sentence = cells[header.sentence].strip()
-    if record is not None and sentence:
-        captions.collector.add_sentence(record, sentence, where)
+    for column in header.sentences:
+        sentence = cells[column].strip()
+        if record is not None and sentence.lower() not in _EMPTY:
+            captions.collector.add_sentence(record, sentence, where)
 
 
 def _rows(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:

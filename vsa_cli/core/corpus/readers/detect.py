@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from vsa_cli.core.config import CaptionFileFormat
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
 from vsa_cli.core.corpus.readers.csv import find_header, read_csv
 from vsa_cli.core.corpus.readers.json import read_coco, read_karpathy
-from vsa_cli.core.corpus.readers.lines import FLICKR_LINE, read_flickr, read_imagefolder
+from vsa_cli.core.corpus.readers.lines import FLICKR_LINE, file_of, read_flickr, read_imagefolder, read_list
 from vsa_cli.core.corpus.readers.sidecars import folder_sha256, read_sidecars
 from vsa_cli.core.corpus.readers.webdataset import place_of, read_webdataset
 from vsa_cli.core.corpus.records import Collector, Problem, Record
@@ -20,10 +19,14 @@ from vsa_cli.core.corpus.tars import looks_like_tar
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.json import read_json
+from vsa_cli.core.io.json import parse, read_json
 from vsa_cli.core.io.text import text_lines
 
-_JSON_READERS: dict[str, Callable[[CaptionFile, object], None]] = {"karpathy": read_karpathy, "coco": read_coco}
+_JSON_READERS: dict[str, Callable[[CaptionFile, object], None]] = {
+    "karpathy": read_karpathy,
+    "coco": read_coco,
+    "list": read_list,
+}
 _READERS: dict[str, Callable[[CaptionFile], None]] = {
     "flickr": read_flickr,
     "imagefolder": read_imagefolder,
@@ -77,6 +80,7 @@ def read_captions(
         f"captions[{number}]": parent(kind, folder_sha256(path) if path.is_dir() else file_sha256(path))
         for number, (path, kind) in enumerate(zip(paths, formats, strict=True))
     }
+    collector.note_missing_sentences()
     return Reading(collector.records(), collector.problems, formats, parents)
 
 
@@ -130,15 +134,14 @@ def _detect(path: Path) -> str:
 
 
 def _names_file(line: str) -> bool:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(entry, dict) and "file_name" in entry
+    entry = parse(line)
+    return isinstance(entry, dict) and file_of(entry) is not None
 
 
 def _detect_json(document: object, path: Path) -> str:
     """The JSON format of a document."""
+    if isinstance(document, list):
+        return "list"
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise DataError(f"{path}: JSON, but neither Karpathy's nor COCO's format (no list 'images')")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from vsa_cli.core.corpus.photo_names import id_text
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
-from vsa_cli.core.corpus.records import Record, is_id
+from vsa_cli.core.corpus.records import Record, as_id, is_id
 from vsa_cli.core.errors import DataError
 
 Entry = dict[str, Any]
@@ -68,23 +69,23 @@ def read_coco(captions: CaptionFile, document: object) -> None:
         DataError: the document has no list of images, or `annotations` is not a list.
     """
     year = re.search(r"(train|val|test)20\d\d", captions.path.stem)
-    records: dict[object, Record | None] = {}
+    records: dict[str, Record | None] = {}
     for place, entry in _entries(captions, document, "images"):
         file = entry.get("file_name")
         split = captions.fallback_split(file if isinstance(file, str) else "")
         folder = year[0] if year else ""
         record = captions.collector.add_image(entry.get("id"), file, captions.where(place), folder=folder, split=split)
-        if is_id(entry.get("id")):
-            records[entry["id"]] = record
+        if is_id(as_id(entry.get("id"))):
+            records[id_text(entry["id"])] = record
     # Files that only list images, such as image_info_test2014.json, have no annotations.
     if isinstance(document, dict) and "annotations" in document:
         _add_coco_sentences(captions, document, records)
 
 
-def _add_coco_sentences(captions: CaptionFile, document: Entry, records: dict[object, Record | None]) -> None:
+def _add_coco_sentences(captions: CaptionFile, document: Entry, records: dict[str, Record | None]) -> None:
     for place, entry in _entries(captions, document, "annotations"):
-        image_id = entry.get("image_id")
-        if not is_id(image_id) or image_id not in records:
+        image_id = id_text(entry.get("image_id"))
+        if image_id not in records:
             captions.collector.report("malformed", captions.where(place), "its image_id is not among the images")
             continue
         record = records[image_id]

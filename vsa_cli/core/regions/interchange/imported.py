@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.corpus.splits import by_every_name
+from vsa_cli.core.corpus.photo_names import PhotoNames
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope
 from vsa_cli.core.regions.feature_spec import FeatureSpec
@@ -154,13 +154,13 @@ def import_regions(
 def _take_all(
     entries: Iterable[ImportedRegions | MalformedEntry], images: Sequence[Image], made: Converted
 ) -> Iterator[ImageRegions]:
-    by_name = by_every_name(images)
+    names = PhotoNames(images)
     seen: set[str] = set()
     for entry in entries:
         if isinstance(entry, MalformedEntry):
             made.fail(entry.reason)
             continue
-        image = by_name.get(entry.name)
+        image = names.find(entry.name)
         if image is None:
             made.unmatched += 1
             continue
