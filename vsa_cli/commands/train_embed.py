@@ -49,7 +49,7 @@ def train_embed(
             min=0,
             max=1e6,
             metavar="RATE",
-            help="Weight decay.",
+            help="Weight decay (L2 regularisation).",
             rich_help_panel="Training",
         ),
     ] = None,
@@ -65,7 +65,9 @@ def train_embed(
     ] = None,
     loss: Annotated[
         Loss | None,
-        typer.Option(help="Ranking loss.", rich_help_panel="Training"),
+        typer.Option(
+            help="Hinge ranking loss (the paper's), or a softmax over the batch, both ways.", rich_help_panel="Training"
+        ),
     ] = None,
     temperature: Annotated[
         float | None,
@@ -79,7 +81,10 @@ def train_embed(
     ] = None,
     encoder: Annotated[
         Encoder | None,
-        typer.Option(help="Sentence encoder.", rich_help_panel="Model"),
+        typer.Option(
+            help="Sentence encoder: the paper's bidirectional ReLU network, or a bidirectional GRU.",
+            rich_help_panel="Model",
+        ),
     ] = None,
     size: Annotated[
         int | None,
@@ -152,7 +157,7 @@ def train_embed(
         bool,
         typer.Option(
             "--sweep",
-            help="Cross-validate learning rate and weight decay, then train with the best.",
+            help="Select learning rate and weight decay by successive halving, then train with the best.",
             rich_help_panel="Sweep",
         ),
     ] = False,

@@ -40,7 +40,7 @@ KeepLast = Annotated[
     bool,
     typer.Option(
         "--keep-last",
-        help="Train for all epochs and keep the last, whatever the validation results.",
+        help="Train for all epochs and keep the last; implied by --validate none.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -51,7 +51,7 @@ LearningRate = Annotated[
         min=0,
         max=1e6,
         metavar="RATE",
-        help="Initial learning rate, decayed to zero by half a cosine.",
+        help="Initial learning rate; cosine decay to zero.",
         rich_help_panel=TRAINING,
     ),
 ]
