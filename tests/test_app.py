@@ -16,10 +16,10 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.processes import running
-from vsa_cli import __version__
 from vsa_cli.app import app
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.options import option_names
+from vsa_cli.version import __version__
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -65,7 +65,19 @@ DOORS = {
 """Library: the files that may import it. Pillow reads and draws; torchvision has classifiers, RoIAlign and detectors;
 only one thread pool survives Ctrl-C."""
 
-SMALL = {"__init__", "__main__", "tokenizer", "evidence", "optim", "diversity", "thumbnails", "pack", "doctor", "info"}
+SMALL = {
+    "__init__",
+    "__main__",
+    "tokenizer",
+    "evidence",
+    "optim",
+    "version",
+    "diversity",
+    "thumbnails",
+    "pack",
+    "doctor",
+    "info",
+}
 """Files that may have fewer than 40 lines: nouns of the paper or of the user's world."""
 
 PARSES_PYTHON = {"ast", "literal_eval", "np.load", "numpy.load", "eval", "exec"}
@@ -107,8 +119,8 @@ def imported_names(path: Path) -> frozenset[str]:
 
 @cache
 def imported_files(path: Path) -> frozenset[Path]:
-    """The package's own files that a file imports. The version is a constant, and so no import of the package."""
-    names = imported_names(path) - {"vsa_cli.__version__"}
+    """The package's own files that a file imports; the version, a constant, does not count."""
+    names = imported_names(path) - {"vsa_cli.version", "vsa_cli.version.__version__"}
     modules = (name if name in MODULES else name.rpartition(".")[0] for name in names)
     return frozenset(MODULES[name] for name in modules if name in MODULES)
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vsa_cli.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import load_embedder as load_embedder
     from vsa_cli.core.generation.captioner import load_captioner as load_captioner
 
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "load_captioner": "vsa_cli.core.generation.captioner",

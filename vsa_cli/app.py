@@ -16,7 +16,6 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from vsa_cli import __version__
 from vsa_cli.commands.align import align
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.convert import convert
@@ -33,6 +32,7 @@ from vsa_cli.core.errors import ExitCode, VsaError, reason
 from vsa_cli.options import option_names, panel_of
 from vsa_cli.output.console import drop_stdout, settings_named, warn
 from vsa_cli.process import prepare_streams, run_interruptible
+from vsa_cli.version import __version__
 
 Shell = Literal["bash", "zsh", "fish"]
 

@@ -15,7 +15,7 @@ RUNTIME, OUTPUT = "Runtime", "Output"
 
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=RUNTIME),
+    typer.Option("--device", metavar="DEVICE", help="Device: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=RUNTIME),
 ]
 Threads = Annotated[
     int,

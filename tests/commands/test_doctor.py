@@ -53,7 +53,7 @@ def test_missing_models_have_a_remedy_and_exit_code_4(
         "bundled gen",
         "bundled embed",
     }
-    assert "--model DIR" in found["bundled gen"]["remedy"]
+    assert "reinstall vsa" in found["bundled gen"]["remedy"]
     assert found["weights of vgg16"]["state"] == found["java"]["state"] == "absent"
     assert "METEOR" in found["java"]["found"]
     assert "speed" not in found

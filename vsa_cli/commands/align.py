@@ -35,12 +35,15 @@ def align(
             min=0,
             max=1e6,
             metavar="B",
-            help="Pairwise weight β of the chain MRF; 0 assigns each word independently.",
+            help="Weight β of the MRF's pairwise term; 0 assigns each word independently. 1 suits "
+            "--evidence contained, 0.05 own.",
         ),
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence,
-        typer.Option(help="Score of a region: its own (the paper), or with the evidence of regions contained in it."),
+        typer.Option(
+            help="Score of a region: its own, as in the paper, or with the evidence of the regions inside it."
+        ),
     ] = AlignConfig.evidence,
     corpus: Annotated[
         Path | None,

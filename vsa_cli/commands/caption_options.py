@@ -23,9 +23,7 @@ Model = Annotated[
         "--model", "-m", metavar="DIR", envvar="VSA_GEN_MODEL", help="Trained generator (default: the bundled one)."
     ),
 ]
-Beam = Annotated[
-    int, typer.Option(min=1, max=1000, metavar="N", help="Hypotheses kept by the beam search; 1 is argmax.")
-]
+Beam = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Beam size; 1 is greedy decoding.")]
 Nbest = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")]
 Format = Annotated[config.CaptionFormat | None, typer.Option("--format", help="Output format (default: text).")]
 Json = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
@@ -45,7 +43,7 @@ MinLogprob = Annotated[
         max=0,
         metavar="L",
         rich_help_panel=_REGIONS,
-        help="Lowest mean log-probability of a word in a region caption, in nats.",
+        help="Drop region captions whose mean log-probability per word is lower, in nats.",
     ),
 ]
 TopRegions = Annotated[
@@ -96,7 +94,7 @@ Require = Annotated[
 Groups = Annotated[
     int,
     typer.Option(
-        min=1, max=1000, metavar="G", rich_help_panel=_SEARCH, help="Diverse beam search in G groups of beam / G."
+        min=1, max=1000, metavar="G", rich_help_panel=_SEARCH, help="Diverse beam search: split the beam into G groups."
     ),
 ]
 Diversity = Annotated[
@@ -106,13 +104,15 @@ Diversity = Annotated[
         max=100,
         metavar="L",
         rich_help_panel=_SEARCH,
-        help="Penalty for a word that earlier --groups chose, in nats.",
+        help="With --groups: penalty for a word that earlier groups chose at this position, in nats.",
     ),
 ]
 Sample = Annotated[
     bool,
     typer.Option(
-        "--sample", rich_help_panel=_SAMPLING, help="Sample words instead of searching; implied by the next three."
+        "--sample",
+        rich_help_panel=_SAMPLING,
+        help="Sample captions instead of searching; implied by --temperature, --top-k and --top-p.",
     ),
 ]
 Temperature = Annotated[
@@ -136,12 +136,14 @@ TopP = Annotated[
         max=1,
         metavar="P",
         rich_help_panel=_SAMPLING,
-        help="Sample from the fewest most likely words with total probability P; 1 is all.",
+        help="Nucleus sampling: from the smallest set of most likely words with total probability P; 1 is all.",
     ),
 ]
 Corpus = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", rich_help_panel=_STORED, help="Corpus to caption a split of, not photographs."),
+    typer.Option(
+        metavar="FILE", rich_help_panel=_STORED, help="Corpus of which a split is captioned, instead of photographs."
+    ),
 ]
 RegionsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", rich_help_panel=_STORED, help="The regions.h5 of --corpus.")
@@ -156,7 +158,7 @@ Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
         rich_help_panel=_STORED,
-        help="Instead of a model: a sentence of the most similar image of the train split of --corpus.",
+        help="Caption without a model: with a sentence of the most similar image in the train split of --corpus.",
     ),
 ]
 Sidecar = Annotated[
@@ -174,7 +176,10 @@ Annotate = Annotated[
     ),
 ]
 Null = Annotated[
-    bool, typer.Option("--null", "-0", rich_help_panel=_RUNTIME, help="NUL separates the names of a list on stdin.")
+    bool,
+    typer.Option(
+        "--null", "-0", rich_help_panel=_RUNTIME, help="Names of a list on stdin end with NUL, as from find -print0."
+    ),
 ]
 BatchSize = Annotated[
     int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")

@@ -22,7 +22,9 @@ def evaluate(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="Captions, rankings or alignments, detected by content; - for standard input."
+            metavar="[FILE]",
+            help="Captions (from vsa caption --format coco), rankings (vsa retrieve -o) or word scores "
+            "(vsa align --scores); - for stdin.",
         ),
     ] = None,
     references: Annotated[

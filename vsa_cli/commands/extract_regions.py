@@ -37,12 +37,19 @@ def extract_regions(
     ] = RegionConfig.cnn,
     cnn_weights: options.CnnWeights = None,
     describe: Annotated[
-        Describe, typer.Option(help="Pool boxes from one map (roi), or warp each to the CNN's input (crop).")
+        Describe,
+        typer.Option(
+            help="CNN features of a box: pooled from one feature map (roi), or of the box warped to the "
+            "CNN's input (crop)."
+        ),
     ] = RegionConfig.describe,
     side: Annotated[
         int,
         typer.Option(
-            min=0, max=2048, metavar="PX", help="Side of the CNN's input; 0 is 320 for roi, the CNN's own for crop."
+            min=0,
+            max=2048,
+            metavar="PX",
+            help="Shorter side of the CNN's input; 0 is 320 for roi, the CNN's own for crop.",
         ),
     ] = RegionConfig.side,
     photo_side: Annotated[
@@ -51,7 +58,7 @@ def extract_regions(
             min=0,
             max=4096,
             metavar="PX",
-            help="Shorter side to which larger photographs are reduced first; 0 is their median.",
+            help="Reduce photographs with a longer shorter side to this one; 0 is the median of the photographs.",
         ),
     ] = RegionConfig.photo_side,
     device: options.Device = "auto",
@@ -63,7 +70,7 @@ def extract_regions(
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Find regions in photographs and describe each with a CNN.
+    """Find regions in photographs and compute CNN features of each.
 
     Writes regions.h5: for every photograph the whole image and its best boxes, each with a descriptor.
     An interrupted run continues with --resume. Photographs that cannot be read are reported and skipped.

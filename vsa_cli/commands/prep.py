@@ -59,10 +59,16 @@ def prep(
         typer.Option("--min-count", min=1, metavar="N", help="Keep words that occur at least N times in train."),
     ] = PrepConfig.min_count,
     unknown: Annotated[
-        Unknown, typer.Option("--unknown", help="Drop other words (as in the paper) or replace them by UNK.")
+        Unknown,
+        typer.Option(
+            "--unknown", help="Rarer words: drop them from the sentences (as in the paper), or replace each by UNK."
+        ),
     ] = PrepConfig.unknown,
     restval: Annotated[
-        Restval, typer.Option("--restval", help="Add COCO's restval images to train, or drop them.")
+        Restval,
+        typer.Option(
+            "--restval", help="Images in the restval split of Karpathy's COCO file: add them to train, or drop them."
+        ),
     ] = PrepConfig.restval,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any input fails.")] = False,
     report: Annotated[

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands.training_options import (
+    CorpusFile,
+    Epochs,
+    KeepLast,
+    LearningRate,
+    ModelFolder,
+    Patience,
+    RegionsFile,
+    Split,
+    Validate,
+)
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.io.files import check_output
 from vsa_cli.options import UsageError
@@ -20,66 +31,25 @@ if TYPE_CHECKING:
 
 
 def train_embed(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, written by vsa prep.")],
-    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, written by vsa extract-regions.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")] = Path(
-        "embed"
-    ),
+    corpus: CorpusFile,
+    regions: RegionsFile,
+    output: ModelFolder = Path("embed"),
     preset: Annotated[
         EmbedPreset, typer.Option(help="Settings to start from: as in the paper, or with the best results.")
     ] = "best",
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Split to train on.")] = "train",
-    validate: Annotated[
-        str,
-        typer.Option(
-            "--validate",
-            metavar="SPLIT",
-            help="Split that selects the best epoch: auto takes tune, or else val; none trains for all epochs.",
-        ),
-    ] = "auto",
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Maximum passes over the sentences.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Stop after this many epochs without better recalls.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
-    keep_last: Annotated[
-        bool,
-        typer.Option(
-            "--keep-last",
-            help="Train for all epochs and keep the last, whatever the validation results.",
-            rich_help_panel="Training",
-        ),
-    ] = False,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1e6,
-            metavar="RATE",
-            help="Initial learning rate, decayed to zero by half a cosine.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
+    split: Split = "train",
+    validate: Validate = "auto",
+    epochs: Epochs = None,
+    patience: Patience = None,
+    keep_last: KeepLast = False,
+    learning_rate: LearningRate = None,
     weight_decay: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1e6,
             metavar="RATE",
-            help="Weight decay.",
+            help="Weight decay (L2 regularisation).",
             rich_help_panel="Training",
         ),
     ] = None,
@@ -95,7 +65,9 @@ def train_embed(
     ] = None,
     loss: Annotated[
         Loss | None,
-        typer.Option(help="Ranking loss.", rich_help_panel="Training"),
+        typer.Option(
+            help="Hinge ranking loss (the paper's), or a softmax over the batch, both ways.", rich_help_panel="Training"
+        ),
     ] = None,
     temperature: Annotated[
         float | None,
@@ -109,7 +81,10 @@ def train_embed(
     ] = None,
     encoder: Annotated[
         Encoder | None,
-        typer.Option(help="Sentence encoder.", rich_help_panel="Model"),
+        typer.Option(
+            help="Sentence encoder: the paper's bidirectional ReLU network, or a bidirectional GRU.",
+            rich_help_panel="Model",
+        ),
     ] = None,
     size: Annotated[
         int | None,
@@ -182,7 +157,7 @@ def train_embed(
         bool,
         typer.Option(
             "--sweep",
-            help="Cross-validate learning rate and weight decay, then train with the best.",
+            help="Select learning rate and weight decay by successive halving, then train with the best.",
             rich_help_panel="Sweep",
         ),
     ] = False,

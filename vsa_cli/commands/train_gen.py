@@ -9,30 +9,32 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands.training_options import (
+    CorpusFile,
+    Epochs,
+    KeepLast,
+    LearningRate,
+    ModelFolder,
+    Patience,
+    RegionsFile,
+    Split,
+    Validate,
+)
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.io.files import check_output
 from vsa_cli.options import UsageError
 
 
 def train_gen(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, written by vsa prep.")],
-    regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, written by vsa extract-regions.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")] = Path(
-        "gen"
-    ),
+    corpus: CorpusFile,
+    regions: RegionsFile,
+    output: ModelFolder = Path("gen"),
     preset: Annotated[
         GeneratorPreset | None,
         typer.Option(help="Settings to start from: as in the paper, or with the best results (default: best)."),
     ] = None,
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="Split to train on.")] = "train",
-    validate: Annotated[
-        str,
-        typer.Option(
-            "--validate",
-            metavar="SPLIT",
-            help="Split that selects the best epoch: auto takes tune, or else val; none trains for all epochs.",
-        ),
-    ] = "auto",
+    split: Split = "train",
+    validate: Validate = "auto",
     snippets: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Train on regions and their snippets, written by vsa align --split all."),
@@ -41,42 +43,10 @@ def train_gen(
         Path | None,
         typer.Option(metavar="GEN", help="Continue from this trained generator and maximise CIDEr."),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Maximum passes over the sentences.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Stop after this many epochs without better validation.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
-    keep_last: Annotated[
-        bool,
-        typer.Option(
-            "--keep-last",
-            help="Train for all epochs and keep the last, whatever the validation results.",
-            rich_help_panel="Training",
-        ),
-    ] = False,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1e6,
-            metavar="RATE",
-            help="Initial learning rate, decayed to zero by half a cosine.",
-            rich_help_panel="Training",
-        ),
-    ] = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    keep_last: KeepLast = False,
+    learning_rate: LearningRate = None,
     batch_size: Annotated[
         int | None,
         typer.Option(

@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from vsa_cli import __version__
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.model import read_embedding
@@ -31,6 +30,7 @@ from vsa_cli.core.metrics.meteor import java_version
 from vsa_cli.core.regions.cache import cache_folder, count_cached
 from vsa_cli.core.regions.cnn import find_weights
 from vsa_cli.core.regions.efficientnet_lite import SCALES
+from vsa_cli.version import __version__
 
 State = Literal["ok", "absent", "missing"]
 """`absent`: not found, but optional; `missing`: not found, and required for captioning."""
@@ -152,13 +152,13 @@ def _model(name: Bundled) -> Finding:
 
 def _cache(folder: Path) -> Finding:
     count, size = count_cached(folder)
-    kept = f"{count:,} photographs, {size / 1e6:.1f} MB"
+    content = f"{count:,} photographs, {size / 1e6:.1f} MB"
     place = folder
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         return Finding("cache", "absent", f"{folder} cannot be written", "choose another with `cache_dir`, or VSA_HOME")
-    return Finding("cache", "ok", f"{folder}: {kept}; {shutil.disk_usage(place).free / 1e9:.1f} GB free there")
+    return Finding("cache", "ok", f"{folder}: {content}; {shutil.disk_usage(place).free / 1e9:.1f} GB free")
 
 
 def _speed() -> Finding:
@@ -173,15 +173,13 @@ def _speed() -> Finding:
         try:
             captioner = load_captioner(device="cpu", cache=False, threads=_cores())
             captioned = captioner.stream(expand([name], ()), DecodingConfig(), batch_size=_BATCH)
-            next(captioned)  # with it come those of its batch, and what is done once
+            next(captioned)  # not timed: the first batch, during which models are loaded
             started = time.perf_counter()
             done = sum(1 for _ in captioned) - (_BATCH - 1)
             seconds = time.perf_counter() - started
         except VsaError as error:
             return Finding("speed", "missing", "the trial failed", str(error))
-    pace = (
-        f"{done / seconds:.1f} photographs captioned a second, a thousand in {1000 * seconds / done / 60:.1f} minutes"
-    )
+    pace = f"{done / seconds:.1f} photographs per second, {1000 * seconds / done / 60:.1f} minutes per thousand"
     return Finding("speed", "ok", f"{pace}{_peak()}")
 
 

@@ -1,4 +1,4 @@
-"""Captions as other programs read them: text, JSON, JSON Lines, COCO results, CSV. Knows no model and no files.
+"""Captions as other programs read them: text, JSON, JSON Lines, COCO results, CSV. Independent of models and files.
 
 A record of `json` and `jsonl`::
 

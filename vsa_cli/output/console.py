@@ -105,12 +105,6 @@ class Console:
             task = progress.add_task(label, total=total, completed=done, rate="-")
             yield Bar(progress, task)
 
-    @contextmanager
-    def looking(self, photographs: int) -> Iterator[Callable[[], None]]:
-        """A bar for photographs that are encoded before anything is printed; yields the function that advances it."""
-        with self.progress("encode", photographs, "photographs") as bar:
-            yield bar.advance
-
 
 class Bar:
     """Progress of one job; advancing costs nothing where no bar is drawn."""

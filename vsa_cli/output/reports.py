@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +79,13 @@ def report_training(
 ) -> None:
     """Draw a training and report its end; `unit` names the training items, for the speed."""
     history = _draw_epochs(console, records, unit)
-    console.say(f"{output}: written" if history else f"{output}: nothing left to do")
+    console.say(_end(output, history))
     if as_json:
         print_data(dump_json({"output": str(output), "epochs": [dataclasses.asdict(epoch) for epoch in history]}))
+
+
+def _end(output: Path, history: Sequence[Epoch]) -> str:
+    return f"{output}: written" if history else f"{output}: nothing left to do"
 
 
 def _draw_epochs(console: Console, records: Iterable[Step | Epoch], unit: str) -> list[Epoch]:
@@ -140,7 +144,7 @@ def report_sweep(
     trials, winner = _draw_trials(console, stream, plan)
     console.say(f"best: {winner.setting}; training it for {_count(plan.epochs, 'epoch')}")
     history = _draw_epochs(console, (record for record in stream if isinstance(record, Epoch | Step)), "pairs")
-    console.say(f"{output}: written")
+    console.say(_end(output, history))
     if as_json:
         result = {
             "output": str(output),

@@ -1,4 +1,4 @@
-"""Scores as plain text tables, one metric per line. Knows no terminal."""
+"""Scores as plain text tables, one metric per line. Independent of terminals."""
 
 from __future__ import annotations
 

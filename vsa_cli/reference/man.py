@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from vsa_cli import __version__
 from vsa_cli.core.errors import EXIT_CODES
 from vsa_cli.options import panel_of
 from vsa_cli.reference.completion.model import choices_of
 from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES, FILES
+from vsa_cli.version import __version__
 
 _RELEASED = "2026-11-28"  # with the version; no other date, so that pages change only with the app
 _WIDTH = 70  # characters of a line of source

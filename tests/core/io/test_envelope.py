@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli import __version__
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import SWEEP, VERSIONS, Envelope, open_lines, parent
 from vsa_cli.core.io.json import dump_json
+from vsa_cli.version import __version__
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -91,9 +91,9 @@ def test_whole_images_alone_have_one_region_and_no_cache(
 
 def test_a_specification_that_cannot_be_repeated_is_refused(spec: FeatureSpec) -> None:
     with pytest.raises(ArtifactError, match="its weights are not those that the model was trained with"):
-        photo_encoder(replace(spec, cnn_sha256="0" * 64), device=CPU, workers=1)
+        photo_encoder(replace(spec, cnn_sha256="0" * 64), device=CPU, workers=1).extractor  # noqa: B018  it is lazy
     with pytest.raises(ConfigError, match="`boxes`"):
-        photo_encoder(replace(spec, config=replace(spec.config, detector="boxes")), device=CPU, workers=1)
+        photo_encoder(replace(spec, config=replace(spec.config, detector="boxes")), device=CPU, workers=1).extractor  # noqa: B018  it is lazy
 
 
 def test_the_encoder_reports_its_device(spec: FeatureSpec) -> None:

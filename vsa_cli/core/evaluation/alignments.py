@@ -135,11 +135,8 @@ def _differences_and_intervals(scores: dict[str, float], sample: Sample, samples
 
 def _note(message: str, images: Sequence[str]) -> list[Note]:
     # The two sets spell some words differently, so a few sentences never match: not a problem.
-    return (
-        [Note(f"{len(images)} {message}", tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in images)), "info")]
-        if images
-        else []
-    )
+    names = tuple(dict.fromkeys(one_line(image, MAX_NAME) for image in images))
+    return [Note(f"{len(images)} {message}", names, "info")] if images else []
 
 
 def _read(where: str, record: dict[str, Any]) -> AlignedSentence:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import MAX_NAME, DataError, MissingError, one_line
 from vsa_cli.core.evaluation.hypotheses import Hypotheses
@@ -123,7 +124,7 @@ def join_references(hypotheses: Hypotheses, references: References, split: str |
     if not captions:
         theirs, ours = (one_line(next(iter(names)), MAX_NAME) for names in (hypotheses.captions, references.images))
         raise DataError(f"no image of the captions (such as {theirs}) is in the references (such as {ours})")
-    split_name = split or _only_split(references, captions)
+    split_name = resolve_split(split) if split else _only_split(references, captions)
     split_images = references.split(split_name)
     images = [image for image in split_images if image.key in captions]
     if not images:

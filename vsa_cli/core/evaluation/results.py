@@ -1,4 +1,4 @@
-"""The result of an evaluation, the same for captions, rankings and alignments. Knows no file formats."""
+"""The result of an evaluation, the same for captions, rankings and alignments. Independent of file formats."""
 
 from __future__ import annotations
 

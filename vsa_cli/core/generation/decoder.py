@@ -1,4 +1,4 @@
-"""A trained generator with its search: descriptors in, captions out. Knows no photographs and no output format.
+"""A trained generator with its search: descriptors in, captions out. Independent of photographs and output formats.
 
 A trained generator is a model directory (`core.learning.model_dir`) of format `vsa-generator`.
 """

@@ -1,4 +1,4 @@
-"""Settings of the decoder that contradict each other, found before any model is read. Knows no tensors."""
+"""Settings of the decoder that contradict each other, found before any model is read. Independent of tensors."""
 
 from __future__ import annotations
 

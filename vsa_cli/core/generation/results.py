@@ -1,4 +1,4 @@
-"""Captions of a photograph and of its regions, as plain records. Knows no model and no output format."""
+"""Captions of a photograph and of its regions, as plain records. Independent of models and output formats."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Self-critical training: maximise the CIDEr of sampled captions (Rennie et al. 2017) of a trained generator.
 
 For each image some captions are sampled from the model. The reward of each is its CIDEr against the image's references;
-its advantage is the reward minus the mean reward of the image's other samples. The log-probability of a caption is
-raised or lowered in proportion to its advantage. CIDEr's word weights are those of the training references.
+its advantage is the reward minus the mean reward of the image's other samples (the leave-one-out baseline of Luo 2020).
+The log-probability of a caption is raised or lowered in proportion to its advantage. CIDEr's word weights are those of
+the training references.
 """
 
 from __future__ import annotations

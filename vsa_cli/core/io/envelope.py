@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from vsa_cli import __version__
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.json import is_number, is_plain, parse
 from vsa_cli.core.io.text import numbered_lines
+from vsa_cli.version import __version__
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

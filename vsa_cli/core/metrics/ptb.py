@@ -2,7 +2,7 @@
 
 The result equals that of Stanford's tokenizer (CoreNLP 3.4.1, `-preserveLines -lowerCase`) followed by coco-caption's
 list of dropped punctuation; the tests compare the two. Published scores are computed on these tokens, and NLTK's
-Treebank tokenizer gives others, so the rules are written here. Knows no metric.
+Treebank tokenizer gives others, so the rules are written here. Independent of metrics.
 """
 
 from __future__ import annotations

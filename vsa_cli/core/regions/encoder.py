@@ -196,9 +196,9 @@ def photo_encoder(
         workers: photographs encoded at the same time.
         weights: the CNN's weight file, if not the one installed with its package.
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
-        whole_only: whether to describe the whole image alone, without boxes.
+        whole_only: whether to encode the whole image alone, without boxes.
 
-    Raises:
+    Raises (when the CNN is first needed):
         ConfigError: the training photographs had the user's own boxes, which new photographs lack.
         MissingError: weights are not installed.
         ArtifactError: the weights found are not those that the model was trained with.

@@ -1,4 +1,4 @@
-"""Where the parts of a card go: sizes, boxes in percent, corners for their numbers, runs of words. Knows no HTML."""
+"""Layout of a card: sizes, boxes in percent, corners for their numbers, runs of words. Independent of HTML."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from vsa_cli import __version__
 from vsa_cli.core.io.image_formats import PAGES
 from vsa_cli.output.html import layout
 from vsa_cli.output.html.cards import Card, Header
 from vsa_cli.output.html.font_weights import FontWeights
+from vsa_cli.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
