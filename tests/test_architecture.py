@@ -27,13 +27,14 @@ STOREYS = {
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 
-GROUND = {"errors", "config", "device", "boxes", "io"}
+GROUND = {"errors", "config", "machine", "device", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
 ROOMS = {
     "errors": set(),
     "config": {"errors"},
-    "device": {"errors"},
+    "machine": set(),
+    "device": {"errors", "machine"},
     "boxes": {"errors"},
     "io": {"errors", "config"},
     "metrics": GROUND,

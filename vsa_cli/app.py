@@ -30,7 +30,7 @@ from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import ExitCode, VsaError, reason
 from vsa_cli.options import option_names, panel_of
-from vsa_cli.output.console import drop_stdout, settings_named, warn
+from vsa_cli.output.console import core_warnings_shown, drop_stdout, settings_named, warn
 from vsa_cli.process import prepare_streams, run_interruptible
 from vsa_cli.version import __version__
 
@@ -77,7 +77,7 @@ class VsaCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; its messages name settings by its own options."""
-        with settings_named(lambda: option_names(self.params)), error_boundary():
+        with settings_named(lambda: option_names(self.params)), core_warnings_shown(), error_boundary():
             return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

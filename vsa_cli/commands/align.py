@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -17,6 +16,7 @@ from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_distinct, check_output
+from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _align_split(
     with ExitStack() as stack:
         bar = stack.enter_context(console.progress("align", total, "sentences"))
         if html is not None:
-            workers = threads or os.cpu_count() or 1
+            workers = threads or available_cores()
             gallery = stack.enter_context(
                 alignment_gallery(html, read, split, config, limit=html_limit, workers=workers, complain=console.warn)
             )

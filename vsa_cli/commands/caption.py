@@ -14,6 +14,7 @@ from vsa_cli.commands import caption_options as declared
 from vsa_cli.core.config import CaptionFormat, DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.errors import ExitCode
 from vsa_cli.core.generation.decoding import resolve_decoding
+from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def caption(
     from vsa_cli.output.console import Console
 
     set_threads(threads)
-    console, workers = Console(quiet=quiet), threads or os.cpu_count() or 1
+    console, workers = Console(quiet=quiet), threads or available_cores()
     writer = CaptionWriter.open(
         kind,
         output,

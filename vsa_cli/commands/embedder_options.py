@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def write_pages(console: Console, header: Header, cards: Iterable[Card], output:
 
     pages = Pages(lambda: header, cards, console.warn)
     if output is not None and is_folder(output):
-        pages.fill(output, threads or os.cpu_count() or 1)
+        pages.fill(output, threads or available_cores())
     else:
         report_lines(pages.lines(), output)
     return pages.failed

@@ -10,6 +10,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.core.config import Describe, Detector, RegionConfig
 from vsa_cli.core.io.files import check_output
+from vsa_cli.core.machine import available_cores
 
 
 def extract_regions(
@@ -78,7 +79,6 @@ def extract_regions(
     Example: vsa extract-regions corpus.json -o regions.h5
     """
     check_output(output, force=force, resume=resume)
-    import os
 
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.io.json import dump_json
@@ -90,7 +90,7 @@ def extract_regions(
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
-    workers = threads or os.cpu_count() or 1
+    workers = threads or available_cores()
     plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
     console, count = Console(quiet=quiet), len(plan.photos)
     if dry_run:

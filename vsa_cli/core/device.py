@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from vsa_cli.core.errors import ConfigError, MissingError
+from vsa_cli.core.machine import available_cores
 
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
@@ -40,8 +41,8 @@ _DEFAULT_THREADS = torch.get_num_threads()
 
 
 def set_threads(threads: int) -> None:
-    """Set the CPU threads of torch's operations; 0 restores torch's default, even after an earlier call."""
-    torch.set_num_threads(threads or _DEFAULT_THREADS)
+    """Set the CPU threads of torch's operations; 0 is torch's default, or the cores that the process may use."""
+    torch.set_num_threads(threads or min(_DEFAULT_THREADS, available_cores()))
     # oneDNN caches a compiled matrix product for each shape, 1,024 by default. Batches of sentences have new shapes at
     # every step, and the cache grows to 8 GB. With half as many it stays at 5 GB, and training the alignment model is a
     # sixth slower. A value that the user has set is kept.

@@ -26,6 +26,7 @@ from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import can_read_heic, encode_jpeg
 from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
+from vsa_cli.core.machine import available_cores
 from vsa_cli.core.metrics.meteor import java_version
 from vsa_cli.core.regions.cache import cache_folder, count_cached
 from vsa_cli.core.regions.cnn import find_weights
@@ -89,11 +90,9 @@ def _package(name: str) -> Finding:
 def _processor() -> Finding:
     cpu = torch.device("cpu")
     extra = ", bfloat16 in hardware" if has_fast_bfloat16(cpu) else ""
-    return Finding("processor", "ok", f"{_cores()} cores, {torch.get_num_threads()} threads{extra}; {_memory()}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Finding(
+        "processor", "ok", f"{available_cores()} cores, {torch.get_num_threads()} threads{extra}; {_memory()}"
+    )
 
 
 def _memory() -> str:
@@ -150,7 +149,9 @@ def _model(name: Bundled) -> Finding:
     return Finding(label, "ok", f"{size / 1e6:.1f} MB; {training}; {trained.feature_spec.config.cnn}")
 
 
-def _cache(folder: Path) -> Finding:
+def _cache(folder: Path | None) -> Finding:
+    if folder is None:
+        return Finding("cache", "absent", "no home directory", "choose a folder with `cache_dir`, or set VSA_HOME")
     count, size = count_cached(folder)
     content = f"{count:,} photographs, {size / 1e6:.1f} MB"
     place = folder
@@ -171,7 +172,7 @@ def _speed() -> Finding:
             rgb = np.repeat(np.repeat(blocks, 25, axis=0), 25, axis=1)
             Path(name, f"{number}.jpg").write_bytes(encode_jpeg(rgb, width))
         try:
-            captioner = load_captioner(device="cpu", cache=False, threads=_cores())
+            captioner = load_captioner(device="cpu", cache=False, threads=available_cores())
             captioned = captioner.stream(expand([name], ()), DecodingConfig(), batch_size=_BATCH)
             next(captioned)  # not timed: the first batch, during which models are loaded
             started = time.perf_counter()

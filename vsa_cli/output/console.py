@@ -53,6 +53,23 @@ def warn(line: str) -> None:
     typer.echo(f"vsa: {name_options(one_line(line))}", err=True)
 
 
+@contextmanager
+def core_warnings_shown() -> Iterator[None]:
+    """Within the block, what core logs as a warning is printed by `warn`."""
+    import logging  # not needed for help
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    logger, handler = logging.getLogger("vsa_cli"), Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 class Console:
     """Messages of a command while it works."""
 

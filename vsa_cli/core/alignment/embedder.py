@@ -25,6 +25,7 @@ from vsa_cli.core.embedding.search import Query, read_query, search_images, sear
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
+from vsa_cli.core.machine import available_cores
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -295,4 +296,4 @@ def load_embedder(
     trained = read_embedding(Path(model) if model is not None else bundled_model("embed"), resolve_device(device))
     folder = cache_folder() if cache is True else None if cache is False else Path(cache)
     weights = Path(cnn_weights) if cnn_weights is not None else None
-    return Embedder(trained, workers=threads or os.cpu_count() or 1, cache=folder, cnn_weights=weights)
+    return Embedder(trained, workers=threads or available_cores(), cache=folder, cnn_weights=weights)

@@ -15,6 +15,7 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.threads import Workers
+from vsa_cli.core.machine import available_cores
 
 Found = Image | Problem
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]
@@ -50,6 +51,7 @@ def check_images(
     """
     files = [_find(record, root) for record in records]
     counts = Counter(file for file in files if file is not None)
+    ignored: dict[str, Problem] = {}
 
     def check(record: Record, file: str | None) -> Found:
         if record.file in unseen:
@@ -58,12 +60,16 @@ def check_images(
             return Problem("missing", record.key, f"no file {record.file} in {root.name or root}")
         if counts[file] > 1:
             return Problem("clash", record.key, f"{counts[file]} images name the file {file}")
-        return _check(record, root, file)
+        image, note = _check(record, root, file)
+        if note is not None:
+            ignored[record.key] = note
+        return image
 
-    with Workers(threads or os.cpu_count() or 1) as workers:
+    with Workers(threads or available_cores()) as workers:
         found = list(watch(workers.map(check, records, files), len(records)))
     images = [one for one in found if isinstance(one, Image)]
-    return images, [one for one in found if isinstance(one, Problem)] + _note_duplicates(images)
+    notes = [ignored[image.key] for image in images if image.key in ignored]
+    return images, [one for one in found if isinstance(one, Problem)] + notes + _note_duplicates(images)
 
 
 def _find(record: Record, root: Path) -> str | None:
@@ -86,14 +92,16 @@ def _ends(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, PurePosixPath(name).suffix) for name in names]
 
 
-def _check(record: Record, root: Path, file: str) -> Found:
+def _check(record: Record, root: Path, file: str) -> tuple[Found, Problem | None]:
     path = root / file
     try:
         picture = read_picture(path, _SMALL)
         sha256 = file_sha256(path)
     except DataError as error:
-        return Problem("unreadable", record.key, str(error).removeprefix(f"{path}: "))
-    return _image(record, file, picture.width, picture.height, sha256)
+        return Problem("unreadable", record.key, str(error).removeprefix(f"{path}: ")), None
+    image = _image(record, file, picture.width, picture.height, sha256)
+    note = "; ".join(note.removeprefix(f"{path}: ") for note in picture.notes)
+    return image, Problem("metadata", record.key, note) if note else None
 
 
 def _image(record: Record, file: str, width: int, height: int, sha256: str) -> Image:

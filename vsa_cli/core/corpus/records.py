@@ -16,9 +16,9 @@ from vsa_cli.core.io.text import is_text
 
 Kind = Literal[
     "malformed", "missing", "unreadable", "clash", "unsafe", "unknown-split", "unlisted", "identical", "no-words",
-    "no-sentence",
+    "no-sentence", "metadata",
 ]  # fmt: skip
-NOTES = frozenset({"unlisted", "identical", "no-words", "no-sentence"})
+NOTES = frozenset({"unlisted", "identical", "no-words", "no-sentence", "metadata"})
 """Kinds that are not failures; every other kind excludes an input."""
 
 _MAX_ID = 2**63
@@ -34,7 +34,8 @@ class Problem:
             photograph that cannot be decoded; `clash` contradictory entries; `unsafe` a path outside the images'
             folder; `unknown-split` not the name of a split. Notes: `unlisted` in no split list, so left out;
             `identical` the same bytes as another photograph; `no-words` a sentence without words; `no-sentence` a
-            photograph without a sentence.
+            photograph without a sentence; `metadata` a photograph whose metadata cannot be read, and its orientation
+            is ignored.
         name: the image, or the file and line.
         message: what is wrong, on one line.
     """

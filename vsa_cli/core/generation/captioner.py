@@ -7,7 +7,6 @@ a few batches, however many photographs there are.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -29,6 +28,7 @@ from vsa_cli.core.generation.region_captions import RegionCaptioner
 from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
+from vsa_cli.core.machine import available_cores
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
@@ -74,7 +74,7 @@ def load_captioner(
     return Captioner(
         generator,
         device=where,
-        workers=threads or os.cpu_count() or 1,
+        workers=threads or available_cores(),
         cache=cache_folder() if cache is True else Path(cache) if cache else None,
         cnn_weights=None if cnn_weights is None else Path(cnn_weights),
     )

@@ -38,7 +38,7 @@ class Meteor:
     """A running METEOR process, to be used in a `with` block.
 
     Raises:
-        MissingError: Java or the jar is not installed, or the process does not start.
+        MissingError: Java or the jar is not installed, no temporary file can be made, or the process does not start.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,10 @@ class Meteor:
             raise MissingError("METEOR needs a Java runtime: no java on the PATH")
         if jar is None:
             raise MissingError("pycocoevalcap is installed without METEOR's jar; reinstall it")
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        except OSError as error:
+            raise MissingError("METEOR needs a folder for temporary files: set TMPDIR to one") from error
         try:
             self._process = subprocess.Popen(
                 [java, *_OPTIONS, "-jar", jar.name, "-", "-", "-stdio", "-l", "en", "-norm"],
@@ -169,7 +172,9 @@ def java_version() -> str | None:
         output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
     except (OSError, subprocess.SubprocessError):
         return None
-    return output.partition("\n")[0].strip() or "unknown version"
+    # Java first repeats the options that it takes from the environment
+    lines = [line.strip() for line in output.splitlines() if not line.startswith("Picked up ")]
+    return next((line for line in lines if " version " in line), "unknown version")
 
 
 def _find_jar() -> Path | None:

@@ -33,12 +33,17 @@ _RECENT = 3600  # seconds within which a second use is not noted, so that readin
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # ends a journal that names a further file
 
 
-def cache_folder() -> Path:
-    """`$VSA_HOME/cache`, or `vsa` in the user's cache directory."""
-    home = os.environ.get("VSA_HOME")
+def cache_folder() -> Path | None:
+    """`$VSA_HOME/cache`, or `vsa` in the user's cache directory; None for a user who has no home directory."""
+    home, caches = os.environ.get("VSA_HOME"), os.environ.get("XDG_CACHE_HOME")
     if home:
         return Path(home) / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vsa"
+    if caches:
+        return Path(caches) / "vsa"
+    try:
+        return Path.home() / ".cache" / "vsa"
+    except RuntimeError:  # neither HOME nor an entry in the password file, as for many users of containers
+        return None
 
 
 def count_cached(folder: Path) -> tuple[int, int]:

@@ -6,6 +6,7 @@ the cache and the threads, and is the one place where a photograph that cannot b
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +32,8 @@ from vsa_cli.core.regions.detectors import Detector, build_detector
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
 from vsa_cli.core.regions.image_regions import ImageRegions
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class RegionExtractor:
         if photo.sha256 not in (None, sha256):
             raise DataError(f"{photo.file}: has changed since the corpus was prepared")
         picture = read_picture(photo.file, self.photo_side)
+        for note in picture.notes:
+            _LOG.warning(note)
         boxes, scores, descriptors = self._describe(photo, picture)
         return ImageRegions(
             image_id=str(photo.image_id),

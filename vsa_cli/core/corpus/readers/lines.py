@@ -38,7 +38,7 @@ def read_imagefolder(captions: CaptionFile) -> None:
     """Read JSON Lines with an object per image or per sentence, such as imagefolder's `metadata.jsonl`.
 
     The photograph is named by `file_name`, `image`, `path` ... (see `file_of`), the sentences by `text`, `caption` or
-    a list `captions`; `split` is optional. So captions that `vsa caption --format jsonl` or BLIP's lists hold can be read.
+    a list `captions`; `split` is optional. So what `vsa caption --format jsonl` writes, and BLIP's lists, can be read.
     File names are relative to the folder of the file where that is in the images' folder, or to the images' folder;
     an image's id is its path relative to the images' folder.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vsa_cli.core.io import machine
+from vsa_cli.core import machine
 
 
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str]) -> None:
