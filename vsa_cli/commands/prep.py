@@ -64,6 +64,10 @@ def prep(
             "--unknown", help="Rarer words: drop them from the sentences (as in the paper), or replace each by UNK."
         ),
     ] = PrepConfig.unknown,
+    characters: Annotated[
+        bool,
+        typer.Option("--characters", help="Make each letter of a script without spaces (Chinese, Thai ...) a word."),
+    ] = False,
     restval: Annotated[
         Restval,
         typer.Option(
@@ -102,7 +106,7 @@ def prep(
         if path is not None:
             check_output(path, force=force or dry_run)
     console = Console(quiet=quiet)
-    config = PrepConfig(min_count, unknown, restval, tune, val, test)
+    config = PrepConfig(min_count, unknown, characters, restval, tune, val, test)
     if (tars := sum(map(looks_like_tar, captions))) and not dry_run:
         console.say(f"unpacking the photographs of {tars} tars into {images}")
 

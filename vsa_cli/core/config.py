@@ -36,6 +36,7 @@ class PrepConfig:
     Attributes:
         min_count: a word is in the vocabulary if it occurs at least this often in the train split.
         unknown: other words are left out of sentences (`drop`, the paper) or become UNK (`unk`).
+        characters: each letter of a script without spaces (Chinese, Japanese, Thai ...) is a word.
         restval: COCO's `restval` images join train or are dropped.
         tune: the number of train images, the last ones, that form the split `tune`.
         val: the number of train images drawn at random that form the split `val`.
@@ -44,6 +45,7 @@ class PrepConfig:
 
     min_count: int = 5
     unknown: Unknown = "drop"
+    characters: bool = False
     restval: Restval = "train"
     tune: int = 0
     val: int = 0

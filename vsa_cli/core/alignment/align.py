@@ -16,7 +16,6 @@ from vsa_cli.core.alignment.evidence import evidence_of
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
-from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
@@ -81,7 +80,7 @@ def align_photo(
     Raises:
         DataError: the model knows no word of the sentences.
     """
-    tokenized = tuple(Sentence(str(i), text, tuple(tokenize(text))) for i, text in enumerate(sentences))
+    tokenized = tuple(Sentence(str(i), text, trained.vocabulary.tokenize(text)) for i, text in enumerate(sentences))
     image = Image(photo.path, photo.file.name, regions.width, regions.height, regions.sha256, _NO_SPLIT, tokenized)
     alignments = tuple(align_image(trained, image, regions, config))
     if not any(alignment.positions for alignment in alignments):

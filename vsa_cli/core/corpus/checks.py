@@ -36,6 +36,8 @@ def check_images(
     threads: int = 0,
     watch: Watch = unwatched,
     unseen: Collection[str] = frozenset(),
+    *,
+    characters: bool = False,
 ) -> tuple[list[Image], list[Problem]]:
     """Find, decode and hash every photograph.
 
@@ -44,6 +46,7 @@ def check_images(
         root: the folder of the photographs.
         threads: the number of decoding threads; 0 takes one per core.
         watch: receives the results as they are made.
+        characters: whether each letter of a script without spaces is a word.
         unseen: files that are not unpacked yet and cannot be checked; they are accepted with size 0 and no hash.
 
     Returns:
@@ -55,12 +58,12 @@ def check_images(
 
     def check(record: Record, file: str | None) -> Found:
         if record.file in unseen:
-            return _image(record, record.file, 0, 0, "")
+            return _image(record, record.file, 0, 0, "", characters=characters)
         if file is None:
             return Problem("missing", record.key, f"no file {record.file} in {root.name or root}")
         if counts[file] > 1:
             return Problem("clash", record.key, f"{counts[file]} images name the file {file}")
-        image, note = _check(record, root, file)
+        image, note = _check(record, root, file, characters=characters)
         if note is not None:
             ignored[record.key] = note
         return image
@@ -92,20 +95,22 @@ def _ends(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, PurePosixPath(name).suffix) for name in names]
 
 
-def _check(record: Record, root: Path, file: str) -> tuple[Found, Problem | None]:
+def _check(record: Record, root: Path, file: str, *, characters: bool) -> tuple[Found, Problem | None]:
     path = root / file
     try:
         picture = read_picture(path, _SMALL)
         sha256 = file_sha256(path)
     except DataError as error:
         return Problem("unreadable", record.key, str(error).removeprefix(f"{path}: ")), None
-    image = _image(record, file, picture.width, picture.height, sha256)
+    image = _image(record, file, picture.width, picture.height, sha256, characters=characters)
     note = "; ".join(note.removeprefix(f"{path}: ") for note in picture.notes)
     return image, Problem("metadata", record.key, note) if note else None
 
 
-def _image(record: Record, file: str, width: int, height: int, sha256: str) -> Image:
-    sentences = tuple(Sentence(name, raw, tokenize(raw)) for name, raw in record.sentences.items())
+def _image(record: Record, file: str, width: int, height: int, sha256: str, *, characters: bool) -> Image:
+    sentences = tuple(
+        Sentence(name, raw, tokenize(raw, characters=characters)) for name, raw in record.sentences.items()
+    )
     return Image(record.image_id, file, width, height, sha256, str(record.split), sentences)
 
 

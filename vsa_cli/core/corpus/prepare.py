@@ -21,6 +21,7 @@ from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.split_names import RESTVAL, resolve_split
 from vsa_cli.core.corpus.splits import draw, list_parents, lists_beside, named_lists, place, resolve_splits, set_aside
 from vsa_cli.core.corpus.tars import looks_like_tar
+from vsa_cli.core.corpus.tokenizer import has_no_spaces
 from vsa_cli.core.corpus.unpack import unpack
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
@@ -122,12 +123,13 @@ def prepare(
     records = resolve_splits(records, config.restval)
     shards = shards_among(captions, reading.formats)
     records, unseen, not_unpacked = _unpack_shards(records, shards, images, dry_run=dry_run)
-    checked, unreadable = check_images(records, images, threads, watch, unseen)
+    checked, unreadable = check_images(records, images, threads, watch, unseen, characters=config.characters)
     divided = _divide(checked, config, seed, {record.key: record.rank for record in records})
     vocabulary, words_dropped = _count_words(divided, config)
     parents = {**reading.parents, **list_parents(lists)}
     envelope = Envelope(CORPUS, VERSIONS[CORPUS], to_dict(config), parents, seed)
-    problems = (*reading.problems, *unplaced, *not_unpacked, *unreadable, *_note_no_words(divided))
+    unspaced = [] if config.characters else _note_unspaced(divided)
+    problems = (*reading.problems, *unplaced, *not_unpacked, *unreadable, *_note_no_words(divided), *unspaced)
     return Prepared(Corpus(envelope, images, tuple(divided), vocabulary), problems, words_dropped)
 
 
@@ -156,7 +158,7 @@ def _count_words(images: Sequence[Image], config: PrepConfig) -> tuple[Vocabular
     if not any(image.split == "train" for image in images):
         return None, 0
     sentences = [sentence.tokens for image in images if image.split == "train" for sentence in image.sentences]
-    vocabulary = Vocabulary.build(sentences, config.min_count, config.unknown)
+    vocabulary = Vocabulary.build(sentences, config.min_count, config.unknown, characters=config.characters)
     return vocabulary, len({token for tokens in sentences for token in tokens}) - len(vocabulary.words)
 
 
@@ -166,6 +168,15 @@ def _note_no_words(images: Sequence[Image]) -> list[Problem]:
         for image in images
         for sentence in image.sentences
         if not sentence.tokens
+    ]
+
+
+def _note_unspaced(images: Sequence[Image]) -> list[Problem]:
+    why = "a script without spaces: a word is all that stands between two spaces; `characters` makes each letter one"
+    return [
+        Problem("unspaced", image.key, why)
+        for image in images
+        if any(has_no_spaces(sentence.raw) for sentence in image.sentences)
     ]
 
 

@@ -17,8 +17,9 @@ from vsa_cli.core.io.text import is_text
 Kind = Literal[
     "malformed", "missing", "unreadable", "clash", "unsafe", "unknown-split", "unlisted", "identical", "no-words",
     "no-sentence", "metadata",
+    "unspaced",
 ]  # fmt: skip
-NOTES = frozenset({"unlisted", "identical", "no-words", "no-sentence", "metadata"})
+NOTES = frozenset({"unlisted", "identical", "no-words", "no-sentence", "metadata", "unspaced"})
 """Kinds that are not failures; every other kind excludes an input."""
 
 _MAX_ID = 2**63
@@ -35,7 +36,7 @@ class Problem:
             folder; `unknown-split` not the name of a split. Notes: `unlisted` in no split list, so left out;
             `identical` the same bytes as another photograph; `no-words` a sentence without words; `no-sentence` a
             photograph without a sentence; `metadata` a photograph whose metadata cannot be read, and its orientation
-            is ignored.
+            is ignored; `unspaced` sentences in a script that is written without spaces.
         name: the image, or the file and line.
         message: what is wrong, on one line.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _DROPPED = re.compile(r"[^\w\s]|_")
 """Characters other than letters, digits and white space; `\\w` is letters and digits of any script, and `_`."""
@@ -38,6 +38,19 @@ def tokenize(sentence: str, *, characters: bool = False) -> tuple[str, ...]:
     kept = "".join(_kept(composed))
     words = unicodedata.normalize("NFC", kept).split()  # letters that now meet may compose (Hangul)
     return tuple(piece for word in words for piece in (_pieces(word) if characters else (word,)))
+
+
+def join_words(words: Iterable[str]) -> str:
+    """A text of words: with a space between two, except between letters of scripts without spaces."""
+    text = ""
+    for word in words:
+        text += word if not text or are_adjacent(text, word) else f" {word}"
+    return text
+
+
+def are_adjacent(before: str, word: str) -> bool:
+    """Whether no space belongs between two words, because both are of scripts without spaces."""
+    return _UNSPACED.match(before[-1]) is not None and _UNSPACED.match(word) is not None
 
 
 def has_no_spaces(sentence: str) -> bool:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar, get_args
 
 from vsa_cli.core.config import Unknown
+from vsa_cli.core.corpus.tokenizer import join_words, tokenize
 from vsa_cli.core.errors import ArtifactError
 
 END = 0
@@ -30,26 +31,31 @@ class Vocabulary:
         words: the words, by decreasing count, then alphabetically.
         counts: the number of occurrences of each word in the train split.
         unknown: how `encode` treats other words: `drop` leaves them out, `unk` replaces them by UNK.
+        characters: whether each letter of a script without spaces is a word.
     """
 
     words: tuple[str, ...]
     counts: tuple[int, ...]
     unknown: Unknown
+    characters: bool = False
 
     END: ClassVar[int] = END
 
     @classmethod
-    def build(cls, sentences: Iterable[Sequence[str]], min_count: int, unknown: Unknown) -> Vocabulary:
+    def build(
+        cls, sentences: Iterable[Sequence[str]], min_count: int, unknown: Unknown, *, characters: bool = False
+    ) -> Vocabulary:
         """Count words and keep the frequent ones.
 
         Args:
             sentences: the tokens of every train sentence.
             min_count: keep words with at least this many occurrences.
             unknown: how `encode` treats the other words.
+            characters: whether the tokens were cut by `characters`.
         """
         counts = Counter(token for tokens in sentences for token in tokens)
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
-        return cls(tuple(word for _, word in kept), tuple(-count for count, _ in kept), unknown)
+        return cls(tuple(word for _, word in kept), tuple(-count for count, _ in kept), unknown, characters)
 
     @property
     def unk(self) -> int | None:
@@ -70,6 +76,10 @@ class Vocabulary:
     def _ids(self) -> dict[str, int]:
         return {word: number for number, word in enumerate(self.words, start=1)}
 
+    def tokenize(self, sentence: str) -> tuple[str, ...]:
+        """The tokens of a sentence, cut as those that the words were counted in."""
+        return tokenize(sentence, characters=self.characters)
+
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """The ids of tokens, without START and END; unknown words are dropped or become UNK."""
         unk = self.unk
@@ -77,7 +87,7 @@ class Vocabulary:
         return [number for number in found if number is not None]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The words of ids up to the first END, joined by spaces.
+        """The words of ids up to the first END, joined by spaces (see `join_words` for characters).
 
         Raises:
             ValueError: an id is not an output of the softmax; START is not one.
@@ -89,11 +99,16 @@ class Vocabulary:
             if not 0 < number < self.size:
                 raise ValueError(f"id {number} is not a word of a vocabulary of {self.size}")
             words.append(UNKNOWN_WORD if number == self.unk else self.words[number - 1])
-        return " ".join(words)
+        return join_words(words) if self.characters else " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:
         """The vocabulary as a JSON object."""
-        return {"unknown": self.unknown, "words": list(self.words), "counts": list(self.counts)}
+        return {
+            "unknown": self.unknown,
+            "characters": self.characters,
+            "words": list(self.words),
+            "counts": list(self.counts),
+        }
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> Vocabulary:
@@ -108,6 +123,9 @@ class Vocabulary:
         """
         if not isinstance(data, Mapping) or data.get("unknown") not in get_args(Unknown):
             raise ArtifactError(f"{where}: damaged vocabulary (unknown is neither drop nor unk)")
+        characters = data.get("characters", False)  # not written by vsa 0.1
+        if not isinstance(characters, bool):
+            raise ArtifactError(f"{where}: damaged vocabulary (characters)")
         words, counts = data.get("words"), data.get("counts")
         if not isinstance(words, list) or not all(_is_word(word) for word in words):
             raise ArtifactError(f"{where}: damaged vocabulary (words)")
@@ -117,7 +135,7 @@ class Vocabulary:
             raise ArtifactError(f"{where}: damaged vocabulary (counts)")
         if len(counts) != len(words):
             raise ArtifactError(f"{where}: damaged vocabulary ({len(words)} words, {len(counts)} counts)")
-        return cls(tuple(words), tuple(counts), data["unknown"])
+        return cls(tuple(words), tuple(counts), data["unknown"], characters)
 
 
 def _is_word(word: object) -> bool:

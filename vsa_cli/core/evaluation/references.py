@@ -146,9 +146,9 @@ def _is_line(head: dict[str, Any]) -> bool:
 
 def _corpus(path: Path) -> tuple[list[ReferenceImage], frozenset[tuple[str, ...]] | None]:
     corpus = read_corpus(path)
-    train = frozenset(
-        sentence.tokens for image in corpus.images if image.split == "train" for sentence in image.sentences
-    )
+    cut = corpus.vocabulary is not None and corpus.vocabulary.characters  # captions are compared by their words
+    sentences = (sentence for image in corpus.images if image.split == "train" for sentence in image.sentences)
+    train = frozenset(tokenize(sentence.raw) if cut else sentence.tokens for sentence in sentences)
     images = [
         ReferenceImage(image.key, [sentence.raw for sentence in image.sentences], image.file, image.split)
         for image in corpus.images

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.corpus.tokenizer import are_adjacent, tokenize
 
 Region = TypeVar("Region", bound=Hashable)
 
@@ -164,5 +164,7 @@ def as_written(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None, b
         words.append((chunk, len(found) if token else None, bool(words) and _TIGHT.fullmatch(chunk) is not None))
         found += token
     if found != list(tokens) or sum(index is not None for _, index, _ in words) != len(found):
-        return [(token, index, False) for index, token in enumerate(tokens)]
+        return [
+            (token, index, index > 0 and are_adjacent(tokens[index - 1], token)) for index, token in enumerate(tokens)
+        ]
     return words

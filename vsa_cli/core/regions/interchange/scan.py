@@ -175,9 +175,9 @@ def _require_same_sentences(caps: Path, images: Sequence[Image], hint: str) -> N
     if spans is None:
         raise DataError(f"{caps}: {len(lines)} lines do not fit the {len(images)} images of the corpus; {hint}")
     for image, (start, end) in zip(images, spans, strict=True):
-        known = {sentence.tokens for sentence in image.sentences}
+        known = {"".join(sentence.tokens) for sentence in image.sentences}  # however the corpus cuts words
         for number, line in enumerate(lines[start:end], start=start + 1):
-            if tokenize(line) not in known:
+            if "".join(tokenize(line)) not in known:
                 raise DataError(f"{caps}, line {number}: not a sentence of {image.key} in the corpus; {hint}")
 
 
