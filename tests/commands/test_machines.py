@@ -51,7 +51,7 @@ def test_photographs_are_captioned_searched_and_aligned_without_a_home(vsa: Run,
 def test_the_doctor_says_that_there_is_no_home(vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsa_cli.core.doctor._speed", lambda: Finding("speed", "ok", "not measured"))
     result = vsa("doctor")
-    line = next(line for line in result.stdout.splitlines() if "cache" in line.split())
+    line = next(line for line in result.stdout.splitlines() if "home directory" in line)
     assert "no home directory" in line
     assert "VSA_HOME" in line
 
