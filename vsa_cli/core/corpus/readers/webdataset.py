@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
-from vsa_cli.core.corpus.readers.lines import sentences_of
+from vsa_cli.core.corpus.readers.entries import sentences_of
 from vsa_cli.core.corpus.readers.sidecars import add_text
 from vsa_cli.core.corpus.records import Record, relative_file
 from vsa_cli.core.corpus.tars import DamagedTarError, walk
