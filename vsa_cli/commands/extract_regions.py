@@ -78,7 +78,7 @@ def extract_regions(
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
     from vsa_cli.core.regions.plan import InputFiles, plan_extraction
-    from vsa_cli.output.console import Console, print_data
+    from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
@@ -86,6 +86,9 @@ def extract_regions(
     workers = threads or os.cpu_count() or 1
     plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
     console, count = Console(quiet=quiet), len(plan.photos)
+    if plan.unmatched:
+        some = name_some(plan.unmatched)
+        console.warn(f"{boxes}: {len(plan.unmatched)} names are of no photograph in {source}: {some}")
     if dry_run:
         spec = plan.spec.to_dict()
         console.say(f"would describe {count} photographs in shards of {SHARD} as {spec}")

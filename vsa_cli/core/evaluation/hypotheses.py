@@ -1,11 +1,11 @@
-"""Reader of the captions to score: every format that `vsa caption` writes, COCO results, and the others of `entries`."""
+"""Reader of the captions to score: every format that `vsa caption` writes, COCO results, and other files of entries."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from vsa_cli.core.corpus.readers.entries import (
     BadEntry,
@@ -58,10 +58,10 @@ def read_hypotheses(source: Input) -> Hypotheses:
     for entry in _entries(source):
         names = _names(entry.fields) if isinstance(entry, Entry) else ()
         caption = _caption(entry) if isinstance(entry, Entry) else 0
-        if not names or not (caption is None or _is_caption(caption)):
-            left_out["malformed"].append(entry.where)
-        elif caption is None:
+        if names and caption is None:
             left_out["failed"].append(names[0])
+        elif not names or not _is_caption(caption):
+            left_out["malformed"].append(entry.where)
         elif names[0] not in captions:
             captions[names[0]] = caption
             if len(names) > 1:
@@ -131,5 +131,5 @@ def _is_ranked(entry: Entry | BadEntry) -> bool:
     return isinstance(entry, Entry) and entry.is_row and ("logprob" in entry.fields or len(entry.fields) == 2)
 
 
-def _is_caption(value: object) -> bool:
+def _is_caption(value: object) -> TypeGuard[str]:
     return is_text(value) and len(value) <= LONGEST_CAPTION

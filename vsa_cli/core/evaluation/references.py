@@ -37,7 +37,7 @@ from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS
-from vsa_cli.core.io.json import parse, read_json
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.io.text import is_text, text_lines
 
 _DETECTION_LINES = 20
@@ -211,7 +211,8 @@ def _gather(entries: Iterable[Entry | BadEntry], path: Path) -> tuple[list[Refer
             continue
         sentences = sentences_of(entry.fields)
         valid = [text for text in sentences if is_text(text) and text.strip() and len(text) <= _MAX_CHARACTERS]
-        malformed += len(valid) < len(sentences) or not has_sentences(entry.fields) and not entry.is_row
+        lacks = not has_sentences(entry.fields) and not entry.is_row
+        malformed += lacks or len(valid) < len(sentences)
         image = images.setdefault(names[0], ReferenceImage(names[0], file=(files or names)[0]))
         image.sentences += valid
         image.split = image.split or _split_of(entry) or (place_of.fallback_split(files[0]) if files else None)

@@ -66,7 +66,7 @@ def find_header(lines: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> 
         fits: whether columns of these names are those of the wanted table.
     """
     for number, line in enumerate(lines):
-        if line.strip() and not _EXCEL_HINT.fullmatch(line.strip()):
+        if line.strip() and not _EXCEL_HINT.fullmatch(line):
             for delimiter in _DELIMITERS:
                 names = _distinct([column_name(cell) for cell in _cells(line, delimiter) or ()])
                 if fits(names):

@@ -22,7 +22,7 @@ def sentences(reading: Reading) -> dict[int | str, list[str]]:
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
-@pytest.mark.parametrize("image", (*FILE_NAMES, "image_id", "Image-ID", " File Name "))
+@pytest.mark.parametrize("image", [*FILE_NAMES, "image_id", "Image-ID", " File Name "])
 def test_the_header_is_found_by_its_columns_under_every_delimiter(delimiter: str, image: str) -> None:
     name = image.strip().lower().replace(" ", "_").replace("-", "_")
     for sentence in SENTENCE_NAMES:

@@ -122,7 +122,7 @@ def kind_of(lines: Sequence[str]) -> FileKind | None:
     if first.startswith("{"):
         head = parse(first)
         if isinstance(head, dict):
-            return "json-lines" if len(full) > 1 or names_photo(_fields(head)) else "json"
+            return "json-lines" if len(full) > 1 or names_photo(fields_of(head)) else "json"
         goes_on = first[-1] in "{[,"  # a JSON document over several lines
         return "json-lines" if not goes_on and any(isinstance(parse(line), dict) for line in full) else "json"
     if table_header(lines) is not None:
@@ -168,7 +168,7 @@ def json_entries(document: object) -> Iterator[Entry | BadEntry]:
         for number, value in enumerate(document["annotations"]):
             annotation = {key: one for key, one in value.items() if key != "id"} if isinstance(value, dict) else value
             yield _entry(f"annotations[{number}]", annotation)
-    elif isinstance(document, dict) and not names_photo(_fields(document)):
+    elif isinstance(document, dict) and not names_photo(fields_of(document)):
         for name, sentences in document.items():
             yield Entry(f"entry {name!r}", {"image_id": name, "captions": sentences})
     else:
@@ -194,10 +194,10 @@ def text_entries(lines: Sequence[str]) -> Iterator[Entry | BadEntry]:
 def _entry(where: str, value: object) -> Entry | BadEntry:
     if not isinstance(value, dict):
         return BadEntry(where, "is not a JSON object")
-    return Entry(where, _fields(value))
+    return Entry(where, fields_of(value))
 
 
-def _fields(entry: dict[str, Any]) -> dict[str, Any]:
-    """The values of a JSON object under names in one spelling; NaN, which Python writes, is null."""
+def fields_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """The values of a JSON object, under names in one spelling; NaN, which Python writes, is null."""
     named = {column_name(name): value for name, value in entry.items()}
     return {name: None if isinstance(value, float) and value != value else value for name, value in named.items()}
