@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
+from vsa_cli.core.io.image_formats import is_picture_name
+
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)|//[^/]+/[^/]+(?=/)")
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 
@@ -109,14 +111,16 @@ class PhotoNames(Generic[NamedT]):
             for level in self._levels:
                 if (found := level.get(spelling)) is not None:
                     return found
-        return None if self._root else self._find_below(plain)
+        found = self._whole[0].get(_bare(below or plain))
+        return found if found is not None or self._root else self._find_below(plain)
 
     def _find_below(self, name: str) -> NamedT | None:
         """The photograph whose whole path a name ends with, the longest path first."""
         parts = name.split("/")
         for first in range(1, len(parts)):
-            for level in self._whole:
-                if (found := level.get(_folded("/".join(parts[first:])))) is not None:
+            end = _folded("/".join(parts[first:]))
+            for level, spelling in (*((level, end) for level in self._whole), (self._whole[0], _bare(end))):
+                if (found := level.get(spelling)) is not None:
                     return found
         return None
 
@@ -135,6 +139,11 @@ def _folded(name: str) -> str:
     """A name with its suffix in lower case: `A.JPG` of a camera is `A.jpg` of a copy."""
     path = PurePosixPath(name)
     return name.removesuffix(path.suffix) + path.suffix.lower()
+
+
+def _bare(name: str) -> str:
+    """A name without the suffix of photographs, as ids are that were made of file names."""
+    return _without_suffix(name) if is_picture_name(PurePosixPath(name).name) else name
 
 
 def _without_suffix(name: str) -> str:
