@@ -99,7 +99,7 @@ OTHERS = {
     "an absolute path of Windows": 'image,caption\n"C:\\data\\photos\\a.jpg",a dog\n',
     "JSON names in capitals": '{"Image": "a.jpg", "Caption": "a dog", "split": NaN}\n',
     "an indented JSON list": '[\n {\n  "image": "a.jpg",\n  "caption": "a dog"\n }\n]',
-    "COCO over several lines": '{"annotations": [],\n"images": [\n{"id": 1, "file_name": "a.jpg"}\n],\n"annotations": [\n'
+    "COCO over several lines": '{"images": [\n{"id": 1, "file_name": "a.jpg"}\n],\n"annotations": [\n'
     '{"image_id": "1", "id": 5, "caption": "a dog"}\n]}\n',
 }
 
@@ -122,7 +122,7 @@ def test_captions_of_others(tmp_path: Path, photos: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ['{"image_id": 1.0, "caption": "a dog"}', "image_id,caption\n1.0,a dog", "1\ta dog"]
+    "written", ['{"image_id": 1.0, "caption": "a dog"}', "image_id,caption\n1.0,a dog", "1\ta dog", '{"1.0": "a dog"}']
 )
 @pytest.mark.parametrize("key", ["1", '"1"', "1.0", '"1.0"'])
 def test_numbers_are_one_id_in_every_format(tmp_path: Path, written: str, key: str) -> None:
@@ -135,8 +135,11 @@ def test_numbers_are_one_id_in_every_format(tmp_path: Path, written: str, key: s
 
 @pytest.mark.parametrize(
     "name",
-    ["./a.jpg", "photos/a.jpg", r"photos\a.jpg", "/data/photos/a.jpg", r"C:\photos\a.JPG", "a", ".//a.jpg", "../a.jpg"],
-)
+    [
+        "./a.jpg", "photos/a.jpg", r"photos\a.jpg", "/data/photos/a.jpg", r"C:\photos\a.JPG", "a", ".//a.jpg",
+        "../a.jpg", "photos/a",
+    ],
+)  # fmt: skip
 def test_captions_are_joined_whatever_the_spelling_and_never_twice(tmp_path: Path, name: str) -> None:
     (tmp_path / "r.json").write_text('{"a.jpg": ["x"], "sub/b.jpg": ["x"], "other/b.jpg": ["x"], "val/c.jpg": ["x"]}')
     captions = [
