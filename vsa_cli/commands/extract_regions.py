@@ -27,7 +27,7 @@ def extract_regions(
     ] = RegionConfig.top,
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id to [[x1,y1,x2,y2]]."),
+        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id or file to [[x1,y1,x2,y2]]."),
     ] = None,
     detector_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weight file (.pth) for --detector fasterrcnn.")

@@ -35,7 +35,7 @@ FileKind = Literal["json", "json-lines", "table", "text"]
 
 @dataclass(frozen=True)
 class Entry:
-    """What a file says about a photograph.
+    """A photograph and its sentences in a file, or one of its sentences.
 
     Attributes:
         where: the row, line or element of the file.
