@@ -28,7 +28,7 @@ def extract_regions(
     ] = RegionConfig.top,
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id to [[x1,y1,x2,y2]]."),
+        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id or file to [[x1,y1,x2,y2]]."),
     ] = None,
     detector_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weight file (.pth) for --detector fasterrcnn.")
@@ -85,7 +85,7 @@ def extract_regions(
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
     from vsa_cli.core.regions.plan import InputFiles, plan_extraction
-    from vsa_cli.output.console import Console, print_data
+    from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
@@ -93,6 +93,9 @@ def extract_regions(
     workers = threads or available_cores()
     plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
     console, count = Console(quiet=quiet), len(plan.photos)
+    if plan.unmatched:
+        some = name_some(plan.unmatched)
+        console.warn(f"{boxes}: {len(plan.unmatched)} names are of no photograph in {source}: {some}")
     if dry_run:
         spec = plan.spec.to_dict()
         console.say(f"would describe {count} photographs in shards of {SHARD} as {spec}")

@@ -89,8 +89,9 @@ def prep(
     """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
     Reads Karpathy's JSON, COCO captions JSON, Flickr token files and their CSV copies from Kaggle, imagefolder
-    metadata.jsonl, CSV and TSV; folders of sidecars, in which photo.jpg has a photo.txt with a sentence per line; and
-    webdataset tars, whose photographs are unpacked into --images, into a subfolder per tar; existing files are kept.
+    metadata.jsonl, CSV and TSV, and all that vsa caption writes, without captions of regions; folders of sidecars, in
+    which photo.jpg has a photo.txt or photo.caption with a sentence per line (a text of two photographs is a clash);
+    and webdataset tars, whose photographs are unpacked into --images, a subfolder per tar; existing files are kept.
     Missing or damaged photographs and invalid lines are left out and reported on stderr; the exit code is then 3.
 
     Example: vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json

@@ -26,7 +26,9 @@ RankFormat = Literal["text", "json", "jsonl", "html"]
 CaptionFormat = Literal["text", "json", "jsonl", "coco", "csv", "html"]
 Baseline = Literal["nearest-neighbour"]
 Unknown = Literal["drop", "unk"]
-CaptionFileFormat = Literal["auto", "karpathy", "coco", "flickr", "imagefolder", "list", "csv", "sidecar", "webdataset"]
+CaptionFileFormat = Literal[
+    "auto", "karpathy", "coco", "flickr", "imagefolder", "list", "csv", "text", "sidecar", "webdataset"
+]
 
 
 @dataclass(frozen=True)

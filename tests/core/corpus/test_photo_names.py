@@ -99,6 +99,26 @@ def test_the_folder_is_cut_off_once() -> None:
     assert below_root("a.jpg", "") is None
 
 
+def test_names_start_with_any_folders_where_the_root_is_unknown() -> None:
+    index = names("a.jpg", "sub/b.jpg", "val/c.jpg", "7", root="")
+    for name, file in (
+        ("x/a.jpg", "a.jpg"),
+        ("/x/y/sub/b.JPG", "sub/b.jpg"),
+        ("x/sub/b", "sub/b.jpg"),
+        ("x/7.png", "7"),
+    ):
+        found = index.find(name)
+        assert found is not None
+        assert found.file == file
+    for name in ("test/c.jpg", "sub/a.png", "x/8.png", "c/sub"):
+        assert index.find(name) is None
+
+
+def test_another_suffix_is_another_photograph() -> None:
+    assert names("a.png").find("a.jpg") is None
+    assert names("a.png", "a.jpg").find("a") is None
+
+
 @given(st.text(min_size=1))
 def test_plain_names_are_stable(name: str) -> None:
     assert plain_name(plain_name(name)) == plain_name(name)

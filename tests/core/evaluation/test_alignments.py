@@ -83,7 +83,21 @@ def test_sentences_are_joined_by_words_and_boxes_are_scaled(tmp_path: Path) -> N
 def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> None:
     found = evaluate(tmp_path, [SENTENCE, SENTENCE, {**SENTENCE, "image_id": "other.jpg"}])
     assert found.head["n_phrases"] == 2
-    assert found.notes[0].message.startswith("2 aligned sentences")
+    assert [(note.message[:22], note.names, note.kind) for note in found.notes[:2]] == [
+        ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences wi", ("1.jpg",), "info")
+    ]  # fmt: skip
+    assert found.notes[0].message.endswith("have no true boxes (left out)")
+
+
+@pytest.mark.parametrize("name", ["./1.jpg", r"photos\1.JPG", "1", 1, "1.0", "/data/photos/1.jpg"])
+def test_images_are_joined_to_their_boxes_whatever_the_spelling(tmp_path: Path, name: object) -> None:
+    found = evaluate(tmp_path, [{**SENTENCE, "image_id": name}], [ENTITIES])
+    assert found.head["n_phrases"] == 2
+
+
+def test_two_names_of_one_image_share_its_sentences(tmp_path: Path) -> None:
+    found = evaluate(tmp_path, [SENTENCE, {**SENTENCE, "image_id": "./1.jpg"}])
+    assert found.head["n_phrases"] == 2
 
 
 def test_phrases_with_no_known_word_are_wrong(tmp_path: Path) -> None:

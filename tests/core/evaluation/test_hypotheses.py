@@ -59,7 +59,7 @@ def test_malformed_rows_of_a_table_are_counted(tmp_path: Path) -> None:
 def test_left_out_entries_are_counted_and_named(tmp_path: Path) -> None:
     entries = [
         {"image_id": 1, "caption": "first"}, {"image_id": 1, "caption": "second"}, {"image_id": 2, "caption": None},
-        {"image_id": 3}, {"caption": "whose"}, 7, {"image_id": True, "caption": "x"}, {"image_id": 4, "caption": ["x"]},
+        {"image_id": 3}, {"caption": "whose"}, 7, {"image_id": True, "caption": "x"}, {"image_id": 4, "caption": [7]},
         {"image_id": 5, "caption": "x" * (LONGEST_CAPTION + 1)}, {"image_id": 6, "caption": "half \ud800"},
     ]  # fmt: skip
     found = read(tmp_path / "c.json", json.dumps(entries))

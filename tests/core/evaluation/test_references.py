@@ -38,9 +38,13 @@ def test_coco_without_file_names(tmp_path: Path) -> None:
 
 def test_coco_images_are_found_by_their_file_names(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "COCO_val2014_000001.jpg"}, {"id": 2, "file_name": 7}, 3]
-    keys = read_references(write(tmp_path / "c.json", json.dumps({**COCO, "images": images}))).keys_by_name()
-    assert keys["COCO_val2014_000001.jpg"] == keys["1"] == "1"
-    assert keys["2"] == "2"
+    names = read_references(write(tmp_path / "c.json", json.dumps({**COCO, "images": images}))).names()
+    first, second = names.find(1), names.find(2)
+    assert first is not None
+    assert second is not None
+    assert (first.key, second.key) == ("1", "2")
+    for name in ("COCO_val2014_000001.jpg", "val2014/COCO_val2014_000001.jpg", "COCO_val2014_000001", "1.0"):
+        assert names.find(name) is first
 
 
 def test_all_formats_give_the_same_sentences(tmp_path: Path) -> None:
@@ -100,9 +104,13 @@ def test_split_of_references_without_splits_is_rejected(tmp_path: Path) -> None:
 
 def test_images_are_found_by_unique_file_names(tmp_path: Path) -> None:
     names = {"a/1.jpg": ["x"], "b/1.jpg": ["x"], "b/2.jpg": ["x"]}
-    keys = read_references(write(tmp_path / "o.json", json.dumps(names))).keys_by_name()
-    assert keys["2.jpg"] == keys["2"] == keys["b/2.jpg"] == "b/2.jpg"
-    assert "1.jpg" not in keys
+    index = read_references(write(tmp_path / "o.json", json.dumps(names))).names()
+    for name in ("2.jpg", "2", "b/2.jpg", r"photos\b\2.JPG", "/data/photos/./b//2.jpg"):
+        found = index.find(name)
+        assert found is not None
+        assert found.key == "b/2.jpg"
+    for name in ("1.jpg", "1", "c/1.jpg", "a/2.jpg", "3.jpg"):
+        assert index.find(name) is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[[1]]", '{"images": 3}', '{"1": []}', "nonsense", "{", "[" * 99_999])

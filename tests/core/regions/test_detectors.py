@@ -70,6 +70,37 @@ def test_given_boxes_are_written_unchanged(vsa: Run, drawn: Drawn, tmp_path: Pat
     assert RegionStore(out)["007.png"].boxes.tolist() == [[0, 0, 128, 96], [1, 2, 30, 40], [5.5, 6, 60, 70]]
 
 
+def test_given_boxes_are_found_whatever_the_spelling_of_their_names(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    root = drawn.photos.resolve()
+    spelled = (
+        "./000.png",
+        f"{root.name}/001.png",
+        f"{root.name}\\002.png",
+        "003.PNG",
+        "004",
+        f"{root}/005.png",
+        "gone.png",
+    )
+    mine = {name: [[1, 2, 30 + number, 40]] for number, name in enumerate(spelled)}
+    (tmp_path / "boxes.json").write_text(json.dumps(mine))
+    options = ("--detector", "boxes", "--boxes", tmp_path / "boxes.json", *CHEAP)
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *options)
+    store = RegionStore(tmp_path / "r.h5")
+    assert [store[f"{number:03d}.png"].boxes[1].tolist() for number in range(6)] == [
+        mine[name][0] for name in spelled[:6]
+    ]
+    assert f"1 names are of no photograph in {drawn.photos}: gone.png" in result.stderr
+    assert result.exit_code == 3  # the other photographs have no boxes
+
+
+def test_boxes_under_two_names_of_a_photograph_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text('{"./000.png": [[1, 2, 3, 4]], "000.png": [[1, 2, 5, 6]]}')
+    options = ("--detector", "boxes", "--boxes", tmp_path / "boxes.json", *CHEAP)
+    result = vsa("extract-regions", drawn.photos, "-o", tmp_path / "r.h5", *options)
+    assert result.exit_code == 1
+    assert "./000.png and 000.png are names of one photograph" in result.stderr
+
+
 @pytest.mark.parametrize(
     "content", ["[]", '{"000.png": [[1, 2, 3]]}', '{"000.png": [[5, 5, 1, 9]]}', '{"000.png": "x"}', "{"]
 )

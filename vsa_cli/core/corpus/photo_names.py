@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Generic, Protocol, TypeVar
+
+from vsa_cli.core.io.image_formats import is_picture_name
 
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)|//[^/]+/[^/]+(?=/)")
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
@@ -79,38 +81,48 @@ class PhotoNames(Generic[NamedT]):
 
     Args:
         photos: the photographs.
-        root: the path of their folder, of which names may start with the last part; "" where it is not known.
+        root: the path of their folder, of which names may start with the last part; "" where it is not known, and
+            names may then start with any folders.
     """
 
     def __init__(self, photos: Sequence[NamedT], root: str = "") -> None:
         self._root = plain_name(root).rpartition("/")[2]
+        plain = [(plain_name(photo.file), photo) for photo in photos]
+        whole = [
+            _unique(plain),
+            _unique((_folded(file), photo) for file, photo in plain),
+            _unique((_without_suffix(file), photo) for file, photo in plain),
+        ]
         self._levels = [
             _unique((photo.key, photo) for photo in photos),
             _unique((photo.file, photo) for photo in photos),
             _unique((id_text(photo.key), photo) for photo in photos),
-            _unique((plain_name(photo.file), photo) for photo in photos),
-            _unique((_folded(plain_name(photo.file)), photo) for photo in photos),
-            _unique((_folded(name), photo) for photo in photos for name in _short_names(photo.file)),
+            *whole,
+            _unique((name, photo) for file, photo in plain for name in _short_names(file)),
         ]
+        self._whole = whole
 
     def find(self, name: object) -> NamedT | None:
         """The photograph of a name; None where none has it, or several have."""
         text = id_text(name)
-        for spelling in self._spellings(text):
+        plain = plain_name(text)
+        below = below_root(plain, self._root)
+        for spelling in (text, plain, _folded(plain), *((below, _folded(below)) if below else ())):
             for level in self._levels:
                 if (found := level.get(spelling)) is not None:
                     return found
-        return None
+        found = self._whole[0].get(_bare(below or plain))
+        return found if found is not None or self._root else self._find_below(plain)
 
-    def _spellings(self, name: str) -> Iterator[str]:
-        plain = plain_name(name)
-        yield name
-        yield plain
-        yield _folded(plain)
-        below = below_root(plain, self._root)
-        if below:
-            yield below
-            yield _folded(below)
+    def _find_below(self, name: str) -> NamedT | None:
+        """The photograph whose whole path a name ends with, the longest path first."""
+        parts = name.split("/")
+        for first in range(1, len(parts)):
+            end = _folded("/".join(parts[first:]))
+            for level, spelling in (*((level, end) for level in self._whole), (self._whole[0], _bare(end))):
+                if (found := level.get(spelling)) is not None:
+                    return found
+        return None
 
 
 def _unique(named: Iterable[tuple[str, NamedT]]) -> dict[str, NamedT]:
@@ -129,6 +141,17 @@ def _folded(name: str) -> str:
     return name.removesuffix(path.suffix) + path.suffix.lower()
 
 
+def _bare(name: str) -> str:
+    """A name without the suffix of photographs, as ids are that were made of file names."""
+    return _without_suffix(name) if is_picture_name(PurePosixPath(name).name) else name
+
+
+def _without_suffix(name: str) -> str:
+    return name.removesuffix(PurePosixPath(name).suffix)
+
+
 def _short_names(file: str) -> set[str]:
-    path = PurePosixPath(plain_name(file))
-    return {path.name, path.stem}
+    """The ends of a path from one of its folders on, with and without the suffix."""
+    parts = file.split("/")
+    ends = {_folded("/".join(parts[first:])) for first in range(1, len(parts))}
+    return ends | set(map(_without_suffix, ends))

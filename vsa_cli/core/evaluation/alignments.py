@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.corpus.photo_names import PhotoNames
 from vsa_cli.core.corpus.records import is_id
 from vsa_cli.core.errors import MAX_NAME, ArtifactError, DataError, one_line
 from vsa_cli.core.evaluation.entities import EntityImage, EntitySentence, as_boxes, as_numbers
@@ -65,16 +65,21 @@ def evaluate_alignments(
         ArtifactError: a line is damaged.
         DataError: no sentence has a phrase with a true box.
     """
+    names = PhotoNames(list(entities.values()))
     remaining: dict[str, list[EntitySentence]] = {}
     accuracies: dict[str, list[Array]] = defaultdict(list)
     unmatched: list[str] = []
+    unknown: list[str] = []
     rows: list[dict[str, Any]] = []
     for where, record in source.records():
         aligned = _read(where, record)
-        truth = entities.get(aligned.image) or entities.get(PurePosixPath(aligned.image).name)
-        candidates = remaining.setdefault(aligned.image, list(truth.sentences)) if truth is not None else []
+        truth = names.find(aligned.image)
+        if truth is None:
+            unknown.append(aligned.image)
+            continue
+        candidates = remaining.setdefault(truth.file, list(truth.sentences))
         match = next((sentence for sentence in candidates if sentence.words == aligned.tokens), None)
-        if truth is None or match is None:
+        if match is None:
             unmatched.append(aligned.image)
             continue
         candidates.remove(match)
@@ -94,6 +99,7 @@ def evaluate_alignments(
         scores={name: value for name, value in scores.items() if "_minus_" not in name},
         extra=_differences_and_intervals(scores, sample, samples, seed),
         notes=[
+            *_note("aligned sentences of images that have no true boxes (left out)", unknown, "problem"),
             *_note("aligned sentences without a counterpart that has true boxes (left out)", unmatched),
             *_note("further sentences with true boxes were not aligned (left out)", unused),
         ],
@@ -133,10 +139,10 @@ def _differences_and_intervals(scores: dict[str, float], sample: Sample, samples
     return differences | {key: value for name in drawn for key, value in interval(name, drawn[name]).items()}
 
 
-def _note(message: str, images: Sequence[str]) -> list[Note]:
+def _note(message: str, images: Sequence[str], kind: Literal["problem", "info"] = "info") -> list[Note]:
     # The two sets spell some words differently, so a few sentences never match: not a problem.
-    names = tuple(dict.fromkeys(one_line(image, MAX_NAME) for image in images))
-    return [Note(f"{len(images)} {message}", names, "info")] if images else []
+    names = tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in images))
+    return [Note(f"{len(images)} {message}", names, kind)] if images else []
 
 
 def _read(where: str, record: dict[str, Any]) -> AlignedSentence:

@@ -104,23 +104,24 @@ def evaluate_captions(
 
 
 def join_references(hypotheses: Hypotheses, references: References, split: str | None) -> Joined:
-    """Join captions to their references: by image id, path, or file name.
+    """Join captions to their references by image id or file name, whatever its spelling (see `PhotoNames`).
 
     Raises:
         ConfigError: the references have no such split.
         DataError: no caption can be joined.
     """
-    keys = references.keys_by_name()
+    names = references.names()
     captions: dict[str, str] = {}
     unknown, duplicate = [], []
     for name, caption in hypotheses.captions.items():
-        key = keys.get(name) or keys.get(name.replace("\\", "/").rpartition("/")[2])
-        if key is None:
+        found = (names.find(one) for one in (name, *hypotheses.files.get(name, ())))
+        image = next((one for one in found if one is not None), None)
+        if image is None:
             unknown.append(name)
-        elif key in captions:
+        elif image.key in captions:
             duplicate.append(name)
         else:
-            captions[key] = caption
+            captions[image.key] = caption
     if not captions:
         theirs, ours = (one_line(next(iter(names)), MAX_NAME) for names in (hypotheses.captions, references.images))
         raise DataError(f"no image of the captions (such as {theirs}) is in the references (such as {ours})")

@@ -22,6 +22,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.corpus.photo_names import plain_name
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.json import is_number, parse
@@ -54,6 +55,11 @@ class EntityImage:
     height: float
     sentences: tuple[EntitySentence, ...]
 
+    @property
+    def key(self) -> str:
+        """The file name, by which `PhotoNames` finds the image."""
+        return self.file
+
 
 def read_entities(path: Path) -> dict[str, EntityImage]:
     """Read images with true boxes, by file name.
@@ -61,15 +67,15 @@ def read_entities(path: Path) -> dict[str, EntityImage]:
     Raises:
         DataError: the file cannot be read, is damaged, or has no image.
     """
-    images = {}
+    images: dict[str, EntityImage] = {}
     for where, line in _lines(path):
         image = _image(parse(line), where)
-        if image.file in images:
+        other = images.setdefault(plain_name(image.file), image)
+        if other is not image:
             raise DataError(f"{where}: duplicate image {image.file}")
-        images[image.file] = image
     if not images:
         raise DataError(f"{path}: contains no image")
-    return images
+    return {image.file: image for image in images.values()}
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:

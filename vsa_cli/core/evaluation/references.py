@@ -1,28 +1,46 @@
-"""Reader of reference sentences: a corpus, COCO captions, a Flickr token file, CSV, TSV or JSON Lines.
+"""Reader of reference sentences: a corpus, and all caption files of `core.corpus`.
 
-In addition to the formats of `core.corpus` it reads COCO annotations without file names, JSON Lines with `image_id` and
-`caption`, `captions` or `references`, and a JSON object that maps ids to lists of sentences.
+Entries about photographs (see `core.corpus.readers.entries`) need no file names here: an `image_id` is enough, as in
+COCO annotations without images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.corpus.photo_names import PhotoNames, plain_name
+from vsa_cli.core.corpus.readers.caption_file import CaptionFile
 from vsa_cli.core.corpus.readers.detect import read_captions
-from vsa_cli.core.corpus.records import is_id
+from vsa_cli.core.corpus.readers.entries import (
+    BadEntry,
+    Entry,
+    files_of,
+    has_sentences,
+    ids_of,
+    is_text_of_photos,
+    json_entries,
+    json_line_entries,
+    kind_of,
+    sentences_of,
+    table_entries,
+    table_header,
+    text_entries,
+)
+from vsa_cli.core.corpus.readers.lines import FLICKR_LINE
+from vsa_cli.core.corpus.records import Collector
 from vsa_cli.core.corpus.split_names import RESTVAL, find_split, resolve_split
 from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS
-from vsa_cli.core.io.json import parse, read_json
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.io.text import is_text, text_lines
 
-_SENTENCES = ("references", "captions", "caption", "text", "sentence")
+_DETECTION_LINES = 20
 _MAX_CHARACTERS = 10_000
 """Length of a reference sentence; longer texts are left out."""
 
@@ -34,14 +52,17 @@ class ReferenceImage:
     Attributes:
         key: the image id, as text.
         sentences: the reference sentences.
-        file: the path of the image file, if the references name it.
+        file: the path of the image file; the id if the references name no file.
         split: the split, if the references name it.
     """
 
     key: str
     sentences: list[str] = field(default_factory=list)
-    file: str | None = None
+    file: str = ""
     split: str | None = None
+
+    def __post_init__(self) -> None:
+        self.file = self.file or self.key
 
 
 @dataclass(frozen=True)
@@ -75,15 +96,9 @@ class References:
             raise DataError(f"the references have no image in the split {name}")
         return images
 
-    def keys_by_name(self) -> dict[str, str]:
-        """Image ids by every name of an image: its id and path, and its file name and stem if they are unique."""
-        names: dict[str, set[str]] = {}
-        for key, image in self.images.items():
-            path = PurePosixPath(image.file or key)
-            for name in {str(path), path.name, path.stem}:
-                names.setdefault(name, set()).add(key)
-        unique = {name: keys.pop() for name, keys in names.items() if len(keys) == 1}
-        return {**unique, **{key: key for key in self.images}}
+    def names(self) -> PhotoNames[ReferenceImage]:
+        """The images by every name that captions may call them."""
+        return PhotoNames(list(self.images.values()))
 
 
 def read_references(path: Path) -> References:
@@ -95,21 +110,20 @@ def read_references(path: Path) -> References:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise DataError(f"{path}: is a pipe; save the references as a file, which is read twice")
-    first = next((line for line in text_lines(path, 1 << 20) if line.strip()), "")
-    head = parse(first)
-    malformed, training = 0, None
-    if f'"format": "{CORPUS}"' in first[:200]:  # as vsa writes it, to avoid parsing it twice
-        images, training = _corpus(path)
-    elif first.lstrip().startswith(("{", "[")) and not (isinstance(head, dict) and _is_line(head)):
+    head = [] if path.is_dir() else [line for line in text_lines(path, 1 << 20) if line.strip()][:_DETECTION_LINES]
+    training = None
+    # a corpus as vsa writes it is recognised by its start, to avoid parsing it twice
+    if head and f'"format": "{CORPUS}"' in head[0][:200]:
+        (images, training), malformed = _corpus(path), 0
+    elif head and kind_of(head) == "json":
         document = read_json(path)
         if isinstance(document, dict) and document.get("format") == CORPUS:
-            images, training = _corpus(path)
+            (images, training), malformed = _corpus(path), 0
         else:
             images, malformed = _from_json(document, path)
-    elif isinstance(head, dict) and "image_id" in head:
-        images, malformed = _gather(parse(line) for line in text_lines(path) if line.strip())
     else:
-        images, malformed = _captions(path)
+        entries = _entries(path, head)
+        images, malformed = _gather(entries, path) if entries is not None else _captions(path)
     with_sentences = {image.key: image for image in images if image.sentences}
     if not with_sentences:
         raise DataError(f"{path}: contains no reference sentences")
@@ -121,27 +135,36 @@ def _training_words(images: Iterable[ReferenceImage]) -> frozenset[tuple[str, ..
     return frozenset(words) or None
 
 
+def _entries(path: Path, head: list[str]) -> Iterable[Entry | BadEntry] | None:
+    """The entries of JSON Lines, a table or text; None if the file is none of these."""
+    kind = kind_of(head)
+    if kind == "json-lines":
+        return json_line_entries(text_lines(path))
+    if kind == "table":
+        lines = text_lines(path)
+        header = table_header(lines)
+        return table_entries(lines, header) if header is not None else None
+    is_text_of_captions = kind == "text" and not any(map(FLICKR_LINE.fullmatch, head)) and is_text_of_photos(head)
+    return text_entries(text_lines(path)) if is_text_of_captions else None
+
+
 def _from_json(document: Any, path: Path) -> tuple[list[ReferenceImage], int]:
     if isinstance(document, dict) and isinstance(document.get("annotations"), list):
-        images, malformed = _gather(document["annotations"])
+        images, malformed = _gather(json_entries(document), path)
         _add_files(images, document.get("images"))
         return images, malformed
-    if isinstance(document, dict) and "images" not in document:
-        return _gather({"image_id": key, "captions": value} for key, value in document.items())
-    return _gather(document) if isinstance(document, list) else _captions(path)
+    if isinstance(document, list) or (isinstance(document, dict) and "images" not in document):
+        return _gather(json_entries(document), path)
+    return _captions(path)
 
 
 def _add_files(images: Iterable[ReferenceImage], entries: object) -> None:
     """Add the file names of the image entries of COCO annotations."""
     known = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    files = {str(entry.get("id")): entry.get("file_name") for entry in known}
+    files = {name: entry.get("file_name") for entry in known for name in ids_of({"id": entry.get("id")})}
     for image in images:
         file = files.get(image.key)
-        image.file = file if is_text(file) and file.strip() else None
-
-
-def _is_line(head: dict[str, Any]) -> bool:
-    return "file_name" in head or ("image_id" in head and any(name in head for name in _SENTENCES))
+        image.file = file if is_text(file) and file.strip() else image.key
 
 
 def _corpus(path: Path) -> tuple[list[ReferenceImage], frozenset[tuple[str, ...]] | None]:
@@ -157,7 +180,7 @@ def _corpus(path: Path) -> tuple[list[ReferenceImage], frozenset[tuple[str, ...]
 
 
 def _captions(path: Path) -> tuple[list[ReferenceImage], int]:
-    reading = read_captions([path], path.parent)
+    reading = read_captions([path], path if path.is_dir() else path.parent)
     records, malformed = reading.records, len([problem for problem in reading.problems if not problem.is_note])
     lists = lists_beside([path], reading.formats)
     if lists:
@@ -174,23 +197,29 @@ def _captions(path: Path) -> tuple[list[ReferenceImage], int]:
     ], malformed
 
 
-def _gather(entries: Iterable[Any]) -> tuple[list[ReferenceImage], int]:
-    """The images of entries with `image_id` and `caption` (or `captions` ...), and the number of malformed entries."""
+def _gather(entries: Iterable[Entry | BadEntry], path: Path) -> tuple[list[ReferenceImage], int]:
+    """The images of entries, whose id is their `image_id`, file or `id`; and the number of malformed entries."""
+    place_of = CaptionFile(path, Collector(), path.parent)
     images: dict[str, ReferenceImage] = {}
     malformed = 0
     for entry in entries:
-        image_id = entry.get("image_id") if isinstance(entry, dict) else None
-        value = next((entry[name] for name in _SENTENCES if entry.get(name)), None) if is_id(image_id) else None
-        sentences = value if isinstance(value, list) else [value]
+        files = list(map(plain_name, files_of(entry.fields))) if isinstance(entry, Entry) else []
+        ids = ids_of({"image_id": entry.fields.get("image_id")}) if isinstance(entry, Entry) else []
+        names = [*ids, *files] or (ids_of(entry.fields) if isinstance(entry, Entry) else [])
+        if isinstance(entry, BadEntry) or not names:
+            malformed += 1
+            continue
+        sentences = sentences_of(entry.fields)
         valid = [text for text in sentences if is_text(text) and text.strip() and len(text) <= _MAX_CHARACTERS]
-        malformed += len(valid) < len(sentences)
-        if is_id(image_id):
-            image = images.setdefault(str(image_id), ReferenceImage(str(image_id)))
-            image.sentences += valid
-            image.split = image.split or _split_of(entry)
+        lacks = not has_sentences(entry.fields) and not entry.is_row
+        malformed += lacks or len(valid) < len(sentences)
+        image = images.setdefault(names[0], ReferenceImage(names[0], file=(files or names)[0]))
+        image.sentences += valid
+        image.split = image.split or _split_of(entry) or (place_of.fallback_split(files[0]) if files else None)
     return list(images.values()), malformed
 
 
-def _split_of(entry: dict[str, Any]) -> str | None:
-    split = entry.get("split")
-    return find_split(split) if isinstance(split, str) else None
+def _split_of(entry: Entry) -> str | None:
+    split = entry.fields.get("split")
+    found = find_split(split) if isinstance(split, str) else None
+    return "train" if found == RESTVAL else found

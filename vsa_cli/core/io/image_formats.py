@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,21 @@ class FoundPictures:
     failures: list[str]
 
 
-def find_pictures(folder: Path) -> FoundPictures:
-    """Find every photograph in a folder and its subfolders.
+def is_picture_name(name: str) -> bool:
+    """Whether a file has the name of a photograph; `._*` are macOS's metadata of one."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
+
+
+def find_pictures(folder: Path, wanted: Callable[[str], bool] = is_picture_name) -> FoundPictures:
+    """Find every photograph, or other wanted file, in a folder and its subfolders.
 
     Links to folders are followed, each folder once, so that loops end. Skipped are the files that systems keep beside
     photographs (`._*` and `__MACOSX` of macOS, `@eaDir` of network storage), and subfolders of pages and of annotated
     copies written by `vsa`.
+
+    Args:
+        folder: the folder.
+        wanted: whether a file of this name is to be found.
     """
     found: list[Path] = []
     failures: list[str] = []
@@ -87,13 +97,14 @@ def find_pictures(folder: Path) -> FoundPictures:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if name not in _SYSTEM_FOLDERS and _is_new(parent, name, seen))
-        found += (Path(parent) / name for name in names if is_picture_name(name))
+        found += (Path(parent) / name for name in names if wanted(name))
     return FoundPictures(sorted(found), failures)
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a file has the name of a photograph; `._*` are macOS's metadata of one."""
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
+def is_system_path(name: str) -> bool:
+    """Whether a posix path is of a file that a system keeps beside photographs, or in its folders."""
+    *folders, base = name.split("/")
+    return base.startswith("._") or not _SYSTEM_FOLDERS.isdisjoint(folders)
 
 
 def _is_new(parent: str, name: str, seen: set[tuple[int, int]]) -> bool:

@@ -5,7 +5,7 @@ The only module that imports torchvision's detectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from torch import Tensor
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.corpus.photo_names import Named, PhotoNames
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
 from vsa_cli.core.io.images import Picture
 from vsa_cli.core.io.json import read_json
@@ -91,22 +92,48 @@ class Grid:
 
 
 class GivenBoxes:
-    """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the upright original."""
+    """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the upright original.
 
-    def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path) -> None:
+    Args:
+        top: the number of boxes to take of each photograph.
+        boxes: the boxes of each photograph, by its id.
+        path: their file, for messages.
+        unmatched: names in the file that are of no photograph.
+    """
+
+    def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path, unmatched: Sequence[str] = ()) -> None:
         self._top, self._boxes, self._path = top, boxes, path
+        self.unmatched = tuple(unmatched)
 
     @classmethod
-    def read(cls, path: Path, top: int) -> GivenBoxes:
+    def read(cls, path: Path, top: int, photos: PhotoNames[Named]) -> GivenBoxes:
         """Read the boxes of all photographs from a file.
 
+        Args:
+            path: the file.
+            top: the number of boxes to take of each photograph.
+            photos: the photographs, which the file may name by id or by file, in any spelling.
+
         Raises:
-            DataError: the file is not such a JSON object; the message names the first image whose boxes are wrong.
+            DataError: the file is not such a JSON object, or names a photograph twice; the message names the first
+                image whose boxes are wrong.
         """
         data = read_json(path)
         if not isinstance(data, dict):
             raise DataError(f'{path}: boxes must be a JSON object, {{"image id": [[x1, y1, x2, y2], ...]}}')
-        return cls(top, {image_id: _as_boxes(rows, f"{path}: {image_id}") for image_id, rows in data.items()}, path)
+        boxes: dict[str, Boxes] = {}
+        names: dict[str, str] = {}
+        unmatched = []
+        for name, rows in data.items():
+            found, photo = _as_boxes(rows, f"{path}: {name}"), photos.find(name)
+            if photo is None:
+                unmatched.append(name)
+                continue
+            other = names.setdefault(photo.key, name)
+            if other != name:
+                raise DataError(f"{path}: {other} and {name} are names of one photograph; join their boxes")
+            boxes[photo.key] = found
+        return cls(top, boxes, path, unmatched)
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """The first boxes that the file has for a photograph; each with a score of 1.
@@ -160,7 +187,11 @@ class FasterRcnn:
 
 
 def build_detector(
-    config: RegionConfig, features: FeatureExtractor, boxes_file: Path | None, weights: Path | None
+    config: RegionConfig,
+    features: FeatureExtractor,
+    boxes_file: Path | None,
+    weights: Path | None,
+    photos: PhotoNames[Named] | None = None,
 ) -> Detector:
     """The detector that a configuration names.
 
@@ -169,6 +200,7 @@ def build_detector(
         features: the feature extractor, whose classifier scores proposals.
         boxes_file: the user's own boxes, for the detector `boxes`.
         weights: the weight file, for the detector `fasterrcnn`.
+        photos: the photographs that the user's own boxes are of, for the detector `boxes`.
 
     Raises:
         ConfigError: a file that the detector needs is not given, or a given file is not used by the detector.
@@ -184,6 +216,6 @@ def build_detector(
         return Grid(config.top)
     if config.detector == "fasterrcnn":
         return FasterRcnn(config.top, weights, features.device)
-    if boxes_file is None:
+    if boxes_file is None or photos is None:
         raise ConfigError("`detector` boxes: name the file of the boxes with `boxes`")
-    return GivenBoxes.read(boxes_file, config.top)
+    return GivenBoxes.read(boxes_file, config.top, photos)

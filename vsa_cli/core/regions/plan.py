@@ -11,13 +11,14 @@ import torch
 
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
+from vsa_cli.core.corpus.photo_names import Named, PhotoNames
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_size
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
-from vsa_cli.core.regions.detectors import build_detector
+from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor
@@ -53,6 +54,7 @@ class Extraction:
         envelope: the envelope of the regions file.
         spec: how the photographs are described.
         failures: one line for each folder of photographs that cannot be listed.
+        unmatched: names in the file of boxes that are of no photograph.
     """
 
     photos: list[Photo]
@@ -60,6 +62,7 @@ class Extraction:
     envelope: Envelope
     spec: FeatureSpec
     failures: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def plan_extraction(
@@ -90,7 +93,7 @@ def plan_extraction(
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
     config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(inputs.sides)))
     features = FeatureExtractor(cnn, side, config.describe, device)
-    detector = build_detector(config, features, files.boxes, files.detector_weights)
+    detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
     extractor = RegionExtractor(features, detector, config.photo_side)
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size)
     return Extraction(
@@ -99,14 +102,16 @@ def plan_extraction(
         Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=inputs.parents, seed=seed),
         spec,
         inputs.failures,
+        detector.unmatched if isinstance(detector, GivenBoxes) else (),
     )
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Photographs, the shorter sides of some or all of them in pixels, parents of their regions, and failures."""
+    """Photographs and their names, the shorter sides of some or all in pixels, parents of their regions, failures."""
 
     photos: list[Photo]
+    names: PhotoNames[Named]
     sides: list[int]
     parents: Mapping[str, Mapping[str, str]]
     failures: tuple[str, ...] = ()
@@ -122,7 +127,8 @@ def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
 
     sides = [min(image.width, image.height) for image in corpus.images]
     parents = {"corpus": parent(corpus.envelope.format, corpus.sha256)}
-    return _Inputs([photo(image) for image in corpus.split(split)], sides, parents)
+    names: PhotoNames[Named] = PhotoNames(corpus.images, str(corpus.root.resolve()))
+    return _Inputs([photo(image) for image in corpus.split(split)], names, sides, parents)
 
 
 def _from_folder(folder: Path) -> _Inputs:
@@ -139,4 +145,16 @@ def _from_folder(folder: Path) -> _Inputs:
             continue  # `extract_regions` reports it
     if not sides:
         raise DataError(f"{folder}: none of the photographs in it can be read")
-    return _Inputs(photos, sides, {}, tuple(found.failures))
+    names: PhotoNames[Named] = PhotoNames([_NamedFile(str(photo.image_id)) for photo in photos], str(folder.resolve()))
+    return _Inputs(photos, names, sides, {}, tuple(found.failures))
+
+
+@dataclass(frozen=True)
+class _NamedFile:
+    """A photograph of a folder, whose id is its path in the folder."""
+
+    file: str
+
+    @property
+    def key(self) -> str:
+        return self.file

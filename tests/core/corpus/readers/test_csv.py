@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.corpus.readers.csv import IMAGE_COLUMNS, SENTENCE_COLUMNS, find_header
 from vsa_cli.core.corpus.readers.detect import Reading, read_captions
+from vsa_cli.core.corpus.readers.entries import FILE_NAMES, SENTENCE_NAMES, table_header
 
 
 def read(path: Path, content: str | bytes) -> Reading:
@@ -22,19 +22,17 @@ def sentences(reading: Reading) -> dict[int | str, list[str]]:
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
-@pytest.mark.parametrize("image", IMAGE_COLUMNS)
-def test_find_header_finds_columns_and_delimiter(delimiter: str, image: str) -> None:
-    for sentence in SENTENCE_COLUMNS:
-        header = find_header(delimiter.join(["id", f" {sentence.upper()} ", image, "split"]))
-        assert header is not None
-        assert (header.delimiter, header.image, header.sentences, header.split, header.width) == (
-            delimiter,
-            2,
-            (1,),
-            3,
-            4,
-        )
-    assert find_header(delimiter.join([image, "other"])) is None
+@pytest.mark.parametrize("image", [*FILE_NAMES, "image_id", "Image-ID", " File Name "])
+def test_the_header_is_found_by_its_columns_under_every_delimiter(delimiter: str, image: str) -> None:
+    name = image.strip().lower().replace(" ", "_").replace("-", "_")
+    for sentence in SENTENCE_NAMES:
+        for before in ([], [""], ["sep=" + delimiter]):
+            header = table_header([*before, delimiter.join(["key", f" {sentence.upper()} ", image, "split"])])
+            assert header is not None
+            assert (header.delimiter, header.line) == (delimiter, len(before))
+            assert header.names == ("key", sentence, name, "split")
+    assert table_header([delimiter.join([image, "other"])]) is None
+    assert table_header([delimiter.join(["other", "caption"])]) is None
 
 
 def test_kaggle_flickr8k_and_flickr30k(tmp_path: Path) -> None:

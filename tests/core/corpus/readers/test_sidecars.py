@@ -92,3 +92,30 @@ def test_hash_covers_names_and_texts(folder: Path) -> None:
     second = parent()
     (folder / "a.txt").rename(folder / "val" / "d.txt")
     assert len({first, second, parent()}) == 3
+
+
+def test_captions_and_texts_in_capitals_are_read_and_those_of_systems_are_not(tmp_path: Path) -> None:
+    tmp_path /= "photos"
+    for name in ("A.JPG", "b.jfif", "c.png", "u\u0308.png", "e.f.webp", "__MACOSX/A.JPG"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    texts = {
+        "A.TXT": "One", "b.caption": "Two", "c.txt": "Three", "c.Caption": "Three\nFour", "\u00fc.txt": "Five",
+        "e.f.txt": "Six", "._A.txt": "\0", "__MACOSX/A.txt": "\0", ".txt": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    reading = read_captions([tmp_path], tmp_path)
+    assert sentences(reading) == {
+        "A.JPG": ["One"], "b.jfif": ["Two"], "c.png": ["Three", "Four"], "e.f.webp": ["Six"], "u\u0308.png": ["Five"]
+    }  # fmt: skip
+    assert reading.problems == []
+
+
+def test_a_text_of_two_photographs_is_a_clash(folder: Path) -> None:
+    draw(folder / "a.jpg")
+    draw(folder / "val" / "d.png")
+    reading = read_captions([folder], folder)
+    assert list(sentences(reading)) == ["train/b.jpg", "val/c.jpg", "val/d.jpg", "val/d.png"]
+    (clash,) = [problem for problem in reading.problems if problem.kind == "clash"]
+    assert (clash.name, clash.message) == ("a.txt", "is the text of a.jpg and of a.png: rename one")

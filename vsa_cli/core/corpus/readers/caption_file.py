@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 from vsa_cli.core.corpus.photo_names import below_root, is_absolute, plain_name
 from vsa_cli.core.corpus.records import Collector, relative_file
 from vsa_cli.core.corpus.split_names import find_split, split_in_file_name
+from vsa_cli.core.io.image_formats import is_picture_name
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class CaptionFile:
     collector: Collector
     images: Path
     split: str | None = None
+    _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _root(self) -> str:
+        return plain_name(str(self.images.resolve()))
+
+    @cached_property
+    def _prefix(self) -> str | None:
+        return self.folder_prefix(self.path.parent)
 
     def where(self, place: str) -> str:
         """A place in the file, for problems."""
@@ -37,25 +47,47 @@ class CaptionFile:
         folder = find_split(file.removeprefix("./").partition("/")[0]) if "/" in file else None
         return self.split or folder or split_in_file_name(self.path.stem)
 
-    def locate(self, name: str) -> str:
-        """The path, relative to the images' folder, of a photograph that this file names.
+    def locate(self, *names: str) -> str:
+        """The path, relative to the images' folder, of the photograph that this file names.
 
         Names are relative to the file's own folder where it is in the images' folder, or to the images' folder, which
-        they may also start with; absolute paths in the images' folder are accepted.
-        """
-        plain = plain_name(name)
-        root = plain_name(str(self.images.resolve()))
-        if is_absolute(plain):
-            if plain.startswith(f"{root}/"):
-                return plain.removeprefix(f"{root}/")
-            return below_root(plain, self.images.name) or name
-        prefix = self.folder_prefix(self.path.parent)
-        choices = [f"{prefix}{plain}" if prefix else None, name, plain, below_root(plain, self.images.name)]
-        return next((choice for choice in choices if choice and self.has(choice)), name)
+        they may also start with; absolute paths in the images' folder are accepted. Accents may be composed or apart,
+        and the suffix in another case, or absent where one photograph has the rest of the name.
 
-    def has(self, name: str) -> bool:
-        """Whether a photograph is in the images' folder, by its path there."""
-        return _is_file(os.path.join(self.images, name))  # noqa: PTH118  faster, and there is a row for each sentence
+        Args:
+            names: the names of one photograph, most telling first; the first that is found counts.
+
+        Returns:
+            The path; of a photograph that is not found, where the first name places it.
+        """
+        found = (self._match(choice) for name in names for choice in self._choices(name))
+        return next((file for file in found if file is not None), None) or self._expected(names[0])
+
+    def _choices(self, name: str) -> list[str]:
+        plain, root = plain_name(name), self._root
+        below = below_root(plain, self.images.name)
+        if is_absolute(plain):
+            return [plain.removeprefix(f"{root}/")] if plain.startswith(f"{root}/") else [below] if below else []
+        prefix = self._prefix
+        choices = (f"{prefix}{plain}" if prefix else None, name, plain, below)
+        return [choice for choice in dict.fromkeys(choices) if choice and relative_file(choice) is not None]
+
+    def _expected(self, name: str) -> str:
+        """The path of a photograph that is missing: beside the file that names it, if that is below the images."""
+        if is_absolute(plain_name(name)):
+            return next(iter(self._choices(name)), name)
+        inside = relative_file(name) is not None
+        return f"{self._prefix or ''}{name}" if inside else name
+
+    def _match(self, file: str) -> str | None:
+        """The file in the images' folder of this name, exactly or in another spelling; None if there is not one."""
+        if "\0" in file or os.path.isfile(os.path.join(self.images, file)):  # noqa: PTH113, PTH118  a row each: faster
+            return None if "\0" in file else file
+        folder, slash, base = plain_name(file).rpartition("/")
+        if folder not in self._listings:
+            self._listings[folder] = _list(self.images / folder)
+        found = self._listings[folder].get(_folded(base), ())
+        return f"{folder}{slash}{found[0]}" if len(found) == 1 else None
 
     def folder_prefix(self, folder: Path) -> str | None:
         """The prefix of paths in a folder, relative to the images' folder: "" or "a/b/"; None if it is outside."""
@@ -66,6 +98,19 @@ class CaptionFile:
         return f"{inside}/" if inside else None
 
 
-@lru_cache(maxsize=1 << 12)
-def _is_file(path: str) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113  not Path.is_file(), which raises on names that are too long
+def _list(folder: Path) -> dict[str, list[str]]:
+    """The photographs in a folder, by name in one spelling and by name without suffix."""
+    listed: dict[str, list[str]] = {}
+    try:
+        pictures = sorted(filter(is_picture_name, os.listdir(folder)))  # noqa: PTH208  names, not paths
+    except OSError:
+        return listed
+    for name in pictures:
+        for spelling in dict.fromkeys((_folded(name), plain_name(PurePosixPath(name).stem))):
+            listed.setdefault(spelling, []).append(name)
+    return listed
+
+
+def _folded(name: str) -> str:
+    path = PurePosixPath(plain_name(name))
+    return str(path.with_suffix(path.suffix.lower())) if is_picture_name(path.name) else str(path)

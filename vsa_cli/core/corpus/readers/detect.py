@@ -9,9 +9,16 @@ from typing import get_args
 
 from vsa_cli.core.config import CaptionFileFormat
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
-from vsa_cli.core.corpus.readers.csv import find_header, read_csv
+from vsa_cli.core.corpus.readers.entries import FileKind, is_text_of_photos, kind_of
 from vsa_cli.core.corpus.readers.json import read_coco, read_karpathy
-from vsa_cli.core.corpus.readers.lines import FLICKR_LINE, file_of, read_flickr, read_imagefolder, read_list
+from vsa_cli.core.corpus.readers.lines import (
+    FLICKR_LINE,
+    read_flickr,
+    read_imagefolder,
+    read_list,
+    read_table,
+    read_text,
+)
 from vsa_cli.core.corpus.readers.sidecars import folder_sha256, read_sidecars
 from vsa_cli.core.corpus.readers.webdataset import place_of, read_webdataset
 from vsa_cli.core.corpus.records import Collector, Problem, Record
@@ -19,7 +26,7 @@ from vsa_cli.core.corpus.tars import looks_like_tar
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.json import parse, read_json
+from vsa_cli.core.io.json import read_json
 from vsa_cli.core.io.text import text_lines
 
 _JSON_READERS: dict[str, Callable[[CaptionFile, object], None]] = {
@@ -30,10 +37,12 @@ _JSON_READERS: dict[str, Callable[[CaptionFile, object], None]] = {
 _READERS: dict[str, Callable[[CaptionFile], None]] = {
     "flickr": read_flickr,
     "imagefolder": read_imagefolder,
-    "csv": read_csv,
+    "csv": read_table,
+    "text": read_text,
     "sidecar": read_sidecars,
     "webdataset": read_webdataset,
 }
+_FORMATS: dict[FileKind | None, str] = {"json": "json", "json-lines": "imagefolder", "table": "csv"}
 _DETECTION_LINES = 20
 _DETECTION_BYTES = 65_536
 
@@ -124,26 +133,28 @@ def _detect(path: Path) -> str:
     lines = [line for line in text_lines(path, _DETECTION_BYTES) if line.strip()][:_DETECTION_LINES]
     if not lines:
         raise DataError(f"{path}: is empty")
-    if lines[0].lstrip()[0] in "{[":
-        return "imagefolder" if any(map(_names_file, lines)) else "json"
-    if find_header(lines[0]) is not None:
-        return "csv"
+    kind = kind_of(lines)
+    if kind in _FORMATS:
+        return _FORMATS[kind]
     if any(map(FLICKR_LINE.fullmatch, lines)):
         return "flickr"
+    if is_text_of_photos(lines):
+        return "text"
     raise DataError(f"{path}: not a caption file in a known format ({', '.join(get_args(CaptionFileFormat)[1:])})")
-
-
-def _names_file(line: str) -> bool:
-    entry = parse(line)
-    return isinstance(entry, dict) and file_of(entry) is not None
 
 
 def _detect_json(document: object, path: Path) -> str:
     """The JSON format of a document."""
-    if isinstance(document, list):
+    if isinstance(document, list) or (isinstance(document, dict) and _maps_to_sentences(document)):
         return "list"
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise DataError(f"{path}: JSON, but neither Karpathy's nor COCO's format (no list 'images')")
     keys = {key for entry in images[:_DETECTION_LINES] if isinstance(entry, dict) for key in entry}
     return "karpathy" if "filename" in keys or "sentences" in keys else "coco"
+
+
+def _maps_to_sentences(document: dict[str, object]) -> bool:
+    """Whether an object maps names to a sentence or to a list of sentences each."""
+    texts = [text for value in document.values() for text in (value if isinstance(value, list) else [value])]
+    return bool(texts) and all(isinstance(text, str) for text in texts)

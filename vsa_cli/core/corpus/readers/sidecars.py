@@ -1,22 +1,25 @@
-"""Reader of sidecars: a folder in which `photo.jpg` has a text `photo.txt`, with a sentence per line.
+"""Reader of sidecars: a folder in which `photo.jpg` has a text `photo.txt` or `photo.caption`, a sentence per line.
 
-`vsa caption` can write sidecars, as can taggers for the training of image generators.
+`vsa caption` can write sidecars, as can taggers for the training of image generators. A photograph with both texts has
+the sentences of both. A text of several photographs (`photo.jpg` and `photo.png`) is a clash, and they are left out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
+from vsa_cli.core.corpus.photo_names import plain_name
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
 from vsa_cli.core.corpus.records import Record
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.image_formats import find_pictures, is_system_path
 from vsa_cli.core.io.text import split_lines
 
-SUFFIX = ".txt"
+SUFFIXES = (".txt", ".caption")
+"""Suffixes of texts, in any case."""
 MAX_TEXT_BYTES = 1 << 16
 """Limit on the sentences of one photograph; a longer file is not a caption, and is not read into memory."""
 
@@ -34,29 +37,48 @@ def read_sidecars(captions: CaptionFile) -> None:
         raise DataError(f"{captions.path}: not a folder of texts beside photographs")
     prefix = captions.folder_prefix(captions.path)
     home = captions.path if prefix is not None else captions.images
-    texts = set(_texts(captions.path))
-    used = set()
+    texts: dict[str, list[str]] = {}
+    for text in _texts(captions.path):
+        texts.setdefault(_stem(text), []).append(text)
     found = find_pictures(home)
     for failure in found.failures:
         captions.collector.report("unreadable", captions.path.name, failure)
+    photos: dict[str, list[str]] = {}
     for path in found.paths:
-        below = path.relative_to(home)
-        text = below.with_suffix(SUFFIX).as_posix()
-        _add_photograph(captions, f"{prefix or ''}{below.as_posix()}", text if text in texts else None)
-        used.add(text)
-    if not texts & used:
-        raise DataError(f"{captions.path}: no {SUFFIX} file in it has the name of a photograph in {home}")
-    for text in sorted(texts - used):
-        captions.collector.report("missing", text, f"no photograph of this name in {home.name or home}")
+        below = path.relative_to(home).as_posix()
+        photos.setdefault(_stem(below), []).append(f"{prefix or ''}{below}")
+    if photos.keys().isdisjoint(texts):
+        names = " or ".join(SUFFIXES)
+        raise DataError(f"{captions.path}: no {names} file in it has the name of a photograph in {home}")
+    for stem, files in photos.items():
+        if stem in texts and len(files) > 1:
+            captions.collector.named += len(files)
+            captions.collector.report("clash", texts[stem][0], f"is the text of {' and of '.join(files)}: rename one")
+        else:
+            for file in files:
+                _add_photograph(captions, file, texts.get(stem, ()))
+    for stem in sorted(texts.keys() - photos.keys()):
+        for text in texts[stem]:
+            captions.collector.report("missing", text, f"no photograph of this name in {home.name or home}")
 
 
-def _add_photograph(captions: CaptionFile, file: str, text: str | None) -> None:
+def _stem(path: str) -> str:
+    """A path without its suffix, in one spelling."""
+    return plain_name(str(PurePosixPath(path).with_suffix("")))
+
+
+def _add_photograph(captions: CaptionFile, file: str, texts: Sequence[str]) -> None:
     record = captions.collector.add_image(file, file, captions.where(file), split=captions.fallback_split(file))
     if record is None:
         return
-    if text is None:
-        captions.collector.report("no-sentence", file, f"no {SUFFIX} file of this name: kept without a sentence")
-        return
+    if not texts:
+        names = " or ".join(SUFFIXES)
+        captions.collector.report("no-sentence", file, f"no {names} file of this name: kept without a sentence")
+    for text in texts:
+        _read_text(captions, record, text)
+
+
+def _read_text(captions: CaptionFile, record: Record, text: str) -> None:
     try:
         with (captions.path / text).open("rb") as stream:
             data = stream.read(MAX_TEXT_BYTES + 1)
@@ -67,7 +89,7 @@ def _add_photograph(captions: CaptionFile, file: str, text: str | None) -> None:
 
 
 def add_text(captions: CaptionFile, record: Record, data: bytes, where: str) -> None:
-    """Add the lines of a text to an image as sentences.
+    """Add the lines of a text to an image as sentences, without those that another text has given it.
 
     Args:
         captions: the caption file that the text belongs to.
@@ -78,13 +100,15 @@ def add_text(captions: CaptionFile, record: Record, data: bytes, where: str) -> 
     if len(data) > MAX_TEXT_BYTES:
         captions.collector.report("malformed", where, f"is longer than {MAX_TEXT_BYTES} bytes: not a caption")
         return
+    known = set(record.sentences.values())
     try:
         lines = split_lines(data, where)
     except DataError as error:
         captions.collector.report("malformed", where, str(error).removeprefix(f"{where}: "))
         return
     for line in filter(None, map(str.strip, lines)):
-        captions.collector.add_sentence(record, line, where)
+        if line not in known:
+            captions.collector.add_sentence(record, line, where)
     if not record.sentences:
         captions.collector.report("no-sentence", record.key, f"no sentence in {where}: kept without one")
 
@@ -103,9 +127,11 @@ def folder_sha256(folder: Path) -> str:
 
 def _texts(folder: Path) -> list[str]:
     """The sorted posix paths of the texts below a folder; regular files only, because reading a pipe may block."""
+    found = find_pictures(folder, _is_text_name)
+    if found.failures and not found.paths:
+        raise DataError(found.failures[0])
+    return [path.relative_to(folder).as_posix() for path in found.paths if path.is_file()]
 
-    def fail(error: OSError) -> None:
-        raise DataError(f"{error.filename}: {reason(error)}") from error
 
-    paths = (Path(parent) / name for parent, _, names in os.walk(folder, onerror=fail) for name in names)
-    return sorted(path.relative_to(folder).as_posix() for path in paths if path.suffix == SUFFIX and path.is_file())
+def _is_text_name(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_system_path(name)

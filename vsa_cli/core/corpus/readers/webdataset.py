@@ -1,4 +1,4 @@
-"""Reader of webdataset shards: tars with `KEY.jpg` and its `KEY.txt`, `KEY.json` or both.
+"""Reader of webdataset shards: tars with `KEY.jpg` and its `KEY.txt`, `KEY.caption` or `KEY.json`.
 
 Only the captions are read here; `corpus.unpack` writes the photographs to the images' folder.
 """
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
-from vsa_cli.core.corpus.readers.lines import sentences_of
-from vsa_cli.core.corpus.readers.sidecars import add_text
+from vsa_cli.core.corpus.readers.entries import fields_of, sentences_of
+from vsa_cli.core.corpus.readers.sidecars import SUFFIXES, add_text
 from vsa_cli.core.corpus.records import Record, relative_file
 from vsa_cli.core.corpus.tars import DamagedTarError, walk
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.io.image_formats import SUFFIXES
+from vsa_cli.core.io.image_formats import is_picture_name, is_system_path
 from vsa_cli.core.io.json import parse
 
 _MAX_MEMBER = 1 << 20
@@ -27,7 +27,7 @@ _MAX_TEXTS = 1 << 30
 
 @dataclass
 class _Sample:
-    """The members of one key: the names of photographs; by suffix, the name and contents of `.txt` and `.json`."""
+    """The members of one key: the names of photographs; by suffix, the name and contents of texts and `.json`."""
 
     photos: list[str] = field(default_factory=list)
     texts: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class _Sample:
 def read_webdataset(captions: CaptionFile) -> None:
     """Read a shard; an image's id is SHARD/NAME, because keys are unique only within their shard.
 
-    The sentences of a sample are the lines of its .txt, and those of its .json that are not among them.
+    The sentences of a sample are the lines of its .txt and of its .caption, and those of its .json, each once.
 
     Raises:
         DataError: not an uncompressed tar, or nothing of it can be read.
@@ -57,16 +57,17 @@ def _collect(captions: CaptionFile, samples: dict[str, _Sample]) -> None:
     held = 0
     for member in walk(captions.path):
         key, kind = _split(member.name)
-        if kind not in (".txt", ".json") and kind not in SUFFIXES:
+        is_picture = is_picture_name(f"photo{kind}") and kind.count(".") == 1
+        if is_system_path(member.name) or not (is_picture or kind in (*SUFFIXES, ".json")):
             continue
         where = captions.where(member.name)
         if not member.is_file:
             captions.collector.report("unsafe", where, "is a link or a device, not a file: left out")
             continue
         sample = samples.setdefault(key, _Sample())
-        if sample.photos if kind in SUFFIXES else kind in sample.texts:
+        if sample.photos if is_picture else kind in sample.texts:
             captions.collector.report("clash", where, "duplicate for its key: left out")
-        elif kind in SUFFIXES:
+        elif is_picture:
             sample.photos.append(member.name)
         else:
             sample.texts[kind] = member.name, member.read(_MAX_MEMBER + 1)
@@ -103,20 +104,20 @@ def _facts(captions: CaptionFile, sample: _Sample) -> dict[str, Any]:
     name, data = sample.texts.get(".json", ("", b"{}"))
     facts = parse(data) if len(data) <= _MAX_MEMBER else None
     if isinstance(facts, dict):
-        return facts
+        return fields_of(facts)
     captions.collector.report("malformed", captions.where(name), "is not a JSON object")
     return {}
 
 
 def _add_sentences(captions: CaptionFile, record: Record, sample: _Sample, facts: dict[str, Any]) -> None:
-    if ".txt" in sample.texts:
-        name, data = sample.texts[".txt"]
+    texts = [sample.texts[kind] for kind in SUFFIXES if kind in sample.texts]
+    for name, data in texts:
         add_text(captions, record, data, captions.where(name))
     known = set(record.sentences.values())
     for raw in sentences_of(facts):
         if not (isinstance(raw, str) and raw.strip() in known):
             captions.collector.add_sentence(record, raw, captions.where(sample.texts[".json"][0]))
-    if not record.sentences and ".txt" not in sample.texts:
+    if not record.sentences and not texts:
         captions.collector.report("no-sentence", record.key, "its key has no sentence: kept without one")
 
 
