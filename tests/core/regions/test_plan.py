@@ -59,7 +59,7 @@ def test_settings_of_a_corpus_are_refused_for_a_folder(drawn: Drawn, tmp_path: P
 
 
 def test_a_folder_without_readable_photographs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no photographs in it"):
+    with pytest.raises(DataError, match="contains no photographs"):
         plan(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"not a photograph")
     with pytest.raises(DataError, match="none of the photographs in it can be read"):

@@ -54,7 +54,7 @@ def are_adjacent(before: str, word: str) -> bool:
 
 
 def has_no_spaces(sentence: str) -> bool:
-    """Whether a sentence has letters of a script that is written without spaces, so that its words cannot be told."""
+    """Whether a sentence has letters of a script that is written without spaces."""
     return _UNSPACED.search(sentence) is not None
 
 
