@@ -56,7 +56,7 @@ def caption(
     annotate: declared.Annotate = None,
     force: options.Force = False,
     resume: options.Resume = False,
-    null: declared.Null = False,
+    null: options.Null = False,
     batch_size: declared.BatchSize = 32,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,

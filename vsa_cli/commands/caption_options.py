@@ -173,9 +173,6 @@ Annotate = Annotated[
         metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
     ),
 ]
-Null = Annotated[
-    bool, typer.Option("--null", "-0", rich_help_panel=_RUNTIME, help="NUL separates the names of a list on stdin.")
-]
 BatchSize = Annotated[
     int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")
 ]
