@@ -194,7 +194,7 @@ def test_annotated_copies_have_the_paths_of_their_photographs(
     result = vsa("caption", photos, photos / "a.png", "--model", drawn.model, *ALL, "--annotate", out)
     assert result.exit_code == 3
     found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
-    assert found == ["a.png-2.jpg", "a.png.jpg", "b.png.jpg", "deep/d.png.jpg"]
+    assert found == [".vsa-annotated", "a.png.jpg", "b.png.jpg", "deep/d.png.jpg"]
     with Image.open(out / "a.png.jpg") as copy, Image.open(photos / "a.png") as photo:
         assert copy.width == 1200
         assert copy.height > 900
@@ -213,8 +213,8 @@ def test_annotated_copies_replace_nothing(vsa: Run, photos: Path, drawn: Drawn) 
 
 
 def test_sidecars_are_beside_their_photographs(vsa: Run, photos: Path, drawn: Drawn) -> None:
-    options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt")
-    result = vsa(*options, "--nbest", 2)
+    options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt", "--nbest", 2)
+    result = vsa(*options)
     assert result.exit_code == 3
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert (photos / "a.txt").read_text() == "".join(f"{text}\n" for path, text in lines if path.endswith("a.png"))
@@ -226,7 +226,7 @@ def test_sidecars_are_beside_their_photographs(vsa: Run, photos: Path, drawn: Dr
     (photos / "b.txt").unlink()
     resumed = vsa(*options, "--resume")
     assert resumed.exit_code == 3
-    assert [line.split("\t")[0] for line in resumed.stdout.splitlines()] == [str(photos / "b.png")]
+    assert [line.split("\t")[0] for line in resumed.stdout.splitlines()] == 2 * [str(photos / "b.png")]
     assert (photos / "a.txt").read_text() == "mine\n"
     assert vsa(*options, "--force").exit_code == 3
     assert (photos / "a.txt").read_text() != "mine\n"

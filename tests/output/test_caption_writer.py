@@ -49,7 +49,7 @@ def photo(tmp_path: Path, drawn: Drawn) -> Photo:
 
 def written(writer: CaptionWriter, *results: CaptionResult) -> list[CaptionResult]:
     with writer:
-        return [writer.write(one) for one in results]
+        return [written for one in results if (written := writer.write(one)) is not None]
 
 
 def test_text_has_a_line_for_each_candidate_and_region(capsys: pytest.CaptureFixture[str]) -> None:
