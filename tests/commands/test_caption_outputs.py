@@ -23,6 +23,7 @@ from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.decoder import Decoder
 from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.learning.model_dir import pack_model
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.store import RegionStore
 
@@ -331,3 +332,43 @@ def test_sidecar_name_too_long_fails_its_photograph_only(vsa: Run, drawn: Drawn,
     assert result.exit_code == 3
     assert "File name too long" in result.stderr
     assert (tmp_path / "a.caption").exists()
+
+
+def test_resumed_run_has_the_model_and_the_search_of_the_first(
+    vsa: Run, drawn: Drawn, photos: Path, tmp_path: Path
+) -> None:
+    lines = ("caption", photos, "--format", "jsonl", "-o", tmp_path / "c.jsonl")
+    texts = ("caption", photos, "--sidecar", ".txt")
+    other = tmp_path / "other"
+    pack_model(drawn.model, other)
+    for run in (lines, texts):
+        assert vsa(*run, "--model", drawn.model).exit_code == 3
+        for changed, words in (
+            (("--beam", 1, "--max-len", 3), "made with --beam 7, not 1; --max-len 20, not 3 (--force starts over)"),
+            (("--nbest", 2), "made with --nbest 1, not 2"),
+            (("--avoid", "circle"), "made with --avoid none, not circle"),
+            (("--sample",), "made with --sample off, not on"),
+            (("--region-captions",), "made with --region-captions off, not on"),
+        ):
+            result = vsa(*run, "--model", drawn.model, *changed, "--resume")
+            assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+            assert words in result.stderr
+        result = vsa(*run, "--model", other, "--resume")
+        assert f"made with another --model: {drawn.model}, not {other}" in result.stderr
+        shutil.copy(drawn.photos / "020.png", photos / f"{run[2]}.png")
+        resumed = vsa(*run, "--model", drawn.model, "--resume", "--batch-size", 3)
+        assert resumed.exit_code == 3, "what failed is tried again"
+        assert "captioned before" in resumed.stderr
+
+
+def test_photograph_named_twice_has_one_line_and_one_sidecar(
+    vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], photos: Path, drawn: Drawn
+) -> None:
+    (photos / "c.jpg").unlink()
+    names = b"a.png\n./a.png\n" + bytes(photos / "a.png") + b"\nb.png\na.png\n"
+    for given, listed in ((("-",), names), ((".", "a.png", "./b.png", "deep/d.png"), b"")):
+        options = ("--model", drawn.model, "--sidecar", ".txt", "--force", "--format", "jsonl")
+        done = vsa_process("caption", *given, *options, cwd=photos, input=listed)
+        assert done.returncode == 0, done.stderr
+        found = [json.loads(line)["path"] for line in done.stdout.splitlines()]
+        assert found == (["a.png", "b.png"] if listed else ["a.png", "b.png", "deep/d.png"])

@@ -199,10 +199,12 @@ def photo_encoder(
         whole_only: whether to describe the whole image alone, without boxes.
 
     Raises:
-        ConfigError: the training photographs had the user's own boxes, which new photographs lack.
+        ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
+            another program.
         MissingError: weights are not installed.
         ArtifactError: the weights found are not those that the model was trained with.
     """
+    spec.require_computable()
 
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)
