@@ -48,6 +48,12 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Do not use the featur
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing output.", rich_help_panel=OUTPUT)]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.", rich_help_panel=OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=OUTPUT)]
+Null = Annotated[
+    bool,
+    typer.Option(
+        "--null", "-0", help="Names of a list on stdin end with NUL, as from find -print0.", rich_help_panel=RUNTIME
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.", rich_help_panel=OUTPUT)
 ]

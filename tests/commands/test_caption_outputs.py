@@ -23,6 +23,7 @@ from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.decoder import Decoder
 from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.learning.model_dir import pack_model
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.store import RegionStore
 
@@ -194,7 +195,7 @@ def test_annotated_copies_have_the_paths_of_their_photographs(
     result = vsa("caption", photos, photos / "a.png", "--model", drawn.model, *ALL, "--annotate", out)
     assert result.exit_code == 3
     found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
-    assert found == ["a.png-2.jpg", "a.png.jpg", "b.png.jpg", "deep/d.png.jpg"]
+    assert found == [".vsa-annotated", "a.png.jpg", "b.png.jpg", "deep/d.png.jpg"]
     with Image.open(out / "a.png.jpg") as copy, Image.open(photos / "a.png") as photo:
         assert copy.width == 1200
         assert copy.height > 900
@@ -213,8 +214,8 @@ def test_annotated_copies_replace_nothing(vsa: Run, photos: Path, drawn: Drawn) 
 
 
 def test_sidecars_are_beside_their_photographs(vsa: Run, photos: Path, drawn: Drawn) -> None:
-    options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt")
-    result = vsa(*options, "--nbest", 2)
+    options = ("caption", photos, "--model", drawn.model, "--sidecar", ".txt", "--nbest", 2)
+    result = vsa(*options)
     assert result.exit_code == 3
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert (photos / "a.txt").read_text() == "".join(f"{text}\n" for path, text in lines if path.endswith("a.png"))
@@ -226,7 +227,7 @@ def test_sidecars_are_beside_their_photographs(vsa: Run, photos: Path, drawn: Dr
     (photos / "b.txt").unlink()
     resumed = vsa(*options, "--resume")
     assert resumed.exit_code == 3
-    assert [line.split("\t")[0] for line in resumed.stdout.splitlines()] == [str(photos / "b.png")]
+    assert [line.split("\t")[0] for line in resumed.stdout.splitlines()] == 2 * [str(photos / "b.png")]
     assert (photos / "a.txt").read_text() == "mine\n"
     assert vsa(*options, "--force").exit_code == 3
     assert (photos / "a.txt").read_text() != "mine\n"
@@ -331,3 +332,43 @@ def test_sidecar_name_too_long_fails_its_photograph_only(vsa: Run, drawn: Drawn,
     assert result.exit_code == 3
     assert "File name too long" in result.stderr
     assert (tmp_path / "a.caption").exists()
+
+
+def test_resumed_run_has_the_model_and_the_search_of_the_first(
+    vsa: Run, drawn: Drawn, photos: Path, tmp_path: Path
+) -> None:
+    lines = ("caption", photos, "--format", "jsonl", "-o", tmp_path / "c.jsonl")
+    texts = ("caption", photos, "--sidecar", ".txt")
+    other = tmp_path / "other"
+    pack_model(drawn.model, other)
+    for run in (lines, texts):
+        assert vsa(*run, "--model", drawn.model).exit_code == 3
+        for changed, words in (
+            (("--beam", 1, "--max-len", 3), "made with --beam 7, not 1; --max-len 20, not 3 (--force starts over)"),
+            (("--nbest", 2), "made with --nbest 1, not 2"),
+            (("--avoid", "circle"), "made with --avoid none, not circle"),
+            (("--sample",), "made with --sample off, not on"),
+            (("--region-captions",), "made with --region-captions off, not on"),
+        ):
+            result = vsa(*run, "--model", drawn.model, *changed, "--resume")
+            assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+            assert words in result.stderr
+        result = vsa(*run, "--model", other, "--resume")
+        assert f"made with another --model: {drawn.model}, not {other}" in result.stderr
+        shutil.copy(drawn.photos / "020.png", photos / f"{run[2]}.png")
+        resumed = vsa(*run, "--model", drawn.model, "--resume", "--batch-size", 3)
+        assert resumed.exit_code == 3, "what failed is tried again"
+        assert "captioned before" in resumed.stderr
+
+
+def test_photograph_named_twice_has_one_line_and_one_sidecar(
+    vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], photos: Path, drawn: Drawn
+) -> None:
+    (photos / "c.jpg").unlink()
+    names = b"a.png\n./a.png\n" + bytes(photos / "a.png") + b"\nb.png\na.png\n"
+    for given, listed in ((("-",), names), ((".", "a.png", "./b.png", "deep/d.png"), b"")):
+        options = ("--model", drawn.model, "--sidecar", ".txt", "--force", "--format", "jsonl")
+        done = vsa_process("caption", *given, *options, cwd=photos, input=listed)
+        assert done.returncode == 0, done.stderr
+        found = [json.loads(line)["path"] for line in done.stdout.splitlines()]
+        assert found == (["a.png", "b.png"] if listed else ["a.png", "b.png", "deep/d.png"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -70,10 +71,62 @@ def test_explanation_in_text_follows_its_photograph(vsa: Run, drawn: Drawn, embe
 def test_photograph_ranks_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("a red circle on a white ground\nzeppelin\n\nthere is one blue square\n")
     options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed, "--json")
-    records = json.loads(vsa("retrieve", *options).stdout)
+    result = vsa("retrieve", *options)
+    records = json.loads(result.stdout)
     assert [record["sentence"] for record in records] == [
-        "a red circle on a white ground", "there is one blue square",
+        "a red circle on a white ground", "there is one blue square", "zeppelin",
     ]  # fmt: skip
+    assert (records[2]["score"], records[2]["unknown"]) == (None, ["zeppelin"])
+    assert result.stderr == (
+        "note: 1 of 3 sentences have unknown words, 1 of them no known word: they are last; "
+        "the model does not know 'zeppelin'; no similar word\n"
+    )
+    assert "unknown" not in records[0]
+
+
+def test_unknown_words_of_a_query_are_reported(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    search = ("retrieve", "a rad circle, zeppelin", drawn.photos, "--model", embed, "--top", 2)
+    result = vsa(*search, "--json")
+    assert result.stderr == (
+        "note: searched for 'a circle'; the model does not know "
+        "'rad' (did you mean red?), 'zeppelin' (no similar word)\n"
+    )
+    assert [record["unknown"] for record in json.loads(result.stdout)] == 2 * [["rad", "zeppelin"]]
+    assert vsa(*search, "--quiet").stderr == ""
+    page = vsa(*search, "--format", "html")
+    (facts,) = with_class(read_page(page.stdout), "facts")
+    assert "unknown to the model: rad, zeppelin" in facts.text
+    strict = vsa(*search, "--strict")
+    assert (strict.exit_code, strict.stdout) == (1, "")
+    assert strict.stderr == ("vsa: the model does not know 'rad' (did you mean red?), 'zeppelin' (no similar word)\n")
+    known = vsa("retrieve", "A red circle!", drawn.photos, "--model", embed, "--strict", "--json")
+    assert (known.exit_code, known.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("explain", [(), ("--explain",)])
+def test_page_of_sentences_names_unknown_words(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, explain: tuple[str, ...]
+) -> None:
+    (tmp_path / "s.txt").write_text("zeppelin airship\na red zeppelin\n")
+    options = ("--image", drawn.photos / "000.png", "--sentences", tmp_path / "s.txt", "--model", embed)
+    page = read_page(vsa("retrieve", *options, "--format", "html", *explain).stdout)
+    (facts,) = with_class(page, "facts")
+    assert "1 without a known word are last" in facts.text
+    assert "unknown to the model: zeppelin, airship" in facts.text
+    assert [line.text for line in with_class(page, "line")][-1].endswith("zeppelin airship")
+    strict = vsa("retrieve", *options, "--strict")
+    assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("separator", [b"\0", b"\n", b"\r\n"])
+def test_list_of_photographs_is_read_from_a_pipe(
+    vsa_process: Callable[..., subprocess.CompletedProcess[bytes]], drawn: Drawn, embed: Path, separator: bytes
+) -> None:
+    names = [str(drawn.photos / name).encode() for name in ("000.png", "001.png")]
+    null = ("-0",) if separator == b"\0" else ()
+    done = vsa_process("retrieve", "a red circle", "-", *null, "-m", embed, input=separator.join([*names, b""]))
+    assert {line.split(b"\t")[1] for line in done.stdout.splitlines()} == set(names)
+    assert done.stderr == b""
 
 
 def test_each_sentence_is_explained(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:

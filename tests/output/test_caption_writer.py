@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Drawn
-from vsa_cli.core.errors import ConfigError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.generation.results import Candidate, CaptionResult, RegionCaption
+from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.caption_writer import CaptionWriter
 
@@ -49,7 +50,7 @@ def photo(tmp_path: Path, drawn: Drawn) -> Photo:
 
 def written(writer: CaptionWriter, *results: CaptionResult) -> list[CaptionResult]:
     with writer:
-        return [writer.write(one) for one in results]
+        return [written for one in results if (written := writer.write(one)) is not None]
 
 
 def test_text_has_a_line_for_each_candidate_and_region(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +166,7 @@ def test_copy_is_written_before_the_sidecar_that_marks_it_done(photo: Photo, tmp
     one = result(photo, "a dog", size=(128, 96))
     (good,) = written(open_writer(sidecar=".txt", annotate=copies), one)
     assert good.error is None
-    assert [path.name for path in copies.iterdir()] == ["p.png.jpg"]
+    assert sorted(path.name for path in copies.iterdir()) == [".vsa-annotated", "p.png.jpg"]
     photo.file.with_suffix(".txt").unlink()
     photo.file.write_bytes(b"no picture any more")
     (failed,) = written(open_writer(sidecar=".txt", annotate=copies, force=True), one)
@@ -204,3 +205,72 @@ def test_page_limit_is_checked_before_and_while_writing(photo: Photo, tmp_path: 
     with pytest.raises(ConfigError, match="-o DIR"):
         written(writer, *10_000 * [result(photo, "a dog", size=(128, 96))])
     open_writer("html", tmp_path / "folder").check_count(10_000)
+
+
+def test_sidecar_that_another_run_writes_meanwhile_is_skipped_when_resuming(
+    photo: Photo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sidecar = photo.file.with_suffix(".txt")
+    writer = open_writer(sidecar=".txt", resume=True)
+    writer.check([photo])
+    assert not writer.skips(photo)
+    sidecar.write_text("theirs")
+    assert written(writer, result(photo, "a dog")) == []
+    assert (writer.skipped, sidecar.read_text(), capsys.readouterr().out) == (1, "theirs", "")
+
+
+def test_sidecar_that_another_run_writes_at_the_same_time_is_no_failure(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(path: Path, text: str) -> None:
+        path.write_text("theirs")
+        raise DataError(f"{path}: cannot write: No such file or directory")
+
+    monkeypatch.setattr("vsa_cli.output.sidecars.write_text", lose)
+    (good,) = written(open_writer(sidecar=".txt", resume=True), result(photo, "a dog"))
+    assert good.error is None
+    photo.file.with_suffix(".txt").unlink()
+    (bad,) = written(open_writer(sidecar=".txt"), result(photo, "a dog"))
+    assert bad.error is not None
+
+
+@pytest.mark.parametrize("allowed", [{}, {"force": True}, {"resume": True}])
+@pytest.mark.parametrize("name", ["p.jpg", "p.PNG", "p.jpeg"])
+def test_photographs_with_one_sidecar_are_refused_before_any_work(
+    photo: Photo, name: str, allowed: dict[str, bool]
+) -> None:
+    other = Photo(name, name, photo.file.with_name(name))
+    with pytest.raises(ConfigError, match=rf"p\.png, {name}: both have the sidecar .*p\.txt; rename one of them"):
+        open_writer(sidecar=".txt", **allowed).check([photo, other])
+    first, second = written(open_writer(sidecar=".txt"), result(photo, "a dog"), result(other, "a cat"))
+    assert first.error is None
+    assert second.error == f"{name}: p.txt is the sidecar of {photo.path}"
+
+
+def test_sidecars_are_resumed_with_the_same_settings_only(photo: Photo) -> None:
+    settings, other = {"beam": 7}, {"beam": 1}
+    written(open_writer(sidecar=".txt", settings=settings), result(photo, "a dog"))
+    record = photo.file.with_name(".vsa.txt.settings.json")
+    assert json.loads(record.read_text()) == settings
+    open_writer(sidecar=".txt", settings=settings, resume=True).check([photo])
+    with pytest.raises(ArtifactError, match=r"\*\.txt: cannot resume: made with `beam` 7, not 1 \(--force"):
+        open_writer(sidecar=".txt", settings=other, resume=True).check([photo])
+    listed = open_writer(sidecar=".txt", settings=other, resume=True)
+    assert not listed.skips(photo)
+    (refused,) = written(listed, result(photo, "a cat"))
+    assert refused.error is not None
+    assert "made with `beam` 7, not 1" in refused.error
+    open_writer(sidecar=".caption", settings=other, resume=True).check([photo])
+    written(open_writer(sidecar=".txt", settings=other, force=True), result(photo, "a cat"))
+    assert json.loads(record.read_text()) == other
+
+
+def test_folder_of_copies_is_skipped_later_unless_it_has_photographs_of_its_own(photo: Photo, tmp_path: Path) -> None:
+    folder = photo.file.parent
+    written(open_writer(annotate=folder / "drawn"), result(photo, "a dog", size=(128, 96)))
+    assert find_pictures(folder).paths == [photo.file]
+    assert len(find_pictures(folder / "drawn").paths) == 1, "unless it is named"
+    (folder / "mixed").mkdir()
+    shutil.copy(photo.file, folder / "mixed" / "own.png")
+    written(open_writer(annotate=folder / "mixed", force=True), result(photo, "a dog", size=(128, 96)))
+    assert folder / "mixed" / "own.png" in find_pictures(folder).paths

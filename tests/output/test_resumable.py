@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.resumable import ResumableFile
 
 NAMES = {"candidates": False, "regions": False}
@@ -139,3 +140,72 @@ def test_full_disk_is_reported_and_leaves_the_part(tmp_path: Path, monkeypatch: 
         write(file, [line("a")])
     assert (tmp_path / "c.jsonl.part").read_text() == line("a") + "\n"
     assert not (tmp_path / "c.jsonl").exists()
+
+
+def made_with(out: Path, settings: dict[str, object], *, force: bool = False, resume: bool = False) -> ResumableFile:
+    return ResumableFile(out, force=force, resume=resume, names=NAMES, settings=settings)
+
+
+def test_finished_file_is_resumed_with_the_same_settings_only(tmp_path: Path) -> None:
+    out, settings = tmp_path / "c.jsonl", {"model": "gen", "model_sha256": "0", "beam": 7, "avoid": []}
+    write(made_with(out, settings), [line("a")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".c.jsonl.settings.json", "c.jsonl"]
+    for changed, words in (
+        ({"beam": 1}, r"made with `beam` 7, not 1 \(--force starts over\)"),
+        ({"beam": 1, "avoid": ["dog", "cat"]}, "made with `beam` 7, not 1; `avoid` none, not dog cat"),
+        ({"model": "gen2", "model_sha256": "1"}, "made with another `model`: gen, not gen2"),
+        ({"model_sha256": "1"}, "made with another `model`: gen has changed"),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises(ArtifactError, match=words):
+            made_with(out, settings | changed, resume=True)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    write(made_with(out, settings | {"model": "./gen"}, resume=True), [line("b")])
+    assert out.read_text().splitlines() == [line("a"), line("b")]
+    write(made_with(out, settings | {"beam": 1}, force=True), [line("z")])
+    write(made_with(out, settings | {"beam": 1}, resume=True), [])
+    write(made_with(out, settings, force=True), [])
+    assert made_with(out, settings, resume=True).done == set()
+
+
+def test_unfinished_file_is_resumed_with_the_same_settings_only(tmp_path: Path) -> None:
+    out = tmp_path / "c.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        write(made_with(out, {"beam": 7}), interrupted(line("a")))
+    with pytest.raises(ArtifactError, match=r"c\.jsonl\.part: cannot resume: made with `beam` 7, not 1"):
+        made_with(out, {"beam": 1}, resume=True)
+    write(made_with(out, {"beam": 7}, resume=True), [line("b")])
+    assert out.read_text().splitlines() == [line("a"), line("b")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".c.jsonl.settings.json", "c.jsonl"]
+
+
+def test_resuming_an_interrupted_replacement_keeps_nothing_of_the_replaced_file(tmp_path: Path) -> None:
+    out = tmp_path / "c.jsonl"
+    write(made_with(out, {"beam": 7}), [line("a"), line("b")])
+    with pytest.raises(KeyboardInterrupt):
+        write(made_with(out, {"beam": 1}, force=True), interrupted(line("a", beam=1)))
+    file = made_with(out, {"beam": 1}, resume=True)
+    assert file.done == {"a"}
+    write(file, [line("b", beam=1)])
+    assert out.read_text().splitlines() == [line("a", beam=1), line("b", beam=1)]
+
+
+@pytest.mark.parametrize("record", [None, b"", b"[1]", b"{}", b"\xff"])
+def test_file_without_a_readable_record_is_resumed_as_it_is(tmp_path: Path, record: bytes | None) -> None:
+    out = tmp_path / "c.jsonl"
+    write(fresh(out), [line("a")])
+    if record is not None:
+        (tmp_path / ".c.jsonl.settings.json").write_bytes(record)
+    write(made_with(out, {"beam": 1}, resume=True), [line("b")])
+    with pytest.raises(ArtifactError, match="`beam` 1, not 7"):
+        made_with(out, {"beam": 7}, resume=True)
+
+
+def test_kept_photograph_is_recognised_under_other_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(fresh(tmp_path / "c.jsonl"), [line("p/a.jpg"), line("./p/a.jpg")])
+    file = resumed(tmp_path / "c.jsonl")
+    assert file.done == {"p/a.jpg"}
+    for name in ("p/a.jpg", "./p/a.jpg", "p//a.jpg", str(tmp_path / "p" / "a.jpg")):
+        assert file.is_done(Photo(name, name, Path(name)))
+    assert not file.is_done(Photo("a.jpg", "a.jpg", Path("a.jpg")))

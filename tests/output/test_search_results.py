@@ -39,3 +39,14 @@ def test_sentences_are_named_sentence() -> None:
     ranked = [RankedSentence("a dog", 1.0, ())]
     assert list(format_sentences(ranked, "text")) == ["1.0000\ta dog"]
     assert json.loads(next(format_sentences(ranked, "jsonl"))) == {"rank": 1, "sentence": "a dog", "score": 1.0}
+
+
+def test_unknown_words_are_in_the_records_and_a_sentence_of_them_is_last() -> None:
+    ranked = [RankedSentence("a zebra", 0.5, (), ("zebra",)), RankedSentence("zebra", None, (), ("zebra",))]
+    assert list(format_sentences(ranked, "text")) == ["0.5000\ta zebra", "-\tzebra\tno known word"]
+    records = [json.loads(line) for line in format_sentences(ranked, "jsonl")]
+    assert records == [
+        {"rank": 1, "sentence": "a zebra", "score": 0.5, "unknown": ["zebra"]},
+        {"rank": 2, "sentence": "zebra", "score": None, "unknown": ["zebra"]},
+    ]
+    assert all(json.loads(line)["unknown"] == ["zebra"] for line in format_photos(FOUND, "jsonl", ("zebra",)))

@@ -95,6 +95,7 @@ def align(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)] = False,
+    strict: embedder_options.Strict = False,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
@@ -109,6 +110,8 @@ def align(
     exactly, by dynamic programming. For a photograph and sentences, a line is printed for each snippet. With --corpus
     and --regions-file, the sentences of a split are aligned, and the snippets written as JSON Lines.
 
+    Words that the model does not know are named on stderr, in JSON and on the page, and belong to no region.
+
     Example: vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/
     """
     embedder_options.check_model_variable(model)
@@ -122,6 +125,8 @@ def align(
     if corpus is not None and regions_file is not None:
         if json:
             raise UsageError("--json goes with a photograph; the snippets of a split are JSON Lines")
+        if strict:
+            raise UsageError("--strict goes with a photograph; a split always has words that a model does not know")
         if html is None and html_limit is not None:
             raise UsageError("--html-limit goes with --html")
         snippets = output or Path("snippets.jsonl")
@@ -136,7 +141,7 @@ def align(
         _check_photo_outputs(output, html, force=force)
         failed = _align_photo(
             open_embedder(), photo, sentences, config,
-            output=output, as_json=json, html=html, threads=threads, quiet=quiet,
+            output=output, as_json=json, html=html, threads=threads, quiet=quiet, strict=strict,
         )  # fmt: skip
     if failed:
         raise typer.Exit(3)
@@ -153,11 +158,16 @@ def _align_photo(
     html: Path | None,
     threads: int,
     quiet: bool,
+    strict: bool,
 ) -> int:
     """Align sentences with a photograph; return whether it could not be read again for a page."""
     from vsa_cli.output.alignments import format_alignments
     from vsa_cli.output.console import Console, report_lines
+    from vsa_cli.output.unknown_words import alignment_note, unknown_among
 
+    console, queries = Console(quiet=quiet), [embedder.look_up(sentence) for sentence in sentences]
+    if any(query.words for query in queries) or strict:
+        embedder_options.report_unknown(console, queries, embedder.trained.vocabulary, alignment_note, strict=strict)
     encoded, regions = embedder.encode(photo)
     alignments = embedder.align_encoded(encoded, regions, sentences, config)
     failed = 0
@@ -165,8 +175,9 @@ def _align_photo(
         from vsa_cli.output.html.from_alignments import alignment_card, photo_header
 
         card = alignment_card(encoded.file, alignments)
-        failed = embedder_options.write_pages(Console(quiet=quiet), photo_header(config), [card], html, threads)
-    report_lines(format_alignments(alignments, as_json=as_json), output)
+        header = photo_header(config, unknown_among(queries))
+        failed = embedder_options.write_pages(console, header, [card], html, threads)
+    report_lines(format_alignments(alignments, [query.unknown for query in queries], as_json=as_json), output)
     return failed
 
 

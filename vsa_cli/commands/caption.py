@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -57,7 +59,7 @@ def caption(
     annotate: declared.Annotate = None,
     force: options.Force = False,
     resume: options.Resume = False,
-    null: declared.Null = False,
+    null: options.Null = False,
     batch_size: declared.BatchSize = 32,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
@@ -71,13 +73,19 @@ def caption(
     """Caption photographs.
 
     Prints PATH, a tab and the caption for each photograph, or the caption alone for a single one. A photograph
-    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. Folders of pages that vsa
-    wrote among photographs are skipped. Log-probabilities are always the model's own, END's included, whatever the
-    search ranks captions by.
+    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. One that is named twice is
+    captioned once. Log-probabilities are always the model's own, END's included, whatever the search ranks captions by.
+
+    In folders, links to folders are followed, each folder once. Folders that vsa wrote, of pages or of --annotate, are
+    skipped. Greys of more than 8 bits are scaled to the white that the file declares, else to their largest value.
 
     --region-captions captions boxes as well, and keeps confident, distinct captions. --format html makes a page that
-    any browser opens: one file, or, with -o and a name that does not end in .html, a folder. --resume skips
-    photographs that have a line in -o FILE (with --format jsonl), or a --sidecar.
+    any browser opens: one file, or, with -o and a name that does not end in .html, a folder.
+
+    --resume skips photographs that have a line in -o FILE (with --format jsonl), or a --sidecar, and repeats those that
+    failed. It refuses another model, other search options or another seed than the captions there were made with. These
+    are recorded in a hidden file: .FILE.settings.json, or .vsa.SUFFIX.settings.json in each folder with sidecars;
+    without it nothing is compared. Two photographs with one sidecar, such as a.jpg and a.png, are refused.
 
     --baseline nearest-neighbour takes a sentence of the most similar image in the train split of --corpus: of its
     sentences the one that agrees most with the others. It captions photographs, or a --split of that corpus.
@@ -124,6 +132,18 @@ def caption(
     from vsa_cli.output.console import Console
 
     set_threads(threads)
+    settings = None
+    if names and (sidecar is not None or (output is not None and kind == "jsonl")):
+        settings = _settings(
+            decoding,
+            model,
+            baseline=baseline,
+            corpus=corpus,
+            seed=seed,
+            region_captions=region_captions,
+            min_logprob=min_logprob,
+            top_regions=top_regions,
+        )
     console, workers = Console(quiet=quiet), threads or available_cores()
     writer = CaptionWriter.open(
         kind,
@@ -139,6 +159,7 @@ def caption(
         workers=workers,
         batch_size=batch_size,
         warn=console.warn,
+        settings=settings,
     )
     remaining, total = _remaining(writer, names, read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
     stored = None
@@ -188,6 +209,34 @@ def caption(
         console.say(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
     if failed or writer.missing_pictures:
         raise typer.Exit(ExitCode.SOME_FAILED if captioned or writer.skipped else ExitCode.FAILED)
+
+
+def _settings(
+    decoding: DecodingConfig,
+    model: Path | None,
+    *,
+    baseline: str | None,
+    corpus: Path | None,
+    seed: int,
+    region_captions: bool,
+    min_logprob: float | None,
+    top_regions: int | None,
+) -> dict[str, Any]:
+    """What a run is made with, as far as captions depend on it: a run with other settings does not resume it."""
+    from vsa_cli.core.io.files import file_sha256
+    from vsa_cli.core.learning.model_dir import bundled_model, weights_sha256
+
+    if baseline is not None and corpus is not None:
+        hashed = {"corpus": str(corpus), "corpus_sha256": file_sha256(corpus) if corpus.is_file() else None}
+        return {"baseline": baseline, "nbest": decoding.nbest, **hashed}
+    sha256 = weights_sha256(bundled_model("gen") if model is None else model)
+    settings: dict[str, Any] = {"baseline": None, "model": str(model or "the bundled one"), "model_sha256": sha256}
+    settings |= {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(decoding).items()}
+    settings["seed"] = seed if decoding.sample else None
+    settings["region_captions"] = region_captions
+    if region_captions:
+        settings |= {"min_logprob": min_logprob, "top_regions": top_regions}
+    return settings
 
 
 def _check_renamed(*, regions: bool, model_given: bool) -> None:
@@ -297,11 +346,11 @@ def _write(results: Iterable[CaptionResult], writer: CaptionWriter, console: Con
     captioned = failed = 0
     with writer:
         for result in results:
-            error = writer.write(result).error
-            if error is None:
-                captioned += 1
-            else:
+            written = writer.write(result)
+            if written is not None and written.error is not None:
                 failed += 1
-                console.warn(error)
+                console.warn(written.error)
+            elif written is not None:
+                captioned += 1
             bar.advance()
     return captioned, failed

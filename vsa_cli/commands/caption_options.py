@@ -175,12 +175,6 @@ Annotate = Annotated[
         metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
     ),
 ]
-Null = Annotated[
-    bool,
-    typer.Option(
-        "--null", "-0", rich_help_panel=_RUNTIME, help="Names of a list on stdin end with NUL, as from find -print0."
-    ),
-]
 BatchSize = Annotated[
     int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")
 ]

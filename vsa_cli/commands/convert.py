@@ -35,8 +35,9 @@ def convert(
     """Convert regions.h5 to the file formats of other programs, and back.
 
     The suffix of a name determines the format. A .tsv is bottom-up-attention's: image_id, image_w, image_h,
-    num_boxes, boxes and features (base64 of float32), a photograph a line. A folder is SCAN's: SPLIT_ims.npy and
-    SPLIT_caps.txt, with SPLIT_ids.txt, which names the photograph of each row, and SPLIT_boxes.npy.
+    num_boxes, boxes and features (base64 of float32, also as Python's b'...'), a photograph a line. A folder is
+    SCAN's: SPLIT_ims.npy and SPLIT_caps.txt, with SPLIT_ids.txt, which names the photograph of each row, and
+    SPLIT_boxes.npy.
 
     Imported regions are used with a corpus.json of the same photographs, for training, align, retrieve, and caption
     with --corpus and --regions-file. A model trained on them cannot encode new photographs, since the network behind

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vsa_cli.core.errors import DataError, one_line
 from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
+    from vsa_cli.core.corpus.vocabulary import Vocabulary
+    from vsa_cli.core.embedding.search import Query
     from vsa_cli.output.console import Console
     from vsa_cli.output.html.cards import Card, Header
 
@@ -29,6 +32,10 @@ RegionsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="regions.h5 of the --corpus.", rich_help_panel=STORED_SPLIT)
 ]
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail if the model does not know a word, instead of leaving it out.")
+]
+
 
 def open_embedder(
     model: Path | None, *, device: str, cache_dir: Path | None, no_cache: bool, threads: int, cnn_weights: Path | None
@@ -38,6 +45,28 @@ def open_embedder(
 
     cache = False if no_cache else cache_dir or True
     return load_embedder(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights)
+
+
+def report_unknown(
+    console: Console,
+    sentences: Sequence[Query],
+    vocabulary: Vocabulary,
+    note: Callable[[Sequence[Query], Vocabulary], str],
+    *,
+    strict: bool,
+) -> None:
+    """Print a note if sentences have words that the model does not know.
+
+    Raises:
+        DataError: they have, and `strict` is set.
+    """
+    from vsa_cli.output.unknown_words import unknown_among
+
+    unknown = unknown_among(sentences)
+    if strict and unknown:
+        raise DataError(f"the model does not know {vocabulary.describe_unknown(unknown)}")
+    if unknown or not all(sentence.words for sentence in sentences):
+        console.say(one_line(note(sentences, vocabulary)))
 
 
 def check_model_variable(model: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,7 @@ from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
+    from vsa_cli.core.io.sources import FailedPhoto, Photo
     from vsa_cli.output.console import Console
 
 _SENTENCES = "Sentences for a photograph"
@@ -71,6 +72,8 @@ def retrieve(
         typer.Option("--format", help="Output format (default: text).", rich_help_panel=OUTPUT),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=OUTPUT)] = False,
+    strict: embedder_options.Strict = False,
+    null: options.Null = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,6 +99,9 @@ def retrieve(
     folder is fast. --format html writes a self-contained page, or, with -o and a name that does not end in .html, a
     folder of pages.
 
+    Words that the model does not know are left out, and named on stderr, in JSON and on the page. A sentence without a
+    known word is last and has no score.
+
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
     embedder_options.check_model_variable(model)
@@ -103,7 +109,7 @@ def retrieve(
     if corpus is None:
         _check_no_split_options(split, folds)
     else:
-        _check_split_format(format, json=json, explain=explain)
+        _check_split_format(format, json=json, explain=explain, strict=strict)
     kind = _resolve_format(format, json=json)
     if kind == "html":
         from vsa_cli.output.html.document import check_pages_output
@@ -121,9 +127,12 @@ def retrieve(
     if corpus is not None and regions_file is not None:
         _rank_split(embedder, corpus, regions_file, resolve_split(split or "val"), top, folds, output)
     elif image is not None and sentences is not None:
-        failed = _find_sentences(embedder, console, image, sentences, top, explain, kind, output, threads)
+        failed = _find_sentences(embedder, console, image, sentences, top, explain, strict, kind, output, threads)
     else:
-        failed = _find_photos(embedder, console, query or "", photos or [], top, explain, kind, output, threads)
+        from vsa_cli.core.io.sources import expand, read_list
+
+        named = expand(photos or [], read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
+        failed = _find_photos(embedder, console, query or "", named, top, explain, strict, kind, output, threads)
     if failed:
         raise typer.Exit(3)
 
@@ -132,20 +141,23 @@ def _find_photos(
     embedder: Embedder,
     console: Console,
     text: str,
-    names: Sequence[str],
+    named: Iterable[Photo | FailedPhoto],
     top: int,
     explain: bool,
+    strict: bool,
     kind: RankFormat,
     output: Path | None,
     threads: int,
 ) -> int:
     """Photographs for a sentence; return how many could not be read."""
-    from vsa_cli.core.io.sources import FailedPhoto, expand, read_list
+    from vsa_cli.core.io.sources import FailedPhoto
     from vsa_cli.output.console import report_lines
     from vsa_cli.output.search_results import format_photos
+    from vsa_cli.output.unknown_words import query_note
 
     query = embedder.read_query(text)  # a query of unknown words is refused before photographs are encoded
-    photos = list(expand(names, read_list(sys.stdin.buffer, b"\n")))
+    embedder_options.report_unknown(console, [query], embedder.trained.vocabulary, query_note, strict=strict)
+    photos = list(named)
     encoded, failed = [], 0
     with console.progress("encode", len(photos), "photographs") as bar:
         for photo, regions in embedder.encode_all(photos):
@@ -157,11 +169,11 @@ def _find_photos(
                 encoded.append((photo, regions))
     found = embedder.search_encoded(query, encoded, top, explain=explain)
     if kind != "html":
-        report_lines(format_photos(found, kind), output)
+        report_lines(format_photos(found, kind, query.unknown), output)
         return failed
     from vsa_cli.output.html.from_search import found_card, photos_header
 
-    header = photos_header(text, len(found), len(encoded), explain=explain)
+    header = photos_header(query, len(found), len(encoded), explain=explain)
     cards = [found_card(rank, text, one) for rank, one in enumerate(found, 1)]
     return failed + embedder_options.write_pages(console, header, cards, output, threads)
 
@@ -173,6 +185,7 @@ def _find_sentences(
     file: Path,
     top: int,
     explain: bool,
+    strict: bool,
     kind: RankFormat,
     output: Path | None,
     threads: int,
@@ -182,18 +195,21 @@ def _find_sentences(
     from vsa_cli.core.errors import DataError
     from vsa_cli.output.console import report_lines
     from vsa_cli.output.search_results import format_sentences
+    from vsa_cli.output.unknown_words import ranking_note
 
     sentences = read_sentence_list(file)
+    queries = [embedder.look_up(sentence) for sentence in sentences]
+    if not any(query.words for query in queries):
+        raise DataError(f"{file}: no sentence has a word that the model knows")
+    embedder_options.report_unknown(console, queries, embedder.trained.vocabulary, ranking_note, strict=strict)
     photo, regions = embedder.encode(image)
     ranked = embedder.rank_encoded(regions, sentences, top, explain=explain)
-    if not ranked:
-        raise DataError(f"{file}: no sentence has a word that the model knows")
     if kind != "html":
         report_lines(format_sentences(ranked, kind), output)
         return 0
     from vsa_cli.output.html.from_search import sentences_card, sentences_header
 
-    header = sentences_header(len(ranked), len(sentences), explain=explain)
+    header = sentences_header(queries, len(ranked), explain=explain)
     card = sentences_card(photo, regions, ranked)
     return embedder_options.write_pages(console, header, [card], output, threads)
 
@@ -238,7 +254,9 @@ def _check_no_split_options(split: str | None, folds: int) -> None:
         raise UsageError("--split goes with --corpus and --regions-file")
 
 
-def _check_split_format(kind: RankFormat | None, *, json: bool, explain: bool) -> None:
+def _check_split_format(kind: RankFormat | None, *, json: bool, explain: bool, strict: bool) -> None:
+    if strict:
+        raise UsageError("--strict goes with photographs; a split always has words that a model does not know")
     if json or explain or kind not in (None, "jsonl"):
         misplaced = "--json" if json else "--explain" if explain else f"--format {kind}"
         raise UsageError(f"{misplaced} goes with photographs; the ranks of a split are JSON Lines")

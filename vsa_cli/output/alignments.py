@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.alignment.snippets import Importance, envelope, scores_of, snippets_of
@@ -86,12 +86,33 @@ def alignment_writer(
         write_text(words, "".join(dump_json(row) + "\n" for row in writer.importance.table()))
 
 
-def format_alignments(alignments: Sequence[Alignment], *, as_json: bool) -> Iterator[str]:
-    """The snippets as one JSON array, or as lines of words, box in pixels and score, separated by tabs."""
-    snippets = [snippet for alignment in alignments for snippet in snippets_of(alignment)]
+def format_alignments(
+    alignments: Sequence[Alignment], unknown: Sequence[Sequence[str]], *, as_json: bool
+) -> Iterator[str]:
+    """The snippets as one JSON array, or as lines of words, box in pixels and score, separated by tabs.
+
+    In JSON, the snippets of a sentence with unknown words have them as `unknown`; a sentence without a known word is a
+    record with no words, whose region, box and score are null.
+
+    Args:
+        alignments: the alignments of sentences.
+        unknown: the unknown words of each sentence.
+        as_json: whether to return JSON.
+    """
     if as_json:
-        yield dump_json(snippets, indent=1)
+        records = [record for pair in zip(alignments, unknown, strict=True) for record in _records(*pair)]
+        yield dump_json(records, indent=1)
         return
+    snippets = [snippet for alignment in alignments for snippet in snippets_of(alignment)]
     for snippet in snippets:
         box = " ".join(f"{side:.0f}" for side in snippet["box"])
         yield f"{' '.join(snippet['words'])}\t{box}\t{snippet['score']:.3f}"
+
+
+def _records(alignment: Alignment, unknown: Sequence[str]) -> Iterator[dict[str, Any]]:
+    more = {"unknown": list(unknown)} if unknown else {}
+    if not alignment.positions:
+        names = {"image_id": alignment.image.image_id, "sentence_id": alignment.sentence.sentence_id}
+        yield {**names, "region": None, "box": None, "words": [], "start": 0, "end": 0, "score": None, **more}
+    for snippet in snippets_of(alignment):
+        yield {**snippet, **more}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.generation.results import CaptionResult
-from vsa_cli.core.io.files import atomic_path
+from vsa_cli.core.io.files import atomic_path, write_text
+from vsa_cli.core.io.image_formats import ANNOTATED, find_pictures
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.annotate import annotated_jpeg
 from vsa_cli.output.html.cards import relative_name
@@ -34,6 +35,8 @@ class AnnotatedCopies:
             raise ConfigError(f"{folder}: is not empty; --force writes into it")
         self._folder, self._real = folder, folder.resolve()
         self._written: set[Path] = set()
+        # a folder that has photographs of the user's own must not be skipped later
+        self._marked = folder.is_dir() and bool(find_pictures(folder).paths)
 
     def check(self, photos: Iterable[Photo]) -> None:
         """Refuse photographs that are in the folder, before any work is done.
@@ -59,8 +62,15 @@ class AnnotatedCopies:
         """
         card = card_of(result)
         if card is not None:
+            self._mark()
             with atomic_path(self._free(result.photo)) as part:
                 part.write_bytes(annotated_jpeg(card))
+
+    def _mark(self) -> None:
+        """Mark the folder, before its first copy, so that later runs skip it among photographs."""
+        if not self._marked:
+            write_text(self._folder / ANNOTATED, "")
+            self._marked = True
 
     def _free(self, photo: Photo) -> Path:
         """The path of a copy: that of the photograph, below the folder; numbered if it is taken in this run."""

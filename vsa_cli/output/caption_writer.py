@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.captions import CaptionFormatter
 from vsa_cli.output.console import print_data
 from vsa_cli.output.resumable import ResumableFile
+from vsa_cli.output.run_settings import Settings
 from vsa_cli.output.sidecars import Sidecars
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class CaptionWriter:
         workers: int,
         batch_size: int,
         warn: Callable[[str], None],
+        settings: Settings | None = None,
     ) -> CaptionWriter:
         """Check the outputs and return a writer that has touched none of them yet.
 
@@ -77,13 +79,14 @@ class CaptionWriter:
             workers: photographs of a page reduced at the same time.
             batch_size: photographs captioned together, whose lines a resumed run keeps or makes again together.
             warn: reports a photograph whose picture a page lacks.
+            settings: what the run is made with, recorded for a run that resumes it; None records nothing.
 
         Raises:
             ConfigError: an output exists and must not be replaced.
             ArtifactError: the file to resume is not a file of captions, or was made with other settings.
             DataError: an output cannot be written.
         """
-        sidecars = None if sidecar is None else Sidecars(sidecar, force=force, resume=resume)
+        sidecars = None if sidecar is None else Sidecars(sidecar, force=force, resume=resume, settings=settings)
         copies: AnnotatedCopies | None = None
         if annotate is not None:
             from vsa_cli.output.annotated_copies import AnnotatedCopies
@@ -101,7 +104,9 @@ class CaptionWriter:
             sink = Stdout()
         elif kind == "jsonl":
             names = {"candidates": nbest > 1, "regions": regions}
-            sink = ResumableFile(output, force=force, resume=resume, names=names, batch_size=batch_size)
+            sink = ResumableFile(
+                output, force=force, resume=resume, names=names, batch_size=batch_size, settings=settings
+            )
         else:
             sink = NewFile(output, force=force)
         formatter = CaptionFormatter(kind, nbest=nbest, regions=regions, alone=alone)
@@ -128,7 +133,7 @@ class CaptionWriter:
 
     def skips(self, photo: Photo) -> bool:
         """Whether an earlier run has captioned a photograph, so that it is to be skipped; counted in `skipped`."""
-        done = isinstance(self._main, CaptionLines) and photo.path in self._main.done
+        done = isinstance(self._main, CaptionLines) and self._main.is_done(photo)
         done = done or (self._sidecars is not None and self._sidecars.is_done(photo))
         self.skipped += done
         return done
@@ -145,17 +150,21 @@ class CaptionWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, at)
 
-    def write(self, result: CaptionResult) -> CaptionResult:
+    def write(self, result: CaptionResult) -> CaptionResult | None:
         """Write the copy, the sidecar and the line or card of a photograph.
 
         Returns:
-            The result as written: with an error if its copy or its sidecar could not be.
+            The result as written: with an error if its copy or its sidecar could not be. None if it is skipped, because
+            another run has written its sidecar in the meantime.
 
         Raises:
             ConfigError: a page cannot hold so many photographs.
             DataError: the main output cannot be written.
             BrokenPipeError: the reader of stdout has left.
         """
+        if self._sidecars is not None and self._sidecars.is_done(result.photo):
+            self.skipped += 1
+            return None
         if result.error is None:
             result = self._write_beside(result)
         self._main.write(result)
@@ -188,10 +197,9 @@ class CaptionLines:
     def __init__(self, formatter: CaptionFormatter, sink: Stdout | NewFile | ResumableFile) -> None:
         self._formatter, self._sink = formatter, sink
 
-    @property
-    def done(self) -> Set[str]:
-        """The paths of photographs whose lines an earlier run has written."""
-        return self._sink.done
+    def is_done(self, photo: Photo) -> bool:
+        """Whether an earlier run has written the line of a photograph."""
+        return isinstance(self._sink, ResumableFile) and self._sink.is_done(photo)
 
     def check_count(self, photos: int) -> None:
         """Accept any number of photographs."""
@@ -220,8 +228,6 @@ class CaptionLines:
 class Stdout:
     """Lines that are printed, each immediately."""
 
-    done: Set[str] = frozenset()
-
     def __enter__(self) -> Stdout:
         return self
 
@@ -249,8 +255,6 @@ class NewFile:
         ConfigError: the file exists, and `force` is not set.
         DataError: it cannot be written.
     """
-
-    done: Set[str] = frozenset()
 
     def __init__(self, path: Path, *, force: bool) -> None:
         check_output(path, force=force)

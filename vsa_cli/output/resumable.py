@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -19,7 +19,9 @@ from typing import Any, TextIO
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.files import check_output, write_lines
 from vsa_cli.core.io.json import parse
+from vsa_cli.core.io.sources import Photo, PhotoSet
 from vsa_cli.core.io.text import numbered_lines
+from vsa_cli.output.run_settings import Settings, difference, record_of, write_record
 
 
 class ResumableFile:
@@ -31,6 +33,7 @@ class ResumableFile:
         resume: keep the lines of an earlier run.
         names: for each name, whether records have it; otherwise the earlier run had other settings.
         batch_size: photographs captioned together.
+        settings: what the run is made with, recorded for the one that resumes it; None records and compares nothing.
 
     Raises:
         ConfigError: the file or its part exists, and neither `force` nor `resume` is set.
@@ -41,17 +44,32 @@ class ResumableFile:
         done: the paths of the photographs whose lines are kept.
     """
 
-    def __init__(self, output: Path, *, force: bool, resume: bool, names: dict[str, bool], batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        output: Path,
+        *,
+        force: bool,
+        resume: bool,
+        names: dict[str, bool],
+        batch_size: int = 1,
+        settings: Settings | None = None,
+    ) -> None:
         self._output, self._part = output, output.with_name(output.name + ".part")
         self._names, self._batch_size = names, batch_size
+        self._settings = settings
         self._file: TextIO | None = None
         self.done: set[str] = set()
+        self._done = PhotoSet()
         check_output(output, force=force, resume=resume)
         if self._part.exists() and not force and not resume:
             raise ConfigError(f"{self._part}: an unfinished run; --resume continues it, --force starts over")
         self._resumed = resume and (output.exists() or self._part.exists())
         if self._resumed:
-            write_lines(self._part, self._kept())
+            write_lines(self._part, self._kept(self._resumable()))
+
+    def is_done(self, photo: Photo) -> bool:
+        """Whether a photograph, under whatever name, has a line that is kept."""
+        return photo.path in self._done
 
     def __enter__(self) -> ResumableFile:
         return self
@@ -80,28 +98,52 @@ class ResumableFile:
                         os.fsync(file.fileno())
             if complete:
                 self._part.replace(self._output)
+                if self._settings is None:
+                    record_of(self._output).unlink(missing_ok=True)
+                else:
+                    record_of(self._part).replace(record_of(self._output))
         except OSError as failure:
             raise self._failure(failure) from failure
 
     def _open(self) -> TextIO:
         self._part.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._part.open("a" if self._resumed else "w", encoding="utf-8")
+        if self._settings is not None:
+            write_record(record_of(self._part), self._settings)
         return self._file
 
     def _failure(self, error: OSError) -> DataError:
         return DataError(f"{self._output}: cannot write: {reason(error)}")
 
-    def _kept(self) -> Iterator[str]:
+    def _resumable(self) -> list[Path]:
+        """The files whose lines can be kept.
+
+        Raises:
+            ArtifactError: they were made with other settings.
+        """
+        paths = [path for path in (self._output, self._part) if path.exists()]
+        if self._settings is None:
+            return paths
+        records = {path: record_of(path) for path in paths}
+        if self._part not in paths and record_of(self._part).exists():
+            records[self._output] = record_of(self._part)  # the run ended between its last two renames
+        made = {path: difference(record, self._settings) for path, record in records.items()}
+        if self._part in paths and records[self._part].exists() and made[self._part] is None and made.get(self._output):
+            return [self._part]  # it was to replace the output
+        for path in reversed(paths):
+            if made[path] is not None:
+                raise ArtifactError(f"{path}: cannot resume: {made[path]} (--force starts over)")
+        return paths
+
+    def _kept(self, paths: Sequence[Path]) -> Iterator[str]:
         """The lines of photographs that need not be captioned again, each once."""
-        for path in (self._output, self._part):
-            if not path.exists():
-                continue
+        for path in paths:
             records = self._records(path)
             while batch := list(itertools.islice(records, self._batch_size)):
                 if len(batch) < self._batch_size and path == self._part:
                     return  # it was incomplete when the run was interrupted
                 for line, record in batch:
-                    if record["error"] is None and record["path"] not in self.done:
+                    if record["error"] is None and self._done.add(record["path"]):
                         self.done.add(record["path"])
                         yield line
 

@@ -1,8 +1,10 @@
 """Search results as records, and as lines of text, JSON or JSON Lines.
 
 A record: `{"rank": int from 1, "path" or "sentence": str, "score": float}`, with `"words": [{"word", "box", "score"}]`
-where words were explained; `box` is in pixels of the upright original. Text has a line for each record, score and
-name, and below it, after a tab, a line for each word: word, box to the pixel, score.
+where words were explained; `box` is in pixels of the upright original; and with `"unknown": [str]` where the model does
+not know words of the query or sentence. Text has a line for each record, score and name, and below it, after a tab, a
+line for each word: word, box to the pixel, score. A sentence without a known word has the score null, in text `-`, with
+the reason in a third column.
 """
 
 from __future__ import annotations
@@ -17,21 +19,28 @@ from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import show_path
 
 
-def format_photos(found: Sequence[FoundPhoto], kind: RankFormat) -> Iterator[str]:
-    """The lines for photographs found, best first."""
-    return _lines([_record(rank, "path", one.path, one.score, one.words) for rank, one in enumerate(found, 1)], kind)
+def format_photos(found: Sequence[FoundPhoto], kind: RankFormat, unknown: Sequence[str] = ()) -> Iterator[str]:
+    """The lines for photographs found, best first; `unknown` are the words of the query that the model lacks."""
+    records = [_record(rank, "path", one.path, one.score, one.words, unknown) for rank, one in enumerate(found, 1)]
+    return _lines(records, kind)
 
 
 def format_sentences(ranked: Sequence[RankedSentence], kind: RankFormat) -> Iterator[str]:
     """The lines for ranked sentences, best first."""
-    records = [_record(rank, "sentence", one.sentence, one.score, one.words) for rank, one in enumerate(ranked, 1)]
+    records = [
+        _record(rank, "sentence", one.sentence, one.score, one.words, one.unknown) for rank, one in enumerate(ranked, 1)
+    ]
     return _lines(records, kind)
 
 
-def _record(rank: int, key: str, name: str, score: float, words: Sequence[WordBox]) -> dict[str, Any]:
-    record: dict[str, Any] = {"rank": rank, key: name, "score": round(score, 5)}
+def _record(
+    rank: int, key: str, name: str, score: float | None, words: Sequence[WordBox], unknown: Sequence[str]
+) -> dict[str, Any]:
+    record: dict[str, Any] = {"rank": rank, key: name, "score": None if score is None else round(score, 5)}
     if words:
         record["words"] = [{"word": one.word, "box": list(one.box), "score": round(one.score, 5)} for one in words]
+    if unknown:
+        record["unknown"] = list(unknown)
     return record
 
 
@@ -47,7 +56,10 @@ def _lines(records: Sequence[dict[str, Any]], kind: RankFormat) -> Iterator[str]
 
 def _text(record: dict[str, Any]) -> Iterator[str]:
     name = record["path"] if "path" in record else record["sentence"]
-    yield f"{record['score']:.4f}\t{show_path(name)}"
+    if record["score"] is None:
+        yield f"-\t{show_path(name)}\tno known word"
+    else:
+        yield f"{record['score']:.4f}\t{show_path(name)}"
     for word in record.get("words", ()):
         box = " ".join(f"{edge:.0f}" for edge in word["box"])
         yield f"\t{word['word']}\t{box}\t{word['score']:.4f}"

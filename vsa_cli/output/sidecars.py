@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from vsa_cli.core.errors import ConfigError, DataError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.image_formats import SUFFIXES
 from vsa_cli.core.io.sources import Photo
+from vsa_cli.output.run_settings import Settings, difference, record_of_sidecars, write_record
 
 _SUFFIX = re.compile(r"\.\w[\w.-]*")
 _REMEDY = "--force replaces, --resume skips photographs with a sidecar"
@@ -24,57 +25,98 @@ class Sidecars:
         suffix: the suffix of their names, with its dot.
         force: replace existing sidecars.
         resume: skip photographs that have one.
+        settings: what the run is made with, recorded in each folder for a run that resumes; None records nothing.
 
     Raises:
         ConfigError: not a suffix, or one of photographs.
     """
 
-    def __init__(self, suffix: str, *, force: bool, resume: bool) -> None:
+    def __init__(self, suffix: str, *, force: bool, resume: bool, settings: Settings | None = None) -> None:
         if not _SUFFIX.fullmatch(suffix):
             raise ConfigError(f"--sidecar {suffix}: give a suffix with its dot, such as .txt")
         if Path(f"x{suffix}").suffix.lower() in SUFFIXES:
             raise ConfigError(f"--sidecar {suffix}: is a photograph's suffix; choose another, such as .txt")
-        self._suffix, self._force, self._resume = suffix, force, resume
-        self._written: dict[Path, str] = {}
+        self._suffix, self._force, self._resume, self._settings = suffix, force, resume, settings
+        self._written: set[Path] = set()
+        self._owners: dict[Path, str] = {}
+        self._differences: dict[Path, str | None] = {}
+        self._recorded: set[Path] = set()
 
     def check(self, photos: Iterable[Photo]) -> None:
-        """Refuse photographs some of which have sidecars already, before any work is done.
+        """Refuse photographs whose sidecars exist already or are also those of others, before any work is done.
 
         Raises:
             ConfigError: the first such sidecar, and how many more there are.
+            ArtifactError: sidecars to resume were made with other settings.
         """
-        if self._force or self._resume:
-            return
-        existing = [path for photo in photos if _exists(path := self._path(photo))]
-        if existing:
+        owners: dict[Path, str] = {}
+        existing = []
+        for photo in photos:
+            path = self._path(photo)
+            if (owner := owners.setdefault(path, photo.path)) != photo.path:
+                raise ConfigError(f"{owner}, {photo.path}: both have the sidecar {path}; rename one of them")
+            if not self._force and _exists(path):
+                existing.append(path)
+        if self._resume:
+            for path in existing:
+                if (why := self._difference(path.parent)) is not None:
+                    raise ArtifactError(f"{path.with_name(f'*{self._suffix}')}: {why}")
+        elif existing:
             more = f", as do {len(existing) - 1} more sidecars" if len(existing) > 1 else ""
             raise ConfigError(f"{existing[0]}: exists already{more}; {_REMEDY}")
 
     def is_done(self, photo: Photo) -> bool:
-        """Whether a photograph is to be skipped, because its sidecar existed before this run."""
+        """Whether a photograph is to be skipped, because another run has written its sidecar, before or meanwhile."""
         path = self._path(photo)
-        return self._resume and path not in self._written and _exists(path)
+        if not self._resume or path in self._written or not _exists(path):
+            return False
+        return self._owners.setdefault(path, photo.path) == photo.path and self._difference(path.parent) is None
 
     def conflict(self, photo: Photo) -> str | None:
         """The line that refuses a photograph, if its sidecar would replace a file."""
         path = self._path(photo)
         if path == photo.file:
             return f"{photo.path}: has the name of its own sidecar"
+        if (owner := self._owners.get(path, photo.path)) != photo.path:
+            return f"{photo.path}: {path.name} is the sidecar of {owner}"
         if self._force or path in self._written or not _exists(path):
             return None
-        return f"{path}: exists already; {_REMEDY}"
+        why = self._difference(path.parent) if self._resume else None
+        return f"{path}: {why or f'exists already; {_REMEDY}'}"
 
     def write(self, result: CaptionResult) -> None:
         """Write the sidecar of a photograph.
 
         Raises:
-            DataError: it cannot be written, or is the sidecar of another photograph.
+            DataError: it cannot be written.
         """
         path = self._path(result.photo)
-        if path in self._written:
-            raise DataError(f"{result.path}: {path.name} is the sidecar of {self._written[path]}")
-        self._written[path] = result.path
-        write_text(path, "".join(f"{candidate.caption}\n" for candidate in result.candidates))
+        self._record(path.parent)
+        self._owners[path] = result.path
+        try:
+            write_text(path, "".join(f"{candidate.caption}\n" for candidate in result.candidates))
+        except DataError:
+            if not (self._resume and _exists(path)):  # otherwise another run has written it at the same time
+                raise
+        self._written.add(path)
+
+    def _record(self, folder: Path) -> None:
+        """Record the settings before the first sidecar in a folder."""
+        if self._settings is None or folder in self._recorded:
+            return
+        record = record_of_sidecars(folder, self._suffix)
+        if not (self._resume and record.exists()):
+            write_record(record, self._settings)
+        self._recorded.add(folder)
+
+    def _difference(self, folder: Path) -> str | None:
+        """Why the sidecars of a folder, if any, cannot be resumed: they were made with other settings."""
+        if self._settings is None:
+            return None
+        if folder not in self._differences:
+            self._differences[folder] = difference(record_of_sidecars(folder, self._suffix), self._settings)
+        why = self._differences[folder]
+        return why and f"cannot resume: {why} (--force starts over)"
 
     def _path(self, photo: Photo) -> Path:
         return photo.file.with_name(photo.file.stem + self._suffix)

@@ -23,7 +23,9 @@ def embedder(embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
 
 
 def test_search_equals_the_command(vsa: Run, drawn: Drawn, embed: Path, embedder: Embedder) -> None:
-    found = embedder.search("a red zeppelin", drawn.photos, top=5, explain=True)
+    with pytest.warns(UserWarning, match=r"^searched for 'a red'; the model does not know 'zeppelin'"):
+        found = embedder.search("a red zeppelin", drawn.photos, top=5, explain=True)
+    assert embedder.read_query("A red Zeppelin, zeppelin").unknown == ("zeppelin",)
     options = ("--model", embed, "--top", 5, "--explain", "--json")
     records = json.loads(vsa("retrieve", "a red zeppelin", drawn.photos, *options).stdout)
     assert [one.path for one in found] == [record["path"] for record in records]
@@ -67,11 +69,16 @@ def test_query_is_refused_before_photographs_are_read(embedder: Embedder, tmp_pa
         embedder.read_query("!!!")
 
 
-def test_rank_sentences_leaves_out_those_without_a_known_word(drawn: Drawn, embedder: Embedder) -> None:
+def test_rank_sentences_puts_those_without_a_known_word_last(drawn: Drawn, embedder: Embedder) -> None:
     sentences = ["a red circle", "zeppelin", "", "there is one blue square"]
     ranked = embedder.rank_sentences(drawn.photos / "000.png", sentences, explain=True)
-    assert {one.sentence for one in ranked} == {"a red circle", "there is one blue square"}
+    assert {one.sentence for one in ranked[:2]} == {"a red circle", "there is one blue square"}
+    assert ranked[0].score is not None
+    assert ranked[1].score is not None
     assert ranked[0].score >= ranked[1].score
+    assert [(one.sentence, one.score, one.words, one.unknown) for one in ranked[2:]] == [
+        ("zeppelin", None, (), ("zeppelin",)), ("", None, (), ()),
+    ]  # fmt: skip
     assert {one.sentence: [word.word for word in one.words] for one in ranked}["a red circle"] == ["a", "red", "circle"]
 
 
@@ -91,8 +98,9 @@ def test_align_equals_the_command(vsa: Run, drawn: Drawn, embed: Path, embedder:
     assert [one.sentence for one in aligned] == sentences
     assert aligned[1].snippets == ()
     assert [(list(s.words), list(s.box), s.score) for one in aligned for s in one.snippets] == [
-        (record["words"], record["box"], record["score"]) for record in records
+        (record["words"], record["box"], record["score"]) for record in records if record["words"]
     ]
+    assert [one.unknown for one in aligned] == [(), ("zeppelin",), ()]
 
 
 def test_align_takes_one_sentence(drawn: Drawn, embedder: Embedder) -> None:

@@ -146,3 +146,21 @@ def test_read_list_yields_each_name_as_soon_as_it_is_complete(separator: bytes) 
 
 def test_show_path_escapes_tabs_line_ends_and_backslashes() -> None:
     assert show_path("a\tb\nc\rd\\e f") == "a\\tb\\nc\\rd\\\\e f"
+
+
+def test_photograph_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p/a.jpg"))
+    photo(Path("p/b.jpg"))
+    Path("link").symlink_to("p")
+    Path("p/c.jpg").symlink_to("a.jpg")  # another name, so another photograph
+    again = ["p/a.jpg", "./p//a.jpg", "p/../p/a.jpg", str(tmp_path / "p" / "a.jpg"), "link/a.jpg", "link", "p/", "gone"]
+    found = list(expand(["p", *again, "gone", "-"], [*again, "p/b.jpg"]))
+    assert [one.path for one in found if isinstance(one, Photo)] == ["p/a.jpg", "p/b.jpg", "p/c.jpg", "gone"]
+
+
+def test_failure_of_a_folder_named_twice_counts_once(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("one", "two", "one")]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    assert [one.path if isinstance(one, Photo) else one.photo.path for one in expand(names, ())] == names[:2]

@@ -127,8 +127,8 @@ def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], 
     words: list[int] = []
     positions: list[int] = []
     for position, token in enumerate(sentence.tokens):
-        for word in vocabulary.encode([token]):
-            words.append(word)
+        if vocabulary.knows(token):
+            words += vocabulary.encode([token])
             positions.append(position)
     return words, tuple(positions)
 

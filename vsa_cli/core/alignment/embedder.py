@@ -21,7 +21,7 @@ from vsa_cli.core.alignment.snippets import snippets_of
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.device import resolve_device, set_threads
 from vsa_cli.core.embedding.model import Embedding, read_embedding
-from vsa_cli.core.embedding.search import Query, read_query, search_images, search_sentences
+from vsa_cli.core.embedding.search import Query, look_up, read_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
@@ -63,13 +63,15 @@ class RankedSentence:
 
     Attributes:
         sentence: the sentence.
-        score: its score for the photograph.
+        score: its score for the photograph; None if the model knows no word of it: such sentences are last.
         words: the best box of each of its known words; empty unless asked for.
+        unknown: its words that the model does not know, each once.
     """
 
     sentence: str
-    score: float
+    score: float | None
     words: tuple[WordBox, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,17 @@ class Snippet:
 
 @dataclass(frozen=True)
 class AlignedSentence:
-    """A sentence and its snippets, in order; none where the model knows no word of it."""
+    """A sentence and its snippets, in order.
+
+    Attributes:
+        sentence: the sentence.
+        snippets: its snippets; none where the model knows no word of it.
+        unknown: its words that the model does not know, each once.
+    """
 
     sentence: str
     snippets: tuple[Snippet, ...]
+    unknown: tuple[str, ...] = ()
 
 
 class Embedder:
@@ -126,7 +135,8 @@ class Embedder:
     ) -> list[FoundPhoto]:
         """The photographs that a sentence describes best, best first.
 
-        A photograph that cannot be read is left out with a warning; `encode_all` yields it as a `FailedPhoto`.
+        A photograph that cannot be read is left out with a warning; `encode_all` yields it as a `FailedPhoto`. Words
+        of the query that the model does not know are left out with a warning; `read_query` returns them.
 
         Args:
             query: the sentence.
@@ -139,6 +149,9 @@ class Embedder:
             MissingError: the weights of the model's CNN or detector are not installed.
         """
         known = self.read_query(query)
+        if known.unknown:
+            hints = self.trained.vocabulary.describe_unknown(known.unknown)
+            warnings.warn(f"searched for {' '.join(known.words)!r}; the model does not know {hints}", stacklevel=2)
         encoded: list[tuple[Photo, ImageRegions]] = []
         names = [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
         for photo, regions in self.encode_all(expand(names, ["-"])):
@@ -151,7 +164,7 @@ class Embedder:
     def rank_sentences(
         self, path: StrPath, sentences: Sequence[str], top: int = 10, *, explain: bool = False
     ) -> list[RankedSentence]:
-        """The sentences that describe a photograph best, best first, without those that have no known word.
+        """The sentences that describe a photograph best, best first; those without a known word are last, unscored.
 
         Args:
             path: the photograph.
@@ -190,17 +203,21 @@ class Embedder:
         photo, regions = self.encode(path)
         alignments = self.align_encoded(photo, regions, texts, AlignConfig(beta=beta, evidence=evidence))
         return [
-            AlignedSentence(text, tuple(map(_snippet, snippets_of(alignment))))
+            AlignedSentence(text, tuple(map(_snippet, snippets_of(alignment))), self.look_up(text).unknown)
             for text, alignment in zip(texts, alignments, strict=True)
         ]
 
     def read_query(self, text: str) -> Query:
-        """Tokenize a query.
+        """Tokenize a query; the words of it that the model does not know are in `unknown`.
 
         Raises:
             DataError: the model knows no word of it.
         """
         return read_query(text, self.trained.vocabulary)
+
+    def look_up(self, sentence: str) -> Query:
+        """Tokenize a sentence, of which the model may know no word."""
+        return look_up(sentence, self.trained.vocabulary)
 
     def encode(self, path: StrPath) -> tuple[Photo, ImageRegions]:
         """Find and describe the regions of one photograph.
@@ -247,9 +264,10 @@ class Embedder:
         scores = search_sentences(self.trained, regions, sentences)
         ranked: list[RankedSentence] = []
         for i in np.argsort(-scores, kind="stable")[:top].tolist():
-            if np.isfinite(scores[i]):
-                words = locate_words(self.trained, self.read_query(sentences[i]), regions) if explain else ()
-                ranked.append(RankedSentence(sentences[i], float(scores[i]), words))
+            query = self.look_up(sentences[i])
+            words = locate_words(self.trained, query, regions) if explain and query.words else ()
+            score = float(scores[i]) if query.words else None
+            ranked.append(RankedSentence(sentences[i], score, words, query.unknown))
         return ranked
 
     def align_encoded(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, ClassVar, get_args
 
@@ -18,6 +19,8 @@ from vsa_cli.core.errors import ArtifactError
 
 END = 0
 """The id of END, which ends a sentence."""
+
+_DESCRIBED, _SIMILAR = 5, 4  # unknown words in a message, and similar words for each of them
 
 UNKNOWN_WORD = "<unk>"
 """UNK as text; never equal to a token, which has letters and digits only."""
@@ -85,6 +88,28 @@ class Vocabulary:
         unk = self.unk
         found = (self._ids.get(token, unk) for token in tokens)
         return [number for number in found if number is not None]
+
+    def knows(self, token: str) -> bool:
+        """Whether a token is one of the words; UNK stands for no particular word."""
+        return token in self._ids
+
+    def unknown_among(self, tokens: Iterable[str]) -> tuple[str, ...]:
+        """The tokens that are not among the words, in order, each once."""
+        return tuple(dict.fromkeys(token for token in tokens if token not in self._ids))
+
+    def similar(self, words: Iterable[str]) -> list[str]:
+        """The words that are most like unknown ones, each once."""
+        return list(dict.fromkeys(near for word in words for near in get_close_matches(word, self.words, n=_SIMILAR)))
+
+    def describe_unknown(self, words: Sequence[str]) -> str:
+        """Unknown words for a message, the first few with similar words of the vocabulary."""
+        described = []
+        for word in words[:_DESCRIBED]:
+            similar = self.similar([word])
+            hint = f"did you mean {', '.join(similar)}?" if similar else "no similar word"
+            described.append(f"{word!r}; {hint}" if len(words) == 1 else f"{word!r} ({hint})")
+        more = f" and {len(words) - _DESCRIBED} more" if len(words) > _DESCRIBED else ""
+        return ", ".join(described) + more
 
     def decode(self, ids: Iterable[int]) -> str:
         """The words of ids up to the first END, joined by spaces (see `join_words` for characters).

@@ -31,6 +31,7 @@ _IMAGES = 1000  # images embedded, then compared with all sentences
 _SENTENCES = 500  # sentences embedded and compared together
 _PART = 100  # images embedded together: their descriptors are float32 meanwhile
 _SEARCHED = 250  # images embedded, and compared with a query, together
+_HINTS = 5  # unknown words for which a message has similar ones
 _MAX_SENTENCES, _MAX_CHARACTERS = 1_000_000, 10_000
 
 
@@ -164,25 +165,36 @@ class Query:
         text: the sentence as written.
         words: its words that the model knows, in order.
         ids: their ids in the model's vocabulary.
+        unknown: its other words, each once, which are left out of the search.
     """
 
     text: str
     words: tuple[str, ...]
     ids: tuple[int, ...]
+    unknown: tuple[str, ...] = ()
+
+
+def look_up(text: str, vocabulary: Vocabulary) -> Query:
+    """Tokenize a sentence and look its words up; it may have none that the model knows."""
+    tokens = tokenize(text)
+    words = tuple(token for token in tokens if vocabulary.knows(token))
+    return Query(text, words, tuple(vocabulary.encode(words)), vocabulary.unknown_among(tokens))
 
 
 def read_query(text: str, vocabulary: Vocabulary) -> Query:
     """Tokenize a sentence and look its words up.
 
     Raises:
-        DataError: the sentence has no word that the model knows.
+        DataError: the sentence has no word that the model knows; the message lists similar ones.
     """
-    tokens = tokenize(text)
-    words = [token for token in tokens if vocabulary.encode([token])]
-    if not words:
-        known = f"the model knows no word of {' '.join(tokens)!r}" if tokens else "the query contains no word"
-        raise DataError(known)
-    return Query(text, tuple(words), tuple(vocabulary.encode(words)))
+    query = look_up(text, vocabulary)
+    if query.words:
+        return query
+    if not query.unknown:
+        raise DataError("the query contains no word")
+    similar = vocabulary.similar(query.unknown[:_HINTS])
+    hint = f"; did you mean {', '.join(similar)}?" if similar else ""
+    raise DataError(f"the model knows no word of {' '.join(tokenize(text))!r}{hint}")
 
 
 @dataclass(frozen=True)
@@ -217,7 +229,7 @@ def search_sentences(
     """(M,) scores of M sentences for a photograph; minus infinity for a sentence without a known word."""
     model, device = trained.model, trained.model.W_m.weight.device
     scores = np.full(len(sentences), -np.inf, np.float32)
-    ids = [trained.vocabulary.encode(tokenize(sentence)) for sentence in sentences]
+    ids = [look_up(sentence, trained.vocabulary).ids for sentence in sentences]
     known = [index for index, words in enumerate(ids) if words]
     image = encode_images(model, torch.from_numpy(regions.descriptors)[None].to(device).float())
     for start in range(0, len(known), _SENTENCES):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.tokenizer import tokenize
@@ -88,18 +87,12 @@ def ids_of(words: Iterable[str], vocabulary: Vocabulary, name: str) -> tuple[int
         name: the setting that the words are of, for the message.
 
     Raises:
-        ConfigError: a word is not in the vocabulary; the message lists similar ones.
+        ConfigError: words are not in the vocabulary; the message names them and similar ones.
     """
-    found = []
-    for word in words:
-        # `unk` vocabularies encode an unknown word as UNK, others as nothing
-        number = next(iter(vocabulary.encode([word])), vocabulary.unk)
-        if number is None or number == vocabulary.unk:
-            similar = get_close_matches(word, vocabulary.words, n=4)
-            hint = f"did you mean {', '.join(similar)}?" if similar else "no similar word"
-            raise ConfigError(f"`{name}`: the model does not know {word!r}; {hint}")
-        found.append(number)
-    return tuple(found)
+    given = list(words)
+    if unknown := vocabulary.unknown_among(given):
+        raise ConfigError(f"`{name}`: the model does not know {vocabulary.describe_unknown(unknown)}")
+    return tuple(vocabulary.encode(given))
 
 
 def _words(given: Sequence[str], name: str) -> tuple[str, ...]:

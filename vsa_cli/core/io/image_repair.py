@@ -56,7 +56,7 @@ def png_chunks(path: Path, wanted: Collection[bytes]) -> Iterator[tuple[bytes, t
 
 
 def has_all_scans(jpeg: bytes) -> bool:
-    """Whether a JPEG contains the start of every scan that it needs: all coefficients of all components, in full precision.
+    """Whether a JPEG has the start of every scan that it needs: all coefficients of all components, in full precision.
 
     A progressive JPEG that was cut off between two scans decodes without an error, but coarsely.
     """

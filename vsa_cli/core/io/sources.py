@@ -50,12 +50,51 @@ def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | 
 
     The id of a photograph in a folder is its path relative to that folder, of any other its path as given. Files are
     not opened: one that does not exist fails when it is read. A folder that cannot be listed, or contains no
-    photographs, is a `FailedPhoto` among the others.
+    photographs, is a `FailedPhoto` among the others. A photograph that is named more than once, or named and in a
+    folder as well, counts once.
 
     Args:
         arguments: paths of files and folders, or `-`.
         listed: the paths that `-` stands for; read only where `-` occurs.
     """
+    photos, failures = PhotoSet(), set[str]()
+    for one in _expand_all(arguments, listed):
+        if isinstance(one, Photo):
+            if photos.add(one.path):
+                yield one
+        elif one.reason not in failures:
+            failures.add(one.reason)
+            yield one
+
+
+class PhotoSet:
+    """Paths of photographs, each under whatever name: `a.jpg`, `./a.jpg` and `/folder/a.jpg` can be one.
+
+    Links to folders are resolved. A link to a photograph is another photograph: it has a name, and a sidecar, of its
+    own.
+    """
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._folders: dict[str, str] = {}
+
+    def add(self, path: str) -> bool:
+        """Add a path; whether it is new."""
+        before = len(self._paths)
+        self._paths.add(self._key(path))
+        return len(self._paths) > before
+
+    def __contains__(self, path: str) -> bool:
+        return self._key(path) in self._paths
+
+    def _key(self, path: str) -> str:
+        folder, name = os.path.split(path)  # as text: names need not be possible
+        if folder not in self._folders:
+            self._folders[folder] = folder if "\0" in folder else os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)  # noqa: PTH118
+
+
+def _expand_all(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | FailedPhoto]:
     for argument in arguments:
         for name in listed if argument == "-" else [argument]:
             path = Path(name)

@@ -190,6 +190,11 @@ def model_format(folder: Path) -> str:
     return str(envelope.get("format", "")) if isinstance(envelope, dict) else ""
 
 
+def weights_sha256(folder: Path) -> str | None:
+    """The hash of a model's weights, without reading the model; None if there are none."""
+    return file_sha256(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else None
+
+
 def has_training(folder: Path) -> bool:
     """Whether a model directory has a training state to resume."""
     return (folder / TRAINING).is_file()

@@ -203,11 +203,14 @@ def photo_encoder(
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to encode the whole image alone, without boxes.
 
-    Raises (when the CNN is first needed):
-        ConfigError: the training photographs had the user's own boxes, which new photographs lack.
-        MissingError: weights are not installed.
-        ArtifactError: the weights found are not those that the model was trained with.
+    Raises:
+        ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
+            another program.
+
+    When the CNN is first needed, MissingError is raised if its weights are not installed, and ArtifactError if they
+    are not those that the model was trained with.
     """
+    spec.require_computable()
 
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vsa_cli.core.config import RegionConfig
-from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
+
+IMPORTED = "imported:"
+"""Start of the name of a CNN that only another program has."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class FeatureSpec:
     def of(cls, envelope: Envelope, where: str) -> FeatureSpec:
         """The specification in the envelope of a regions file."""
         return cls.from_dict(envelope.config, where)
+
+    def require_computable(self) -> None:
+        """Check that new photographs can be described in this way.
+
+        Raises:
+            ConfigError: the descriptors were imported from another program, whose CNN is not available.
+        """
+        if self.config.cnn.startswith(IMPORTED):
+            name = self.config.cnn.removeprefix(IMPORTED)
+            raise ConfigError(
+                f"the model was trained on imported regions ({name}) and takes no photographs; "
+                "name stored regions with `corpus` and `regions_file`"
+            )
 
     def require_from(self, envelope: Envelope, where: str) -> None:
         """Check that a regions file holds descriptors of this kind; how its boxes were chosen does not matter.

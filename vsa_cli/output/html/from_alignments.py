@@ -11,6 +11,7 @@ from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, number_boxes
 from vsa_cli.output.html.gallery import Gallery, open_gallery
+from vsa_cli.output.unknown_words import unknown_fact
 
 _TITLE = "Words and their boxes"
 _READING = (
@@ -86,9 +87,9 @@ def alignment_gallery(
         pages.finish(Header(_TITLE, (*facts, f"β {config.beta:g}"), _READING))
 
 
-def photo_header(config: AlignConfig) -> Header:
-    """The header of a page of one photograph."""
-    return Header(_TITLE, (f"β {config.beta:g}",), _READING)
+def photo_header(config: AlignConfig, unknown: Sequence[str]) -> Header:
+    """The header of a page of one photograph, with the words of its sentences that the model does not know."""
+    return Header(_TITLE, (f"β {config.beta:g}", *unknown_fact(unknown)), _READING)
 
 
 def alignment_card(photo: Path, alignments: Sequence[Alignment]) -> Card:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from vsa_cli.core.alignment.align import WordBox
 from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.embedding.search import Query
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.output.html.cards import Box, Card, Header, Line, Word, as_written, number_boxes, relative_name
+from vsa_cli.output.unknown_words import unknown_among, unknown_fact
 
 _READING = (
     "Each word has the colour and the number of the box that it fits best; 0 is the whole photograph. The bolder a "
@@ -17,16 +19,19 @@ _READING = (
 )
 
 
-def photos_header(query: str, shown: int, searched: int, *, explain: bool) -> Header:
+def photos_header(query: Query, shown: int, searched: int, *, explain: bool) -> Header:
     """The header of a page of photographs for a sentence."""
-    facts = (f"{shown:,} of {searched:,} photographs", "best first")
-    return Header(query, facts, _READING if explain else "", grid=True)
+    facts = (f"{shown:,} of {searched:,} photographs", "best first", *unknown_fact(query.unknown))
+    return Header(query.text, facts, _READING if explain else "", grid=True)
 
 
-def sentences_header(shown: int, searched: int, *, explain: bool) -> Header:
-    """The header of a page of sentences for a photograph."""
-    facts = (f"{shown:,} of {searched:,} sentences", "best first")
-    return Header("Sentences for this photograph", facts, _READING if explain else "")
+def sentences_header(sentences: Sequence[Query], shown: int, *, explain: bool) -> Header:
+    """The header of a page of `shown` sentences for a photograph, among those given."""
+    facts = [f"{shown:,} of {len(sentences):,} sentences", "best first"]
+    if none := sum(not sentence.words for sentence in sentences):
+        facts.append(f"{none:,} without a known word are last")
+    facts += unknown_fact(unknown_among(sentences))
+    return Header("Sentences for this photograph", tuple(facts), _READING if explain else "")
 
 
 def found_card(rank: int, query: str, found: FoundPhoto) -> Card:
@@ -55,7 +60,7 @@ def found_card(rank: int, query: str, found: FoundPhoto) -> Card:
 def sentences_card(photo: Photo, regions: ImageRegions, ranked: Sequence[RankedSentence]) -> Card:
     """The card of a photograph with its ranked sentences, with boxes if their words were explained."""
     size = regions.width, regions.height
-    if all(one.words for one in ranked):
+    if any(one.words for one in ranked):
         boxes, lines = _explained([(one.sentence, one.words, one.score) for one in ranked], size)
     else:
         boxes, lines = (), tuple(Line((Word(one.sentence),), one.score) for one in ranked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_a_header_and_blank_lines_are_skipped(tmp_path: Path) -> None:
         ({"boxes": "AAA"}, "boxes is not base64"),
         ({"features": ""}, "features is 0 bytes"),
         ({"features": "AAAA"}, "features is 3 bytes"),
-        ({"features": "b'AAAA'"}, "features is not base64"),
+        ({"features": "b'AAAA'"}, "features is 3 bytes"),
+        ({"features": "b'AAAA"}, "features is not base64"),
         ({"more": 1}, "7 columns; there must be 6"),
     ],
 )
@@ -113,3 +115,25 @@ def test_files_that_cannot_be_read_or_written_are_refused(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="cannot be written to a TSV"):
         write_bottom_up(tmp_path / "x.tsv", [exported("fine", 1), exported("a\tb", 1)])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("form", ["{}", '"{}"', " {}"])
+def test_fields_written_as_python_bytes_are_read(tmp_path: Path, form: str, wrapped: bool) -> None:
+    places, features = boxes(3), descriptors(3, 70)
+    arrays = [array.astype("<f4").tobytes() for array in (places, features)]
+    encode = base64.encodebytes if wrapped else base64.b64encode
+    fields = [form.format(repr(encode(array))) for array in arrays]
+    for name, written in (("é.jpg", repr("é.jpg".encode())), ("391895", "391895"), ("b'1", "b'1")):
+        (found,) = read(tmp_path / "x.tsv", "\t".join([written, str(WIDTH), str(HEIGHT), "3", *fields]) + "\n")
+        assert isinstance(found, ImportedRegions), found
+        assert found.name == name
+        assert found.boxes is not None
+        assert np.array_equal(found.boxes, places)
+        assert np.array_equal(found.descriptors, features)
+
+
+def test_name_that_looks_like_python_bytes_is_kept_beside_plain_fields(tmp_path: Path) -> None:
+    (found,) = read(tmp_path / "x.tsv", line("b'1'", boxes(2), descriptors(2)))
+    assert isinstance(found, ImportedRegions)
+    assert found.name == "b'1'"

@@ -4,7 +4,7 @@
     391895    640      360      36         base64 of (36, 4) float32    base64 of (36, D) float32
 
 Numbers are little-endian; boxes are x1 y1 x2 y2 in pixels of the original photograph. Files can be concatenated. In the
-files that `vsa` writes, the first box is the whole image.
+files that `vsa` writes, the first box is the whole image. Fields written as Python bytes, `b'...'`, are read as well.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions, MalformedEntry
 
 COLUMNS = ("image_id", "image_w", "image_h", "num_boxes", "boxes", "features")
+_BYTES = re.compile(rb"""\s*"?b(['"])(.*)\1"?\s*""", re.S)
+_ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.S)
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _FLOAT = np.dtype("<f4")
 _LARGEST_SIDE = 1 << 20
 
@@ -39,7 +42,7 @@ def read_bottom_up(path: Path) -> Iterator[ImportedRegions | MalformedEntry]:
     try:
         with path.open("rb") as file:
             for where, line in numbered_lines(file, path.name):
-                fields = line.rstrip(b"\r\n").split(b"\t")
+                fields = _unquoted(line.rstrip(b"\r\n").split(b"\t"))
                 if fields[0] == COLUMNS[0].encode():
                     continue  # a header, which some files have
                 try:
@@ -48,6 +51,20 @@ def read_bottom_up(path: Path) -> Iterator[ImportedRegions | MalformedEntry]:
                     yield MalformedEntry(f"{where}: {error}")
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
+
+
+def _unquoted(fields: list[bytes]) -> list[bytes]:
+    """The fields without the `b'...'` that Python 3 programs write for bytes, where the array fields have it."""
+    if len(fields) != len(COLUMNS) or not any(map(_BYTES.fullmatch, fields[4:])):
+        return fields
+    found = [(field, _BYTES.fullmatch(field)) for field in fields]
+    plain = [_ESCAPE.sub(_unescaped, match[2]) if match else field for field, match in found]
+    return [*plain[:4], *(b"".join(field.split()) for field in plain[4:])]  # older encoders wrap base64 in lines
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code[1:], 16)]) if len(code) > 1 else _ESCAPED.get(code, code)
 
 
 def _photograph(fields: list[bytes], where: str) -> ImportedRegions:

@@ -11,6 +11,7 @@ from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import check_output, file_sha256
+from vsa_cli.core.regions.feature_spec import IMPORTED
 from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up, write_bottom_up
 from vsa_cli.core.regions.interchange.imported import Converted, import_regions
 from vsa_cli.core.regions.interchange.scan import Precomputed, find_precomputed, read_precomputed, write_precomputed
@@ -181,4 +182,4 @@ class _Import:
             "corpus": parent(corpus.envelope.format, corpus.sha256),
             **{f"features[{number}]": parent(kind, file_sha256(path)) for number, path in enumerate(files)},
         }
-        import_regions(request.out, entries, corpus, request.split, f"imported:{request.cnn}", parents, made)
+        import_regions(request.out, entries, corpus, request.split, f"{IMPORTED}{request.cnn}", parents, made)

@@ -1,0 +1,75 @@
+"""What a run of captions was made with, recorded beside its output, so that only a run with the same resumes it.
+
+Captions have no place for settings. They are recorded in a hidden file: `.FILE.settings.json` for a file of captions,
+`.vsa.SUFFIX.settings.json` in each folder with sidecars. An output without a record is resumed without a comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.io.files import write_text
+from vsa_cli.core.io.json import dump_json, read_json
+
+Settings = Mapping[str, Any]
+"""Settings by the names of the command's parameters, as JSON values, and the hash of the model as `model_sha256`."""
+
+_SHA256 = "_sha256"
+
+
+def record_of(output: Path) -> Path:
+    """The record that belongs to a file of captions."""
+    return output.with_name(f".{output.name}.settings.json")
+
+
+def record_of_sidecars(folder: Path, suffix: str) -> Path:
+    """The record that belongs to the sidecars in a folder."""
+    return folder / f".vsa{suffix}.settings.json"
+
+
+def difference(record: Path, settings: Settings) -> str | None:
+    """What the settings of an earlier run were, where they differ from these; None if they do not, or are unknown."""
+    try:
+        made = read_json(record)
+    except DataError:
+        return None
+    if not isinstance(made, dict):
+        return None
+    found = []
+    for name, value in settings.items():
+        if name not in made or made[name] == value or f"{name}{_SHA256}" in settings:
+            continue
+        if name.endswith(_SHA256):
+            found.append(_of_file(name.removesuffix(_SHA256), made, settings))
+        else:
+            found.append(f"`{name}` {_shown(made[name])}, not {_shown(value)}")
+    return f"made with {'; '.join(found)}" if found else None
+
+
+def write_record(record: Path, settings: Settings) -> None:
+    """Record the settings of a run.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    try:
+        write_text(record, dump_json(settings) + "\n")
+    except DataError:
+        if not record.exists():  # otherwise another run has written it in the meantime
+            raise
+
+
+def _of_file(name: str, made: Settings, settings: Settings) -> str:
+    before, now = made.get(name), settings.get(name)
+    return f"another `{name}`: {before}, not {now}" if before != now else f"another `{name}`: {now} has changed"
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return "default" if value is None else "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
