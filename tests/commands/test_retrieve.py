@@ -78,7 +78,7 @@ def test_photograph_ranks_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_pat
     ]  # fmt: skip
     assert (records[2]["score"], records[2]["unknown"]) == (None, ["zeppelin"])
     assert result.stderr == (
-        "note: 1 of 3 sentences have unknown words, 1 of them no known word: they are last; "
+        "note: 1 of 3 sentences have unknown words; 1 without a known word are last; "
         "the model does not know 'zeppelin'; no similar word\n"
     )
     assert "unknown" not in records[0]

@@ -172,7 +172,9 @@ Sidecar = Annotated[
 Annotate = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", rich_help_panel=_OUTPUT, help="Folder for copies with captions and boxes drawn on them."
+        metavar="DIR",
+        rich_help_panel=_OUTPUT,
+        help="Folder for copies with captions and boxes drawn on them; later runs over folders skip it.",
     ),
 ]
 BatchSize = Annotated[

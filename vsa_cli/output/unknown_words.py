@@ -27,7 +27,7 @@ def ranking_note(sentences: Sequence[Query], vocabulary: Vocabulary) -> str:
     some = sum(bool(sentence.unknown) for sentence in sentences)
     none = sum(not sentence.words for sentence in sentences)
     unknown = vocabulary.describe_unknown(unknown_among(sentences))
-    last = f", {none:,} of them no known word: they are last" if none else ""
+    last = f"; {none:,} without a known word are last" if none else ""
     return f"note: {some:,} of {len(sentences):,} sentences have unknown words{last}; the model does not know {unknown}"
 
 

@@ -89,3 +89,14 @@ def test_damage_raises_one_line_with_the_file_name(change: dict[str, Any]) -> No
 def test_other_values_raise(data: object) -> None:
     with pytest.raises(ArtifactError):
         Vocabulary.from_dict(data, "x")
+
+
+@pytest.mark.parametrize("unknown", ["drop", "unk"])
+def test_unknown_words_are_described_with_similar_ones(unknown: Unknown) -> None:
+    vocabulary = Vocabulary(("zebra", "dog", "bread"), (3, 2, 1), unknown)
+    assert vocabulary.unknown_among(["zebras", "dog", "qqq", "zebras"]) == ("zebras", "qqq")
+    assert vocabulary.describe_unknown(["zebras"]) == "'zebras'; did you mean zebra?"
+    assert vocabulary.describe_unknown(["qqq"]) == "'qqq'; no similar word"
+    assert vocabulary.describe_unknown(["zebras", "qqq"]) == "'zebras' (did you mean zebra?), 'qqq' (no similar word)"
+    assert vocabulary.describe_unknown([*"tuvwxyz"]).endswith("'x' (no similar word) and 2 more")
+    assert [vocabulary.knows(word) for word in ("dog", "zebras", "<unk>")] == [True, False, False]

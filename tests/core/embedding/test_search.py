@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from vsa_cli.core.embedding import search
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import (
+    Query,
     combined_scores,
+    look_up,
     read_query,
     read_sentence_list,
     recall_both_ways,
@@ -97,6 +100,18 @@ def test_query_has_the_known_words_in_order(trained: Trained[Embedding]) -> None
 def test_query_without_a_known_word_is_an_error(trained: Trained[Embedding], text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_query(text, trained.vocabulary)
+
+
+@pytest.mark.parametrize("unknown", ["drop", "unk"])
+def test_unknown_words_are_listed_and_never_looked_up_as_unk(unknown: Any) -> None:
+    vocabulary = Vocabulary(("a", "dog", "runs"), (3, 2, 1), unknown)
+    assert look_up("A Zebra runs, zebra: okapi!", vocabulary) == Query(
+        "A Zebra runs, zebra: okapi!", ("a", "runs"), (1, 3), ("zebra", "okapi")
+    )
+    assert look_up("zebra", vocabulary) == Query("zebra", (), (), ("zebra",))
+    assert look_up(" ?! ", vocabulary).unknown == ()
+    with pytest.raises(DataError, match=r"^the model knows no word of 'dogs run'; did you mean dog, runs\?$"):
+        read_query("dogs run", vocabulary)
 
 
 def test_recall_both_ways_by_hand() -> None:

@@ -31,7 +31,7 @@ _IMAGES = 1000  # images embedded, then compared with all sentences
 _SENTENCES = 500  # sentences embedded and compared together
 _PART = 100  # images embedded together: their descriptors are float32 meanwhile
 _SEARCHED = 250  # images embedded, and compared with a query, together
-_HINTS = 5  # unknown words for which a message has similar ones
+_HINTS = 5  # unknown words for which a message has similar ones, and how many of these
 _MAX_SENTENCES, _MAX_CHARACTERS = 1_000_000, 10_000
 
 
@@ -192,7 +192,7 @@ def read_query(text: str, vocabulary: Vocabulary) -> Query:
         return query
     if not query.unknown:
         raise DataError("the query contains no word")
-    similar = vocabulary.similar(query.unknown[:_HINTS])
+    similar = vocabulary.similar(query.unknown[:_HINTS])[:_HINTS]
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
     raise DataError(f"the model knows no word of {' '.join(tokenize(text))!r}{hint}")
 
