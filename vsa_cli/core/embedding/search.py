@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.batches import Packed, Pairs, pack
@@ -176,7 +175,7 @@ class Query:
 
 def look_up(text: str, vocabulary: Vocabulary) -> Query:
     """Tokenize a sentence and look its words up; it may have none that the model knows."""
-    tokens = tokenize(text)
+    tokens = vocabulary.tokenize(text)
     words = tuple(token for token in tokens if vocabulary.knows(token))
     return Query(text, words, tuple(vocabulary.encode(words)), vocabulary.unknown_among(tokens))
 
@@ -194,7 +193,7 @@ def read_query(text: str, vocabulary: Vocabulary) -> Query:
         raise DataError("the query contains no word")
     similar = vocabulary.similar(query.unknown[:_HINTS])[:_HINTS]
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
-    raise DataError(f"the model knows no word of {' '.join(tokenize(text))!r}{hint}")
+    raise DataError(f"the model knows no word of {' '.join(vocabulary.tokenize(text))!r}{hint}")
 
 
 @dataclass(frozen=True)

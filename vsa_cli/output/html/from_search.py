@@ -78,8 +78,10 @@ def _explained(
 
 
 def _words(text: str, explained: Sequence[WordBox], numbers: Mapping[Box, int]) -> tuple[Word, ...]:
-    tokens = tokenize(text)
     known = {found.word for found in explained}
+    tokens = tokenize(text)
+    if not known <= set(tokens):  # the model's words are the letters of a script without spaces
+        tokens = tokenize(text, characters=True)
     remaining = iter(explained)
     by_token = {index: next(remaining) for index, token in enumerate(tokens) if token in known}
     words = []
