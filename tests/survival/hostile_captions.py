@@ -188,7 +188,7 @@ def _tables(made: Material, folders: CaseFolders) -> Iterator[Case]:
         "an open quote": (table('001.png,"never closed,train', f"002.png,{SENTENCE},val"), (3,)),
         "500 open quotes before 5 MB": (table(*['001.png,"'] * 500) + b"x,y,train\n" * 500_000, (3,)),
         "a cell of 10 MB": (table("001.png," + "x" * 10_000_000 + ",train"), (3,)),
-        "100,000 columns": (table("001.png" + "," * 100_000), (3,)),
+        "100,000 columns": (table("001.png" + "," * 100_000), (0, 3)),
         "rows of different widths": (table("001.png", "a,b,c,d,e", ",,"), (3,)),
         "a formula": (table("001.png,\"=cmd|' /C calc'!A0\",train"), (0,)),
         "terminal commands": (table("\x1b[2J\x1b]0;x\x07.png,a dog,train"), (3,)),
@@ -199,6 +199,22 @@ def _tables(made: Material, folders: CaseFolders) -> Iterator[Case]:
         "a header of quotes": (b'"""""",,"\n', (1,)),
         "carriage returns alone": (table().replace(b"\n", b"\r"), (1, 3)),
     }
+    for name, row, codes in [
+        ("a name with ./", "./001.png", (0,)),
+        ("a name with backslashes", "photos\\001.png", (0,)),
+        ("a doubled slash", ".//001.png", (0,)),
+        ("an absolute name", str(made.photos / "001.png"), (0,)),
+        ("a Windows path", "C:\\photos\\nothing.png", (3,)),
+        ("capital letters", "001.PNG", (0,)),
+    ]:
+        tables[name] = (table(f"{row},a dog,train"), codes)
+    for name, sentence in {
+        "a sentence of marks": "\u0300\u0301\u20dd",
+        "10,000 marks on a letter": "a" + "\u0301" * 10_000,
+        "a script without spaces": "一只狗在雪地里奔跑",
+        "nan": "nan",
+    }.items():
+        tables[name] = (table(f"001.png,{sentence},train"), (0,))
     for name, (content, codes) in tables.items():
         yield _prep(made, f"CSV: {name}", folders.file("t.csv", content), codes, quick=name == "NULs")
     token = f"{GOOD}#0\t{SENTENCE}\n"

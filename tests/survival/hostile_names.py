@@ -58,7 +58,8 @@ def _links(made: Material, folders: CaseFolders, trap: Trap, good: bytes) -> Ite
 
     def cases_with(link: str, target: str | Path | None, *, name: str, codes: tuple[int, ...] = (3,)) -> Iterator[Case]:
         for command in ("caption", "extract-regions"):
-            place = folders.new()
+            place = folders.new() / "inner"
+            place.mkdir()
             (place / "good.png").write_bytes(good)
             if target is not None:
                 (place / link).symlink_to(target)
@@ -78,7 +79,7 @@ def _links(made: Material, folders: CaseFolders, trap: Trap, good: bytes) -> Ite
             yield Case("names", f"{name}, in a folder", words, codes, quick=link == "pipe.png")
 
     yield from cases_with("loop", ".", name="a folder that links to itself", codes=(0,))
-    yield from cases_with("up", "../..", name="a link to the folder above", codes=(0,))
+    yield from cases_with("up", "..", name="a link to the folder above", codes=(0,))
     yield from cases_with("self.png", "self.png", name="a link to itself")
     yield from cases_with("gone.png", "nothing.png", name="a broken link")
     yield from cases_with("zero.png", "/dev/zero", name="a link to endless zeros")
@@ -122,8 +123,43 @@ def _lists(made: Material, folders: CaseFolders, good: bytes) -> Iterator[Case]:
         "endless folders": b"./" * 1500 + b"a.png",
     }.items():
         yield Case("names", f"{name}, on a list", ("caption", "-", *model), (1,), stdin=listed + b"\n")
+    photo = os.fsencode(made.photos / "000.png")
+    for name, listed, codes in [
+        ("UTF-16", (photo.decode() + "\n").encode("utf-16"), (0, 1)),
+        ("half a UTF-16 letter", (photo.decode() + "\n").encode("utf-16")[:-1], (0, 1)),
+        ("a byte order mark", b"\xef\xbb\xbf" + photo + b"\n", (0,)),
+        ("carriage returns", photo + b"\r\n", (0,)),
+        ("NULs without -0", photo + b"\0" + photo + b"\0", (0, 1)),
+        ("a photograph twice", photo + b"\n" + photo + b"\n", (0,)),
+    ]:
+        words = ("caption", "-", *model)
+        yield Case("names", f"{name}, on a list", words, codes, notes=1, stdin=listed, also=(made.photos,))
+    for name, junk in {
+        "._000.png": b"\0\5\x16\7" + bytes(100),
+        "__MACOSX/000.png": b"junk",
+        "@eaDir/000.png": b"junk",
+        "Thumbs.db": b"junk",
+        ".DS_Store": b"junk",
+    }.items():
+        place = folders.new()
+        (place / "good.png").write_bytes(good)
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(junk)
+        quick = name == "__MACOSX/000.png"
+        yield Case("names", f"{name} in a folder", ("caption", place, *model), (0,), quick=quick)
+    place, empty = folders.new(), folders.new()
+    (place / "good.png").write_bytes(good)
+    yield Case("names", "an empty folder beside another", ("caption", empty, place, *model), (3,), quick=True)
     many = b"".join(b"/nothing/%d.png\n" % number for number in range(300))
-    yield Case("names", "300 missing files on a list", ("caption", "-", *model), (1,), lines=(300, 300), stdin=many)
+    yield Case(
+        "names",
+        "300 missing files on a list",
+        ("caption", "-", *model),
+        (1,),
+        lines=(300, 300),
+        stdin=many,
+        also=(Path("/nothing"),),
+    )
     yield Case("names", "an empty list", ("caption", "-", *model), (0,), stdin=b"\n\n\n")
     place = folders.new()
     shutil.copy(made.photos / "000.png", place / "-.png")

@@ -62,6 +62,7 @@ def cases(made: Material, folders: CaseFolders) -> Iterator[Case]:
     """All images, each given to `vsa caption` or `vsa extract-regions`."""
     yield from _broken(made, folders)
     yield from _unusual(made, folders)
+    yield from _metadata(made, folders)
     yield from _false_sizes(made, folders)
     if folders.largest:
         yield from _bombs(made, folders)
@@ -164,6 +165,33 @@ def _unusual(made: Material, folders: CaseFolders) -> Iterator[Case]:
         yield _caption(made, name, folders.file(f"unusual{suffix}", content), (0,), quick=quick)
         if name in ("1x20000", "20000x1", "CMYK", "16-bit grey", "alpha", "a TIFF on its side"):
             yield _extract(made, name, folders.file(f"unusual{suffix}", content), (0,))
+
+
+def _metadata(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """Valid pixels with broken, huge or missing other parts: the image is captioned."""
+    whole, jpeg = saved(picture(), "PNG"), saved(picture(), "JPEG")
+    bomb = zlib.compress(bytes(3_000_000))
+    parts = {
+        "a profile that decompresses to 3 MB": chunk(b"iCCP", b"icc\0\0" + bomb),
+        "a text that decompresses to 3 MB": chunk(b"iTXt", b"workflow\0\1\0\0\0" + bomb),
+        "100 texts of 1 MB": b"".join(
+            chunk(b"zTXt", b"k%d\0\0" % number + zlib.compress(bytes(1_000_000))) for number in range(100)
+        ),
+        "EXIF that is not TIFF": chunk(b"eXIf", b"no TIFF header here"),
+        "EXIF that links to itself": chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
+        "a raw profile that is not hexadecimal": chunk(
+            b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 20\nnot hex\n")
+        ),
+        "a damaged text": chunk(b"zTXt", b"a\0\0not zlib"),
+    }
+    for name, part in parts.items():
+        path = folders.file("m.png", whole[:33] + part + whole[33:])
+        words = ("caption", path, "--model", made.gen, *ONE_THREAD)
+        yield Case("pictures", f"a PNG with {name}", words, (0,), notes=1, quick="raw profile" in name)
+    unended = folders.file("m.jpg", jpeg[:-2])
+    yield _caption(made, "a JPEG without its end marker", unended, (0,), quick=True)
+    for suffix in (".jfif", ".pgm", ".JPG", ".apng"):
+        yield _caption(made, f"a JPEG called {suffix}, in a folder", folders.file(f"m{suffix}", jpeg).parent, (0,))
 
 
 def _false_sizes(made: Material, folders: CaseFolders) -> Iterator[Case]:

@@ -44,6 +44,21 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
+@pytest.mark.parametrize("place", range(60, 960, 80))
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_damaged_pixels_are_never_read_as_broken_metadata(tmp_path: Path, kind: str, place: int) -> None:
+    rng = np.random.default_rng(3)
+    noise = Image.fromarray(rng.integers(0, 255, (24, 40, 3)).astype(np.uint8))
+    data = bytearray(encoded(noise, kind, **({"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {})))
+    data[place] ^= 0xFF
+    path = write(tmp_path / "damaged", bytes(data))
+    try:
+        Image.open(io.BytesIO(bytes(data))).load()
+    except (OSError, SyntaxError, ValueError):
+        with pytest.raises(DataError):
+            read_picture(path)
+
+
 BOMB = zlib.compress(b"x" * 1_500_000)
 METADATA = {
     "text bomb": chunk(b"zTXt", b"workflow\0\0" + BOMB),

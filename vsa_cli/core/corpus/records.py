@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal, TypeGuard
 
@@ -188,6 +189,7 @@ def _next_id(record: Record) -> str:
     return f"{record.key}#{number}"
 
 
+@lru_cache(maxsize=1024)  # each sentence of a photograph names its file again
 def relative_file(name: str) -> str | None:
     """A path in normalised posix form; None if it is absolute, contains `..`, or is empty."""
     plain = str(PurePosixPath(name))

@@ -1,4 +1,4 @@
-"""The structure of image files, and files with what a decoder chokes on left out. Knows no Pillow.
+"""The structure of image files, and files without the parts that a decoder refuses. Independent of Pillow.
 
 The text and the profiles of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
 `png_without_metadata` is the same file without them, read in place: nothing is copied.

@@ -268,6 +268,8 @@ def _load_rotated_tiff(image: Image.Image) -> None:
 
 def _orientation(image: Image.Image) -> tuple[int, str | None]:
     """The EXIF orientation, 1 where there is none, and a note where it cannot be read."""
+    if image.format == "PNG":
+        image.load()  # EXIF data may follow the pixels; damage to these must not pass for damage to EXIF data
     try:
         value = image.getexif().get(_ORIENTATION)
     except _BROKEN:

@@ -29,6 +29,7 @@ class CaptionFile:
     images: Path
     split: str | None = None
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
+    _located: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _root(self) -> str:
@@ -60,8 +61,10 @@ class CaptionFile:
         Returns:
             The path; of a photograph that is not found, where the first name places it.
         """
-        found = (self._match(choice) for name in names for choice in self._choices(name))
-        return next((file for file in found if file is not None), None) or self._expected(names[0])
+        if names not in self._located:  # each sentence of a photograph names it again
+            found = (self._match(choice) for name in names for choice in self._choices(name))
+            self._located[names] = next((file for file in found if file is not None), None) or self._expected(names[0])
+        return self._located[names]
 
     def _choices(self, name: str) -> list[str]:
         plain, root = plain_name(name), self._root

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from vsa_cli.core.corpus.photo_names import id_text
@@ -75,8 +76,8 @@ def names_photo(fields: dict[str, Any]) -> bool:
 
 def sentences_of(fields: dict[str, Any]) -> list[object]:
     """The sentences of an entry, not checked to be text; without missing values such as null and `nan`."""
-    for name in _NUMBERED:
-        values = [value for key in _of_kind(name, fields) for value in _as_list(fields[key])]
+    for keys in _sentence_names(tuple(fields)):
+        values = [value for key in keys for value in _as_list(fields[key])]
         sentences = [value for value in map(_text, values) if not _is_missing(value)]
         if sentences:
             return sentences
@@ -87,6 +88,12 @@ def has_sentences(names: Iterable[str]) -> bool:
     """Whether there is a name for sentences among the names of columns or values."""
     kept = list(names)
     return any(_of_kind(name, kept) for name in _NUMBERED)
+
+
+@lru_cache(maxsize=64)  # the rows of a table have few different sets of names
+def _sentence_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The names of values that are sentences, by their kind, most telling kind first."""
+    return tuple(tuple(_of_kind(name, names)) for name in _NUMBERED)
 
 
 def _of_kind(name: str, names: Iterable[str]) -> list[str]:
