@@ -122,7 +122,8 @@ def _lists(made: Material, folders: CaseFolders, good: bytes) -> Iterator[Case]:
         "a missing file": b"/nothing/at/all.png",
         "endless folders": b"./" * 1500 + b"a.png",
     }.items():
-        yield Case("names", f"{name}, on a list", ("caption", "-", *model), (1,), stdin=listed + b"\n")
+        words = ("caption", "-", *model)
+        yield Case("names", f"{name}, on a list", words, (1,), stdin=listed + b"\n", also=(Path("/nothing"),))
     photo = os.fsencode(made.photos / "000.png")
     for name, listed, codes in [
         ("UTF-16", (photo.decode() + "\n").encode("utf-16"), (0, 1)),
