@@ -190,8 +190,8 @@ def test_resuming_an_interrupted_replacement_keeps_nothing_of_the_replaced_file(
     assert out.read_text().splitlines() == [line("a", beam=1), line("b", beam=1)]
 
 
-@pytest.mark.parametrize("record", [None, b"", b"[1]", b"{}", b"\xff"])
-def test_file_without_a_readable_record_is_resumed_as_it_is(tmp_path: Path, record: bytes | None) -> None:
+@pytest.mark.parametrize("record", [None, b"{}"])
+def test_file_without_recorded_settings_is_resumed_as_it_is(tmp_path: Path, record: bytes | None) -> None:
     out = tmp_path / "c.jsonl"
     write(fresh(out), [line("a")])
     if record is not None:
@@ -199,6 +199,14 @@ def test_file_without_a_readable_record_is_resumed_as_it_is(tmp_path: Path, reco
     write(made_with(out, {"beam": 1}, resume=True), [line("b")])
     with pytest.raises(ArtifactError, match="`beam` 1, not 7"):
         made_with(out, {"beam": 7}, resume=True)
+
+
+@pytest.mark.parametrize("record", [b"", b"[1]", b"\xff"])
+def test_damaged_record_is_refused(tmp_path: Path, record: bytes) -> None:
+    write(fresh(tmp_path / "c.jsonl"), [line("a")])
+    (tmp_path / ".c.jsonl.settings.json").write_bytes(record)
+    with pytest.raises(ArtifactError, match="is damaged; delete it"):
+        made_with(tmp_path / "c.jsonl", {"beam": 1}, resume=True)
 
 
 def test_kept_photograph_is_recognised_under_other_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from vsa_cli.core.config import CaptionFormat
 from vsa_cli.core.generation.results import Box, CaptionResult
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import show_path
+from vsa_cli.output.console import name_options
 
 _SIDES = ("x1", "y1", "x2", "y2")
 
@@ -76,6 +77,10 @@ def _text(result: CaptionResult, alone: bool) -> Iterator[str]:
         yield f"{prefix}{region.caption}\t{','.join(f'{side:g}' for side in _rounded(region.box))}"
 
 
+def _error(result: CaptionResult) -> str | None:
+    return name_options(result.error) if result.error is not None else None
+
+
 def _record(result: CaptionResult, nbest: int) -> dict[str, Any]:
     record: dict[str, Any] = {
         "path": result.path,
@@ -90,18 +95,18 @@ def _record(result: CaptionResult, nbest: int) -> dict[str, Any]:
             {"box": _rounded(region.box), "caption": region.caption, "logprob": region.logprob}
             for region in result.regions
         ]
-    return record | {"error": result.error}
+    return record | {"error": _error(result)}
 
 
 def _rows(result: CaptionResult, *, regions: bool) -> Iterator[str]:
     name = (result.path, result.photo.image_id)
     no_box = [""] * len(_SIDES) if regions else []
     for candidate in result.candidates:
-        yield _row(*name, candidate.caption, candidate.logprob, *no_box, result.error)
+        yield _row(*name, candidate.caption, candidate.logprob, *no_box, _error(result))
     for region in result.regions or ():
-        yield _row(*name, region.caption, region.logprob, *_rounded(region.box), result.error)
+        yield _row(*name, region.caption, region.logprob, *_rounded(region.box), _error(result))
     if not result.candidates:
-        yield _row(*name, "", "", *no_box, result.error)
+        yield _row(*name, "", "", *no_box, _error(result))
 
 
 def _row(*cells: str | float | None) -> str:

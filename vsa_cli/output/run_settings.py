@@ -32,12 +32,14 @@ def record_of_sidecars(folder: Path, suffix: str) -> Path:
 
 def difference(record: Path, settings: Settings) -> str | None:
     """What the settings of an earlier run were, where they differ from these; None if they do not, or are unknown."""
+    if not record.exists():
+        return None
     try:
         made = read_json(record)
     except DataError:
-        return None
+        made = None
     if not isinstance(made, dict):
-        return None
+        return f"made with unknown settings: {record} is damaged; delete it to resume without a comparison"
     found = []
     for name, value in settings.items():
         if name not in made or made[name] == value or f"{name}{_SHA256}" in settings:

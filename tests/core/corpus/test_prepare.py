@@ -115,3 +115,29 @@ def test_invalid_settings_raise(folder: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         prepare([folder / "x.token.txt"], folder / "absent", CONFIG)
     assert keys(run(folder, split="dev"), "val") == list("012345678")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metadata.jsonl", '{"file_name": "a.jpg", "prompt": "a dog"}\n'),
+        ("captions.json", '{"images": [{"filename": "a.jpg", "captions": ["a dog"], "split": "train"}]}'),
+        ("captions.csv", "image,caption\na.jpg,\na.jpg,N/A\n"),
+        ("coco.json", '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}'),
+    ],
+)
+def test_a_file_without_any_sentence_is_a_failure(tmp_path: Path, name: str, content: str) -> None:
+    Pillow.new("RGB", (32, 32)).save(tmp_path / "a.jpg")
+    (tmp_path / name).write_text(content)
+    prepared = prepare([tmp_path / name], tmp_path, PrepConfig(min_count=1))
+    assert [failure.kind for failure in prepared.failures] == ["malformed"]
+    assert "no sentence" in prepared.failures[0].message
+    with pytest.raises(DataError, match="`strict`"):
+        prepared.check(strict=True)
+
+
+def test_text_that_is_not_utf8_is_named_as_such(tmp_path: Path) -> None:
+    Pillow.new("RGB", (32, 32)).save(tmp_path / "a.jpg")
+    (tmp_path / "captions.csv").write_bytes(b"image,caption\na.jpg,un caf\xe9\n")
+    with pytest.raises(DataError, match="line 2: is not UTF-8 text"):
+        prepare([tmp_path / "captions.csv"], tmp_path, PrepConfig())

@@ -98,7 +98,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.named = 0
+        self.named = self.sentences = 0  # images named, and sentences accepted, so far
         self._records: dict[str, Record] = {}
         self._excluded: set[str] = set()
 
@@ -168,11 +168,14 @@ class Collector:
     def add_sentence(self, record: Record, raw: object, where: str, sentence_id: object = None) -> None:
         """Add a sentence to an image; a blank one is reported and left out."""
         if not is_text(raw) or not (sentence_id is None or is_id(sentence_id)):
-            self.report("malformed", where, "the sentence or its id is missing or not text")
+            encoded = isinstance(raw, str) and not is_text(raw)
+            why = "the sentence is not UTF-8 text" if encoded else "the sentence or its id is missing or not text"
+            self.report("malformed", where, why)
             return
         if not raw.strip():
             self.report("no-words", where, "the sentence is blank: left out")
             return
+        self.sentences += 1
         name = str(sentence_id) if sentence_id is not None else _next_id(record)
         if record.sentences.setdefault(name, raw) != raw:
             self.report("clash", where, f"sentence {name} has two texts: the first is kept")

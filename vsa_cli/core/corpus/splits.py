@@ -113,7 +113,8 @@ def _unmatched(where: str, name: str) -> Problem:
 def _listed(lists: Sequence[SplitList], problems: list[Problem]) -> Iterator[tuple[str, str, str]]:
     """(place, name, split) of every line of the lists; invalid text is added to the problems."""
     for one in lists:
-        for number, line in enumerate(text_lines(one.path), start=1):
+        names = (name for line in text_lines(one.path) for name in line.split("\0"))  # lines, or `find -print0`
+        for number, line in enumerate(names, start=1):
             where = f"{one.path.name}, line {number}"
             if not is_text(line):
                 problems.append(Problem("malformed", where, "is not UTF-8 text"))

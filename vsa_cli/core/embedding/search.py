@@ -21,7 +21,7 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.io.text import numbered_lines
+from vsa_cli.core.io.text import decode_text, is_text, numbered_lines
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
 from vsa_cli.core.regions.image_regions import ImageRegions, pad
@@ -248,12 +248,14 @@ def read_sentence_list(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             for where, line in numbered_lines(file, str(path)):
-                text = line.decode("utf-8-sig").rstrip("\r\n")
+                text = decode_text(line, str(path)).rstrip("\r\n")
+                if not is_text(text):
+                    raise DataError(f"{where}: is not UTF-8 text")
                 if len(text) > _MAX_CHARACTERS:
                     raise DataError(f"{where}: a sentence of {len(text)} characters; the limit is {_MAX_CHARACTERS}")
                 if len(sentences) == _MAX_SENTENCES:
                     raise DataError(f"{where}: more than {_MAX_SENTENCES} sentences")
                 sentences.append(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
     return sentences

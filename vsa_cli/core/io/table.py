@@ -14,7 +14,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 _MAX_CELL = 131_072
 _EXCEL_HINT = re.compile(r"sep=.", re.I)
 """The first line of a table for Excel, before its header."""
-_EMPTY = frozenset({"", "nan", "none", "null", "<na>"})
+_EMPTY = frozenset({"", "nan", "none", "null", "<na>", "n/a", "#n/a"})
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ def _check_shard_names(shards: Sequence[Path]) -> None:
 
 
 def _read_one(captions: CaptionFile, wanted: CaptionFileFormat) -> str:
-    before = captions.collector.named
+    collector, path = captions.collector, captions.path
+    named, sentences, problems = collector.named, collector.sentences, len(collector.problems)
     found = _detect(captions.path) if wanted == "auto" else wanted
     if found in _READERS:
         _READERS[found](captions)
@@ -117,10 +118,14 @@ def _read_one(captions: CaptionFile, wanted: CaptionFileFormat) -> str:
         document = read_json(captions.path)
         found = _detect_json(document, captions.path) if found == "json" else found
         _JSON_READERS[found](captions, document)
-    if captions.collector.named == before:
-        raise DataError(
-            f"{captions.path}: names no image (read as {found}; set `captions_format` if it has another format)"
-        )
+    if collector.named == named and len(collector.problems) > problems:
+        first = collector.problems[problems]
+        raise DataError(f"{path}: nothing in it can be read; {first.name}: {first.message}")
+    if collector.named == named:
+        raise DataError(f"{path}: names no image (read as {found}; set `captions_format` if it has another format)")
+    if collector.sentences == sentences and found not in ("sidecar", "webdataset"):  # these note each photograph
+        names = "caption, captions, text, sentence or raw"
+        collector.report("malformed", path.name, f"names images, but no sentence (read as {found}; named {names})")
     return found
 
 
