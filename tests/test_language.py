@@ -29,7 +29,7 @@ WORDS = re.compile(
 )
 """Dialect words. A manual has: report, generate, request, start, appear, resume, together, not installed, not found."""
 
-MESSAGES = {"say", "warn", "echo", "print_data", "Finding"}
+MESSAGES = {"note", "warn", "echo", "print_data", "Finding"}
 """Functions and methods that print a message."""
 
 

@@ -172,7 +172,7 @@ def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn, opti
         assert (candidates[0]["caption"], candidates[0]["logprob"]) == (record["caption"], record["logprob"])
         for candidate in candidates:
             words = trained.vocabulary.encode(candidate["caption"].split())
-            (step, state), total = trained.model.begin(descriptor), 0.0
+            (step, state), total = trained.model.start_decoding(descriptor), 0.0
             for word, target in zip([trained.vocabulary.start, *words], [*words, END], strict=True):
                 logprobs, state = step(torch.tensor([word]), state)
                 total += logprobs[0, target].item()

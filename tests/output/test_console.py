@@ -93,7 +93,7 @@ def test_messages_name_settings_by_options_of_the_running_command_only(capsys: p
     console = Console(quiet=False)
     with settings_named(lambda: {"max_length": "--max-len"}):
         console.warn("`max_length` is less than `min_length`")
-        console.say("`max_length`: see `vsa caption`")
+        console.note("`max_length`: see `vsa caption`")
     console.warn("`max_length` is 3")
     assert capsys.readouterr().err.splitlines() == [
         "vsa: --max-len is less than `min_length`",

@@ -162,7 +162,7 @@ def _align_photo(
 ) -> int:
     """Align sentences with a photograph; return whether it could not be read again for a page."""
     from vsa_cli.output.alignments import format_alignments
-    from vsa_cli.output.console import Console, report_lines
+    from vsa_cli.output.console import Console, print_lines
     from vsa_cli.output.unknown_words import alignment_note, unknown_among
 
     console, queries = Console(quiet=quiet), [embedder.look_up(sentence) for sentence in sentences]
@@ -177,7 +177,7 @@ def _align_photo(
         card = alignment_card(encoded.file, alignments)
         header = photo_header(config, unknown_among(queries))
         failed = embedder_options.write_pages(console, header, [card], html, threads)
-    report_lines(format_alignments(alignments, [query.unknown for query in queries], as_json=as_json), output)
+    print_lines(format_alignments(alignments, [query.unknown for query in queries], as_json=as_json), output)
     return failed
 
 
@@ -214,7 +214,7 @@ def _align_split(
         if html is not None:
             workers = threads or available_cores()
             gallery = stack.enter_context(
-                alignment_gallery(html, read, split, config, limit=html_limit, workers=workers, complain=console.warn)
+                alignment_gallery(html, read, split, config, limit=html_limit, workers=workers, warn=console.warn)
             )
         writer = stack.enter_context(
             alignment_writer(trained, read, store, split, config, snippets=snippets, scores=scores, words=words)
@@ -224,12 +224,12 @@ def _align_split(
             if gallery is not None:
                 gallery.add(alignment)
             bar.advance()
-    console.say(
+    console.note(
         f"{snippets}: {writer.snippets} snippets of {writer.sentences} sentences; "
         f"{writer.out_of_vocabulary} had no known word"
     )
     if html is not None and gallery is not None:
-        console.say(f"{html / 'index.html'}: {gallery.images} photographs, {gallery.unreadable} of them unreadable")
+        console.note(f"{html / 'index.html'}: {gallery.images} photographs, {gallery.unreadable} of them unreadable")
     if split in ("train", "all"):
         console.suggest("train-gen", corpus, regions, "--snippets", snippets)
     return gallery.unreadable if gallery is not None else 0

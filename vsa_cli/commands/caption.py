@@ -206,7 +206,7 @@ def caption(
         captioned, failed = _write(results, writer, console, bar)
     if target is not None:
         before = f", {writer.skipped:,} captioned before" if writer.skipped else ""
-        console.say(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
+        console.note(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
     if failed or writer.missing_pictures:
         raise typer.Exit(ExitCode.SOME_FAILED if captioned or writer.skipped else ExitCode.FAILED)
 

@@ -63,11 +63,11 @@ def convert(
         console.warn(f"and {made.failed - len(made.failures)} more")
     if made.unmatched:
         searched = "the corpus" if split == "all" else f"the corpus's split {split}"
-        console.say(f"note: {made.unmatched} entries are not of a photograph in {searched}: left out")
+        console.note(f"note: {made.unmatched} entries are not of a photograph in {searched}: left out")
     for note in made.notes:
-        console.say(f"note: {note}")
+        console.note(f"note: {note}")
     if json:
         print_data(dump_json(made.summary()))
-    console.say(f"wrote {output}: {made.images} images, {made.regions} regions of {made.descriptor_size} numbers")
+    console.note(f"wrote {output}: {made.images} images, {made.regions} regions of {made.descriptor_size} numbers")
     if made.failed:
         raise typer.Exit(3)

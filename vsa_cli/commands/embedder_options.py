@@ -66,7 +66,7 @@ def report_unknown(
     if strict and unknown:
         raise DataError(f"the model does not know {vocabulary.describe_unknown(unknown)}")
     if unknown or not all(sentence.words for sentence in sentences):
-        console.say(one_line(note(sentences, vocabulary)))
+        console.note(one_line(note(sentences, vocabulary)))
 
 
 def check_model_variable(model: Path | None) -> None:
@@ -81,12 +81,12 @@ def check_model_variable(model: Path | None) -> None:
 
 def write_pages(console: Console, header: Header, cards: Iterable[Card], output: Path | None, threads: int) -> int:
     """Write cards as one page, or as a folder of pages; return how many photographs could not be read."""
-    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.console import print_lines
     from vsa_cli.output.html.document import Pages, is_folder
 
     pages = Pages(lambda: header, cards, console.warn)
     if output is not None and is_folder(output):
         pages.fill(output, threads or available_cores())
     else:
-        report_lines(pages.lines(), output)
+        print_lines(pages.lines(), output)
     return pages.failed

@@ -196,10 +196,10 @@ def evaluate(
 
 def _report_notes(console: Console, evaluation: Evaluation) -> None:
     for name, reason in evaluation.absent.items():
-        console.say(f"note: {name} was not computed: {reason}")
+        console.note(f"note: {name} was not computed: {reason}")
     for note in evaluation.notes:
         if note.kind == "info":
-            console.say(f"note: {note.line}")
+            console.note(f"note: {note.line}")
         else:
             console.warn(note.line)
 

@@ -98,13 +98,13 @@ def extract_regions(
         console.warn(f"{boxes}: {len(plan.unmatched)} names are of no photograph in {source}: {some}")
     if dry_run:
         spec = plan.spec.to_dict()
-        console.say(f"would describe {count} photographs in shards of {SHARD} as {spec}")
+        console.note(f"would describe {count} photographs in shards of {SHARD} as {spec}")
         if json:
             print_data(dump_json({"output": str(output), "photographs": count, "recipe": spec}))
         return
     finished = prepare_output(output, plan.envelope, force=force, resume=resume)
     if finished is not None:
-        console.say(f"{output}: nothing left to do")
+        console.note(f"{output}: nothing left to do")
         if json:
             print_extraction(output, finished, count - finished, seconds=0.0)
         return

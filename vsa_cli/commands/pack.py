@@ -26,4 +26,4 @@ def pack(
     from vsa_cli.output.console import Console
 
     before, after = pack_model(model, output)
-    Console(quiet=quiet).say(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")
+    Console(quiet=quiet).note(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")

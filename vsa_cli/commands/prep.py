@@ -109,7 +109,7 @@ def prep(
     console = Console(quiet=quiet)
     config = PrepConfig(min_count, unknown, characters, restval, tune, val, test)
     if (tars := sum(map(looks_like_tar, captions))) and not dry_run:
-        console.say(f"unpacking the photographs of {tars} tars into {images}")
+        console.note(f"unpacking the photographs of {tars} tars into {images}")
 
     def watch(results: Iterable[Result], total: int) -> Iterator[Result]:
         with console.progress("photographs", total, "images") as bar:
@@ -129,7 +129,7 @@ def prep(
         write_corpus(output, prepared.corpus)
     if json:
         print_data(dump_json(prepared.summary()))
-    console.say(f"{'would write' if dry_run else 'wrote'} {output}: {_summary(prepared)}")
+    console.note(f"{'would write' if dry_run else 'wrote'} {output}: {_summary(prepared)}")
     if not dry_run:
         console.suggest("extract-regions", output)
     if prepared.failures:
@@ -144,7 +144,7 @@ def _report_problems(console: Console, prepared: Prepared) -> None:
         console.warn(f"and {len(failures) - _SHOWN} more; use --report FILE to list them all")
     for kind in dict.fromkeys(note.kind for note in notes):
         same = [note for note in notes if note.kind == kind]
-        console.say(f"note: {len(same)} {kind}: {name_some(note.name for note in same)} ({same[0].message})")
+        console.note(f"note: {len(same)} {kind}: {name_some(note.name for note in same)} ({same[0].message})")
 
 
 def _summary(prepared: Prepared) -> str:

@@ -151,7 +151,7 @@ def _find_photos(
 ) -> int:
     """Photographs for a sentence; return how many could not be read."""
     from vsa_cli.core.io.sources import FailedPhoto
-    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.console import print_lines
     from vsa_cli.output.search_results import format_photos
     from vsa_cli.output.unknown_words import query_note
 
@@ -169,7 +169,7 @@ def _find_photos(
                 encoded.append((photo, regions))
     found = embedder.search_encoded(query, encoded, top, explain=explain)
     if kind != "html":
-        report_lines(format_photos(found, kind, query.unknown), output)
+        print_lines(format_photos(found, kind, query.unknown), output)
         return failed
     from vsa_cli.output.html.from_search import found_card, photos_header
 
@@ -193,7 +193,7 @@ def _find_sentences(
     """Sentences for a photograph; return whether the photograph could not be read again for a page."""
     from vsa_cli.core.embedding.search import read_sentence_list
     from vsa_cli.core.errors import DataError
-    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.console import print_lines
     from vsa_cli.output.search_results import format_sentences
     from vsa_cli.output.unknown_words import ranking_note
 
@@ -205,7 +205,7 @@ def _find_sentences(
     photo, regions = embedder.encode(image)
     ranked = embedder.rank_encoded(regions, sentences, top, explain=explain)
     if kind != "html":
-        report_lines(format_sentences(ranked, kind), output)
+        print_lines(format_sentences(ranked, kind), output)
         return 0
     from vsa_cli.output.html.from_search import sentences_card, sentences_header
 
@@ -221,10 +221,10 @@ def _rank_split(
     from vsa_cli.core.embedding.rankings import rank_split
     from vsa_cli.core.io.json import dump_json
     from vsa_cli.core.regions.store import RegionStore
-    from vsa_cli.output.console import report_lines
+    from vsa_cli.output.console import print_lines
 
     records = rank_split(embedder.trained, read_corpus(corpus), RegionStore(regions), split, top, folds)
-    report_lines(map(dump_json, records), output)
+    print_lines(map(dump_json, records), output)
 
 
 def _check_form(

@@ -277,6 +277,6 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 
 def _report_words(console: Console, given: WordVectors) -> None:
     share = f"{given.covered:,} of {given.words:,} words ({100 * given.covered / given.words:.1f} %)"
-    console.say(f"word vectors: {share}, of size {given.size}; the other words start at random")
+    console.note(f"word vectors: {share}, of size {given.size}; the other words start at random")
     if given.undecodable:
-        console.say(f"word vectors: skipped {given.undecodable:,} words of the file that are not UTF-8")
+        console.note(f"word vectors: skipped {given.undecodable:,} words of the file that are not UTF-8")

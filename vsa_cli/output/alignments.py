@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vsa_cli.core.alignment.align import Alignment
-from vsa_cli.core.alignment.snippets import Importance, envelope, scores_of, snippets_of
+from vsa_cli.core.alignment.snippets import Importance, envelope, scores_of, snippet_records
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.model import Embedding
@@ -35,7 +35,7 @@ class AlignmentWriter:
 
     def write(self, alignment: Alignment) -> None:
         """Write the next alignment."""
-        for snippet in snippets_of(alignment):
+        for snippet in snippet_records(alignment):
             self._snippet_file.write(dump_json(snippet) + "\n")
             self.snippets += 1
         if self._score_file is not None:
@@ -103,7 +103,7 @@ def format_alignments(
         records = [record for pair in zip(alignments, unknown, strict=True) for record in _records(*pair)]
         yield dump_json(records, indent=1)
         return
-    snippets = [snippet for alignment in alignments for snippet in snippets_of(alignment)]
+    snippets = [snippet for alignment in alignments for snippet in snippet_records(alignment)]
     for snippet in snippets:
         box = " ".join(f"{side:.0f}" for side in snippet["box"])
         yield f"{' '.join(snippet['words'])}\t{box}\t{snippet['score']:.3f}"
@@ -114,5 +114,5 @@ def _records(alignment: Alignment, unknown: Sequence[str]) -> Iterator[dict[str,
     if not alignment.positions:
         names = {"image_id": alignment.image.image_id, "sentence_id": alignment.sentence.sentence_id}
         yield {**names, "region": None, "box": None, "words": [], "start": 0, "end": 0, "score": None, **more}
-    for snippet in snippets_of(alignment):
+    for snippet in snippet_records(alignment):
         yield {**snippet, **more}

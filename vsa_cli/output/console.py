@@ -76,7 +76,7 @@ class Console:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
 
-    def say(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """Print one line, unless quiet."""
         if not self._quiet:
             typer.echo(name_options(line), err=True)
@@ -84,7 +84,7 @@ class Console:
     def suggest(self, *command: str | Path) -> None:
         """Suggest the next command to a person at a terminal."""
         if sys.stderr.isatty():
-            self.say(f"next: vsa {shlex.join(map(str, command))}")
+            self.note(f"next: vsa {shlex.join(map(str, command))}")
 
     def warn(self, line: str) -> None:
         """Print one line even when quiet: an input failed, or a result is doubtful."""
@@ -155,7 +155,7 @@ def print_data(line: str) -> None:
         raise DataError(f"stdout: cannot write: {reason(error)}") from error
 
 
-def report_lines(lines: Iterable[str], output: Path | None) -> None:
+def print_lines(lines: Iterable[str], output: Path | None) -> None:
     """Print lines of data as they come, or write them to a file in one step at the end."""
     if output is None:
         for line in lines:

@@ -51,7 +51,7 @@ def report_extraction(
             for failure in record.failures:
                 console.warn(failure)
     seconds = time.perf_counter() - started
-    console.say(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
+    console.note(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
     if as_json:
         print_extraction(output, described, failed, seconds)
     if source.is_file():
@@ -68,7 +68,9 @@ def print_extraction(output: Path, described: int, failed: int, seconds: float) 
 def report_request(console: Console, request: TrainingRequest[Any, Any], *, as_json: bool, **more: object) -> None:
     """Print what a training would do (`--dry-run`); `more` is added to the JSON object."""
     model, training, split, chosen_on = request.model, request.training, request.split, request.validate
-    console.say(f"would train {model} by {training} on {split}, selecting the epoch on {chosen_on}, into {request.out}")
+    console.note(
+        f"would train {model} by {training} on {split}, selecting the epoch on {chosen_on}, into {request.out}"
+    )
     if as_json:
         settings = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(training)}
         print_data(dump_json({"output": str(request.out), "split": split, "validate": chosen_on, **settings, **more}))
@@ -79,7 +81,7 @@ def report_training(
 ) -> None:
     """Draw a training and report its end; `unit` names the training items, for the speed."""
     history = _draw_epochs(console, records, unit)
-    console.say(_end(output, history))
+    console.note(_end(output, history))
     if as_json:
         print_data(dump_json({"output": str(output), "epochs": [dataclasses.asdict(epoch) for epoch in history]}))
 
@@ -102,7 +104,7 @@ def _draw_epochs(console: Console, records: Iterable[Step | Epoch], unit: str) -
                     history.append(record)
                     break
                 bar.advance()
-        console.say(_epoch_line(history[-1], unit))
+        console.note(_epoch_line(history[-1], unit))
     return history
 
 
@@ -123,10 +125,10 @@ def report_plan(console: Console, plan: SweepPlan) -> None:
     """Print the settings, rungs and epochs of a sweep (`--dry-run`)."""
     for name in ("learning_rate", "weight_decay"):
         values = sorted({getattr(setting, name) for setting in plan.settings})
-        console.say(f"{name.replace('_', ' ')}: {', '.join(f'{value:g}' for value in values)}")
+        console.note(f"{name.replace('_', ' ')}: {', '.join(f'{value:g}' for value in values)}")
     for rung in plan.rungs:
-        console.say(f"rung {rung.number}: {_count(rung.trials, 'trial')} of {_count(rung.epochs, 'epoch')}")
-    console.say(f"then the best for {_count(plan.epochs, 'epoch')}: {plan.total_epochs} epochs in all")
+        console.note(f"rung {rung.number}: {_count(rung.trials, 'trial')} of {_count(rung.epochs, 'epoch')}")
+    console.note(f"then the best for {_count(plan.epochs, 'epoch')}: {plan.total_epochs} epochs in all")
 
 
 def report_sweep(
@@ -142,9 +144,9 @@ def report_sweep(
 
     stream = iter(records)
     trials, winner = _draw_trials(console, stream, plan)
-    console.say(f"best: {winner.setting}; training it for {_count(plan.epochs, 'epoch')}")
+    console.note(f"best: {winner.setting}; training it for {_count(plan.epochs, 'epoch')}")
     history = _draw_epochs(console, (record for record in stream if isinstance(record, Epoch | Step)), "pairs")
-    console.say(_end(output, history))
+    console.note(_end(output, history))
     if as_json:
         result = {
             "output": str(output),
@@ -177,7 +179,7 @@ def _draw_trials(
                 return trials, record
             if isinstance(record, Trial):
                 trials.append(record)
-                console.say(_trial_line(record))
+                console.note(_trial_line(record))
     raise AssertionError("a sweep ends with a winner or an error")
 
 

@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsa_cli.core.alignment.evidence import evidence_of
+from vsa_cli.core.alignment.evidence import unary_term
 from vsa_cli.core.config import AlignConfig
 
 
 def gather(scores: np.ndarray, boxes: np.ndarray, *, region_prior: float, area_exponent: float) -> np.ndarray:
-    return evidence_of(boxes, AlignConfig(region_prior=region_prior, area_exponent=area_exponent))(scores)
+    return unary_term(boxes, AlignConfig(region_prior=region_prior, area_exponent=area_exponent))(scores)
 
 
 def naive(scores: np.ndarray, boxes: np.ndarray, region_prior: float, area_exponent: float) -> np.ndarray:
@@ -75,4 +75,4 @@ def test_single_region() -> None:
 
 def test_own_evidence_equals_the_scores() -> None:
     scores, boxes = draw(5, 3, 4)
-    np.testing.assert_array_equal(evidence_of(boxes, AlignConfig(evidence="own"))(scores), scores.astype(np.float32))
+    np.testing.assert_array_equal(unary_term(boxes, AlignConfig(evidence="own"))(scores), scores.astype(np.float32))

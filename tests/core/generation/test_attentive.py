@@ -60,7 +60,7 @@ def test_attention_equals_its_equations() -> None:
 def test_steps_equal_the_whole_sentence() -> None:
     model, data = attentive().eval(), region_pairs()
     with torch.no_grad():
-        step, state = model.begin(data.descriptors)
+        step, state = model.start_decoding(data.descriptors)
         image = 2
         for i in [i for i, row in enumerate(data.image.tolist()) if row == image]:
             total, now = 0.0, tuple(part[image : image + 1] for part in state)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsa_cli.core.corpus.tokenizer import tokenize
-from vsa_cli.output.html.cards import Card, Line, Word, as_written, number_boxes, relative_name
+from vsa_cli.output.html.cards import Card, Line, Word, display_words, number_boxes, relative_name
 
 
 def test_words_keep_their_capitals_and_have_the_index_of_their_token() -> None:
     raw = "The dog 's T-shirt , torn ( by now ) , is red ."
-    assert as_written(raw, tokenize(raw)) == [
+    assert display_words(raw, tokenize(raw)) == [
         ("The", 0, False), ("dog", 1, False), ("'s", 2, True), ("T-shirt", 3, False), (",", None, True),
         ("torn", 4, False), ("(", None, False), ("by", 5, False), ("now", 6, False), (")", None, True),
         (",", None, True), ("is", 7, False), ("red", 8, False), (".", None, True),
@@ -21,14 +21,14 @@ def test_words_keep_their_capitals_and_have_the_index_of_their_token() -> None:
 
 
 def test_tokens_of_another_sentence_are_displayed_themselves() -> None:
-    assert as_written("Ein Hund.", ["a", "dog"]) == [("a", 0, False), ("dog", 1, False)]
-    assert as_written("", ["dog"]) == [("dog", 0, False)]
+    assert display_words("Ein Hund.", ["a", "dog"]) == [("a", 0, False), ("dog", 1, False)]
+    assert display_words("", ["dog"]) == [("dog", 0, False)]
 
 
 @given(st.text())
 def test_each_token_has_exactly_one_word(raw: str) -> None:
     tokens = tokenize(raw)
-    words = as_written(raw, tokens)
+    words = display_words(raw, tokens)
     assert [index for _, index, _ in words if index is not None] == list(range(len(tokens)))
     assert not words or not words[0][2], "the first word has no word before it"
 

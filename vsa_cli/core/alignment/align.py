@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.alignment.evidence import evidence_of
+from vsa_cli.core.alignment.evidence import unary_term
 from vsa_cli.core.alignment.mrf import best_assignments
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
@@ -23,7 +23,7 @@ from vsa_cli.core.embedding.search import Query
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.learning.sentences import require_same_photograph
+from vsa_cli.core.learning.sentences import check_same_photograph
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
 
@@ -68,7 +68,7 @@ def align_corpus(
     """
     trained.feature_spec.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
-        require_same_photograph(image, regions)
+        check_same_photograph(image, regions)
         yield from align_image(trained, image, regions[image.key], config)
 
 
@@ -103,7 +103,7 @@ def align_image(
         place = (packed.sentence.cpu().numpy(), packed.position.cpu().numpy())
         scores = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
         scores[place] = (encoded.words @ v.T).float().cpu().numpy()
-        psi, evidence = np.zeros_like(scores), evidence_of(regions.boxes, config)
+        psi, evidence = np.zeros_like(scores), unary_term(regions.boxes, config)
         for row, n in enumerate(lengths):
             psi[row, :n] = evidence(scores[row, :n])
         magnitude = np.zeros(scores.shape[:2], np.float32)
@@ -155,7 +155,7 @@ def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegion
     s = trained.model.encode_words(pack([query.ids]).to(device)).words
     v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
     scores = (s @ v.T).float().cpu().numpy()
-    best = evidence_of(regions.boxes, AlignConfig())(scores).argmax(1).tolist()
+    best = unary_term(regions.boxes, AlignConfig())(scores).argmax(1).tolist()
     boxes = regions.boxes.astype(np.float64).round(2).tolist()
     return tuple(
         WordBox(word, tuple(boxes[region]), float(of_word[region]))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vsa_cli.core.alignment.align import Alignment, Box, WordBox, align_photo, locate_words
-from vsa_cli.core.alignment.snippets import snippets_of
+from vsa_cli.core.alignment.snippets import snippet_records
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.device import resolve_device, set_threads
 from vsa_cli.core.embedding.model import Embedding, read_embedding
@@ -203,7 +203,7 @@ class Embedder:
         photo, regions = self.encode(path)
         alignments = self.align_encoded(photo, regions, texts, AlignConfig(beta=beta, evidence=evidence))
         return [
-            AlignedSentence(text, tuple(map(_snippet, snippets_of(alignment))), self.look_up(text).unknown)
+            AlignedSentence(text, tuple(map(_snippet, snippet_records(alignment))), self.look_up(text).unknown)
             for text, alignment in zip(texts, alignments, strict=True)
         ]
 

@@ -28,7 +28,7 @@ UnaryTerm = Callable[[NDArray[np.floating]], NDArray[np.float32]]
 """From (K, R) v_i . s_t of a sentence's K words to (K, R) psi."""
 
 
-def evidence_of(boxes: Boxes, config: AlignConfig) -> UnaryTerm:
+def unary_term(boxes: Boxes, config: AlignConfig) -> UnaryTerm:
     """The unary term for the sentences of one image.
 
     Args:

@@ -28,7 +28,7 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.errors import ArtifactError
-from vsa_cli.core.io.envelope import SNIPPETS, VERSIONS, Envelope, open_lines, parent, require_there, to_dict
+from vsa_cli.core.io.envelope import SNIPPETS, VERSIONS, Envelope, check_exists, open_lines, parent, to_dict
 from vsa_cli.core.io.json import parse
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.regions.store import RegionStore
@@ -48,7 +48,7 @@ def envelope(
     ).to_dict()
 
 
-def snippets_of(alignment: Alignment) -> Iterator[dict[str, Any]]:
+def snippet_records(alignment: Alignment) -> Iterator[dict[str, Any]]:
     """The lines of a snippets file for one sentence, in the order of its words."""
     for region, first, past in runs(alignment.choice):
         positions = alignment.positions[first:past]
@@ -80,7 +80,7 @@ def read_snippets(path: Path, corpus: Corpus, regions: RegionStore) -> list[Snip
         DataError: the file cannot be read.
         ArtifactError: it is damaged, of another format, or made from another corpus or other regions.
     """
-    require_there(path, SNIPPETS)
+    check_exists(path, SNIPPETS)
     with open_lines(path, SNIPPETS) as (found, lines):
         for role, sha256 in (("corpus", corpus.sha256), ("regions", regions.sha256)):
             if found.parents.get(role, {}).get("sha256") != sha256:

@@ -32,7 +32,7 @@ from vsa_cli.core.corpus.records import is_id, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS, resolve_split
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError
-from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, from_dict, require_there
+from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, check_exists, from_dict
 from vsa_cli.core.io.files import file_sha256, write_text
 from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.io.text import is_text
@@ -160,7 +160,7 @@ def read_corpus(path: Path, images: Path | None = None) -> Corpus:
         DataError: missing, unreadable, or not JSON.
         ArtifactError: another format or version, or damaged.
     """
-    require_there(path, CORPUS)
+    check_exists(path, CORPUS)
     data, where = read_json(path), str(path)
     envelope = Envelope.from_dict(data, where, CORPUS, VERSIONS[CORPUS])
     from_dict(PrepConfig, envelope.config, where)

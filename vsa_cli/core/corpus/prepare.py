@@ -172,7 +172,7 @@ def _note_no_words(images: Sequence[Image]) -> list[Problem]:
 
 
 def _note_unspaced(images: Sequence[Image]) -> list[Problem]:
-    why = "a script without spaces: a word is all that stands between two spaces; `characters` makes each letter one"
+    why = "a script without spaces: all text between two spaces is one word; `characters` makes each letter one"
     return [
         Problem("unspaced", image.key, why)
         for image in images

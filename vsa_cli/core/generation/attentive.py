@@ -74,7 +74,7 @@ class AttentiveGenerator(SentenceModel):
         self.shift.copy_(mean)
         self.scale.copy_(scale)
 
-    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
+    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """The step function for (B, R, D) images, and the state before START: h and the image index of each row."""
         images = self._encode(descriptors)
         image_gates = self.W_i(images.whole)

@@ -85,7 +85,7 @@ class Decoder:
             descriptors: float16: (B, D) of whole images, or (B, R, D) of all regions if the model `uses_regions`.
             keys: the identifier of each image; with the seed, it determines the sampled words.
         """
-        step, state = self._model.begin(torch.from_numpy(descriptors).float().to(self._model.device))
+        step, state = self._model.start_decoding(torch.from_numpy(descriptors).float().to(self._model.device))
         decode = self._sample if self._decoding.sample else self._search
         rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
         images = max(1, ROWS // rows)

@@ -77,7 +77,7 @@ class SentenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
+    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """The step function that searches captions of (B, D) or (B, R, D) images, and the state before START."""
 
     @abstractmethod
@@ -124,7 +124,7 @@ class Generator(SentenceModel):
         """The state before START, from (B, D) descriptors."""
         return self.cell.initial_state(self.W_hi(self.dropout(descriptors * self.scale)))
 
-    def begin(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
+    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
         """The step function, and the state before START."""
         return self.step, self.initial_state(descriptors)
 

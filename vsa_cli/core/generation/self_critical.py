@@ -115,7 +115,7 @@ class SelfCriticalTask:
             return {}
         captions: list[tuple[int, ...]] = []
         for descriptors in torch.split(self._held_out.descriptors, _VALIDATION_BATCH):
-            step, state = self.model.begin(descriptors.float().to(self.model.device))
+            step, state = self.model.start_decoding(descriptors.float().to(self.model.device))
             found = beam_search(
                 step,
                 state,
@@ -136,7 +136,7 @@ class SelfCriticalTask:
         """Sample (images * samples) captions without dropout, those of an image in sequence."""
         self.model.eval()
         with torch.inference_mode():
-            step, state = self.model.begin(descriptors.float().to(self.model.device))
+            step, state = self.model.start_decoding(descriptors.float().to(self.model.device))
             sampled = sample(
                 step,
                 tuple(part.repeat_interleave(self._training.samples, 0) for part in state),

@@ -119,7 +119,7 @@ class Envelope:
         )
 
 
-def require_there(path: Path, format_name: str) -> None:
+def check_exists(path: Path, format_name: str) -> None:
     """Check that an artifact exists.
 
     Raises:

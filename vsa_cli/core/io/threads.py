@@ -83,13 +83,13 @@ class Workers:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown()
 
-    def begin(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Job[T]:
+    def submit(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Job[T]:
         """Call a function in the first free thread."""
         with uninterrupted():
             return Job(self._pool.submit(function, *arguments, **options))
 
     def map(self, function: Callable[..., T], *items: Any) -> Iterator[T]:
         """Like the built-in `map`, but all calls are submitted at the first result. Results are not kept."""
-        jobs = deque(self.begin(function, *arguments) for arguments in zip(*items, strict=True))
+        jobs = deque(self.submit(function, *arguments) for arguments in zip(*items, strict=True))
         while jobs:
             yield jobs.popleft().result()

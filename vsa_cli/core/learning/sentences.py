@@ -34,7 +34,7 @@ class Sentences:
         return tuple(image.key for image in self.images)
 
 
-def require_same_photograph(image: Image, regions: RegionStore) -> None:
+def check_same_photograph(image: Image, regions: RegionStore) -> None:
     """Check that the regions stored for an image, if any, were extracted from its photograph.
 
     Raises:
@@ -59,7 +59,7 @@ def read_sentences(corpus: Corpus, regions: RegionStore, split: str, vocabulary:
     ids: list[str] = []
     out_of_vocabulary: list[tuple[int, str]] = []
     for row, image in enumerate(images):
-        require_same_photograph(image, regions)
+        check_same_photograph(image, regions)
         for sentence in image.sentences:
             words = tuple(vocabulary.encode(sentence.tokens))
             if words:

@@ -158,7 +158,7 @@ class PhotoEncoder:
             while True:
                 for one in islice(upcoming, ahead - len(jobs)):
                     photo = one.photo if isinstance(one, FailedPhoto) else one
-                    jobs.append((photo, workers.begin(self.encode, one)))
+                    jobs.append((photo, workers.submit(self.encode, one)))
                 if not jobs:
                     return
                 photo, job = jobs.popleft()

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsa_cli.core.errors import ArtifactError, DataError, reason
-from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, remedy, require_there
+from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
 from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.guarded_file import sink
 from vsa_cli.core.io.json import dump_json
@@ -64,7 +64,7 @@ class RegionStore:
             ArtifactError: the file is damaged, is not a `vsa-regions` file, or has a newer version.
         """
         self.path = path
-        require_there(path, REGIONS)
+        check_exists(path, REGIONS)
         try:
             self._file = h5py.File(path, "r", locking=False)
         except OSError as error:

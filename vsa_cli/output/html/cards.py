@@ -146,7 +146,7 @@ _TIGHT = re.compile(r"[.,;:!?)\]}…]+|['’]s")
 """Punctuation and endings that belong to the word before, although datasets put a space between."""
 
 
-def as_written(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None, bool]]:
+def display_words(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None, bool]]:
     """Match the words of a sentence, as written, with its tokens.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vsa_cli.core.alignment.align import Alignment
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus
-from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, number_boxes
+from vsa_cli.output.html.cards import Card, Header, Line, Word, display_words, number_boxes
 from vsa_cli.output.html.gallery import Gallery, open_gallery
 from vsa_cli.output.unknown_words import unknown_fact
 
@@ -63,7 +63,7 @@ def alignment_gallery(
     *,
     limit: int | None,
     workers: int,
-    complain: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> Iterator[AlignmentGallery]:
     """Open an album of alignments, which appears when the block ends without an error.
 
@@ -74,12 +74,12 @@ def alignment_gallery(
         config: the settings of the alignment.
         limit: the number of photographs to show, at most; None shows all.
         workers: photographs processed at the same time.
-        complain: called with one line for each photograph that cannot be read.
+        warn: called with one line for each photograph that cannot be read.
 
     Raises:
         DataError: the folder cannot be written.
     """
-    with open_gallery(folder, workers, complain) as pages:
+    with open_gallery(folder, workers, warn) as pages:
         shown = AlignmentGallery(pages, corpus, limit)
         yield shown
         shown.end_image()
@@ -116,7 +116,7 @@ def alignment_card(photo: Path, alignments: Sequence[Alignment]) -> Card:
 def _line(alignment: Alignment, numbers: dict[int, int]) -> Line:
     rows = {position: row for row, position in enumerate(alignment.positions)}
     words = []
-    for text, position, tight in as_written(alignment.sentence.raw, alignment.sentence.tokens):
+    for text, position, tight in display_words(alignment.sentence.raw, alignment.sentence.tokens):
         row = None if position is None else rows.get(position)
         if row is None:
             words.append(Word(text, known=position is None, tight=tight))

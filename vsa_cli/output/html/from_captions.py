@@ -12,7 +12,7 @@ from vsa_cli.core.generation.results import Candidate, CaptionResult
 from vsa_cli.core.io.files import write_lines
 from vsa_cli.output.console import print_data
 from vsa_cli.output.html import document
-from vsa_cli.output.html.cards import Card, Header, Line, Word, as_written, relative_name
+from vsa_cli.output.html.cards import Card, Header, Line, Word, display_words, relative_name
 from vsa_cli.output.html.gallery import Gallery, open_gallery
 
 _TOTAL = "The number beside a sentence is its log-probability, in nats."
@@ -51,7 +51,7 @@ def card_of(result: CaptionResult) -> Card | None:
 
 
 def _words(caption: str) -> tuple[Word, ...]:
-    return tuple(Word(text, tight=tight) for text, _, tight in as_written(caption, tokenize(caption)))
+    return tuple(Word(text, tight=tight) for text, _, tight in display_words(caption, tokenize(caption)))
 
 
 class CaptionPages:

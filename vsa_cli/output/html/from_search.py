@@ -10,7 +10,7 @@ from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.embedding.search import Query
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.image_regions import ImageRegions
-from vsa_cli.output.html.cards import Box, Card, Header, Line, Word, as_written, number_boxes, relative_name
+from vsa_cli.output.html.cards import Box, Card, Header, Line, Word, display_words, number_boxes, relative_name
 from vsa_cli.output.unknown_words import unknown_among, unknown_fact
 
 _READING = (
@@ -85,7 +85,7 @@ def _words(text: str, explained: Sequence[WordBox], numbers: Mapping[Box, int]) 
     remaining = iter(explained)
     by_token = {index: next(remaining) for index, token in enumerate(tokens) if token in known}
     words = []
-    for shown, index, tight in as_written(text, tokens):
+    for shown, index, tight in display_words(text, tokens):
         if index in by_token:
             found = by_token[index]
             words.append(Word(shown, numbers[found.box], found.score, found.score, tight=tight))
