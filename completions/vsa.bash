@@ -6,7 +6,7 @@ _vsa_is() {
     (snippets) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-snippets ;; (*) false ;; esac ;;
     (regions) case $2 in (*.h5|*.H5|*.hdf5|*.HDF5) true ;; (*) false ;; esac ;;
     (lines) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa- ;; (*) false ;; esac ;;
-    (photo) case $2 in (*.avif|*.AVIF|*.bmp|*.BMP|*.gif|*.GIF|*.heic|*.HEIC|*.heif|*.HEIF|*.jpe|*.JPE|*.jpeg|*.JPEG|*.jpg|*.JPG|*.png|*.PNG|*.ppm|*.PPM|*.tif|*.TIF|*.tiff|*.TIFF|*.webp|*.WEBP) true ;; (*) false ;; esac ;;
+    (photo) case $2 in (*.apng|*.APNG|*.avif|*.AVIF|*.bmp|*.BMP|*.dib|*.DIB|*.gif|*.GIF|*.heic|*.HEIC|*.heif|*.HEIF|*.jfif|*.JFIF|*.jif|*.JIF|*.jpe|*.JPE|*.jpeg|*.JPEG|*.jpg|*.JPG|*.pbm|*.PBM|*.pgm|*.PGM|*.png|*.PNG|*.pnm|*.PNM|*.ppm|*.PPM|*.tif|*.TIF|*.tiff|*.TIFF|*.webp|*.WEBP) true ;; (*) false ;; esac ;;
     (sentences) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.csv|*.CSV|*.tsv|*.TSV|*.txt|*.TXT|*.token|*.TOKEN|*.tar|*.TAR|*.gz|*.GZ) true ;; (*) false ;; esac ;;
     (results) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.csv|*.CSV|*.tsv|*.TSV) true ;; (*) false ;; esac ;;
     (boxes) case $2 in (*.json|*.JSON|*.jsonl|*.JSONL|*.gz|*.GZ) true ;; (*) false ;; esac ;;

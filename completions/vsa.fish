@@ -11,7 +11,7 @@ function __vsa_is
         case lines
             string match -qr '\.(jsonl|JSONL)$' -- $argv[2]; and head -c 400 -- $argv[2] 2>/dev/null | grep -q vsa-
         case photo
-            string match -qr '\.(avif|AVIF|bmp|BMP|gif|GIF|heic|HEIC|heif|HEIF|jpe|JPE|jpeg|JPEG|jpg|JPG|png|PNG|ppm|PPM|tif|TIF|tiff|TIFF|webp|WEBP)$' -- $argv[2]
+            string match -qr '\.(apng|APNG|avif|AVIF|bmp|BMP|dib|DIB|gif|GIF|heic|HEIC|heif|HEIF|jfif|JFIF|jif|JIF|jpe|JPE|jpeg|JPEG|jpg|JPG|pbm|PBM|pgm|PGM|png|PNG|pnm|PNM|ppm|PPM|tif|TIF|tiff|TIFF|webp|WEBP)$' -- $argv[2]
         case sentences
             string match -qr '\.(json|JSON|jsonl|JSONL|csv|CSV|tsv|TSV|txt|TXT|token|TOKEN|tar|TAR|gz|GZ)$' -- $argv[2]
         case results

@@ -7,12 +7,14 @@ from vsa_cli.core.io.envelope import CORPUS, EMBEDDING, GENERATOR, SNIPPETS
 _ANY = "vsa-"
 """The beginning of every artifact format's name."""
 
+_PHOTOS = tuple("apng avif bmp dib gif heic heif jfif jif jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split())
+
 FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "corpus": (("json",), CORPUS),
     "snippets": (("jsonl",), SNIPPETS),
     "regions": (("h5", "hdf5"), ""),
     "lines": (("jsonl",), _ANY),
-    "photo": (("avif", "bmp", "gif", "heic", "heif", "jpe", "jpeg", "jpg", "png", "ppm", "tif", "tiff", "webp"), ""),
+    "photo": (_PHOTOS, ""),
     "sentences": (("json", "jsonl", "csv", "tsv", "txt", "token", "tar", "gz"), ""),
     "results": (("json", "jsonl", "csv", "tsv"), ""),
     "boxes": (("json", "jsonl", "gz"), ""),
