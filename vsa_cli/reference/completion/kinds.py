@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from vsa_cli.core.io.envelope import CORPUS, EMBEDDING, GENERATOR, SNIPPETS
+from vsa_cli.core.io.image_formats import SUFFIXES
 
 _ANY = "vsa-"
 """The beginning of every artifact format's name."""
 
-_PHOTOS = tuple("apng avif bmp dib gif heic heif jfif jif jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split())
+_PHOTOS = tuple(sorted(suffix.removeprefix(".") for suffix in SUFFIXES))
 
 FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "corpus": (("json",), CORPUS),
