@@ -27,14 +27,13 @@ STOREYS = {
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 
-GROUND = {"errors", "config", "machine", "device", "boxes", "io"}
+GROUND = {"errors", "config", "device", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
 ROOMS = {
     "errors": set(),
     "config": {"errors"},
-    "machine": set(),
-    "device": {"errors", "machine"},
+    "device": {"errors"},
     "boxes": {"errors"},
     "io": {"errors", "config"},
     "metrics": GROUND,

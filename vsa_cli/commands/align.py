@@ -15,8 +15,8 @@ from vsa_cli.commands import embedder_options
 from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.corpus.split_names import resolve_split
+from vsa_cli.core.device import available_cores
 from vsa_cli.core.io.files import check_distinct, check_output
-from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:

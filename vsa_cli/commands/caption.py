@@ -14,9 +14,9 @@ import typer
 from vsa_cli import options
 from vsa_cli.commands import caption_options as declared
 from vsa_cli.core.config import CaptionFormat, DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.device import available_cores
 from vsa_cli.core.errors import ExitCode
 from vsa_cli.core.generation.decoding import resolve_decoding
-from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:

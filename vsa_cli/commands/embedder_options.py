@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vsa_cli.core.device import available_cores
 from vsa_cli.core.errors import DataError, one_line
-from vsa_cli.core.machine import available_cores
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.core.config import Describe, Detector, RegionConfig
+from vsa_cli.core.device import available_cores
 from vsa_cli.core.io.files import check_output
-from vsa_cli.core.machine import available_cores
 
 
 def extract_regions(

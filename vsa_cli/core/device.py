@@ -1,16 +1,24 @@
-"""The device that computes, and the number of CPU threads."""
+"""The device that computes, and the CPU cores that this process may use.
+
+Containers and batch systems limit a process in two ways: by affinity (which cores it may run on) and by a quota of
+processor time (Linux control groups). Threads beyond either only take turns, and each costs memory.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsa_cli.core.errors import ConfigError, MissingError
-from vsa_cli.core.machine import available_cores
+
+if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not need it
+    import torch
 
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
@@ -22,6 +30,8 @@ def resolve_device(name: str) -> torch.device:
         ConfigError: the name is not the name of a device.
         MissingError: the machine does not have the device.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = _NAME.fullmatch(name)
@@ -37,12 +47,20 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-_DEFAULT_THREADS = torch.get_num_threads()
+@cache
+def _default_threads() -> int:
+    """Torch's own number of threads, as it is before the first change."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def set_threads(threads: int) -> None:
     """Set the CPU threads of torch's operations; 0 is torch's default, or the cores that the process may use."""
-    torch.set_num_threads(threads or min(_DEFAULT_THREADS, available_cores()))
+    import torch
+
+    default = min(_default_threads(), available_cores())
+    torch.set_num_threads(threads or default)
     # oneDNN caches a compiled matrix product for each shape, 1,024 by default. Batches of sentences have new shapes at
     # every step, and the cache grows to 8 GB. With half as many it stays at 5 GB, and training the alignment model is a
     # sixth slower. A value that the user has set is kept.
@@ -51,6 +69,8 @@ def set_threads(threads: int) -> None:
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether matrix products on this device are faster in bfloat16 than in float32, to justify the lower precision."""
+    import torch
+
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
@@ -59,6 +79,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 @contextmanager
 def one_thread_each(device: torch.device) -> Iterator[None]:
     """One CPU thread per operation inside the block: faster while several Python threads process a photograph each."""
+    import torch
+
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -66,3 +88,53 @@ def one_thread_each(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use, at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(affinity, cgroup_quota())))
+
+
+def cgroup_quota() -> float:
+    """Cores' worth of processor time that control groups grant, of either version; infinity without a limit."""
+    quotas = [math.inf]
+    try:
+        lines = MEMBERSHIP.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return math.inf  # not Linux
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = CGROUPS / controllers if controllers else CGROUPS
+        folder = root / group.lstrip("/")
+        # inside a container the group's own path may not be visible: then its root holds the limit
+        for place in (folder, *folder.parents):
+            if place == CGROUPS.parent:
+                break
+            quotas.append(_quota_v1(place) if controllers else _quota_v2(place))
+    return min(quotas)
+
+
+def _quota_v2(folder: Path) -> float:
+    """`cpu.max` holds "QUOTA PERIOD" in microseconds, or "max PERIOD"."""
+    quota, _, period = _read(folder / "cpu.max").partition(" ")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")  # -1 is no limit
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else math.inf
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""

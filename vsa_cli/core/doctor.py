@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from vsa_cli.core.config import DecodingConfig
-from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.device import available_cores, has_fast_bfloat16
 from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.errors import MissingError, VsaError
 from vsa_cli.core.generation.captioner import load_captioner
@@ -26,7 +26,6 @@ from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import can_read_heic, encode_jpeg
 from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
-from vsa_cli.core.machine import available_cores
 from vsa_cli.core.metrics.meteor import java_version
 from vsa_cli.core.regions.cache import cache_folder, count_cached
 from vsa_cli.core.regions.cnn import find_weights

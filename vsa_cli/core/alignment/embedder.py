@@ -19,13 +19,12 @@ import numpy as np
 from vsa_cli.core.alignment.align import Alignment, Box, WordBox, align_photo, locate_words
 from vsa_cli.core.alignment.snippets import snippet_records
 from vsa_cli.core.config import AlignConfig, Evidence
-from vsa_cli.core.device import resolve_device, set_threads
+from vsa_cli.core.device import available_cores, resolve_device, set_threads
 from vsa_cli.core.embedding.model import Embedding, read_embedding
 from vsa_cli.core.embedding.search import Query, look_up, read_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
-from vsa_cli.core.machine import available_cores
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.image_regions import ImageRegions

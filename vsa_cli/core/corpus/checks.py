@@ -11,11 +11,11 @@ from unicodedata import normalize
 from vsa_cli.core.corpus.corpus import Image, Sentence
 from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.tokenizer import tokenize
+from vsa_cli.core.device import available_cores
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.threads import Workers
-from vsa_cli.core.machine import available_cores
 
 Found = Image | Problem
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]

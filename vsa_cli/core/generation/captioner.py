@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.device import resolve_device
+from vsa_cli.core.device import available_cores, resolve_device
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
@@ -28,7 +28,6 @@ from vsa_cli.core.generation.region_captions import RegionCaptioner
 from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
-from vsa_cli.core.machine import available_cores
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vsa_cli.core import machine
+from vsa_cli.core import device
 
 
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str]) -> None:
@@ -17,8 +17,8 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, fil
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (tmp_path / "membership").write_text(membership)
-    monkeypatch.setattr(machine, "CGROUPS", root)
-    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(device, "CGROUPS", root)
+    monkeypatch.setattr(device, "MEMBERSHIP", tmp_path / "membership")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_quotas_of_control_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str], quota: float
 ) -> None:
     groups(tmp_path, monkeypatch, membership, files)
-    assert machine.cgroup_quota() == quota
+    assert device.cgroup_quota() == quota
 
 
 def test_cores_are_limited_by_affinity_and_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "250000 100000"})
-    assert machine.available_cores() == 3
+    assert device.available_cores() == 3
     groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "max 100000"})
-    assert machine.available_cores() == 8
+    assert device.available_cores() == 8
     groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "1000 100000"})
-    assert machine.available_cores() == 1
+    assert device.available_cores() == 1
