@@ -21,6 +21,11 @@ from vsa_cli.app import app
 from vsa_cli.core.learning.model_dir import pack_model
 
 
+# the processes of the suite share the cores: one thread each, in this process and in those that tests start
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Paths of the drawn corpus and its artifacts, which tests read and never write."""
