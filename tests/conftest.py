@@ -20,7 +20,6 @@ from tests.drawn import write_corpus
 from vsa_cli.app import app
 from vsa_cli.core.learning.model_dir import pack_model
 
-
 # the processes of the suite share the cores: one thread each, in this process and in those that tests start
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
