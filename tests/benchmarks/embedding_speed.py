@@ -33,8 +33,7 @@ from vsa_cli.core.embedding.batches import Batch, Pairs, make_batch, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import score_pairs
 from vsa_cli.core.embedding.train import EmbeddingTask
-from vsa_cli.core.learning.loop import Schedule, Step, TrainingState, fit
-from vsa_cli.core.learning.optim import make_optimizer
+from vsa_cli.core.learning.loop import Schedule, Step, TrainingState, fit, make_optimizer
 
 D, R, V, IMAGES, PER_IMAGE = 1280, 20, 2538, 4000, 5
 Work = Callable[[], object]

@@ -209,7 +209,6 @@ def train_embed(
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
-    from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.halving import plan_sweep
     from vsa_cli.core.embedding.sweep import sweep_embedding
@@ -238,7 +237,7 @@ def train_embed(
         ),
         tune_words=not fixed_words,
     )  # fmt: skip
-    split, held_out = resolve_split(split), validation_split(read, validate)
+    split, held_out = resolve_split(split), read.validation_split(validate)
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
     given = read_word_vectors(word_vectors, vocabulary_of(read)) if word_vectors is not None else None

@@ -135,7 +135,6 @@ def train_gen(
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
-    from vsa_cli.core.corpus.splits import validation_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.train import train_generator
@@ -169,7 +168,7 @@ def train_gen(
             patience=patience,
         ),
     )  # fmt: skip
-    held_out = validation_split(read, validate)
+    held_out = read.validation_split(validate)
     keep = keep_last or held_out is None
     request = TrainingRequest(output, model, training, resolve_split(split), held_out, keep, seed, processor, resume)
     console = Console(quiet=quiet)

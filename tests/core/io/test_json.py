@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io import json as vsa_json
 from vsa_cli.core.io.files import write_text
-from vsa_cli.core.io.json import MAX_JSON_BYTES, MAX_JSON_VALUES, dump_json, is_number, parse, read_json
+from vsa_cli.core.io.json import MAX_JSON_BYTES, MAX_JSON_VALUES, dump_json, is_number, is_text, parse, read_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -83,3 +83,8 @@ def test_parse_returns_none_for_invalid_json() -> None:
 def test_names_that_are_not_utf8_are_written_as_escapes() -> None:
     assert dump_json("é \udcff") == '"\\u00e9 \\udcff"'
     assert dump_json("é") == '"é"'
+
+
+def test_is_text() -> None:
+    assert all(map(is_text, ["", "a", "é", "\U0001f415"]))
+    assert not any(map(is_text, ["\0", "\ud800", None, 3, b"a"]))

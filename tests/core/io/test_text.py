@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io import text as texts
-from vsa_cli.core.io.text import decode_text, is_text, numbered_lines, split_lines, text_lines
+from vsa_cli.core.io.json import is_text
+from vsa_cli.core.io.text import decode_text, numbered_lines, split_lines, text_lines
 
 
 def test_numbered_lines_skips_blank_lines_and_counts_them() -> None:
@@ -57,8 +58,3 @@ def test_text_lines_reads_up_to_a_limit_and_raises_for_missing_files(tmp_path: P
 @given(st.binary(max_size=40).filter(lambda data: data[:2] not in (b"\xff\xfe", b"\xfe\xff")))
 def test_decoding_loses_no_bytes(data: bytes) -> None:
     assert decode_text(data, "a").encode("utf-8", "surrogateescape") == data.removeprefix(b"\xef\xbb\xbf")
-
-
-def test_is_text() -> None:
-    assert all(map(is_text, ["", "a", "é", "\U0001f415"]))
-    assert not any(map(is_text, ["\0", "\ud800", None, 3, b"a"]))

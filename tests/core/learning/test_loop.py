@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from vsa_cli.core.config import EMBED_PRESETS, GENERATOR_PRESETS, EmbedTraining, GeneratorTraining
 from vsa_cli.core.errors import DivergedError
 from vsa_cli.core.learning.checkpoint import read_training, write_training
-from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, fit
+from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, cosine_rate, fit, make_optimizer
 
 
 class Line:
@@ -149,3 +151,31 @@ def test_non_finite_weights_of_the_last_step_are_not_saved(broken: bool, message
     state = TrainingState(task.model, torch.optim.RMSprop(task.model.parameters(), lr=0.05))
     with pytest.raises(DivergedError, match=f"{message}.* at epoch 1, step 4"):
         list(fit(task, state, schedule(2), 0, lambda: pytest.fail("it was saved")))
+
+
+@pytest.mark.parametrize(
+    ("training", "kind", "settings"),
+    [
+        (EMBED_PRESETS["paper"][1], torch.optim.SGD, {"lr": 2e-5, "momentum": 0.9, "weight_decay": 1e-5}),
+        (EMBED_PRESETS["best"][1], torch.optim.AdamW, {"lr": 1e-3, "weight_decay": 1e-2, "betas": (0.9, 0.999)}),
+        (GENERATOR_PRESETS["paper"][1], torch.optim.RMSprop, {"lr": 5e-4, "alpha": 0.99, "weight_decay": 0}),
+        (GENERATOR_PRESETS["best"][1], torch.optim.AdamW, {"lr": 1e-3, "weight_decay": 1e-4}),
+    ],
+)
+def test_optimizer_has_the_configured_kind_and_settings(
+    training: EmbedTraining | GeneratorTraining, kind: type[torch.optim.Optimizer], settings: dict[str, Any]
+) -> None:
+    model = nn.Linear(2, 3)
+    optimizer = make_optimizer(model, training)
+    assert type(optimizer) is kind
+    (group,) = optimizer.param_groups
+    assert {name: group[name] for name in settings} == settings
+    assert [id(parameter) for parameter in group["params"]] == [id(parameter) for parameter in model.parameters()]
+
+
+def test_learning_rate_follows_half_a_cosine() -> None:
+    rates = [cosine_rate(1.0, step, 40) for step in range(41)]
+    assert rates[0] == 1.0
+    assert rates[20] == pytest.approx(0.5)
+    assert rates[40] == pytest.approx(0.0, abs=1e-12)
+    assert rates == sorted(rates, reverse=True)

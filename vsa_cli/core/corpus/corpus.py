@@ -34,8 +34,7 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, check_exists, from_dict
 from vsa_cli.core.io.files import file_sha256, write_text
-from vsa_cli.core.io.json import dump_json, read_json
-from vsa_cli.core.io.text import is_text
+from vsa_cli.core.io.json import dump_json, is_text, read_json
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -111,6 +110,24 @@ class Corpus:
             sizes = ", ".join(f"{split} {count}" for split, count in self.split_sizes().items())
             raise DataError(f"the corpus has no images in the split {wanted}; it has {sizes or 'no images at all'}")
         return images
+
+    def validation_split(self, name: str) -> str | None:
+        """The split on which the best epoch is selected; None for no validation.
+
+        Args:
+            name: a split; `auto` for tune if the corpus has it, else val, else none; or `none`.
+
+        Raises:
+            ConfigError: not the name of a split.
+            DataError: the split has no images.
+        """
+        split = resolve_split(name, "validate", also=("all", "auto", "none"))
+        if split == "none":
+            return None
+        if split == "auto":
+            return next((one for one in ("tune", "val") if one in self.split_sizes()), None)
+        self.split(split)
+        return split
 
     def split_sizes(self) -> dict[str, int]:
         """The number of images of each split that has any."""

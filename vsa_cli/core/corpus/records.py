@@ -13,7 +13,7 @@ from typing import Literal, TypeGuard
 
 from vsa_cli.core.corpus.split_names import RESTVAL, SPLITS, find_split
 from vsa_cli.core.errors import MAX_NAME, DataError, one_line
-from vsa_cli.core.io.text import is_text
+from vsa_cli.core.io.json import is_text
 
 Kind = Literal[
     "malformed", "missing", "unreadable", "clash", "unsafe", "unknown-split", "unlisted", "identical", "no-words",

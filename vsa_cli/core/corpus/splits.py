@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vsa_cli.core.config import Restval
-from vsa_cli.core.corpus.corpus import Corpus, Image
+from vsa_cli.core.corpus.corpus import Image
 from vsa_cli.core.corpus.photo_names import PhotoNames, is_absolute, plain_name
 from vsa_cli.core.corpus.records import Problem, Record
-from vsa_cli.core.corpus.split_names import RESTVAL, find_split, resolve_split, split_in_file_name
+from vsa_cli.core.corpus.split_names import RESTVAL, find_split, split_in_file_name
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.text import is_text, text_lines
+from vsa_cli.core.io.json import is_text
+from vsa_cli.core.io.text import text_lines
 
 _BESIDE_FLICKR = ("*trainImages.txt", "*devImages.txt", "*testImages.txt")
 
@@ -171,23 +172,3 @@ def _move(images: Sequence[Image], split: str, count: int, candidates: Sequence[
         raise ConfigError(f"`{split}` {count}: there are only {len(candidates)} train images to choose from")
     chosen = set(candidates[:count])
     return [replace(image, split=split) if image.key in chosen else image for image in images]
-
-
-def validation_split(corpus: Corpus, asked: str) -> str | None:
-    """The split on which the best epoch is chosen.
-
-    Args:
-        corpus: the corpus.
-        asked: a split; `auto` for tune, else val, else none; or `none`.
-
-    Raises:
-        ConfigError: no such split.
-        DataError: the split has no images.
-    """
-    split = resolve_split(asked, "validate", also=("all", "auto", "none"))
-    if split == "none":
-        return None
-    if split == "auto":
-        return next((name for name in ("tune", "val") if name in corpus.split_sizes()), None)
-    corpus.split(split)
-    return split

@@ -20,8 +20,9 @@ from vsa_cli.core.embedding.batches import Packed, Pairs, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.errors import DataError, reason
+from vsa_cli.core.io.json import is_text
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.io.text import decode_text, is_text, numbered_lines
+from vsa_cli.core.io.text import decode_text, numbered_lines
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
 from vsa_cli.core.regions.image_regions import ImageRegions, pad

@@ -23,7 +23,7 @@ from vsa_cli.core.corpus.readers.entries import (
 from vsa_cli.core.errors import MAX_NAME, DataError, one_line
 from vsa_cli.core.evaluation.inputs import Input
 from vsa_cli.core.evaluation.results import Note
-from vsa_cli.core.io.text import is_text
+from vsa_cli.core.io.json import is_text
 
 _DETECTION_LINES = 20
 LONGEST_CAPTION = 10_000

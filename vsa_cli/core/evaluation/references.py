@@ -37,8 +37,8 @@ from vsa_cli.core.corpus.splits import lists_beside, place
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS
-from vsa_cli.core.io.json import read_json
-from vsa_cli.core.io.text import is_text, text_lines
+from vsa_cli.core.io.json import is_text, read_json
+from vsa_cli.core.io.text import text_lines
 
 _DETECTION_LINES = 20
 _MAX_CHARACTERS = 10_000

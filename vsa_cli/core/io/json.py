@@ -27,6 +27,13 @@ def is_number(value: object) -> TypeGuard[float]:
     return type(value) is int and abs(value) < 2**1023
 
 
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value is a string that files and terminals can represent: no NUL and no lone surrogates."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def is_plain(value: object, depth: int = 0) -> bool:
     """Whether a value read from JSON can be written as JSON again: no NaN, no infinity, bounded nesting."""
     if isinstance(value, float):

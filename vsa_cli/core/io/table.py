@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vsa_cli.core.io.text import is_text
+from vsa_cli.core.io.json import is_text
 
 _DELIMITERS = (",", "\t", ";", "|")
 _MAX_CELL = 131_072

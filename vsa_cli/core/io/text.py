@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import check_regular_file
@@ -92,10 +92,3 @@ def decode_text(data: bytes, where: str) -> str:
     if data.startswith(_UTF16_BOMS):
         raise DataError(f"{where}: is UTF-16; save it as UTF-8")
     return data.removeprefix(_UTF8_BOM).decode("utf-8", errors="surrogateescape")
-
-
-def is_text(value: object) -> TypeGuard[str]:
-    """Whether a value is a string that files and terminals can represent: no NUL and no lone surrogates."""
-    if not isinstance(value, str) or "\0" in value:
-        return False
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

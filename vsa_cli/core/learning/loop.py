@@ -1,4 +1,4 @@
-"""The training loop: a generator of records. Independent of images, words and output.
+"""The training loop, a generator of records, and its optimisers (paper, section 3.4). Independent of images and words.
 
 The random numbers of an epoch depend on `(seed, epoch)` alone, and everything else that the next step depends on is in
 the `TrainingState` that is saved after each epoch. A run that was killed and resumed therefore ends at the same weights
@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from vsa_cli.core.config import EmbedTraining, GeneratorTraining
 from vsa_cli.core.errors import DivergedError
-from vsa_cli.core.learning.optim import cosine_rate
 
 BatchT = TypeVar("BatchT")
 
@@ -189,3 +189,32 @@ def _check_finite(model: nn.Module, validation: dict[str, float], where: str) ->
 
 def _diverged(what: str, where: str) -> DivergedError:
     return DivergedError(f"{what} at {where}: try a smaller `learning_rate`")
+
+
+def make_optimizer(model: nn.Module, training: EmbedTraining | GeneratorTraining) -> torch.optim.Optimizer:
+    """The optimiser of a model's parameters: SGD with momentum, RMSprop, or Adam with decoupled weight decay.
+
+    Args:
+        model: the model, on the device where it is trained.
+        training: the configuration; `sgd` belongs to the alignment model, `rmsprop` to the generator.
+    """
+    parameters, rate = model.parameters(), training.learning_rate
+    if training.optimizer == "adam":
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay, fused=True)
+    if isinstance(training, EmbedTraining):
+        return torch.optim.SGD(
+            parameters, lr=rate, momentum=training.momentum, weight_decay=training.weight_decay, fused=True
+        )
+    return torch.optim.RMSprop(parameters, lr=rate, alpha=training.decay)
+
+
+def cosine_rate(initial: float, step: int, steps: int) -> float:
+    """The learning rate at a step: half a cosine from `initial` down to zero.
+
+    Args:
+        initial: the rate of the first step.
+        step: the step's number, from 0.
+        steps: the number of steps in the whole training.
+    """
+    progress = min(1.0, step / steps)
+    return initial * 0.5 * (1 + math.cos(math.pi * progress))

@@ -16,9 +16,8 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.checkpoint import read_training, write_training
-from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit
+from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit, make_optimizer
 from vsa_cli.core.learning.model_dir import has_training, write_trained
-from vsa_cli.core.learning.optim import make_optimizer
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
 

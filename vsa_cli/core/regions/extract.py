@@ -14,9 +14,8 @@ from pathlib import Path
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.io.files import write_text
-from vsa_cli.core.io.json import dump_json, read_json
+from vsa_cli.core.io.json import dump_json, is_text, read_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.io.text import is_text
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction

@@ -17,9 +17,8 @@ from typing import Any, Literal
 from vsa_cli.core.corpus.photo_names import id_text
 from vsa_cli.core.corpus.records import as_id, is_id
 from vsa_cli.core.io.image_formats import is_picture_name
-from vsa_cli.core.io.json import parse
+from vsa_cli.core.io.json import is_text, parse
 from vsa_cli.core.io.table import BadRow, Header, column_name, find_header, is_empty, read_rows
-from vsa_cli.core.io.text import is_text
 
 FILE_NAMES = ("file_name", "filename", "filepath", "image", "image_path", "image_name", "file", "path")
 SENTENCE_NAMES = ("caption", "text", "title", "sentence", "comment")

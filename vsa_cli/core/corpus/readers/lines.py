@@ -21,7 +21,8 @@ from vsa_cli.core.corpus.readers.entries import (
     text_entries,
 )
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.io.text import is_text, text_lines
+from vsa_cli.core.io.json import is_text
+from vsa_cli.core.io.text import text_lines
 
 FLICKR_LINE = re.compile(r"(?P<file>[^\t]+)#(?P<number>\d+)\t(?P<raw>.*)")
 """`NAME.jpg#K<TAB>sentence`: sentence K of a photograph."""
