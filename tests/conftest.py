@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from tests.drawn import write_corpus
+from tests.survival.fork_server import ForkServer
 from vsa_cli.app import app
 from vsa_cli.core.learning.model_dir import pack_model
 
@@ -77,12 +77,25 @@ def vsa() -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def vsa_process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Run `vsa` as a separate process, to test streams, pipes and exit codes."""
+def server() -> Iterator[ForkServer]:
+    """Starts processes of `vsa` without the seconds of importing."""
+    with ForkServer() as server:
+        yield server
 
-    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "vsa_cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+@pytest.fixture(scope="session")
+def vsa_process(server: ForkServer) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run `vsa` as a separate process, to test streams, exit codes, folders and environments."""
+
+    def run(
+        *arguments: object,
+        input: bytes = b"",
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdout: Path | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        done = server.run(*arguments, stdin=input, cwd=cwd, environment=env, stdout=stdout)
+        return subprocess.CompletedProcess(arguments, done.code, done.stdout, done.stderr)
 
     return run
 

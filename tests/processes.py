@@ -1,29 +1,32 @@
-"""`vsa` as a process beside its test, which never outlives it."""
+"""A process of `vsa` that is stopped in the middle of its work."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-
-@contextmanager
-def running(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Start `vsa`; it is killed when the block ends."""
-    with subprocess.Popen([sys.executable, "-m", "vsa_cli", *map(str, arguments)], **options) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+from tests.survival.fork_server import Finished, ForkServer, Running
 
 
-def wait_until(condition: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 120) -> None:
-    """Wait until a condition that a running process brings about is true."""
+def kill_when(condition: Callable[[], object], server: ForkServer, *arguments: object, **options: Any) -> None:
+    """Start `vsa`, and kill it with SIGKILL when a condition that it brings about is true."""
+    process = _wait(condition, server.start(*arguments, **options))
+    process.kill()
+    process.wait()
+
+
+def interrupt_when(condition: Callable[[], object], server: ForkServer, *arguments: object, **options: Any) -> Finished:
+    """Start `vsa`, and press Ctrl-C when a condition that it brings about is true: how it ended."""
+    process = _wait(condition, server.start(*arguments, **options))
+    process.interrupt()
+    return process.wait(60)
+
+
+def _wait(condition: Callable[[], object], process: Running, seconds: float = 120) -> Running:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, "the process ended before"
+        assert process.ended(0) is None, "the process ended before"
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
+    return process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ import typer.main
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from tests.processes import running
+from tests.processes import interrupt_when
+from tests.survival.fork_server import ForkServer
 from vsa_cli.app import app
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.options import option_names
@@ -202,16 +202,12 @@ def test_file_names_that_are_not_utf8_keep_their_bytes_in_every_locale(drawn: Dr
         assert done.stdout.startswith(os.fsencode(tmp_path) + b"/caf\xe9.png\t")
 
 
-def test_interrupt_exits_with_130_and_leaves_no_partial_file(drawn: Drawn, tmp_path: Path) -> None:
+def test_interrupt_exits_with_130_and_leaves_no_partial_file(server: ForkServer, drawn: Drawn, tmp_path: Path) -> None:
     out = tmp_path / "gen"
     command = ("train-gen", drawn.corpus, drawn.regions, "-o", out, "--epochs", 5000)
-    with running(*command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("epoch")
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(30) == 130
-    assert "Traceback" not in rest
+    done = interrupt_when((out / "training.safetensors").exists, server, *command)
+    assert done.code == 130
+    assert b"Traceback" not in done.stderr
     assert not [path for path in out.iterdir() if path.name.endswith(".part")]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,6 @@ from tests.survival.material import Material, make
 from tests.survival.scarcity import full_disk, full_stdout, read_only, vanishing_input
 
 JOBS = ("prep", "extract-regions", "train-embed", "train-gen", "caption")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

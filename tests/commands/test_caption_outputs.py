@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,8 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.page_reader import read_page, with_class
-from tests.processes import running, wait_until
+from tests.processes import interrupt_when
+from tests.survival.fork_server import ForkServer
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.decoder import Decoder
@@ -250,14 +250,17 @@ def test_existing_sidecar_fails_its_photograph_of_a_list_only(
     assert (photos / "a.txt").read_text() == "mine\n"
 
 
-def test_interrupted_run_is_resumed_to_the_same_lines(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_interrupted_run_is_resumed_to_the_same_lines(
+    vsa: Run, server: ForkServer, drawn: Drawn, tmp_path: Path
+) -> None:
     out, whole = tmp_path / "c.jsonl", tmp_path / "whole.jsonl"
     options = ("caption", str(drawn.photos), "--model", str(drawn.model), "--format", "jsonl", "--batch-size", "1")
     part = tmp_path / "c.jsonl.part"
-    with running(*options, "--threads", "1", "-o", out, stderr=subprocess.PIPE) as process:
-        wait_until(lambda: part.exists() and part.read_bytes().count(b"\n") >= 2, process)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+
+    def two_lines() -> bool:
+        return part.exists() and part.read_bytes().count(b"\n") >= 2
+
+    assert interrupt_when(two_lines, server, *options, "--threads", "1", "-o", out).code == 130
     done = part.read_bytes().count(b"\n")
     assert 2 <= done < 48
     assert not out.exists()

@@ -54,6 +54,7 @@ def test_unknown_split_exits_with_2_and_lists_the_names(vsa: Run, drawn: Drawn, 
 def test_captions_scored_on_dev_are_reported_as_val(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     stored = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--model", drawn.model)
     assert vsa("caption", *stored, "--split", "dev", "--format", "jsonl", "-o", tmp_path / "c.jsonl").exit_code == 0
-    result = vsa("evaluate", tmp_path / "c.jsonl", "--references", drawn.corpus, "--split", "dev", "--json", "--quiet")
+    options = ("--references", drawn.corpus, "--split", "dev", "--metric", "BLEU", "--json", "--quiet")
+    result = vsa("evaluate", tmp_path / "c.jsonl", *options)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["split"] == "val"

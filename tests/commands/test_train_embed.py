@@ -11,7 +11,8 @@ from safetensors import safe_open
 from typer.testing import Result
 
 from tests.conftest import SMALL_EMBED, Drawn
-from tests.processes import running, wait_until
+from tests.processes import kill_when
+from tests.survival.fork_server import ForkServer
 
 Run = Callable[..., Result]
 
@@ -48,12 +49,13 @@ def test_paper_preset_has_the_papers_settings(vsa: Run, drawn: Drawn, tmp_path: 
     assert 1000 <= model["size"] <= 1600
 
 
-def test_killed_and_resumed_run_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_killed_and_resumed_run_ends_at_the_same_weights(
+    vsa: Run, server: ForkServer, drawn: Drawn, tmp_path: Path
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, "--epochs", "8").exit_code == 0
     command = ("train-embed", drawn.corpus, drawn.regions, "-o", broken, *SMALL_EMBED, "--epochs", 8, "-q")
-    with running(*command) as process:
-        wait_until((broken / "training.safetensors").exists, process)
+    kill_when((broken / "training.safetensors").exists, server, *command)
     assert train(vsa, drawn, broken, "--epochs", "8", "--resume").exit_code == 0
     assert weights(whole) == weights(broken)
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from typer.testing import Result
 
 from tests.conftest import SMALL, Drawn
-from tests.processes import running, wait_until
+from tests.processes import kill_when
+from tests.survival.fork_server import ForkServer
 
 Run = Callable[..., Result]
 
@@ -173,12 +174,14 @@ def test_the_same_seed_gives_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: 
 
 
 @pytest.mark.parametrize("preset", ["paper", "best"])
-def test_killed_and_resumed_run_ends_at_the_same_weights(vsa: Run, drawn: Drawn, tmp_path: Path, preset: str) -> None:
-    options = ("--preset", preset, "--epochs", "12", "--patience", "12")
+def test_killed_and_resumed_run_ends_at_the_same_weights(
+    vsa: Run, server: ForkServer, drawn: Drawn, tmp_path: Path, preset: str
+) -> None:
+    options = ("--preset", preset, "--epochs", "6", "--patience", "6")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(vsa, drawn, whole, *options).exit_code == 0
-    with running("train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL, *options, "-q") as process:
-        wait_until((broken / "training.safetensors").exists, process)
+    command = ("train-gen", drawn.corpus, drawn.regions, "-o", broken, *SMALL, *options, "-q")
+    kill_when((broken / "training.safetensors").exists, server, *command)
     assert train(vsa, drawn, broken, *options, "--resume").exit_code == 0
     assert weights(whole) == weights(broken)
     again = train(vsa, drawn, broken, *options, "--resume")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Drawn
-from tests.processes import running
+from tests.survival.fork_server import ForkServer
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.output.console import Bar, Console, settings_named
 from vsa_cli.output.reports import report_training
+
+Process = Callable[..., subprocess.CompletedProcess[bytes]]
+Terminal = Callable[..., tuple[int, bytes]]
 
 pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
@@ -29,21 +32,25 @@ BARE = {
 PLAIN = {**BARE, "TERM": "xterm-256color"}
 
 
-def on_a_terminal(arguments: list[object], **environment: str) -> tuple[int, bytes]:
+@pytest.fixture
+def on_a_terminal(server: ForkServer) -> Terminal:
     """Run `vsa` with its stderr on a terminal: the exit code, and what the terminal was sent."""
-    ours, theirs = pty.openpty()
-    environment = {**PLAIN, **environment}
-    with running(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        sent = b""
+
+    def run(arguments: list[object], **environment: str) -> tuple[int, bytes]:
+        ours, theirs = pty.openpty()
+        process = server.start(*arguments, stderr=Path(os.ttyname(theirs)), environment={**PLAIN, **environment})
+        sent, finished = b"", None
         try:
-            while block := os.read(ours, 1 << 16):
-                sent += block
-        except OSError:  # the other end has closed
-            pass
+            while finished is None:
+                finished = process.ended(0)
+                while select.select([ours], [], [], 0.01)[0]:
+                    sent += os.read(ours, 1 << 16)
         finally:
             os.close(ours)
-        return process.wait(60), sent
+            os.close(theirs)
+        return finished.code, sent
+
+    return run
 
 
 def captioning(drawn: Drawn, output: Path, *options: object) -> list[object]:
@@ -53,7 +60,7 @@ def captioning(drawn: Drawn, output: Path, *options: object) -> list[object]:
     ]  # fmt: skip
 
 
-def test_terminal_shows_rate_and_remaining_time(drawn: Drawn, tmp_path: Path) -> None:
+def test_terminal_shows_rate_and_remaining_time(on_a_terminal: Terminal, drawn: Drawn, tmp_path: Path) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"))
     assert code == 0
     assert re.search(rb"\d+\.\d photographs/s", sent)
@@ -102,7 +109,7 @@ def test_messages_name_settings_by_options_of_the_running_command_only(capsys: p
     ]
 
 
-def test_no_color_is_respected(drawn: Drawn, tmp_path: Path) -> None:
+def test_no_color_is_respected(on_a_terminal: Terminal, drawn: Drawn, tmp_path: Path) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl"), NO_COLOR="1")
     assert code == 0
     assert b"photographs/s" in sent
@@ -111,7 +118,7 @@ def test_no_color_is_respected(drawn: Drawn, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("options", "environment"), [(("--quiet",), {}), ((), {"TERM": "dumb"})])
 def test_no_progress_when_quiet_or_on_a_dumb_terminal(
-    drawn: Drawn, tmp_path: Path, options: tuple[str, ...], environment: dict[str, str]
+    on_a_terminal: Terminal, drawn: Drawn, tmp_path: Path, options: tuple[str, ...], environment: dict[str, str]
 ) -> None:
     code, sent = on_a_terminal(captioning(drawn, tmp_path / "c.jsonl", *options), **environment)
     assert code == 0
@@ -129,23 +136,21 @@ def test_no_progress_when_quiet_or_on_a_dumb_terminal(
     ids=str,
 )  # fmt: skip
 def test_pipe_gets_no_escapes_whatever_the_environment_requests(
-    arguments: list[str], code: int, environment: dict[str, str]
+    vsa_process: Process, arguments: list[str], code: int, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, "-m", "vsa_cli", *arguments]
-    done = subprocess.run(command, capture_output=True, env={**PLAIN, **environment}, check=False)
+    done = vsa_process(*arguments, env={**PLAIN, **environment})
     assert done.returncode == code
     assert b"\x1b" not in done.stdout + done.stderr
 
 
-def test_captioning_in_ci_prints_one_plain_line(drawn: Drawn, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vsa_cli", *map(str, captioning(drawn, tmp_path / "c.jsonl"))]
+def test_captioning_in_ci_prints_one_plain_line(vsa_process: Process, drawn: Drawn, tmp_path: Path) -> None:
     environment = {**PLAIN, "GITHUB_ACTIONS": "true", "CI": "true"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == ""
-    assert done.stderr == f"{tmp_path / 'c.jsonl'}: 48 photographs captioned, 0 failed\n"
+    done = vsa_process(*captioning(drawn, tmp_path / "c.jsonl"), env=environment)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode() == f"{tmp_path / 'c.jsonl'}: 48 photographs captioned, 0 failed\n"
 
 
-def test_terminal_shows_the_next_command(drawn: Drawn, tmp_path: Path) -> None:
+def test_terminal_shows_the_next_command(on_a_terminal: Terminal, drawn: Drawn, tmp_path: Path) -> None:
     output = tmp_path / "my corpus.json"
     arguments = ["prep", drawn.captions, "--images", drawn.photos, "-o", output]
     code, sent = on_a_terminal(arguments)
@@ -164,10 +169,9 @@ def test_terminal_shows_the_next_command(drawn: Drawn, tmp_path: Path) -> None:
     ],
 )
 def test_missing_artifact_is_reported_with_the_command_that_makes_it(
-    tmp_path: Path, arguments: list[str], maker: str
+    vsa_process: Process, tmp_path: Path, arguments: list[str], maker: str
 ) -> None:
-    command = [sys.executable, "-m", "vsa_cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = vsa_process(*arguments, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert f"{maker} makes one" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert f"{maker} makes one" in done.stderr.decode()

@@ -164,8 +164,10 @@ class ForkServer:
         self,
         *arguments: object,
         cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         stdin: bytes | Path = b"",
         stdout: Path | None = None,
+        stderr: Path | None = None,
         memory_mib: int = 0,
         cold: bool = False,
         under: tuple[str, ...] = (),
@@ -175,8 +177,10 @@ class ForkServer:
         Args:
             arguments: command line; may contain the lone surrogates of names that are not UTF-8.
             cwd: working directory.
+            environment: all environment variables; the server's by default.
             stdin: standard input: bytes, or a file.
             stdout: a file or device for standard output (default: a file that is read at the end).
+            stderr: the same for standard error.
             memory_mib: limit of data memory; 0 for no limit.
             cold: whether to start a new interpreter.
             under: a command that runs the new interpreter, such as strace.
@@ -187,7 +191,8 @@ class ForkServer:
         if isinstance(stdin, bytes):
             (folder / "stdin").write_bytes(stdin)
             stdin = folder / "stdin"
-        (folder / "stdout").touch()
+        for name in ("stdout", "stderr"):
+            (folder / name).touch()
         command = [*under, sys.executable, "-m", "vsa_cli"] if cold or under else None
         reply = self.request(
             {
@@ -196,7 +201,8 @@ class ForkServer:
                 "cwd": str(cwd or folder),
                 "stdin": str(stdin),
                 "stdout": str(stdout or folder / "stdout"),
-                "stderr": str(folder / "stderr"),
+                "stderr": str(stderr or folder / "stderr"),
+                "environment": None if environment is None else dict(environment),
                 "touched": str(folder / "touched"),
                 "memory_mib": memory_mib,
             }
@@ -269,6 +275,9 @@ def _become(request: dict[str, Any]) -> NoReturn:
         for target, name, how in ((0, "stdin", os.O_RDONLY), (1, "stdout", flags), (2, "stderr", flags)):
             os.dup2(os.open(request[name], how), target)
         os.chdir(request["cwd"])
+        if request["environment"] is not None:
+            os.environ.clear()
+            os.environ.update(request["environment"])
         if request["memory_mib"]:
             limit = request["memory_mib"] * 2**20
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

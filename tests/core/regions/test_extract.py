@@ -10,7 +10,8 @@ from pathlib import Path
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from tests.processes import running, wait_until
+from tests.processes import kill_when
+from tests.survival.fork_server import ForkServer
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.store import RegionStore
 
@@ -50,19 +51,19 @@ def test_a_photograph_that_changed_since_prep_is_reported(vsa: Run, drawn: Drawn
 
 
 def test_a_killed_and_resumed_run_writes_what_an_uninterrupted_one_writes(
-    vsa: Run, drawn: Drawn, tmp_path: Path
+    vsa: Run, server: ForkServer, drawn: Drawn, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for copy in range(5):
+    for copy in range(3):  # three shards
         for path in drawn.photos.iterdir():
             (folder / f"{copy}{path.name}").write_bytes(path.read_bytes())
     whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
     options = ("--detector", "selective-search", "--top", "3", *map(str, CHEAP))
     assert vsa("extract-regions", folder, "-o", whole, *options).exit_code == 0
 
-    with running("extract-regions", folder, "-o", broken, *options, "-q") as process:
-        wait_until(lambda: list(part_folder(broken).glob("*.shard")), process)
+    command = ("extract-regions", folder, "-o", broken, *options, "-q")
+    kill_when(lambda: list(part_folder(broken).glob("*.shard")), server, *command)
     assert not broken.exists()
     refused = vsa("extract-regions", folder, "-o", broken, *options)
     assert (refused.exit_code, "an unfinished run" in refused.stderr) == (2, True)
