@@ -1,4 +1,4 @@
-"""The READMEs: the main one is short, two commands do all set-up, and every `vsa` line has options that exist."""
+"""The READMEs: plain English, a short main one, two commands for all set-up, and only options that exist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from tests.test_language import faults
 from vsa_cli.app import app
 from vsa_cli.core.errors import EXIT_CODES
 
@@ -32,6 +33,31 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 OTHER_LINES = [
     line for path in sorted(ROOT.glob("tests/*/README.md")) for line in vsa_lines(path.read_text(encoding="utf-8"))
 ]
+PROSE = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("*/*/README.md")))
+}
+"""The texts for people, by path."""
+
+DIALECT = re.compile(
+    r"\b(pictures?|trainings|a training(?! (run|image|sentence|split|step))|dev(?! in Flickr8k)|lies? under"
+    r"|with one line|within noise|rebuil[dt]s?|faults?)\b",
+    re.IGNORECASE,
+)
+"""Words of texts for people: photographs or images, training runs, the split `val`, retrained models, failures."""
+
+
+def prose(text: str) -> str:
+    """A Markdown text without code, addresses and figures."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.S)
+    return re.sub(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)", "", text)
+
+
+@pytest.mark.parametrize("text", PROSE.values(), ids=PROSE)
+def test_texts_are_plain_english(text: str) -> None:
+    found = [(block, faults(block)) for block in prose(text).split("\n\n") if faults(block)]
+    assert found == []
+    assert [match[0] for match in DIALECT.finditer(" ".join(prose(text).split()))] == []
 
 
 def test_readme_has_at_most_10_kb() -> None:

@@ -1,1 +1,1 @@
-"""Measurements that print figures instead of passing or failing; each says how to run it."""
+"""Measurements that print figures instead of passing or failing; see their docstrings for how to run them."""
