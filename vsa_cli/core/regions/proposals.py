@@ -28,7 +28,7 @@ COARSENESSES = (100.0, 200.0, 400.0)
 """The parameter k of the initial graph-based segmentations (Felzenszwalb): a larger k gives larger segments."""
 
 SMALLEST, LARGEST = 0.005, 0.97
-"""Shares of the photograph's area: a smaller proposal is too small, a larger one almost the whole image."""
+"""Minimum and maximum area of a proposal, as shares of the photograph's area."""
 
 _SMOOTHING, _MIN_PIXELS = 0.8, 100  # sigma and smallest segment of a graph segmentation
 _NONE, _ALL = 0.3, 0.7  # IoU up to which a box does not represent another, and from which it does wholly
