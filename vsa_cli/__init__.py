@@ -1,4 +1,4 @@
-"""Image captioning, image–text retrieval and word-to-region alignment: `vsa`, and the same for Python programs.
+"""Image captioning, image–text retrieval and word-to-region alignment, from the command line (`vsa`) and from Python.
 
     import vsa_cli as vsa
 
@@ -6,7 +6,11 @@
     for result in captioner.caption("photos/", beam=7):
         print(result.path, result.caption, result.logprob)
 
-Importing this package loads nothing heavy: each public name is imported when it is first used.
+    embedder = vsa.load_embedder()
+    for found in embedder.search("a dog in the snow", "photos/", top=3):
+        print(found.path, found.score)
+
+Importing this package does not import PyTorch: each public name is imported when it is first used.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def extract_regions(
     console, count = Console(quiet=quiet), len(plan.photos)
     if plan.unmatched:
         some = name_some(plan.unmatched)
-        console.warn(f"{boxes}: {len(plan.unmatched)} names are of no photograph in {source}: {some}")
+        console.warn(f"{boxes}: {len(plan.unmatched)} names match no photograph in {source}: {some}")
     if dry_run:
         spec = plan.spec.to_dict()
         console.note(f"would describe {count} photographs in shards of {SHARD} as {spec}")

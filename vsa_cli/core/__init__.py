@@ -7,15 +7,19 @@
     learning/                    the training loop, checkpoints and model directories of both models
     embedding/   embed/          regions and words in one space; search and rankings
     alignment/   snippets.jsonl  which words describe which region
-    generation/  gen/            the sentence generator, decoding, and captions
+    generation/  gen/            the caption generator, decoding, and captions
     evaluation/                  scores of captions, rankings and alignments
 
-`config`, `errors` and `device` serve every folder; `inspect` describes any artifact, and `doctor` the installation.
+`config`, `errors`, `device` and `boxes` are shared by all folders; `inspect` describes any artifact, and `doctor` the
+installation.
 
 A folder imports from those above it, except that `generation` does not import `embedding`, and `evaluation` imports
 only `metrics`, `corpus` and `io`. tests/test_architecture.py holds the exact table.
 
+A region is a box in a photograph together with its descriptor, the vector of features that a CNN computes for the box.
+
 Letters in shapes, the same in every file:
-    B batch, R regions of an image (region 0 is the whole image), T words of a sentence,
-    D descriptor size, H hidden size, V vocabulary, P proposals of an image.
+    B batch, R regions of an image (region 0 is the whole image), T words of a sentence, D descriptor size,
+    H hidden units, or size of the common space, W word vector size, V vocabulary, P proposals of an image.
+Other letters, such as K, L, M, N and S, are explained where they are used.
 """

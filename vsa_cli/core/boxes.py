@@ -62,8 +62,8 @@ def has_pixels(boxes: Boxes) -> NDArray[np.bool_]:
 def grid(width: float, height: float, count: int) -> Boxes:
     """(count, 4) boxes from a pyramid of grids: 2x2, 3x3, 4x4 ... overlapping cells.
 
-    Deterministic. Cells are half as large again as the spacing of the grid, so that an object on a boundary lies
-    whole in some cell.
+    Deterministic. Cells are 1.5 times as wide as the spacing of the grid, so that an object on a boundary lies
+    wholly in some cell.
     """
     boxes: list[tuple[float, float, float, float]] = []
     level = 2

@@ -1,7 +1,8 @@
 """Every setting on one page, with the paper's section or the reason for its value.
 
 Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifacts made with it, and read
-back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. No torch, so that help can show defaults.
+back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. Does not import torch, so that help is
+fast.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class RegionConfig:
         side: the size of the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or
             the side of a crop (`crop`); 0 takes 320, or for crops the CNN's own.
         photo_side: larger photographs are first reduced to this shorter side in pixels, so that they resemble the
-            training photographs; 0 takes the median of the corpus at extraction.
+            training photographs; 0 takes the median shorter side of the photographs of the corpus.
     """
 
     detector: Detector = "selective-search"
@@ -82,12 +83,13 @@ class EmbedConfig:
     """The alignment model (paper, section 3.1).
 
     Attributes:
-        encoder: the sentence encoder: the paper's (`brnn`), or a bidirectional GRU with a path around it (`gru`).
+        encoder: the sentence encoder: the paper's (`brnn`), or a bidirectional GRU with a skip connection from the word
+            vectors (`gru`).
         word_size: the size of a word vector x_t (the paper's come from word2vec: 300).
         hidden_size: hidden units of each direction ("300 to 600").
         size: H, the size of the embedding space ("1000 to 1600").
         similarity: `dot` sums raw inner products over the words (the paper); `cosine` averages cosines.
-        whole_weight: the share of the score that compares the whole sentence with the whole image; 0 is the paper.
+        whole_weight: the share of the score that compares the whole sentence with the whole image; 0 in the paper.
         dropout: dropout on all non-recurrent layers.
         word_dropout: the share of words whose vectors are zeroed in training.
     """
@@ -153,7 +155,8 @@ EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
 class SweepConfig:
     """Cross-validation (paper, section 3.4) by successive halving, around the configured rate and decay.
 
-    Each rate is tried with each decay for `epochs` epochs; the best 1 in `share` are tried for `share` times as many.
+    Each rate is tried with each decay for `epochs` epochs. The best 1/`share` of these trials are repeated with `share`
+    times as many epochs, and so on.
     """
 
     rate_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
@@ -188,7 +191,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class GeneratorTraining:
-    """Training of the generator (paper, section 3.4: RMSProp, elementwise clipping at 5).
+    """Training of the caption generator (paper, section 3.4: RMSProp, elementwise clipping at 5).
 
     Attributes:
         objective: the likelihood of the sentences (the paper), or the CIDEr of captions sampled from the model.
@@ -258,13 +261,13 @@ class DecodingConfig:
     """How a caption is generated (paper, section 4.2: beam of 7).
 
     Attributes:
-        beam: the beam width; 1 is greedy search.
+        beam: the beam width; 1 is greedy decoding.
         max_length: maximum words of a caption.
         min_length: minimum words of a caption.
         nbest: captions returned for each image.
         length_norm: captions are compared by log-probability / length ** length_norm; None takes the model's own.
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
-        diversity: the cost of a word, in nats, for each time that earlier groups chose it at the same step.
+        diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
         avoid: words that no caption contains.
         require: words that every caption contains.
@@ -292,14 +295,15 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class RegionCaptionConfig:
-    """Selection among the captions of a photograph's regions (paper, section 4.3).
+    """The captions of a photograph's regions that are kept (paper, section 4.3).
 
     Attributes:
         min_logprob: the minimum mean log-probability per word, END counted, in nats.
         top: maximum captions, those of the highest log-probability.
-        same_place: IoU from which two boxes count as one place: only the more probable caption is kept.
-        same: the same for overlapping boxes whose IoU plus share of common words is at least this, and for a caption
-            whose share of words in common with that of the whole image is at least this.
+        same_place: the IoU from which only the more probable caption of two boxes is kept.
+        same: the sum, of the IoU of two overlapping boxes and the share of words that their captions have in common,
+            from which only the more probable caption is kept. A caption is also dropped if the share of words that it
+            has in common with the caption of the whole image is at least this.
     """
 
     min_logprob: float = -1.5

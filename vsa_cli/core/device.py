@@ -1,7 +1,7 @@
 """The device that computes, and the CPU cores that this process may use.
 
 Containers and batch systems limit a process in two ways: by affinity (which cores it may run on) and by a quota of
-processor time (Linux control groups). Threads beyond either only take turns, and each costs memory.
+processor time (Linux control groups). Threads beyond either limit only take turns, and each costs memory.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def available_cores() -> int:
 
 
 def cgroup_quota() -> float:
-    """Cores' worth of processor time that control groups grant, of either version; infinity without a limit."""
+    """Processor time that control groups (version 1 or 2) grant, in cores; infinity without a limit."""
     quotas = [math.inf]
     try:
         lines = MEMBERSHIP.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -122,8 +122,8 @@ def _java() -> Finding:
 
 def _heic() -> Finding:
     if can_read_heic():
-        return Finding("heic", "ok", "HEIC images can be read")
-    return Finding("heic", "absent", "HEIC images, as phones write them, cannot be read", "pip install pillow-heif")
+        return Finding("heic", "ok", "HEIC photographs can be read")
+    return Finding("heic", "absent", "HEIC photographs, as from phones, cannot be read", "pip install pillow-heif")
 
 
 def _cnn(name: str) -> Finding:
@@ -171,7 +171,7 @@ def _speed() -> Finding:
             rgb = np.repeat(np.repeat(blocks, 25, axis=0), 25, axis=1)
             Path(name, f"{number}.jpg").write_bytes(encode_jpeg(rgb, width))
         try:
-            captioner = load_captioner(device="cpu", cache=False, threads=available_cores())
+            captioner = load_captioner(device="cpu", cache=False)
             captioned = captioner.stream(expand([name], ()), DecodingConfig(), batch_size=_BATCH)
             next(captioned)  # not timed: the first batch, during which models are loaded
             started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Errors that a user can act on, by kind. Core raises them; `vsa_cli.app` reports each once, as one line on stderr.
 
-A message gives the place, what is wrong, and what to do about it. Core does not know the command line: a message names
-a setting by its parameter name between backticks (`` `max_length` ``), which the running command replaces by its
+A message gives the place, what is wrong, and what to do about it. Core is independent of the command line: a message
+names a setting by its parameter name between backticks (`` `max_length` ``), which the running command replaces by its
 option.
 """
 

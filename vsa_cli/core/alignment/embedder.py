@@ -296,18 +296,18 @@ def load_embedder(
     """Load an alignment model for search and alignment.
 
     Args:
-        model: the folder of a model; None loads the one that is installed with this package.
-        device: the processor: auto, cpu, cuda, cuda:N or mps.
-        cache: the folder that keeps the regions of photographs, by the content of their files; True uses the user's
-            cache folder, False keeps nothing.
-        threads: threads of the process's arithmetic, and photographs encoded at the same time; 0 uses every core.
-        cnn_weights: the CNN's weight file, where it is not the one installed with its package.
+        model: the folder of an alignment model; None loads the bundled one.
+        device: where the model and the CNN run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        cache: the folder that keeps the regions of photographs, by the content of their files; True uses the default
+            folder, False keeps nothing.
+        threads: CPU threads of the process, and photographs encoded at the same time; 0 uses every core.
+        cnn_weights: the CNN's weight file, if it is not the one installed with its package.
 
     Raises:
-        DataError: the model cannot be read.
-        ArtifactError: the folder does not hold an alignment model of a version that can be read.
-        MissingError: the device is not on this machine.
         ConfigError: `device` is not the name of a device.
+        MissingError: the device or the bundled model is missing.
+        DataError: the model does not exist or cannot be read.
+        ArtifactError: the model is damaged, or of another format or version.
     """
     set_threads(threads)
     trained = read_embedding(Path(model) if model is not None else bundled_model("embed"), resolve_device(device))

@@ -76,9 +76,9 @@ def check_images(
 
 
 def _find(record: Record, root: Path) -> str | None:
-    """The record's file below `root`: in its folder, as written, with Windows separators, or by its name alone.
+    """The record's file below `root`: in its folder, as written, with Windows separators, or by file name alone.
 
-    Each as written, with letters and accents composed or apart, and with its suffix in small or capital letters.
+    Each as written and in both Unicode normalisation forms (NFC, NFD), with its suffix in lower or upper case.
     """
     posix = record.file.replace("\\", "/")
     names = dict.fromkeys((record.place, record.file, posix, PurePosixPath(posix).name))

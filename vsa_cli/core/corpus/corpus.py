@@ -41,7 +41,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Sentence:
-    """A human caption of an image: as written, and as the paper's tokens."""
+    """A human-written sentence about an image: as written, and as the paper's tokens."""
 
     sentence_id: str
     raw: str
@@ -59,7 +59,7 @@ class Image:
         height: height of the upright photograph, in pixels.
         sha256: SHA-256 of the file, in hexadecimal.
         split: one of `SPLITS`.
-        sentences: its captions.
+        sentences: its sentences.
     """
 
     image_id: int | str

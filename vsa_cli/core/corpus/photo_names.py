@@ -1,9 +1,9 @@
-r"""The photograph that a name means, for all files that name photographs: captions, lists, boxes, references, results.
+r"""Matches the names in captions, lists, files of boxes, references and results to photographs.
 
 One photograph is written in many ways: `./a.jpg`, `photos/a.jpg`, `photos\a.jpg`, `sub//a.jpg`, with an
-absolute path, with letters and accents composed or apart, with another case of the suffix, or with a number for an id.
-`plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that fits several photographs fits
-none: there is no guess between two.
+absolute path, in any Unicode normalisation form (NFC or NFD), with another case of the suffix, or with a number for an
+id. `plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that matches several photographs
+is treated as matching none.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NamedT = TypeVar("NamedT", bound=Named)
 
 
 def plain_name(name: str) -> str:
-    """A path in a normal form: slashes, no `.` and no empty parts, composed letters.
+    """A path in a normal form: slashes, no `.` and no empty parts, NFC.
 
     Absolute paths stay absolute (`/a`, `C:/a`), and `..` stays. Backslashes are separators, as Windows writes them.
     """
@@ -77,12 +77,12 @@ def id_text(value: object) -> str:
 
 
 class PhotoNames(Generic[NamedT]):
-    """Photographs by every name that other files may call them.
+    """Photographs, indexed by every name that other files may use for them.
 
     Args:
         photos: the photographs.
-        root: the path of their folder, of which names may start with the last part; "" where it is not known, and
-            names may then start with any folders.
+        root: their folder; names may start with the last component of its path. "" if it is not known: names may then
+            start with any folders.
     """
 
     def __init__(self, photos: Sequence[NamedT], root: str = "") -> None:
@@ -103,7 +103,7 @@ class PhotoNames(Generic[NamedT]):
         self._whole = whole
 
     def find(self, name: object) -> NamedT | None:
-        """The photograph of a name; None where none has it, or several have."""
+        """The photograph with this name; None if no photograph or more than one has it."""
         text = id_text(name)
         plain = plain_name(text)
         below = below_root(plain, self._root)
@@ -136,13 +136,13 @@ def _unique(named: Iterable[tuple[str, NamedT]]) -> dict[str, NamedT]:
 
 
 def _folded(name: str) -> str:
-    """A name with its suffix in lower case: `A.JPG` of a camera is `A.jpg` of a copy."""
+    """A name with its suffix in lower case, so that `A.JPG` and `A.jpg` are equal."""
     path = PurePosixPath(name)
     return name.removesuffix(path.suffix) + path.suffix.lower()
 
 
 def _bare(name: str) -> str:
-    """A name without the suffix of photographs, as ids are that were made of file names."""
+    """A name without a photograph's suffix, to match ids that are file names without suffix."""
     return _without_suffix(name) if is_picture_name(PurePosixPath(name).name) else name
 
 
@@ -151,7 +151,7 @@ def _without_suffix(name: str) -> str:
 
 
 def _short_names(file: str) -> set[str]:
-    """The ends of a path from one of its folders on, with and without the suffix."""
+    """The path without its first folder, without its first two, and so on; with and without the suffix."""
     parts = file.split("/")
     ends = {_folded("/".join(parts[first:])) for first in range(1, len(parts))}
     return ends | set(map(_without_suffix, ends))

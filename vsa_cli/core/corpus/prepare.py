@@ -107,7 +107,7 @@ def prepare(
         seed: the random seed of the images drawn for val and test.
         threads: the number of threads that decode photographs; 0 takes one per core.
         watch: receives the photographs as they are checked.
-        dry_run: unpack nothing, and accept photographs that are only in shards unchecked.
+        dry_run: unpack nothing; photographs that exist only in shards are accepted without a check.
 
     Raises:
         DataError: a caption file, a split list or the images' folder cannot be read.

@@ -32,12 +32,20 @@ class Problem:
     """A failure or a note about one input.
 
     Attributes:
-        kind: `malformed` a line or entry that cannot be parsed; `missing` no such photograph; `unreadable` a
-            photograph that cannot be decoded; `clash` contradictory entries; `unsafe` a path outside the images'
-            folder; `unknown-split` not the name of a split. Notes: `unlisted` in no split list, so left out;
-            `identical` the same bytes as another photograph; `no-words` a sentence without words; `no-sentence` a
-            photograph without a sentence; `metadata` a photograph whose metadata cannot be read, and its orientation
-            is ignored; `unspaced` sentences in a script that is written without spaces.
+        kind: a failure, which excludes an input:
+            `malformed`: a line or entry cannot be parsed;
+            `missing`: the photograph does not exist;
+            `unreadable`: the photograph cannot be decoded;
+            `clash`: entries contradict each other;
+            `unsafe`: the path is outside the images' folder;
+            `unknown-split`: the name is not that of a split;
+            or a note:
+            `unlisted`: the image is in no split list, and left out;
+            `identical`: the photograph has the same bytes as another;
+            `no-words`: the sentence has no words;
+            `no-sentence`: the photograph has no sentence;
+            `metadata`: the photograph's metadata cannot be read, and its orientation is ignored;
+            `unspaced`: the sentences are in a script that is written without spaces.
         name: the image, or the file and line.
         message: what is wrong, on one line.
     """
@@ -203,7 +211,7 @@ def relative_file(name: str) -> str | None:
 
 
 def as_id(value: object) -> object:
-    """An id as it is compared: `1.0` is `1`, as JSON, CSV and spreadsheets write one number."""
+    """An id as it is compared: `1.0` is `1`, since JSON, CSV and spreadsheets write one number in both ways."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

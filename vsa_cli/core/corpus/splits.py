@@ -71,12 +71,12 @@ def place(
 ) -> tuple[list[Record], list[Problem]]:
     """Assign records to splits by lists, which name images by id, path, file name or stem (see `photo_names`).
 
-    Images that no list names are left out, and so is a name that is not of an image.
+    Images that no list names are left out, and names that match no image are ignored; both are reported.
 
     Args:
         records: the images of the caption files.
         lists: the split lists.
-        root: the images' folder, with which names may start.
+        root: the images' folder; names may start with it.
 
     Returns:
         The records with a split, and the problems.

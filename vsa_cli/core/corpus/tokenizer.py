@@ -1,6 +1,6 @@
 """The paper's tokens of a sentence.
 
-nltk is not used: its `RegexpTokenizer` could do only the last step, the split on white space, and importing it takes
+nltk is not used: its `RegexpTokenizer` could do only the last step, the split at whitespace, and importing it takes
 longer than tokenising all of Flickr8k.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 _DROPPED = re.compile(r"[^\w\s]|_")
-"""Characters other than letters, digits and white space; `\\w` is letters and digits of any script, and `_`."""
+"""Characters other than letters, digits and whitespace; `\\w` is letters and digits of any script, and `_`."""
 
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
@@ -23,9 +23,9 @@ _UNSPACED = re.compile(
 def tokenize(sentence: str, *, characters: bool = False) -> tuple[str, ...]:
     """Lowercase, remove all but letters, digits and space, split (paper, section 4: data preprocessing).
 
-    Removed characters join what stood around them: "dog's" is "dogs", "t-shirt" is "tshirt". Accented letters
-    are letters, and are the same letter whether they came composed or as letter and accent; combining marks of any
-    script, such as the vowel signs of Hindi and Thai, belong to their letter.
+    Removing a character joins the letters around it: "dog's" is "dogs", "t-shirt" is "tshirt". Accented letters count
+    as letters, and are the same in every Unicode normalisation form; combining marks of any script, such as the vowel
+    signs of Hindi and Thai, stay with their letter.
 
     Args:
         sentence: as it was written.

@@ -34,7 +34,7 @@ def unpack(shard: Path, wanted: Collection[str], images: Path) -> dict[str, str]
         The path of each photograph that could not be unpacked, with the reason.
 
     Raises:
-        DataError: the folder cannot be written, or nothing of the shard can be read.
+        DataError: the folder cannot be written, or nothing in the shard can be read.
     """
     problems: dict[str, str] = {}
     seen: set[str] = set()

@@ -54,7 +54,7 @@ class Vocabulary:
             sentences: the tokens of every train sentence.
             min_count: keep words with at least this many occurrences.
             unknown: how `encode` treats the other words.
-            characters: whether the tokens were cut by `characters`.
+            characters: whether the sentences were tokenised with `characters`.
         """
         counts = Counter(token for tokens in sentences for token in tokens)
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
@@ -80,7 +80,7 @@ class Vocabulary:
         return {word: number for number, word in enumerate(self.words, start=1)}
 
     def tokenize(self, sentence: str) -> tuple[str, ...]:
-        """The tokens of a sentence, cut as those that the words were counted in."""
+        """Tokenise a sentence in the same way as the sentences in which the words were counted."""
         return tokenize(sentence, characters=self.characters)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:

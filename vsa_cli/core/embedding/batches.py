@@ -1,7 +1,7 @@
 """Images and sentences of a split, and random batches of them for the alignment model.
 
-Sentences are packed by step, without padding: of L sentences, longest first, with N words in all, first the first words
-of all sentences, then the second words of those that have one, and so on.
+L sentences with N words in all are packed as in torch's `PackedSequence`: sorted by length, longest first; the first
+words of all, then the second words of those that have one, and so on.
 """
 
 from __future__ import annotations

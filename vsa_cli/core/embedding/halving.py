@@ -1,7 +1,7 @@
-"""Successive halving: try many settings for a few epochs, the best third of them for more epochs, and so on.
+"""Successive halving, by default with a factor of 3: many settings for a few epochs, the best third for longer, etc.
 
-This is planning only: the caller trains a trial. All trials of a rung start from scratch and train for the same number
-of epochs, with a learning rate schedule of that length, so that they can be compared.
+This module only plans; the caller trains each trial. All trials of a rung start from scratch and train for the same
+number of epochs, with a learning rate schedule of that length, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _is_real(value: object) -> bool:
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that did not diverge, best first; equal ones in the order in which they were tried."""
+    """The trials that did not diverge, best first; ties in the order in which they were tried."""
     return sorted((trial for trial in trials if trial.diverged is None), key=lambda trial: -trial.selection_metric)
 
 

@@ -75,10 +75,10 @@ class Brnn(nn.Module):
 
 
 class GatedEncoder(nn.Module):
-    """A bidirectional GRU with a path around it that keeps each word's own meaning.
+    """A bidirectional GRU with a skip connection that preserves each word's own vector.
 
-    s_t = W_d (h_t^f + h_t^b) + W_o x_t + b_d. The recurrence alone mixes the meanings of all words of a sentence; the
-    term W_o x_t lets each word still match its own region.
+    s_t = W_d (h_t^f + h_t^b) + W_o x_t + b_d. The recurrence alone mixes the vectors of all words of a sentence; with
+    the skip connection W_o x_t, each word can still match its own region.
     """
 
     def __init__(self, config: EmbedConfig) -> None:
@@ -104,7 +104,7 @@ class GatedEncoder(nn.Module):
 
 
 def _standardise(layer: Tensor | nn.Module, inputs: Tensor, length: float) -> None:
-    """Scale a layer so that over (N, ·) inputs its outputs have mean 0, equal spread and a root mean square length."""
+    """Scale a layer so that its outputs for (N, ·) inputs have mean 0, equal spread and root mean square `length`."""
     assert isinstance(layer, nn.Linear)
     outputs = inputs @ layer.weight.T
     spread = outputs.std(0).clamp(min=_FLAT)

@@ -5,8 +5,8 @@ After the envelope (`vsa-rankings`) one line per query::
     {"direction": "i2t" | "t2i", "query_id", "best_rank": int from 1, "top": [[id, score], ...]}
 
 and `"fold": int` if the split is divided into folds. i2t ranks sentences for an image, by the best of its own; t2i
-ranks images for a sentence. Ranks are pessimistic on ties. A sentence with no known word is ranked last and never
-found, so an image that has only such sentences is ranked behind all sentences.
+ranks images for a sentence. Ranks are pessimistic on ties. A sentence with no known word is never found and has the
+last rank. An image that has only such sentences has a best rank of one more than the number of ranked sentences.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def rank_split(
         regions: the regions of the images.
         split: the corpus split to rank.
         top: the number of results listed for each query.
-        folds: the number of galleries, as equal as possible, into which the images are divided in their order; each
-            is searched separately (COCO's 1K protocol: five of 1,000).
+        folds: the number of parts, as equal as possible, into which the images are divided in their order; each is
+            searched separately (COCO's 1K protocol: five parts of 1,000).
 
     Raises:
         ArtifactError: the regions were not extracted as for the model, or an image has none.
@@ -70,7 +70,7 @@ def rank_split(
 
 
 def _rank(model: Embedding, pairs: Pairs, top: int) -> Iterator[dict[str, Any]]:
-    """The lines of one gallery. Only a strip of the scores is in memory; the others are in a temporary file."""
+    """The lines of one part. Only a strip of the scores is in memory; the others are in a temporary file."""
     image = pairs.image.numpy()
     names = [f"{pairs.image_ids[row]}/{name}" for row, name in zip(image, pairs.sentence_ids, strict=True)]
     images, sentences = len(pairs.image_ids), len(names)

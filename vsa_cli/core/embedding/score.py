@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _CACHE_EDGE = 2048
-"""Words, and regions, of a tile of products that fits a CPU's cache."""
+"""Maximum words, and regions, of a tile of products that fits into a CPU's cache."""
 
 _MEMORY_EDGE = 16384
-"""Words, and regions, of the largest tile elsewhere."""
+"""Maximum words, and regions, of a tile on other devices and in training."""
 
 
 def word_scores(s: Tensor, v: Tensor) -> Tensor:

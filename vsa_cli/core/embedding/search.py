@@ -142,7 +142,7 @@ def recall_both_ways(
 
     Args:
         scores: (M, K), sentence by image.
-        image: (M,), the image of each sentence; an image without a sentence ranks behind all others.
+        image: (M,), the image of each sentence; an image without a sentence is ranked last.
         out_of_vocabulary: the number of sentences without a known word, which rank last.
     """
     sentences, images = scores.shape
@@ -175,14 +175,14 @@ class Query:
 
 
 def look_up(text: str, vocabulary: Vocabulary) -> Query:
-    """Tokenize a sentence and look its words up; it may have none that the model knows."""
+    """Tokenise a sentence and look its words up; it may have none that the model knows."""
     tokens = vocabulary.tokenize(text)
     words = tuple(token for token in tokens if vocabulary.knows(token))
     return Query(text, words, tuple(vocabulary.encode(words)), vocabulary.unknown_among(tokens))
 
 
 def read_query(text: str, vocabulary: Vocabulary) -> Query:
-    """Tokenize a sentence and look its words up.
+    """Tokenise a sentence and look its words up.
 
     Raises:
         DataError: the sentence has no word that the model knows; the message lists similar ones.
@@ -210,7 +210,7 @@ class Hit:
 def search_images(
     trained: Trained[Embedding], query: Query, images: Sequence[tuple[Photo, ImageRegions]], top: int
 ) -> list[Hit]:
-    """The `top` photographs that a query describes best, best first; of equals, the first given."""
+    """The `top` photographs that a query describes best, best first; ties in the order given."""
     model, device = trained.model, trained.model.W_m.weight.device
     sentence = encode_sentences(model, pack([query.ids]).to(device))
     scores = np.empty(len(images), np.float32)

@@ -36,7 +36,7 @@ from vsa_cli.core.regions.store import RegionStore
 _TABLE, _TRIALS = "sweep.jsonl", "sweep"
 _TRAINING = "training.safetensors"
 _FILES = ("model.safetensors", "config.json", _TRAINING)
-"""The files that `learning.checkpoint` writes for a trial; no others are removed."""
+"""The files of a trial's model directory; no others are removed."""
 
 
 def sweep_embedding(
@@ -60,7 +60,7 @@ def sweep_embedding(
         the records of the winner's training.
 
     Raises:
-        ArtifactError: corpus and regions are inconsistent, or the sweep to resume is damaged or had other settings.
+        ArtifactError: corpus and regions are inconsistent, or the sweep to resume is damaged or its settings differ.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: all trials of a rung diverged, or the final training of the winner did.
     """

@@ -25,7 +25,7 @@ _SAMPLE = 500  # images, and sentences, by which the initial weights are scaled
 
 
 class EmbeddingTask:
-    """Score the pairs of an image and its sentence above all others (paper, section 3.1.3)."""
+    """Training to score each image and its own sentence above all other pairs (paper, section 3.1.3)."""
 
     def __init__(self, model: Embedding, train: Pairs, held_out: Pairs | None, training: EmbedTraining) -> None:
         self.model = model
@@ -79,7 +79,7 @@ def train_embedding(
         The epoch whose weights are kept.
 
     Raises:
-        ArtifactError: corpus and regions are inconsistent, or the run to resume had other settings.
+        ArtifactError: corpus and regions are inconsistent, or the settings differ from those of the run to resume.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """

@@ -51,7 +51,7 @@ class VectorFile:
         form: the format of the file.
         size: the size of every vector.
         sha256: the hash of the whole file.
-        vectors: the (size,) float32, finite vector of each requested word in the file; of duplicates, the first.
+        vectors: the (size,) float32, finite vector of each requested word in the file; the first of duplicates.
         undecodable: the number of words in the file that are not UTF-8 (word2vec cuts long words within a character).
     """
 
@@ -71,7 +71,7 @@ def read_vectors(path: Path, words: Collection[str]) -> VectorFile:
 
     Raises:
         DataError: the file cannot be read, its format is unknown, it is too short or too long, a row has the wrong
-            number of columns, or the vector of a requested word has something that is not a finite number.
+            number of columns, or the vector of a requested word contains something other than finite numbers.
     """
     try:
         with path.open("rb", buffering=0) as raw:

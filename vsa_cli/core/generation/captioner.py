@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.device import available_cores, resolve_device
+from vsa_cli.core.device import available_cores, resolve_device, set_threads
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
@@ -57,9 +57,9 @@ def load_captioner(
     Args:
         model: the folder of a trained generator; None loads the bundled one.
         device: where the generator and the CNN run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        cache: the folder that keeps the regions of photographs seen before; True for the one that `vsa` uses, False for
-            none.
-        threads: photographs encoded at the same time; 0 takes every core.
+        cache: the folder that keeps the regions of photographs, by the content of their files; True uses the default
+            folder, False keeps nothing.
+        threads: CPU threads of the process, and photographs encoded at the same time; 0 uses every core.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
 
     Raises:
@@ -68,6 +68,7 @@ def load_captioner(
         DataError: the model does not exist.
         ArtifactError: the model is damaged.
     """
+    set_threads(threads)
     where = resolve_device(device)
     generator = read_generator(bundled_model("gen") if model is None else Path(model), where)
     return Captioner(
@@ -123,7 +124,7 @@ class Captioner:
 
         Args:
             paths: a photograph, a folder of them, or several of either.
-            beam: hypotheses kept by the search; 1 is argmax.
+            beam: hypotheses kept by the search; 1 is greedy decoding.
             nbest: captions for each photograph.
             regions: whether to caption regions as well; a `RegionCaptionConfig` sets which captions are kept.
             batch_size: photographs captioned together.

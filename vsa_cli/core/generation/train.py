@@ -90,7 +90,7 @@ def train_generator(
         start: a trained generator whose weights are the initial ones.
 
     Raises:
-        ArtifactError: the inputs are inconsistent, or the run to resume had other settings.
+        ArtifactError: the inputs are inconsistent, or the settings differ from those of the run to resume.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """

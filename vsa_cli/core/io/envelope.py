@@ -1,4 +1,4 @@
-"""Metadata header shared by all artifacts, and every artifact format with its version.
+"""The envelope, which is the metadata header of every artifact, and the artifact formats with their versions.
 
 An envelope is a JSON object::
 
@@ -40,7 +40,7 @@ VERSIONS = {
     CORPUS: 1, REGIONS: 1, EMBEDDING: 1, GENERATOR: 1, SNIPPETS: 1, ALIGNMENTS: 1, RANKINGS: 1, SWEEP: 1,
     FREQUENCIES: 1,
 }  # fmt: skip
-"""The newest version of every artifact format: the one that is written, and the last one that can be read."""
+"""The newest version of every artifact format: the one that is written, and the highest that can be read."""
 
 _MAKERS = {
     CORPUS: "vsa prep",
@@ -54,13 +54,13 @@ _MAKERS = {
 
 
 def remedy(format_name: str) -> str:
-    """The end of a message about a missing or wrong artifact: the command that makes one."""
+    """The hint at the end of an error message about a missing or wrong artifact: the command that creates one."""
     return f"; `{_MAKERS[format_name]}` makes one" if format_name in _MAKERS else ""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Metadata of an artifact.
+    """The metadata of an artifact.
 
     Attributes:
         format: the artifact's format, such as `vsa-corpus`.

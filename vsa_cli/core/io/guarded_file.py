@@ -66,7 +66,7 @@ class Sink:
         return self._file.read(size)
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill `buffer` with what was written, and with zeros where that is missing."""
+        """Fill `buffer` with the bytes written so far, then with zeros; after a failure, with zeros only."""
         view = memoryview(buffer).cast("B")
         count = self._file.readinto(view) if self.failure is None else 0  # type: ignore[attr-defined]
         view[count:] = bytes(len(view) - count)

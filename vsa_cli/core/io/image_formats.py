@@ -1,7 +1,7 @@
 """Finding photographs in folders, and detecting a file's format by its first bytes.
 
-An unreadable format can then be named in the error message. Camera raw files are mostly TIFFs whose first image is a
-thumbnail, so their suffixes count as well. Does not import Pillow, so that finding photographs is fast.
+The format is detected so that an error message can name one that cannot be read. Most camera raw files are TIFFs whose
+first image is a thumbnail, so their suffixes count too. Does not import Pillow, so that finding photographs is fast.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def is_picture_name(name: str) -> bool:
 def find_pictures(folder: Path, wanted: Callable[[str], bool] = is_picture_name) -> FoundPictures:
     """Find every photograph, or other wanted file, in a folder and its subfolders.
 
-    Links to folders are followed, each folder once, so that loops end. Skipped are the files that systems keep beside
-    photographs (`._*` and `__MACOSX` of macOS, `@eaDir` of network storage), and subfolders of pages and of annotated
-    copies written by `vsa`.
+    Links to folders are followed, each folder once, so that loops end. Files that operating systems keep beside
+    photographs (`._*` and `__MACOSX` of macOS, `@eaDir` of network storage), and subfolders with pages or annotated
+    copies written by `vsa`, are skipped.
 
     Args:
         folder: the folder.

@@ -1,7 +1,7 @@
-"""The structure of image files, and files without the parts that a decoder refuses. Independent of Pillow.
+"""Inspects PNG and JPEG files, and hides the parts of a PNG that a decoder rejects. Independent of Pillow.
 
 The text and the profiles of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
-`png_without_metadata` is the same file without them, read in place: nothing is copied.
+`png_without_metadata` presents such a file without them, without copying it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _METADATA = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 
 
 def is_png(path: Path) -> bool:
-    """Whether a file starts as a PNG does."""
+    """Whether a file starts with the signature of a PNG."""
     return _starts_with(path, PNG)
 
 
 def is_jpeg(path: Path) -> bool:
-    """Whether a file starts as a JPEG does."""
+    """Whether a file starts with the signature of a JPEG."""
     return _starts_with(path, JPEG)
 
 
@@ -82,7 +82,7 @@ def has_all_scans(jpeg: bytes) -> bool:
 
 
 class _Pieces(io.RawIOBase):
-    """Pieces of a file as one file that can only be read."""
+    """Pieces of a file, presented as one read-only file."""
 
     def __init__(self, file: BinaryIO, pieces: Sequence[tuple[int, int]]) -> None:
         self._file, self._pieces, self._place = file, pieces, 0

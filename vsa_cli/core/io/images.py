@@ -33,7 +33,7 @@ from vsa_cli.core.io.threads import uninterrupted
 Image.core.set_block_size(1 << 26)  # type: ignore[attr-defined]
 Image.MAX_IMAGE_PIXELS = None  # `_open` applies the limit, and raises an error instead of a warning
 MAX_PIXELS = 150_000_000
-"""Limit on the pixels of one image, and of all images being decoded at a time (600 MB, and as much again as RGB)."""
+"""Maximum pixels of one photograph, and of all that are decoded at the same time: 600 MB, and 600 MB more as RGB."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SUPPORTED = "vsa reads JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, AVIF and HEIC"
@@ -70,7 +70,7 @@ class Picture:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels of the upright image, from the file's header alone.
+    """Width and height in pixels of the upright photograph, from the file's header alone.
 
     Raises:
         DataError: as in `read_picture`, except that damage after the header is not detected.
@@ -79,7 +79,7 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def read_picture(path: Path, short_side: int | None = None) -> Picture:
-    """Decode a photograph, upright, in RGB.
+    """Decode a photograph to upright RGB.
 
     Broken or huge metadata is ignored where the pixels can be read; `Picture.notes` reports an orientation that
     cannot be read. Grey values of more than 8 bits are scaled so that the white stated by the file, or else the
@@ -87,7 +87,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
 
     Args:
         path: a file in a supported format, whatever its suffix.
-        short_side: reduce an image whose shorter side is longer than this, antialiased; never enlarge.
+        short_side: reduce a photograph whose shorter side is longer than this, antialiased; never enlarge.
 
     Raises:
         DataError: missing, not an image, truncated, damaged, empty, or larger than `MAX_PIXELS`.
@@ -96,7 +96,7 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
 
 
 def _read(path: Path, decode: Callable[[Path, BinaryIO | None], T]) -> T:
-    """Decode a file, or, where that fails, a repaired form of it."""
+    """Decode a file, or, if that fails, a repaired form of it."""
     try:
         return decode(path, None)
     except _BROKEN as error:
@@ -140,13 +140,13 @@ def _decode(path: Path, stream: BinaryIO | None, short_side: int | None) -> Pict
 
 
 def read_unchanged(path: Path, size: tuple[int, int], sha256: str | None, longest: int) -> NDArray[np.uint8]:
-    """Decode a photograph in which boxes were found earlier, upright, in RGB.
+    """Decode, to upright RGB, a photograph in which boxes were found earlier.
 
     Args:
         path: the file.
         size: width and height of the upright photograph at that time, in pixels.
         sha256: the file's SHA-256 at that time; None compares the size alone.
-        longest: reduce a longer side than this to about this many pixels.
+        longest: if the longer side exceeds this, reduce it to about this many pixels.
 
     Returns:
         (h, w, 3) uint8.
@@ -197,7 +197,7 @@ _BROKEN = (
 )  # fmt: skip
 
 _RESERVED: list[int] = []
-"""Pixels of every image being decoded, in all threads."""
+"""Pixels of every photograph that is being decoded, in all threads."""
 _CHANGED = threading.Condition()
 
 
@@ -267,7 +267,7 @@ def _load_rotated_tiff(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> tuple[int, str | None]:
-    """The EXIF orientation, 1 where there is none, and a note where it cannot be read."""
+    """The EXIF orientation, 1 if there is none, and a note if it cannot be read."""
     if image.format == "PNG":
         image.load()  # EXIF data may follow the pixels; damage to these must not pass for damage to EXIF data
     try:

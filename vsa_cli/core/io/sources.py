@@ -48,14 +48,14 @@ class FailedPhoto:
 def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | FailedPhoto]:
     """The photographs that arguments name: a file, all photographs in a folder, or `-` for the paths in `listed`.
 
-    The id of a photograph in a folder is its path relative to that folder, of any other its path as given. Files are
-    not opened: one that does not exist fails when it is read. A folder that cannot be listed, or contains no
-    photographs, is a `FailedPhoto` among the others. A photograph that is named more than once, or named and in a
-    folder as well, counts once.
+    The id of a photograph found in a folder is its path relative to that folder; the id of any other photograph is its
+    path as given. Files are not opened: one that does not exist fails when it is read. A folder that cannot be listed,
+    or contains no photographs, is a `FailedPhoto` among the others. A photograph that is named more than once, or both
+    named and found in a folder, counts once.
 
     Args:
         arguments: paths of files and folders, or `-`.
-        listed: the paths that `-` stands for; read only where `-` occurs.
+        listed: the paths that `-` stands for; read only if `-` occurs.
     """
     photos, failures = PhotoSet(), set[str]()
     for one in _expand_all(arguments, listed):
@@ -68,7 +68,7 @@ def expand(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | 
 
 
 class PhotoSet:
-    """Paths of photographs, each under whatever name: `a.jpg`, `./a.jpg` and `/folder/a.jpg` can be one.
+    """A set of paths of photographs; `a.jpg`, `./a.jpg` and `/folder/a.jpg` can be the same member.
 
     Links to folders are resolved. A link to a photograph is another photograph: it has a name, and a sidecar, of its
     own.
@@ -122,8 +122,8 @@ def _folder(folder: Path) -> Iterator[Photo | FailedPhoto]:
 def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
     """File names from a stream, each as soon as it is complete; empty ones are skipped.
 
-    Lists of other systems are recognised: a byte order mark, UTF-16 (from PowerShell), lines that end in CR LF, and
-    names separated by NUL where the first block has NUL and no line end.
+    Lists written on other operating systems are recognised: a byte order mark, UTF-16 (from PowerShell), lines that end
+    in CR LF, and names separated by NUL if the first block has NUL and no line end.
 
     Args:
         stream: a binary stream such as stdin; names need not be UTF-8.

@@ -23,7 +23,7 @@ class Header:
 
     Attributes:
         delimiter: the character between cells.
-        names: the names of the columns, as `column_name` returns them; of equal ones only the first has the name.
+        names: the names of the columns, as `column_name` returns them; repeated ones are numbered after the first.
         line: the index of the header among the lines.
     """
 

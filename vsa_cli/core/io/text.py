@@ -1,6 +1,6 @@
 """Text and its lines from untrusted files, in bounded memory.
 
-Three ways to read, by what is at hand: `numbered_lines` streams the lines of a file of any size as bytes, `text_lines`
+Three ways to read, by the source: `numbered_lines` streams the lines of a file of any size as bytes, `text_lines`
 decodes a whole file, `split_lines` decodes bytes that are in memory.
 """
 

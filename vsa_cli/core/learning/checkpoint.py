@@ -1,4 +1,4 @@
-"""Training states on disk, from which an interrupted run resumes to the same weights.
+"""Training states on disk; a run resumed from one yields the same weights as an uninterrupted run.
 
 `training.safetensors` in the folder of the model holds the weights, the best weights and the optimiser state; the
 history, and the settings of the run (`plan`), are JSON in its metadata. It is replaced atomically. Independent of the
@@ -46,7 +46,7 @@ def read_training(folder: Path, state: TrainingState, settings: Mapping[str, Any
     """Load a saved training state into a new one.
 
     Raises:
-        ArtifactError: the saved state is damaged, does not fit the model, or its run had other settings.
+        ArtifactError: the saved state is damaged, does not fit the model, or was saved with different settings.
     """
     path = folder / TRAINING
     tensors, metadata = read_tensors(path)
@@ -109,5 +109,5 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
         if not 0 <= number < len(parameters) or shapes != {parameters[number].shape}:
             raise ValueError("the optimiser's state has other shapes")
         if kept.keys() != _SLOTS.get(type(optimizer).__name__, kept.keys()):
-            raise ValueError("the state is of another optimiser")
+            raise ValueError("the state belongs to another optimiser")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

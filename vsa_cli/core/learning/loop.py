@@ -1,8 +1,8 @@
-"""The training loop, a generator of records, and its optimisers (paper, section 3.4). Independent of images and words.
+"""The training loop, an iterator of progress records, and its optimisers (paper, section 3.4).
 
 The random numbers of an epoch depend on `(seed, epoch)` alone, and everything else that the next step depends on is in
-the `TrainingState` that is saved after each epoch. A run that was killed and resumed therefore ends at the same weights
-as one that was not, bit for bit on the CPU.
+the `TrainingState` that is saved after each epoch. A run that was killed and resumed therefore yields the same weights
+as an uninterrupted run, bit for bit on the CPU. Independent of images and words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Task(Protocol[BatchT]):
         """One epoch of batches, in an order drawn from `generator`."""
 
     def loss(self, batch: BatchT) -> tuple[Tensor, float, int]:
-        """The scalar to minimise, the summed loss to report, and the number of items in that sum."""
+        """The scalar to minimise, the summed loss to report, and the number of items (sentences or images)."""
 
     def validate(self) -> dict[str, float]:
         """Metrics on held-out data; empty if there is none."""
@@ -82,7 +82,7 @@ class Epoch:
 
     Attributes:
         number: the epoch's number, from 1.
-        loss: the mean loss of the epoch's items.
+        loss: the mean loss per item (sentence or image).
         validation: the metrics on held-out data.
         best: whether it is the best epoch so far (always true without validation).
         seconds: training time, without validation.
@@ -178,7 +178,7 @@ def _train_epoch(
 
 
 def _check_finite(model: nn.Module, validation: dict[str, float], where: str) -> None:
-    """Detect what the last step of an epoch broke, before it is saved: no later loss would show it."""
+    """Check the weights and metrics after the last step of an epoch, because no later loss would reveal a fault."""
     broken = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
     if broken:
         raise _diverged(f"{broken[0]} has weights that are not finite", where)
@@ -192,11 +192,11 @@ def _diverged(what: str, where: str) -> DivergedError:
 
 
 def make_optimizer(model: nn.Module, training: EmbedTraining | GeneratorTraining) -> torch.optim.Optimizer:
-    """The optimiser of a model's parameters: SGD with momentum, RMSprop, or Adam with decoupled weight decay.
+    """The optimiser of a model's parameters: SGD with momentum, RMSProp, or Adam with decoupled weight decay.
 
     Args:
         model: the model, on the device where it is trained.
-        training: the configuration; `sgd` belongs to the alignment model, `rmsprop` to the generator.
+        training: the configuration; `sgd` is for the alignment model, `rmsprop` for the caption generator.
     """
     parameters, rate = model.parameters(), training.learning_rate
     if training.optimizer == "adam":

@@ -15,7 +15,7 @@ The files, each replaced atomically, `config.json` before the weights that refer
     trained_on   {"split", "images", "sentences"}
     scores       {"split", ...}: metrics of the saved weights on the validation split; {} without one
 
-Models can be packed in float16; packed ones are installed with this package. The only module that uses safetensors.
+`pack_model` stores a model in float16, as the bundled models are. The only module that uses safetensors.
 """
 
 from __future__ import annotations
@@ -259,11 +259,11 @@ def pack_model(source: Path, target: Path) -> tuple[int, int]:
 Bundled = Literal["embed", "gen"]
 
 BUNDLE = Path(__file__).parents[2] / "bundled"
-"""The folder of the models that are installed with this package, and of their model card."""
+"""The folder of the bundled models and their model card."""
 
 
 def bundled_model(name: Bundled) -> Path:
-    """The directory of a model that is installed with this package.
+    """The directory of a bundled model, one that is installed with this package.
 
     Raises:
         MissingError: the model is not installed.

@@ -1,10 +1,11 @@
-"""Recurrences over packed sentences, both directions in one product, with hand-written gradients.
+"""Recurrences over packed sentences, with hand-written gradients; one matrix product computes both directions.
 
 Automatic differentiation would accumulate the weights' gradient at every step, which costs more than all products
 together. Here each step keeps what the backward pass needs, and the weights' gradient is one product at the end.
 
-Shapes: D directions (only here), N words, H hidden units, B sentences. Words are packed by step: the first words of all
-sentences, longest sentence first, then the second words of those that have one, and so on.
+Shapes: G directions (1 or 2), N words in all, H hidden units, B sentences. Sentences are packed as in torch's
+`PackedSequence`: sorted by length, longest first; the first words of all, then the second words of those that have one,
+and so on.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ def relu_recurrence(e: Tensor, weight: Tensor, bias: Tensor, batch_sizes: Sequen
     """h_t = f(e_t + W h_{t-1} + b), f = ReLU, h_0 = 0 (paper, section 3.1.2).
 
     Args:
-        e: (D, N, H) inputs.
-        weight: (D, H, H) W, used as h W.
-        bias: (D, 1, H) b.
+        e: (G, N, H) inputs.
+        weight: (G, H, H) W, used as h W.
+        bias: (G, 1, H) b.
         batch_sizes: the number of words in each step.
 
     Returns:
-        (D, N, H) states, of the dtype of `e`.
+        (G, N, H) states, of the dtype of `e`.
     """
     result: Tensor = _Relu.apply(e + bias.to(e.dtype), weight.to(e.dtype), tuple(batch_sizes))
     return result
@@ -43,14 +44,14 @@ def gru_recurrence(
         h_t = (1 - z) n + z h_{t-1}
 
     Args:
-        gates: (D, N, 3H) g_r, g_z and g_n: what the inputs contribute to each gate.
-        weight: (D, H, 3H) W, used as h W.
-        bias: (D, 1, 3H) b.
+        gates: (G, N, 3H) g_r, g_z and g_n: what the inputs contribute to each gate.
+        weight: (G, H, 3H) W, used as h W.
+        bias: (G, 1, 3H) b.
         batch_sizes: the number of words in each step.
-        start: (D, B, H) h_0; zero by default.
+        start: (G, B, H) h_0; zero by default.
 
     Returns:
-        (D, N, H) states, of the dtype of `gates`.
+        (G, N, H) states, of the dtype of `gates`.
     """
     if start is None:
         start = gates.new_zeros(gates.shape[0], batch_sizes[0], gates.shape[2] // 3)

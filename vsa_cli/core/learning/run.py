@@ -81,13 +81,13 @@ def run_training(
         corpus: the corpus of the training data.
         regions: the regions of the training data.
         sentences: the number of items in an epoch: sentences or, with the `cider` objective, images.
-        sources: further sources of the model, for the envelope's configuration.
+        sources: other inputs to record in the envelope's configuration, such as snippets or word vectors.
 
     Returns:
-        The epoch whose weights are kept; it may be of the run that was resumed.
+        The epoch whose weights are kept; it may belong to the run that was resumed.
 
     Raises:
-        ArtifactError: the run to resume had other settings.
+        ArtifactError: the settings differ from those of the run to resume.
         DataError: the output cannot be written.
         DivergedError: the training has diverged.
     """
@@ -134,7 +134,7 @@ def run_training(
 
 
 def settings_of(envelope: Envelope) -> dict[str, Any]:
-    """The settings of a run, each under the name by which a message refers to it."""
+    """The settings of a run, by the names that messages use."""
     config = dict(envelope.config)
     groups = {**config.pop("model"), **config.pop("training"), **config}
     sources = {role: source["sha256"] for role, source in envelope.parents.items()}

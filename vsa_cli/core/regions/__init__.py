@@ -3,4 +3,6 @@
 photograph -> detectors (boxes) -> features (descriptors) -> encoder -> cache, or extract -> store (regions.h5)
               proposals            cnn
 regions of other programs <-> interchange <-> store
+
+The descriptor of a box is the vector of features that the CNN computes for it; proposals are candidate boxes.
 """

@@ -1,11 +1,12 @@
-"""Feature cache: the regions of photographs, by the SHA-256 of their files, so that the CNN sees each photograph once.
+"""Feature cache: the regions of photographs, by the SHA-256 of their files, so that each is encoded only once.
 
 One SQLite file for each `FeatureSpec`, shared by threads and processes. A row is a photograph: when it was last used,
-and its regions as `region_bytes` writes them. The cache is bounded: once it has grown past its limit, the photographs
+and its regions as `regions_to_bytes` writes them. The size is limited: when a cache exceeds its limit, the photographs
 unused for longest are removed.
 
-The cache is never the reason of a failure. A file that is damaged, or not ours, is removed and made anew; where nothing
-can be written, nothing is kept. A record carries its own checksum and hash, so that no damage yields wrong regions.
+The cache never causes a failure. A file that is damaged, or was not written by `vsa`, is deleted and re-created; if the
+folder is not writable, nothing is cached. A record contains a checksum and its photograph's hash, so damaged regions
+are never returned.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 MAX_BYTES = 2 * 1024**3
-"""What the photographs of one feature specification may take on the disk."""
+"""Maximum bytes on the disk for the photographs of one feature specification."""
 
 _TABLE = "regions (sha256 TEXT PRIMARY KEY, used INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (used, sha256))"
 _TRIMMED = 0.9  # of the limit, once it was passed
@@ -47,7 +48,7 @@ def cache_folder() -> Path | None:
 
 
 def count_cached(folder: Path) -> tuple[int, int]:
-    """How many photographs a cache folder holds, and the bytes of its files."""
+    """The number of photographs in a cache folder, and the bytes of its files."""
     count = size = 0
     for path in folder.glob("regions/*.sqlite"):
         with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
@@ -79,7 +80,7 @@ class RegionCache:
         self._opened: tuple[int, int] | None = None  # the file behind the connection
 
     def get(self, sha256: str) -> ImageRegions | None:
-        """The regions of the photograph whose file has this hash; None where they are absent or damaged."""
+        """The regions of the photograph whose file has this hash; None if they are absent or damaged."""
         rows = self._execute("SELECT used, record FROM regions WHERE sha256 = ?", sha256)
         try:
             ((used, record),) = rows
@@ -94,7 +95,7 @@ class RegionCache:
         return regions
 
     def put(self, regions: ImageRegions) -> None:
-        """Keep the regions of a photograph, as far as that is possible."""
+        """Store the regions of a photograph, if the file can be written."""
         now, record = int(time.time()), regions_to_bytes(regions)
         self._execute("INSERT OR REPLACE INTO regions VALUES (?, ?, ?)", regions.sha256, now, record)
         self._trim()
@@ -110,7 +111,7 @@ class RegionCache:
             self._execute(_DELETE_OLDEST)
 
     def _execute(self, statement: str, *values: object) -> list[Any]:
-        """The rows of a statement; none where the file cannot be used."""
+        """The rows of a statement; none if the file cannot be used."""
         with self._lock:
             try:
                 return self._open().execute(statement, values).fetchall()
@@ -125,8 +126,8 @@ class RegionCache:
         """The connection to the file at `path`, opened again after another process has replaced or removed that file.
 
         Raises:
-            OSError: the folder cannot be made.
-            sqlite3.Error: the file cannot be opened, is damaged, or is not ours.
+            OSError: the folder cannot be created.
+            sqlite3.Error: the file cannot be opened, is damaged, or was not written by `vsa`.
         """
         if self._connection is not None and self._opened == _identity(self.path):
             return self._connection
@@ -140,7 +141,7 @@ class RegionCache:
         self._opened = _identity(self.path)
         self._connection.execute("PRAGMA trusted_schema = OFF")  # the file is not trusted
         self._connection.execute("PRAGMA cell_size_check = ON")
-        self._connection.execute("PRAGMA synchronous = OFF")  # a power cut may damage the file, which is then made anew
+        self._connection.execute("PRAGMA synchronous = OFF")  # a power cut may damage the file: it is re-created
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
         if not _is_ours(self._connection):
             raise sqlite3.DatabaseError("another schema")
@@ -181,17 +182,17 @@ _DELETE_OLDEST = (
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
-    """Whether the file holds our table and nothing else: a trigger or a view could run without end."""
+    """Whether the file has the table of `vsa` and nothing else: a trigger or a view could run without end."""
     found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchmany(2)
     return found == [(f"CREATE TABLE {_TABLE}",)]
 
 
 def _is_damage(error: Exception, path: Path) -> bool:
-    """Whether an error lies in the file itself; a lock, a full disk or a read-only one passes."""
+    """Whether an error is caused by the file itself, not by a lock, a full disk or a read-only disk."""
     if not isinstance(error, sqlite3.OperationalError):
         return True
     if "readonly" in str(error):
-        return os.access(path, os.W_OK)  # the file alone claims it
+        return os.access(path, os.W_OK)  # only the file claims to be read-only
     return not any(word in str(error) for word in ("lock", "open", "disk", "permission", "memory"))
 
 
@@ -208,7 +209,7 @@ def _journal(path: Path) -> Path:
 
 
 def _has_super_journal(path: Path) -> bool:
-    """Whether the journal of an interrupted write names a further file, as ours never do: SQLite would delete it."""
+    """Whether the journal of an interrupted write names a further file, which SQLite would delete; vsa's never do."""
     journal = _journal(path)
     if not journal.is_file():
         return False

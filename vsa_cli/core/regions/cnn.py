@@ -1,7 +1,7 @@
 """CNNs that compute descriptors: torchvision classifiers and EfficientNet-Lite, and the reader of `.pth` weight files.
 
 A classifier is cut in three: `body` (pixels to a map), `neck` (a pooled map to a descriptor) and `classifier`
-(a descriptor to ImageNet logits). Does not know boxes or artifacts.
+(a descriptor to ImageNet logits). Independent of boxes and artifacts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STRIDE = 32
 
 
 class Cnn(nn.Module):
-    """A trained classifier, cut so that any box can be described.
+    """A trained classifier, cut so that the descriptor of any box can be computed.
 
     Attributes:
         name: the name of the network, such as `vgg16`.
@@ -150,7 +150,7 @@ def _check_unpacked_size(path: Path) -> None:
 
 
 def _is_plain(value: Tensor) -> bool:
-    """Whether each number of a tensor has its own place in memory: none is repeated, left out or only promised."""
+    """Whether each number of a tensor has its own place in memory: none is repeated, left out or a placeholder."""
     if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
         return False
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()

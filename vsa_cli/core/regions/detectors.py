@@ -95,10 +95,10 @@ class GivenBoxes:
     """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the upright original.
 
     Args:
-        top: the number of boxes to take of each photograph.
+        top: the number of boxes to take from each photograph.
         boxes: the boxes of each photograph, by its id.
         path: their file, for messages.
-        unmatched: names in the file that are of no photograph.
+        unmatched: names in the file that match no photograph.
     """
 
     def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path, unmatched: Sequence[str] = ()) -> None:
@@ -111,7 +111,7 @@ class GivenBoxes:
 
         Args:
             path: the file.
-            top: the number of boxes to take of each photograph.
+            top: the number of boxes to take from each photograph.
             photos: the photographs, which the file may name by id or by file, in any spelling.
 
         Raises:
@@ -136,7 +136,7 @@ class GivenBoxes:
         return cls(top, boxes, path, unmatched)
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The first boxes that the file has for a photograph; each with a score of 1.
+        """The first boxes of a photograph in the file; each with a score of 1.
 
         Raises:
             DataError: the file has no boxes for the photograph.
@@ -179,7 +179,7 @@ class FasterRcnn:
 
     @torch.inference_mode()
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The detections of the highest scores."""
+        """The detections with the highest scores."""
         pixels = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1).to(self._device).float() / 255
         found = self._network([pixels])[0]
         boxes = found["boxes"].cpu().numpy() * _to_original(picture)
@@ -196,11 +196,11 @@ def build_detector(
     """The detector that a configuration names.
 
     Args:
-        config: the configuration, of which `detector` and `top` matter here.
+        config: the configuration; only `detector` and `top` are used.
         features: the feature extractor, whose classifier scores proposals.
         boxes_file: the user's own boxes, for the detector `boxes`.
         weights: the weight file, for the detector `fasterrcnn`.
-        photos: the photographs that the user's own boxes are of, for the detector `boxes`.
+        photos: the photographs to which the user's own boxes belong, for the detector `boxes`.
 
     Raises:
         ConfigError: a file that the detector needs is not given, or a given file is not used by the detector.

@@ -1,7 +1,7 @@
 """EfficientNet-Lite for inference: a plain stack of convolutions with the batch normalisation folded into them.
 
 The Lite family is EfficientNet without squeeze-and-excitation, with ReLU6, and with an unscaled stem and head.
-Knows the names in its weight files; does not know photographs.
+Uses the names in the published weight files; independent of photographs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Photographs to regions: boxes and descriptors, computed as those of a model's training photographs were.
+"""Computes the regions (boxes and descriptors) of photographs in the same way as for a model's training photographs.
 
-A photograph passes `RegionExtractor.extract` once: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
+`RegionExtractor.extract` processes one photograph: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
 the cache and the threads, and is the one place where a photograph that cannot be read becomes a `FailedPhoto`.
 """
 
@@ -38,11 +38,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegionExtractor:
-    """A CNN and a detector: one photograph in, its regions out.
+    """A CNN and a detector, which compute the regions of one photograph.
 
     Attributes:
-        feature_extractor: the CNN that describes boxes.
-        detector: the source of boxes; None describes the whole image alone.
+        feature_extractor: the CNN that computes the descriptors of boxes.
+        detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
     """
 
@@ -86,11 +86,11 @@ class RegionExtractor:
 
 
 class PhotoEncoder:
-    """Photographs to regions, several at the same time, through a cache.
+    """Computes the regions of photographs, several at the same time, with a cache.
 
     Args:
-        make_extractor: makes what encodes one photograph; called when the first photograph is not in the cache, because
-            loading a CNN takes longer than reading a thousand photographs from it.
+        make_extractor: creates the `RegionExtractor`; called at the first photograph that is not in the cache, because
+            loading a CNN takes longer than reading a thousand photographs from the cache.
         device: the device of the CNN.
         cache: keeps regions by the content of the photograph's file; None encodes every photograph again.
         workers: photographs encoded at the same time.
@@ -109,7 +109,7 @@ class PhotoEncoder:
 
     @property
     def extractor(self) -> RegionExtractor:
-        """What encodes one photograph; loaded on first use.
+        """The `RegionExtractor`; created on first use.
 
         Raises:
             MissingError: weights are not installed.
@@ -169,7 +169,7 @@ def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch
     """The feature extractor of a specification.
 
     Args:
-        spec: how a model's training photographs were described.
+        spec: how the descriptors of a model's training photographs were computed.
         weights: the CNN's weight file, if not the one installed with its package.
         device: the device on which the CNN runs.
 
@@ -196,7 +196,7 @@ def photo_encoder(
     """The encoder of new photographs for a model.
 
     Args:
-        spec: how the model's training photographs were described.
+        spec: how the descriptors of the model's training photographs were computed.
         device: the device on which the CNN runs.
         workers: photographs encoded at the same time.
         weights: the CNN's weight file, if not the one installed with its package.

@@ -1,4 +1,4 @@
-"""Many photographs to `regions.h5`: in parallel, in bounded memory, and resumable wherever the run was interrupted.
+"""Extracts the regions of many photographs into `regions.h5`: in parallel, in bounded memory, and resumable.
 
 Photographs are divided into shards of fixed size. A shard is written in one step, to a folder beside the output
 (`regions.h5.part/`); a resumed run encodes the shards that are missing. At the end the shards are joined.
@@ -33,7 +33,7 @@ class Extracted:
     """A finished shard.
 
     Attributes:
-        photos: how many photographs it has.
+        photos: the number of its photographs.
         failures: one line for each photograph that could not be encoded.
         resumed: whether an earlier run had written it.
     """
@@ -48,10 +48,10 @@ def extract_regions(plan: Extraction, out: Path) -> Iterator[Extracted]:
 
     Args:
         plan: the photographs, their encoder and the envelope.
-        out: the `regions.h5`. While it is made there is a `regions.h5.part/` beside it, whose shards are reused.
+        out: the `regions.h5`. Until it is complete, its shards are in `regions.h5.part/` beside it, and are reused.
 
     Raises:
-        ArtifactError: the part folder belongs to another request.
+        ArtifactError: the part folder belongs to a run with other settings or photographs.
         DataError: no photograph could be encoded, or the output cannot be written.
     """
     parts = part_folder(out)
@@ -112,7 +112,7 @@ def part_folder(out: Path) -> Path:
 
 
 def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) -> int | None:
-    """Find what an earlier run left, and remove it where `force` allows.
+    """Check for the output of an earlier run, and remove an unfinished one if `force` is set.
 
     Args:
         out: the `regions.h5`.
@@ -121,11 +121,11 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
         resume: continue from what exists.
 
     Returns:
-        How many photographs a finished `out` describes; None where there is something left to do.
+        The number of photographs in a finished `out`; None if there is work left.
 
     Raises:
         ConfigError: there is an unfinished run, and neither `force` nor `resume` is set.
-        ArtifactError: `out` is finished, and was made by another request.
+        ArtifactError: `out` is finished, and was made with other settings or photographs.
     """
     parts = part_folder(out)
     if parts.exists() and not resume:
@@ -143,7 +143,7 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
 
 
 def _clear(parts: Path) -> None:
-    """Remove the part folder, and the file that claims it last: a folder without that file could be anybody's.
+    """Remove the part folder, the request file last: without that file, the folder may not be one of vsa's.
 
     Raises:
         DataError: something in the folder cannot be removed.
@@ -157,10 +157,10 @@ def _clear(parts: Path) -> None:
 
 
 def _claim(parts: Path, plan: Extraction) -> None:
-    """Record in the part folder what is extracted, or check that it is the same: settings, photographs, order.
+    """Record in the part folder what is extracted (settings, photographs, order), or check that it is the same.
 
     Raises:
-        ArtifactError: the folder is that of another request, or of another version of `vsa`.
+        ArtifactError: the folder belongs to a run with other settings or photographs, or to another version of `vsa`.
     """
     digest = hashlib.sha256(dump_json([[photo.image_id, photo.sha256] for photo in plan.photos]).encode())
     request = {

@@ -1,4 +1,4 @@
-"""Specification of how photographs became descriptors: what a new photograph must repeat to fit a model."""
+"""Specification of how descriptors were computed; a model accepts only photographs processed in the same way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
 
 IMPORTED = "imported:"
-"""Start of the name of a CNN that only another program has."""
+"""Prefix of the names of CNNs that are not available to `vsa`, those of imported regions."""
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """A region configuration with nothing left open.
+    """A region configuration in which every default has been resolved.
 
     Attributes:
         config: the configuration, with definite values of `side` and `photo_side`.
@@ -57,7 +57,7 @@ class FeatureSpec:
         return cls.from_dict(envelope.config, where)
 
     def require_computable(self) -> None:
-        """Check that new photographs can be described in this way.
+        """Check that the descriptors of new photographs can be computed in this way.
 
         Raises:
             ConfigError: the descriptors were imported from another program, whose CNN is not available.
@@ -77,7 +77,7 @@ class FeatureSpec:
         """
         if self._kind() != FeatureSpec.of(envelope, where)._kind():
             needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"
-            raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions so")
+            raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions again")
 
     def _kind(self) -> tuple[str, str, str, int]:
         return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side

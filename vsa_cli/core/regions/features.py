@@ -1,6 +1,6 @@
-"""From boxes in a photograph to descriptors, by RoI pooling or by crops (paper, section 3.1), and their statistics.
+"""Computes the descriptors of boxes by RoI pooling or from crops (paper, section 3.1), and their statistics.
 
-Knows the CNN, not how boxes were found. Each photograph is described alone, so that its descriptors do not depend on a
+Independent of how boxes were found. Each photograph is processed alone, so that its descriptors do not depend on a
 batch.
 """
 
@@ -17,7 +17,7 @@ from vsa_cli.core.io.images import Picture, resize
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
 
 MAX_ASPECT = 4
-"""Longest side of the CNN's input, in shorter sides; longer photographs are squeezed, which bounds the memory."""
+"""Maximum aspect ratio of the CNN's input; a longer photograph is compressed lengthwise, which bounds the memory."""
 
 
 def input_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def input_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 class FeatureExtractor:
-    """A CNN on its device: photographs and boxes in, descriptors out.
+    """A CNN on its device, which computes the descriptors of boxes in photographs.
 
     Args:
         cnn: the CNN; moved to the device.

@@ -1,4 +1,4 @@
-"""The regions of one photograph: the record that all rooms share, and its layout in bytes.
+"""The regions of one photograph: the record that all packages share, and its layout in bytes.
 
 The bytes are those of the feature cache and of the shards of an extraction. A record, little-endian, of R regions
 with descriptors of D numbers::
@@ -12,8 +12,8 @@ with descriptors of D numbers::
     scores     (R,)   float32
     descriptors (R, D) float16
 
-Reading trusts nothing: lengths are checked before anything is allocated, and no code or Python literal is parsed, which
-threads could not do at the same time.
+Records are read as untrusted data: lengths are checked before anything is allocated, and no code or Python literal is
+parsed, which threads could not do at the same time.
 """
 
 from __future__ import annotations

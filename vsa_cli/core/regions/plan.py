@@ -1,4 +1,4 @@
-"""What an extraction will do, decided before it starts: photographs, encoder, envelope."""
+"""The plan of an extraction, made before it starts: photographs, encoder, envelope."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Extraction:
         photos: the photographs, in the order in which they are written.
         encoder: encodes each of them.
         envelope: the envelope of the regions file.
-        spec: how the photographs are described.
+        spec: how the descriptors are computed.
         failures: one line for each folder of photographs that cannot be listed.
-        unmatched: names in the file of boxes that are of no photograph.
+        unmatched: names in the file of boxes that match no photograph.
     """
 
     photos: list[Photo]
@@ -68,12 +68,12 @@ class Extraction:
 def plan_extraction(
     source: Path, split: str, config: RegionConfig, files: InputFiles, *, device: torch.device, workers: int, seed: int
 ) -> Extraction:
-    """Decide everything that `extract_regions` needs.
+    """Plan everything that `extract_regions` needs.
 
     Args:
         source: a `corpus.json`, or a folder of photographs.
         split: the corpus split to extract; `all` for a folder.
-        config: the requested configuration; its sides of 0 receive their values.
+        config: the requested configuration; sides of 0 are replaced by their defaults.
         files: files named by the user.
         device: the device on which the CNN runs.
         workers: photographs encoded at the same time.

@@ -1,9 +1,9 @@
 """Box proposals by selective search, and the choice of a few that represent as many of them as possible.
 
 A proposal is a place where an object may be. A chosen box represents the proposals that overlap it: wholly from an IoU
-of 0.7, not at all below 0.3. A proposal counts by the confidence of the ImageNet classifier that one of its classes is
-inside, and by its area, since people name large objects before small ones. Boxes are chosen greedily, by what each adds
-to the whole image and the boxes chosen before: a new place, or a new size.
+of 0.7, not at all below 0.3. A proposal is weighted by the confidence of the ImageNet classifier that one of its
+classes is inside, and by its area, since people name large objects before small ones. Boxes are chosen greedily, by
+what each adds to the whole image and the boxes chosen before: a new place, or a new size.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SIDE = 112
 """Shorter side, in pixels, to which a photograph is reduced for the search: half the time of 150 at the same recall."""
 
 COARSENESSES = (100.0, 200.0, 400.0)
-"""k of the graph segmentations from which merging starts: larger k, larger segments."""
+"""The parameter k of the initial graph-based segmentations (Felzenszwalb): a larger k gives larger segments."""
 
 SMALLEST, LARGEST = 0.005, 0.97
-"""Shares of the photograph's area outside which a proposal is a speck, or almost the whole image."""
+"""Minimum and maximum area of a proposal, as shares of the photograph's area."""
 
 _SMOOTHING, _MIN_PIXELS = 0.8, 100  # sigma and smallest segment of a graph segmentation
 _NONE, _ALL = 0.3, 0.7  # IoU up to which a box does not represent another, and from which it does wholly
@@ -88,7 +88,7 @@ def class_confidence(
 
 
 def plausible(boxes: Boxes, width: int, height: int) -> Boxes:
-    """The boxes that are neither specks nor almost the whole image."""
+    """The boxes that are neither too small nor almost the whole image."""
     share = geometry.area(boxes) / (width * height)
     return boxes[(share > SMALLEST) & (share < LARGEST)]
 
@@ -103,7 +103,7 @@ def select(
         confidence: (P,) confidence that an object is in each; only their order matters.
         width: width of the photograph, in pixels.
         height: height of the photograph, in pixels.
-        count: the largest number of boxes to choose.
+        count: the maximum number of boxes to choose.
 
     Returns:
         (R, 4) boxes, R <= count, in the order of choice, and (R,) the share of the total weight that each added.

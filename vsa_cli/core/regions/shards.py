@@ -1,4 +1,4 @@
-"""Shards of an unfinished `regions.h5`: the results of a few dozen photographs, each shard a file written in one step.
+"""Shards of an unfinished `regions.h5`: files with the results of a few dozen photographs, each written in one step.
 
 A shard, little-endian::
 
@@ -6,7 +6,7 @@ A shard, little-endian::
     checksum   uint32     CRC-32 of the rest of the file
     lengths    2 x uint32 number of photographs with regions, bytes of the failures
     failures   JSON       a list with one line for each photograph that failed
-    records    of the photographs with regions, as in `region_bytes`
+    records               the photographs with regions, as `regions_to_bytes` writes them
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vsa_cli.core.io.sources import FailedPhoto
 from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 LAYOUT = "VSASHARD"
-"""Names the layout of shards; another version of `vsa` may use another one."""
+"""The name of the layout of shards; another version of `vsa` may use another layout."""
 
 _HEADER = struct.Struct("<8s3I")
 _CHECKED = 12  # bytes before those that the checksum covers

@@ -1,4 +1,4 @@
-"""`regions.h5`, reading and writing: boxes and descriptors of many photographs.
+"""Reads and writes `regions.h5`: boxes and descriptors of many photographs.
 
 With N images and S regions in total (the regions of an image are adjacent, and its region 0 is the whole image)::
 
@@ -10,10 +10,10 @@ With N images and S regions in total (the regions of an image are adjacent, and 
     /sizes        (N, 2)  int32     width and height in pixels
     /hashes       (N,)    utf-8     SHA-256 of the photograph's file
     attributes: `envelope` (JSON, format `vsa-regions`; its config is a `FeatureSpec`)
-                `sha256`   (SHA-256 of the contents, by which descendants name their parent)
+                `sha256`   (SHA-256 of the contents, by which files made from this one refer to it)
 
-Datasets are chunked, so that a split is read without the rest. The only module that imports h5py; does not know
-detectors or CNNs.
+Datasets are chunked, so that a split is read without the rest. The only module that imports h5py; independent of
+detectors and CNNs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RegionStore:
 
     Attributes:
         path: the file.
-        envelope: its metadata header.
+        envelope: its envelope, the metadata header.
         sha256: SHA-256 of its contents.
         ids: the ids of the images, in the order of the file.
         sizes: (N, 2) int32, width and height in pixels.
@@ -225,7 +225,7 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
 
     Args:
         path: the file; replaced in one step when everything is written.
-        envelope: its metadata header; the config is a `FeatureSpec`.
+        envelope: its envelope; the config is a `FeatureSpec`.
         parts: the images, in the order in which they are written.
         size: D.
 

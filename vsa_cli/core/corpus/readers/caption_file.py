@@ -51,15 +51,15 @@ class CaptionFile:
     def locate(self, *names: str) -> str:
         """The path, relative to the images' folder, of the photograph that this file names.
 
-        Names are relative to the file's own folder where it is in the images' folder, or to the images' folder, which
-        they may also start with; absolute paths in the images' folder are accepted. Accents may be composed or apart,
-        and the suffix in another case, or absent where one photograph has the rest of the name.
+        A name is relative to the images' folder, or to the caption file's folder if that lies inside it; it may also
+        start with the images' folder. Absolute paths in that folder are accepted. A name may be in any Unicode
+        normalisation form, its suffix in another case, or absent if exactly one photograph has the rest of the name.
 
         Args:
-            names: the names of one photograph, most telling first; the first that is found counts.
+            names: the names of one photograph, in order of preference; the first that is found counts.
 
         Returns:
-            The path; of a photograph that is not found, where the first name places it.
+            The path of the photograph; if none is found, the path that the first name stands for.
         """
         if names not in self._located:  # each sentence of a photograph names it again
             found = (self._match(choice) for name in names for choice in self._choices(name))

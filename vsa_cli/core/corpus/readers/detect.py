@@ -1,4 +1,4 @@
-"""Reading caption files: detects the format of each and calls its reader."""
+"""Reads caption files: detects the format of each and calls the matching reader."""
 
 from __future__ import annotations
 

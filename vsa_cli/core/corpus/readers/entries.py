@@ -2,8 +2,8 @@ r"""Entries about photographs, the same for every file that has one per row, lin
 
 Such a file is a table, JSON Lines, a JSON list, a JSON object that maps names to sentences, or lines of
 `PATH<TAB>sentence`, in whose paths backslashes, tabs and line breaks are escaped (`\\`, `\t`, `\n`, `\r`). An entry
-names its photograph and gives sentences under the usual names, of which this module has the only list. Everything that
-`vsa caption` writes can be read; its rows and lines about regions are left out.
+names its photograph and gives sentences under one of the usual names, which are listed only in this module. Everything
+that `vsa caption` writes can be read; its rows and lines about regions are left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Entry:
     Attributes:
         where: the row, line or element of the file.
         fields: values by name; a table's are text, JSON's unchecked.
-        is_row: whether it is a row or line of which several may be about one photograph, one below the other.
+        is_row: whether consecutive rows or lines may describe the same photograph.
     """
 
     where: str
@@ -57,7 +57,7 @@ class BadEntry:
 
 
 def files_of(fields: dict[str, Any]) -> list[str]:
-    """The files that an entry names, most telling name first."""
+    """The files that an entry names, in order of preference."""
     values = (fields.get(name) for name in FILE_NAMES)
     return list(dict.fromkeys(value for value in values if isinstance(value, str) and value.strip()))
 
@@ -91,7 +91,7 @@ def has_sentences(names: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=64)  # the rows of a table have few different sets of names
 def _sentence_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """The names of values that are sentences, by their kind, most telling kind first."""
+    """The names of values that are sentences, by their kind, in order of preference."""
     return tuple(tuple(_of_kind(name, names)) for name in _NUMBERED)
 
 

@@ -1,4 +1,4 @@
-"""Readers of caption files with an entry per line, row or object: token files of Flickr, and those of `entries`."""
+"""Readers of files with one entry per line, row or object: Flickr token files, and the files described in `entries`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_flickr(captions: CaptionFile) -> None:
 
 
 def read_table(captions: CaptionFile) -> None:
-    """Read a table with a header row, as of Kaggle, open_clip, Hugging Face and `vsa caption`; see `_add_entries`.
+    """Read a table with a header row, as used by Kaggle, open_clip, Hugging Face and `vsa caption`.
 
     Raises:
         DataError: unreadable, or no header row with an image column and a sentence column.
@@ -73,7 +73,7 @@ def read_imagefolder(captions: CaptionFile) -> None:
 
 
 def read_list(captions: CaptionFile, document: object) -> None:
-    """Read a JSON list of such objects, or an object that maps photographs to sentences.
+    """Read a JSON list of objects as in `read_imagefolder`, or an object that maps photographs to sentences.
 
     Raises:
         DataError: the document is neither.
@@ -95,8 +95,7 @@ def read_text(captions: CaptionFile) -> None:
 def _add_entries(captions: CaptionFile, entries: Iterable[Entry | BadEntry]) -> None:
     """Add the photographs of entries with their sentences.
 
-    File names are relative to the folder of the caption file where that is in the images' folder, or to the images'
-    folder; an image's id is its path relative to the images' folder.
+    File names are found by `CaptionFile.locate`; an image's id is its path relative to the images' folder.
     """
     for entry in entries:
         where = captions.where(entry.where)

@@ -1,7 +1,8 @@
 """Reader of sidecars: a folder in which `photo.jpg` has a text `photo.txt` or `photo.caption`, a sentence per line.
 
-`vsa caption` can write sidecars, as can taggers for the training of image generators. A photograph with both texts has
-the sentences of both. A text of several photographs (`photo.jpg` and `photo.png`) is a clash, and they are left out.
+`vsa caption` can write sidecars, as can the tagging tools used to train image generators. A photograph with both texts
+has the sentences of both. If photographs share a text (`photo.jpg` and `photo.png`), a clash is reported and they are
+left out.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _MAX_TEXTS = 1 << 30
 
 @dataclass
 class _Sample:
-    """The members of one key: the names of photographs; by suffix, the name and contents of texts and `.json`."""
+    """The members with one key: the photographs' names, and by suffix the name and contents of texts and `.json`."""
 
     photos: list[str] = field(default_factory=list)
     texts: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ def read_webdataset(captions: CaptionFile) -> None:
     The sentences of a sample are the lines of its .txt and of its .caption, and those of its .json, each once.
 
     Raises:
-        DataError: not an uncompressed tar, or nothing of it can be read.
+        DataError: not an uncompressed tar, or nothing in it can be read.
     """
     samples: dict[str, _Sample] = {}
     try:

@@ -1,4 +1,4 @@
-"""Bottom-up-attention's TSV, reading and writing: a photograph a line, six columns between tabs, no header.
+"""Reads and writes the TSV files of bottom-up attention: one photograph per line, six columns, no header.
 
     image_id  image_w  image_h  num_boxes  boxes                        features
     391895    640      360      36         base64 of (36, 4) float32    base64 of (36, D) float32

@@ -1,4 +1,4 @@
-"""Conversion between `regions.h5` and the files of other programs: which one is requested, and running it."""
+"""Conversion between `regions.h5` and the files of other programs: plans a requested conversion and runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vsa_cli.core.regions.store import RegionStore
 Kind = Literal["regions.h5", ".tsv", ".npy", "folder"]
 _SUFFIXES: dict[str, Kind] = {".h5": "regions.h5", ".hdf5": "regions.h5", ".tsv": ".tsv", ".npy": ".npy", "": "folder"}
 _SPLIT_NAMES = {"val": "dev"}
-"""SCAN's names of splits, where they differ."""
+"""SCAN's names of splits, if different."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ConversionRequest:
     Attributes:
         source: a `regions.h5`, a `.tsv`, a `.npy` or a folder of `.npy`.
         corpus: the corpus of the photographs; a conversion of a whole `regions.h5` to a `.tsv` needs none.
-        out: a `.tsv` or a folder, from a `regions.h5`; a `regions.h5`, from the others.
+        out: a `.tsv` or a folder if the source is a `regions.h5`; otherwise a `regions.h5`.
         split: the corpus split to convert, or `all`.
         cnn: a name for the network that computed imported descriptors.
         force: replace existing files.
@@ -49,10 +49,10 @@ class Conversion(Protocol):
 
     @property
     def images(self) -> int:
-        """The largest number of photographs that it can convert."""
+        """The maximum number of photographs that it can convert."""
 
     def run(self, made: Converted) -> None:
-        """Convert; `made` counts.
+        """Convert, and count the results in `made`.
 
         Raises:
             VsaError: an input is damaged, or an output cannot be written.
@@ -60,7 +60,7 @@ class Conversion(Protocol):
 
 
 def plan_conversion(request: ConversionRequest) -> Conversion:
-    """Check a request as far as is possible before the work.
+    """Check a request as far as possible before any work starts.
 
     Raises:
         ConfigError: the conversion does not exist, it needs a corpus, or an output exists.

@@ -1,7 +1,7 @@
-"""Regions from other programs, imported into a `regions.h5`. Trusts nothing in them; does not know their file formats.
+"""Imports regions from other programs, as untrusted data, into a `regions.h5`. Independent of their file formats.
 
 Most programs have no box for the whole image. Region 0 is then the whole image with the mean of the regions'
-descriptors, which captioners of such features feed to their language models. Where a program dropped the boxes, every
+descriptors, which captioners of such features feed to their language models. If a program dropped the boxes, every
 region has the box of the whole image: ranking and captioning do not need boxes, but alignment cannot show any.
 """
 
@@ -54,7 +54,7 @@ class ImportedRegions:
 
 @dataclass(frozen=True)
 class MalformedEntry:
-    """An entry of another program's file that cannot be understood.
+    """An entry of another program's file that cannot be parsed.
 
     Attributes:
         reason: one line that names its place and what is wrong.
@@ -72,7 +72,7 @@ class Converted:
         regions: regions of all of them.
         descriptor_size: D.
         failed: entries that could not be converted.
-        failures: one line for each of the first of them.
+        failures: one line for each of the first failed entries.
         unmatched: entries of photographs that are not in the corpus.
         notes: further lines for the user.
         tick: called for every converted photograph.
@@ -131,7 +131,7 @@ def import_regions(
         cnn: a name for the network that computed the descriptors. The network itself is unknown, so a model trained on
             these regions cannot encode photographs.
         parents: the parents recorded in the envelope.
-        made: counts what is converted and what is not.
+        made: the counts of what is converted and what is not.
 
     Raises:
         DataError: no photograph could be converted, or the file cannot be written.
@@ -180,10 +180,10 @@ def _take_all(
 def take(entry: ImportedRegions, image: Image) -> ImageRegions:
     """The regions of an entry, with the whole image as region 0.
 
-    Boxes are clipped to the photograph. Where less than a pixel is left on a side, the region is dropped.
+    Boxes are clipped to the photograph. If less than a pixel is left on a side, the region is dropped.
 
     Raises:
-        DataError: the entry is of another photograph, has numbers that are not finite, or no region is left. The
+        DataError: the entry belongs to another photograph, has numbers that are not finite, or no region is left. The
             message does not name its place.
     """
     size = (image.width, image.height)

@@ -1,7 +1,7 @@
-"""SCAN's and VSE++'s precomputed splits, reading and writing: a NumPy array for each split, and its sentences.
+"""Reads and writes the precomputed splits of SCAN and VSE++: a NumPy array for each split, and its sentences.
 
     train_ims.npy    (N, R, D) float32; VSE++'s are (N, D), of whole images
-    train_caps.txt   the images' sentences in the order of the images, one a line
+    train_caps.txt   the images' sentences in the order of the images, one per line
     train_ids.txt    N lines: the photograph of each row
     train_boxes.npy  (N, R, 4) float32, x1 y1 x2 y2 in pixels; `vsa` writes it, published data sets lack it
 
@@ -37,8 +37,8 @@ _HEADER = re.compile(
     rb"\{ *'descr': *'(?P<dtype>[<>=|]?\w{1,8})', *'fortran_order': *(?P<order>True|False), *"
     rb"'shape': *\((?P<shape>[0-9L, ]*)\),? *\}\s*"
 )
-"""The header of an array as NumPy writes it, in any version: its values are matched, for parsing it as Python, as NumPy
-itself does, is unsafe in threads of Python 3.11."""
+"""The header of an array as NumPy writes it, in any version: its values are matched, because parsing it as Python, as
+NumPy itself does, is unsafe in threads of Python 3.11."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Precomputed:
         return [self.path(suffix) for suffix in (IMS, BOXES, IDS, CAPS)]
 
     def present(self) -> list[Path]:
-        """Those that exist."""
+        """The files that exist."""
         return [path for path in self.paths() if path.is_file()]
 
 
@@ -139,7 +139,7 @@ def _rows(split: Precomputed, count: int, corpus: Corpus) -> list[tuple[int, str
             first.setdefault(name.strip(), row)
         return [(row, name) for name, row in first.items()]
     called = find_split(split.name)
-    hint = f"list the photographs of the rows in {ids.name}, one a line"
+    hint = f"list the photographs of the rows in {ids.name}, one per line"
     if called is None:
         raise DataError(f"{split.path(IMS)}: its name is not a split of the corpus; {hint}")
     images = corpus.split(called)
