@@ -204,6 +204,8 @@ def caption(
     target = output or (f"*{sidecar}" if sidecar is not None else None)
     with console.progress("caption", total, "photographs", printing=output is None) as bar:
         captioned, failed = _write(results, writer, console, bar)
+    if "-" in names and not (captioned or failed or writer.skipped):
+        console.note("note: the list of photographs is empty")
     if target is not None:
         before = f", {writer.skipped:,} captioned before" if writer.skipped else ""
         console.note(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")

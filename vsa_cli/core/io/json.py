@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import check_regular_file
+from vsa_cli.core.io.text import UTF8, encoding_of
 
 MAX_JSON_BYTES, MAX_JSON_VALUES = 512 * 1024**2, 2**24
 """Largest JSON document, in bytes and in values; a larger one is refused before it fills the memory.
@@ -39,7 +40,7 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
 
     Raises:
-        DataError: missing, not a regular file, unreadable, too large, not UTF-8, not JSON, or nested too deeply.
+        DataError: missing, not a regular file, unreadable, too large, not text, not JSON, or nested too deeply.
     """
     try:
         if (size := path.stat().st_size) > MAX_JSON_BYTES:
@@ -53,14 +54,14 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(data: bytes, where: str) -> Any:
-    """Parse a JSON text in UTF-8, under the limits of `read_json`.
+    """Parse a JSON text, under the limits of `read_json`.
 
     Args:
         data: the text.
         where: its name, for messages.
 
     Raises:
-        DataError: too large, not UTF-8, not JSON, or nested too deeply.
+        DataError: too large, not text, not JSON, or nested too deeply.
     """
     if len(data) > MAX_JSON_BYTES:
         raise DataError(f"{where}: more than {MAX_JSON_BYTES} bytes of JSON, which is the limit")
@@ -68,7 +69,8 @@ def parse_json(data: bytes, where: str) -> Any:
     if len(data) > MAX_JSON_VALUES and sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_JSON_VALUES:
         raise DataError(f"{where}: more than {MAX_JSON_VALUES} values of JSON, which is the limit")
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        encoding = encoding_of(data)
+        return json.loads(data.decode("utf-8-sig" if encoding == UTF8 else encoding))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON ({reason(error)})") from error
 
