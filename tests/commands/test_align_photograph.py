@@ -94,7 +94,7 @@ def test_unknown_words_are_reported(vsa: Run, embed: Path, photo: Path, tmp_path
     result = vsa("align", photo, *sentences, "-m", embed, "--json", "--html", tmp_path / "page.html")
     assert result.stderr == (
         "note: aligned 'a circle' of 'a rad circle', nothing of 'zyzzyva'; the model does not know "
-        "'rad' (did you mean red?), 'zyzzyva' (no similar word)\n"
+        "'redd' (did you mean red?), 'zyzzyva' (no similar word)\n"
     )
     records = json.loads(result.stdout)
     by_sentence = {record["sentence_id"]: record for record in records}

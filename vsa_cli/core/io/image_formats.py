@@ -76,9 +76,9 @@ def is_picture_name(name: str) -> bool:
 def find_pictures(folder: Path, wanted: Callable[[str], bool] = is_picture_name) -> FoundPictures:
     """Find every photograph, or other wanted file, in a folder and its subfolders.
 
-    Links to folders are followed, each folder once and under its first path, so that loops end. Skipped are hidden files
-    and folders (`.thumbnails`, `._*` of macOS), those that systems keep beside photographs (`__MACOSX`, `@eaDir` of
-    network storage), and subfolders of pages and of annotated copies written by `vsa`.
+    Links to folders are followed, each folder once and under its first path, so that loops end. Skipped are hidden
+    files and folders (`.thumbnails`, `._*` of macOS), those that systems keep beside photographs (`__MACOSX`, `@eaDir`
+    of network storage), and subfolders of pages and of annotated copies written by `vsa`.
 
     Args:
         folder: the folder.
