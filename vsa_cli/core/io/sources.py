@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote
 
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.text import UTF8, encoding_of, unquoted
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 _FILE = re.compile(r"(?i:file):(?://[^/]*)?(/.*)", re.S)
 _WEB = re.compile(r"(https?|ftp|s3|gs)://", re.I)
@@ -175,7 +178,7 @@ def _name(name: str, separator: str) -> str:
 
 def _next_block(stream: BinaryIO) -> bytes:
     try:
-        return os.read(stream.fileno(), 1 << 16)
+        return cast("BufferedReader", stream).read1(1 << 16)  # what is there, without waiting for more
     except OSError as error:
         raise DataError(f"stdin: cannot read: {reason(error)}") from error
 
