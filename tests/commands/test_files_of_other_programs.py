@@ -7,15 +7,21 @@ import io
 import json
 import os
 import shutil
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import Result
 
 from tests.conftest import Drawn
 from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.evaluation.references import read_references
+from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -146,7 +152,41 @@ def test_letters_in_another_case_name_the_only_photograph_and_never_one_of_two(
     assert found == {"Sub/Dog.png": ("train", ["a dog"])}
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 # tables
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'raw,sentids,split,filename,img_id\n"[""A dog"", ""Two dogs""]","[0, 1]",train,000.png,0\n',
+        "file_name,captions\n000.png,\"['A dog', 'Two dogs']\"\n",
+        "img_path,description,description.1\r000.png,A dog,Two dogs\r",
+        ",Image File,caption 1,caption 2\n0,000.png,A dog,Two dogs\n",
+        "sep=;\nphoto;caption;caption\n000.png;A dog;Two dogs\n",
+        '\ufeff"file path"\t"Captions"\t\n000.png\tA dog\t\n000.png\tTwo dogs\t\n',
+    ],
+)
+def test_tables_of_other_programs_are_read_by_prep_and_by_evaluate(
+    vsa: Run, photos: Path, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    found = prepared(vsa, tmp_path, tmp_path / "t.csv", "--images", photos, "--strict")
+    assert found == {"000.png": ("train", ["A dog", "Two dogs"])}
+    references = read_references(tmp_path / "t.csv")
+    assert [image.sentences for image in references.images.values()] == [["A dog", "Two dogs"]]
+
+
+def test_a_table_without_a_known_column_is_refused_with_the_names_of_the_columns(
+    vsa: Run, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("who,what\n000.png,A dog\n")
+    result = vsa("prep", tmp_path / "t.csv", "--images", photos, "-o", tmp_path / "c.json")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "the first row of a table must name an image column (file_name, " in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
@@ -392,6 +432,35 @@ def test_folders_hold_what_is_a_photograph_for_every_command(
         shard.add(photos, ".")
     found = prepared(vsa, tmp_path, tmp_path / "t.tar", "--images", tmp_path / "out", "--strict")
     assert {Path(file).name for file in found} == kept
+
+
+def test_pictures_with_broken_metadata_are_read_by_every_command(
+    vsa: Run, drawn: Drawn, embed: Path, photos: Path, tmp_path: Path
+) -> None:
+    data = (photos / "000.png").read_bytes()
+    (photos / "000.png").write_bytes(data[:33] + chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_500_000)) + data[33:])
+    (photos / "001.png").write_bytes(data[:33] + chunk(b"eXIf", b"no TIFF header here") + data[33:])
+    with Image.open(drawn.photos / "001.png") as picture:
+        picture.convert("RGB").save(photos / "002.jpg")
+        Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 16).save(photos / "003.tif")
+    (photos / "002.png").unlink()
+    (photos / "002.jpg").write_bytes((photos / "002.jpg").read_bytes()[:-2])
+    names = ["000.png", "001.png", "002.jpg", "003.tif"]
+    note = f"vsa: {photos / '001.png'}: its EXIF data cannot be read; a possible rotation is ignored"
+    result = vsa("caption", photos, "--model", drawn.model)
+    assert (result.exit_code, list(captioned(result)), result.stderr.splitlines()) == (0, names, [note])
+    result = vsa("retrieve", "a red circle", photos, "-m", embed, "--json", "--no-cache")
+    assert (result.exit_code, len(json.loads(result.stdout)), result.stderr.splitlines()) == (0, 4, [note])
+    result, ids = regions_of(vsa, photos, tmp_path)
+    assert (result.exit_code, sorted(ids), result.stderr.splitlines()) == (0, names, [note])
+    for name in names:
+        (photos / name).with_suffix(".txt").write_text("a dog")
+    with tarfile.open(tmp_path / "t.tar", "w") as shard:
+        shard.add(photos, ".")
+    for source, images in ((photos, photos), (tmp_path / "t.tar", tmp_path / "out")):
+        found = prepared(vsa, tmp_path, source, "--images", images, "--strict")
+        assert sorted(Path(file).name for file in found) == names
+    assert read_picture(photos / "003.tif").rgb.max() == 255
 
 
 def test_hidden_photographs_and_folders_are_read_if_they_are_named(vsa: Run, drawn: Drawn, photos: Path) -> None:

@@ -135,8 +135,15 @@ def text_lines(path: Path, max_bytes: int = -1) -> list[str]:
 
 
 def split_lines(data: bytes) -> list[str]:
-    r"""The lines of a whole text, decoded by `decode_text`, without `\n` or `\r\n`."""
-    return [line.removesuffix("\r") for line in decode_text(data).split("\n")]
+    """The lines of a whole text, decoded by `decode_text` and cut by `lines_of`."""
+    return lines_of(decode_text(data))
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text, without `\n` or `\r\n`; a text with `\r` alone has the lines of old Macintosh programs."""
+    if "\n" not in text:
+        return text.split("\r")
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def decode_text(data: bytes) -> str:

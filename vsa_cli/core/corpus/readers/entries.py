@@ -8,8 +8,11 @@ names its photograph and gives sentences under the usual names, of which this mo
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -21,14 +24,22 @@ from vsa_cli.core.io.json import parse
 from vsa_cli.core.io.table import BadRow, Header, column_name, find_header, is_empty, read_rows
 from vsa_cli.core.io.text import is_text
 
-FILE_NAMES = ("file_name", "filename", "filepath", "image", "image_path", "image_name", "file", "path")
-SENTENCE_NAMES = ("caption", "text", "title", "sentence", "comment")
+FILE_NAMES = (
+    "file_name", "filename", "filepath", "file_path", "image", "image_path", "image_name", "image_file", "img",
+    "img_path", "photo", "file", "path",
+)  # fmt: skip
+SENTENCE_NAMES = ("caption", "text", "title", "sentence", "comment", "description", "raw")
+NEEDED_COLUMNS = (
+    f"the first row of a table must name an image column ({', '.join(FILE_NAMES)}) and a sentence column "
+    f"({', '.join(SENTENCE_NAMES)})"
+)
 _LISTS = ("references", "captions", "candidates", "sentences")
 _NUMBERED = {name: re.compile(rf"{name}(s?[ _.-]?\d+)?") for name in (*_LISTS, *SENTENCE_NAMES)}
 """One name of a kind, or several with numbers: `caption`, or `caption_0` to `caption_4`."""
 _SIDES = ("x1", "y1", "x2", "y2")
 _REGION = re.compile(r"\t([-+.\de]+,){3}[-+.\de]+\Z")
 _ESCAPE = re.compile(r"\\([\\tnr])")
+_LONGEST_LIST = 10_000  # characters
 _ESCAPED = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
 
 FileKind = Literal["json", "json-lines", "table", "text"]
@@ -101,7 +112,20 @@ def _of_kind(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # a list in a cell of a table
+        found = _parse_list(value)
+        return [value] if found is None else found
     return value if isinstance(value, list) else [value]
+
+
+def _parse_list(text: str) -> list[Any] | None:
+    """The texts of a list as JSON or Python writes it; None if it is not one."""
+    found = parse(text)
+    if found is None and len(text) <= _LONGEST_LIST and text.count("[") == 1:
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of backslashes
+            found = ast.literal_eval(text)
+    return found if isinstance(found, list) and found and all(isinstance(one, str) for one in found) else None
 
 
 def _text(value: Any) -> object:
