@@ -164,6 +164,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     [
         'raw,sentids,split,filename,img_id\n"[""A dog"", ""Two dogs""]","[0, 1]",train,000.png,0\n',
         "file_name,captions\n000.png,\"['A dog', 'Two dogs']\"\n",
+        "file_name,captions\n000.png,\"['A dog' 'Two dogs']\"\n",  # of numpy
         "img_path,description,description.1\r000.png,A dog,Two dogs\r",
         ",Image File,caption 1,caption 2\n0,000.png,A dog,Two dogs\n",
         "sep=;\nphoto;caption;caption\n000.png;A dog;Two dogs\n",

@@ -8,11 +8,8 @@ names its photograph and gives sentences under the usual names, of which this mo
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -39,7 +36,9 @@ _NUMBERED = {name: re.compile(rf"{name}(s?[ _.-]?\d+)?") for name in (*_LISTS, *
 _SIDES = ("x1", "y1", "x2", "y2")
 _REGION = re.compile(r"\t([-+.\de]+,){3}[-+.\de]+\Z")
 _ESCAPE = re.compile(r"\\([\\tnr])")
-_LONGEST_LIST = 10_000  # characters
+_PYTHON_TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_PYTHON_LIST = re.compile(rf"\[\s*(?:(?:{_PYTHON_TEXT.pattern})\s*(?:,\s*)?)+\]")
+_ESCAPE_IN_PYTHON = re.compile(r"\\(['\"\\])")
 _ESCAPED = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
 
 FileKind = Literal["json", "json-lines", "table", "text"]
@@ -119,12 +118,10 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _parse_list(text: str) -> list[Any] | None:
-    """The texts of a list as JSON or Python writes it; None if it is not one."""
+    """The texts of a list as JSON, Python or numpy writes it; None if it is not one."""
     found = parse(text)
-    if found is None and len(text) <= _LONGEST_LIST and text.count("[") == 1:
-        with suppress(ValueError, SyntaxError, MemoryError, RecursionError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of backslashes
-            found = ast.literal_eval(text)
+    if found is None and _PYTHON_LIST.fullmatch(text):
+        found = [_ESCAPE_IN_PYTHON.sub(r"\1", one[1:-1]) for one in _PYTHON_TEXT.findall(text)]
     return found if isinstance(found, list) and found and all(isinstance(one, str) for one in found) else None
 
 
