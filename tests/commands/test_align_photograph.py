@@ -90,20 +90,20 @@ def test_usage_error_is_one_line(
 
 
 def test_unknown_words_are_reported(vsa: Run, embed: Path, photo: Path, tmp_path: Path) -> None:
-    sentences = ("a rad circle", "zyzzyva", "the square")
+    sentences = ("a redd circle", "zyzzyva", "the square")
     result = vsa("align", photo, *sentences, "-m", embed, "--json", "--html", tmp_path / "page.html")
     assert result.stderr == (
-        "note: aligned 'a circle' of 'a rad circle', nothing of 'zyzzyva'; the model does not know "
-        "'rad' (did you mean red?), 'zyzzyva' (no similar word)\n"
+        "note: aligned 'a circle' of 'a redd circle', nothing of 'zyzzyva'; the model does not know "
+        "'redd' (did you mean red?), 'zyzzyva' (no similar word)\n"
     )
     records = json.loads(result.stdout)
     by_sentence = {record["sentence_id"]: record for record in records}
-    assert by_sentence["0"]["unknown"] == ["rad"]
+    assert by_sentence["0"]["unknown"] == ["redd"]
     assert by_sentence["1"]["unknown"] == ["zyzzyva"]
     assert (by_sentence["1"]["words"], by_sentence["1"]["box"], by_sentence["1"]["score"]) == ([], None, None)
     assert "unknown" not in by_sentence["2"]
     (facts,) = with_class(read_page((tmp_path / "page.html").read_text()), "facts")
-    assert "unknown to the model: rad, zyzzyva" in facts.text
+    assert "unknown to the model: redd, zyzzyva" in facts.text
     strict = vsa("align", photo, *sentences, "-m", embed, "--strict")
     assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
     text = vsa("align", photo, *sentences, "-m", embed, "--quiet")

@@ -21,7 +21,7 @@ from vsa_cli.core.metrics.meteor import Meteor, java_version
 Run = Callable[..., Result]
 
 JAVA = """#!/bin/sh
-echo 'Picked up JAVA_TOOL_OPTIONS: -Dversion="x"' >&2
+echo "$PICKED" >&2
 echo 'openjdk version "17.0.1" 2021-10-19' >&2
 echo 'OpenJDK Runtime Environment' >&2
 """
@@ -74,7 +74,20 @@ def test_a_user_of_a_container_without_an_entry_in_the_password_file(drawn: Draw
     assert done.stdout.strip()
 
 
-def test_javas_version_is_not_the_options_it_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "picked",
+    [
+        'Picked up JAVA_TOOL_OPTIONS: -Dversion="x"',
+        "Picked up _JAVA_OPTIONS: -Dos=a version 9 -Xmx1g",
+        "NOTE: Picked up JDK_JAVA_OPTIONS: -Dos=a version 9",
+        "Picked up JAVA_TOOL_OPTIONS: -Da\nPicked up _JAVA_OPTIONS: -Db version c",
+        "OpenJDK 64-Bit Server VM warning: Options -Xverify:none were deprecated in JDK 13",
+    ],
+)
+def test_javas_version_is_not_the_options_it_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picked: str
+) -> None:
+    monkeypatch.setenv("PICKED", picked)
     java = tmp_path / "java"
     java.write_text(JAVA)
     java.chmod(0o755)

@@ -85,20 +85,20 @@ def test_photograph_ranks_sentences(vsa: Run, drawn: Drawn, embed: Path, tmp_pat
 
 
 def test_unknown_words_of_a_query_are_reported(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
-    search = ("retrieve", "a rad circle, zeppelin", drawn.photos, "--model", embed, "--top", 2)
+    search = ("retrieve", "a redd circle, zeppelin", drawn.photos, "--model", embed, "--top", 2)
     result = vsa(*search, "--json")
     assert result.stderr == (
         "note: searched for 'a circle'; the model does not know "
-        "'rad' (did you mean red?), 'zeppelin' (no similar word)\n"
+        "'redd' (did you mean red?), 'zeppelin' (no similar word)\n"
     )
-    assert [record["unknown"] for record in json.loads(result.stdout)] == 2 * [["rad", "zeppelin"]]
+    assert [record["unknown"] for record in json.loads(result.stdout)] == 2 * [["redd", "zeppelin"]]
     assert vsa(*search, "--quiet").stderr == ""
     page = vsa(*search, "--format", "html")
     (facts,) = with_class(read_page(page.stdout), "facts")
-    assert "unknown to the model: rad, zeppelin" in facts.text
+    assert "unknown to the model: redd, zeppelin" in facts.text
     strict = vsa(*search, "--strict")
     assert (strict.exit_code, strict.stdout) == (1, "")
-    assert strict.stderr == ("vsa: the model does not know 'rad' (did you mean red?), 'zeppelin' (no similar word)\n")
+    assert strict.stderr == ("vsa: the model does not know 'redd' (did you mean red?), 'zeppelin' (no similar word)\n")
     known = vsa("retrieve", "A red circle!", drawn.photos, "--model", embed, "--strict", "--json")
     assert (known.exit_code, known.stderr) == (0, "")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,32 @@ def test_folder_of_copies_is_skipped_later_unless_it_has_photographs_of_its_own(
     shutil.copy(photo.file, folder / "mixed" / "own.png")
     written(open_writer(annotate=folder / "mixed", force=True), result(photo, "a dog", size=(128, 96)))
     assert folder / "mixed" / "own.png" in find_pictures(folder).paths
+
+
+def test_sidecars_left_by_an_interrupted_replacement_are_replaced_when_resuming(photo: Photo) -> None:
+    folder = photo.file.parent
+    photos = [Photo(name, name, folder / name) for name in ("a.png", "b.png", "c.png", "sub/d.png")]
+    (folder / "sub").mkdir()
+    for one in photos:
+        one.file.with_suffix(".txt").write_text("old")
+    (folder / "other.txt").write_text("by hand")
+
+    def texts() -> list[str]:
+        return [one.file.with_suffix(".txt").read_text().strip() for one in photos]
+
+    writer = open_writer(sidecar=".txt", force=True, settings={"beam": 7})
+    writer.check(photos)
+    with suppress(KeyboardInterrupt), writer:
+        writer.write(result(photos[0], "new"))
+        raise KeyboardInterrupt
+    assert texts() == ["new", "old", "old", "old"]
+    photos[2].file.with_suffix(".txt").write_text("by hand")  # changed since: kept
+    os.utime(photos[2].file.with_suffix(".txt"), (1, 1))
+    again = open_writer(sidecar=".txt", resume=True, settings={"beam": 7})
+    again.check([*photos, Photo("other.png", "other.png", folder / "other.png")])
+    assert [again.skips(one) for one in photos] == [True, False, True, False]
+    assert again.skips(Photo("other.png", "other.png", folder / "other.png")), "it was not to be replaced"
+    assert all(one.error is None for one in written(again, result(photos[1], "newer"), result(photos[3], "newer")))
+    assert texts() == ["new", "newer", "by hand", "newer"]
+    last = open_writer(sidecar=".txt", resume=True, settings={"beam": 7})
+    assert all(last.skips(one) for one in photos)

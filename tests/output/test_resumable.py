@@ -93,7 +93,7 @@ def test_incomplete_line_is_captioned_again(tmp_path: Path, at: int) -> None:
         (b"[1]\n", "line 1"),
         (b'{"path": "a", "error": null}\n{"path": 3, "error": null}\n', "line 2"),
         (b'{"path": "a"}\n', "cannot resume"),
-        (b"\xff\xfe\n", "not a file of captions"),
+        (b"\xff\xff\n", "not a file of captions"),
         (b"[" * 100_000 + b"\n", "cannot resume"),
         (line("a", regions=[]).encode() + b"\n", "with regions"),
     ],

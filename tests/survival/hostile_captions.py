@@ -142,7 +142,7 @@ def _documents(made: Material, folders: CaseFolders) -> Iterator[Case]:
         ),
         "cut": (whole[: len(whole) // 2], (1,)),
         "followed by other data": (whole + b"]", (1,)),
-        "UTF-16": (whole.decode().encode("utf-16"), (1,)),
+        "UTF-16": (whole.decode().encode("utf-16"), (0,)),
         "Latin-1": (whole.replace(b"a red", b"a r\xe9d"), (1,)),
         "two in one": (whole * 2, (1,)),
         "Python's": (b"__import__('os').system('touch sprung')", (1,)),

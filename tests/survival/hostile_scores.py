@@ -46,7 +46,7 @@ def _captions(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case
         "a deep line": (json.dumps(good).encode() + b"\n" + b"[" * 100_000, (0, 3)),
         "cut": (json.dumps([good] * 9).encode()[:-30], (1,)),
         "of unknown images": (json.dumps([{"image_id": "x", "caption": "a"}]).encode(), (1,)),
-        "UTF-16": (json.dumps([good]).encode("utf-16"), (1,)),
+        "UTF-16": (json.dumps([good]).encode("utf-16"), (0, 3)),
         "a caption of a million words": (json.dumps([{**good, "caption": "a " * 1_000_000}]).encode(), (1,)),
         "NULs in CSV": (b"image_id,caption\n000.png,a\0b\n", (0, 1, 3)),
         "terminal commands": (b"\x1b[2J.png\ta dog\n", (1,)),

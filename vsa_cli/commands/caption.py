@@ -76,8 +76,9 @@ def caption(
     that cannot be read is named on stderr; the others are captioned, and the exit code is 3. One that is named twice is
     captioned once. Log-probabilities are always the model's own, END's included, whatever the search ranks captions by.
 
-    In folders, links to folders are followed, each folder once. Folders that vsa wrote, of pages or of --annotate, are
-    skipped. Greys of more than 8 bits are scaled to the white that the file declares, else to their largest value.
+    In folders, links to folders are followed, each folder once. Hidden files and folders are skipped, as are folders
+    that vsa wrote, of pages or of --annotate, unless they are named themselves. Greys of more than 8 bits are scaled to
+    the white that the file declares, else to their largest value.
 
     --region-captions captions boxes as well, and keeps confident, distinct captions. --format html makes a page that
     any browser opens: one file, or, with -o and a name that does not end in .html, a folder.
@@ -85,7 +86,9 @@ def caption(
     --resume skips photographs that have a line in -o FILE (with --format jsonl), or a --sidecar, and repeats those that
     failed. It refuses another model, other search options or another seed than the captions there were made with. These
     are recorded in a hidden file: .FILE.settings.json, or .vsa.SUFFIX.settings.json in each folder with sidecars;
-    without it nothing is compared. Two photographs with one sidecar, such as a.jpg and a.png, are refused.
+    without it nothing is compared. After an interrupted --force over named photographs or folders, the sidecars that
+    were not replaced yet are replaced; after one over a list on stdin they are kept. Two photographs with one sidecar,
+    such as a.jpg and a.png, are refused.
 
     --baseline nearest-neighbour takes a sentence of the most similar image in the train split of --corpus: of its
     sentences the one that agrees most with the others. It captions photographs, or a --split of that corpus.
@@ -204,6 +207,8 @@ def caption(
     target = output or (f"*{sidecar}" if sidecar is not None else None)
     with console.progress("caption", total, "photographs", printing=output is None) as bar:
         captioned, failed = _write(results, writer, console, bar)
+    if "-" in names and not (captioned or failed or writer.skipped):
+        console.note("note: the list of photographs is empty")
     if target is not None:
         before = f", {writer.skipped:,} captioned before" if writer.skipped else ""
         console.note(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")

@@ -150,6 +150,7 @@ def _find_photos(
     threads: int,
 ) -> int:
     """Photographs for a sentence; return how many could not be read."""
+    from vsa_cli.core.errors import DataError
     from vsa_cli.core.io.sources import FailedPhoto
     from vsa_cli.output.console import print_lines
     from vsa_cli.output.search_results import format_photos
@@ -158,6 +159,8 @@ def _find_photos(
     query = embedder.read_query(text)  # a query of unknown words is refused before photographs are encoded
     embedder_options.report_unknown(console, [query], embedder.trained.vocabulary, query_note, strict=strict)
     photos = list(named)
+    if not photos:
+        raise DataError("the list of photographs is empty")
     encoded, failed = [], 0
     with console.progress("encode", len(photos), "photographs") as bar:
         for photo, regions in embedder.encode_all(photos):

@@ -145,6 +145,8 @@ class CaptionWriter:
 
     def __enter__(self) -> CaptionWriter:
         self._stack.enter_context(self._main.open())
+        if self._sidecars is not None:
+            self._sidecars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

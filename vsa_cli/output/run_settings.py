@@ -2,6 +2,7 @@
 
 Captions have no place for settings. They are recorded in a hidden file: `.FILE.settings.json` for a file of captions,
 `.vsa.SUFFIX.settings.json` in each folder with sidecars. An output without a record is resumed without a comparison.
+A run that replaces sidecars records these too, so that one that resumes it replaces those that are left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ Settings = Mapping[str, Any]
 """Settings by the names of the command's parameters, as JSON values, and the hash of the model as `model_sha256`."""
 
 _SHA256 = "_sha256"
+_REPLACED = "replaced_sidecars"
 
 
 def record_of(output: Path) -> Path:
@@ -51,14 +53,29 @@ def difference(record: Path, settings: Settings) -> str | None:
     return f"made with {'; '.join(found)}" if found else None
 
 
-def write_record(record: Path, settings: Settings) -> None:
+def replaced_by(record: Path) -> dict[str, int]:
+    """The sidecars that a run was to replace: the time of modification by file name, in nanoseconds."""
+    try:
+        made = read_json(record) if record.exists() else None
+    except DataError:
+        made = None
+    replaced = made.get(_REPLACED) if isinstance(made, dict) else None
+    return replaced if isinstance(replaced, dict) else {}
+
+
+def write_record(record: Path, settings: Settings, replaced: Mapping[str, int] | None = None) -> None:
     """Record the settings of a run.
+
+    Args:
+        record: the file.
+        settings: the settings.
+        replaced: the sidecars that the run replaces, as `replaced_by` returns them.
 
     Raises:
         DataError: the file cannot be written.
     """
     try:
-        write_text(record, dump_json(settings) + "\n")
+        write_text(record, dump_json({**settings, _REPLACED: replaced} if replaced else settings) + "\n")
     except DataError:
         if not record.exists():  # otherwise another run has written it in the meantime
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
@@ -12,7 +13,7 @@ from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.image_formats import SUFFIXES
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.output.run_settings import Settings, difference, record_of_sidecars, write_record
+from vsa_cli.output.run_settings import Settings, difference, record_of_sidecars, replaced_by, write_record
 
 _SUFFIX = re.compile(r"\.\w[\w.-]*")
 _REMEDY = "--force replaces, --resume skips photographs with a sidecar"
@@ -41,6 +42,7 @@ class Sidecars:
         self._owners: dict[Path, str] = {}
         self._differences: dict[Path, str | None] = {}
         self._recorded: set[Path] = set()
+        self._replaced: dict[Path, dict[str, int]] = {}
 
     def check(self, photos: Iterable[Photo]) -> None:
         """Refuse photographs whose sidecars exist already or are also those of others, before any work is done.
@@ -55,7 +57,9 @@ class Sidecars:
             path = self._path(photo)
             if (owner := owners.setdefault(path, photo.path)) != photo.path:
                 raise ConfigError(f"{owner}, {photo.path}: both have the sidecar {path}; rename one of them")
-            if not self._force and _exists(path):
+            if self._force and _exists(path):
+                self._replaced.setdefault(path.parent, {})[path.name] = path.stat().st_mtime_ns
+            elif self._remains(path):
                 existing.append(path)
         if self._resume:
             for path in existing:
@@ -65,10 +69,16 @@ class Sidecars:
             more = f", as do {len(existing) - 1} more sidecars" if len(existing) > 1 else ""
             raise ConfigError(f"{existing[0]}: exists already{more}; {_REMEDY}")
 
+    def start(self) -> None:
+        """Record in each folder which sidecars are to be replaced, for a run that resumes an interrupted one."""
+        for folder in self._replaced if self._force else ():
+            with suppress(DataError):  # each of its photographs fails
+                self._record(folder)
+
     def is_done(self, photo: Photo) -> bool:
         """Whether a photograph is to be skipped, because another run has written its sidecar, before or meanwhile."""
         path = self._path(photo)
-        if not self._resume or path in self._written or not _exists(path):
+        if not self._resume or path in self._written or not self._remains(path):
             return False
         return self._owners.setdefault(path, photo.path) == photo.path and self._difference(path.parent) is None
 
@@ -79,7 +89,7 @@ class Sidecars:
             return f"{photo.path}: has the name of its own sidecar"
         if (owner := self._owners.get(path, photo.path)) != photo.path:
             return f"{photo.path}: {path.name} is the sidecar of {owner}"
-        if self._force or path in self._written or not _exists(path):
+        if self._force or path in self._written or not self._remains(path):
             return None
         why = self._difference(path.parent) if self._resume else None
         return f"{path}: {why or f'exists already; {_REMEDY}'}"
@@ -96,7 +106,7 @@ class Sidecars:
         try:
             write_text(path, "".join(f"{candidate.caption}\n" for candidate in result.candidates))
         except DataError:
-            if not (self._resume and _exists(path)):  # otherwise another run has written it at the same time
+            if not (self._resume and self._remains(path)):  # otherwise another run has written it at the same time
                 raise
         self._written.add(path)
 
@@ -106,8 +116,17 @@ class Sidecars:
             return
         record = record_of_sidecars(folder, self._suffix)
         if not (self._resume and record.exists()):
-            write_record(record, self._settings)
+            write_record(record, self._settings, replaced=self._replaced.get(folder, {}))
         self._recorded.add(folder)
+
+    def _remains(self, path: Path) -> bool:
+        """Whether a sidecar exists that is to be kept: not one that an interrupted run with `force` was to replace."""
+        if not _exists(path):
+            return False
+        folder = path.parent
+        if self._resume and folder not in self._replaced:
+            self._replaced[folder] = replaced_by(record_of_sidecars(folder, self._suffix))
+        return self._replaced.get(folder, {}).get(path.name) != path.stat().st_mtime_ns
 
     def _difference(self, folder: Path) -> str | None:
         """Why the sidecars of a folder, if any, cannot be resumed: they were made with other settings."""

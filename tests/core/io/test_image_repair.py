@@ -70,6 +70,8 @@ METADATA = {
         b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 20\nnot hex\n")
     ),
     "compressed text that is damaged": chunk(b"zTXt", b"a\0\0not zlib"),
+    **{f"empty {kind.decode()}": chunk(kind, b"") for kind in (b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"tIME", b"bKGD")},
+    "an animation that is damaged": chunk(b"acTL", b"\0") + chunk(b"fcTL", b"\0"),
 }
 
 

@@ -84,6 +84,8 @@ def align_photo(
     image = Image(photo.path, photo.file.name, regions.width, regions.height, regions.sha256, _NO_SPLIT, tokenized)
     alignments = tuple(align_image(trained, image, regions, config))
     if not any(alignment.positions for alignment in alignments):
+        if not any(sentence.tokens for sentence in tokenized):
+            raise DataError("the sentence contains no word")
         raise DataError(f"the model knows no word of {' '.join(sentences)!r}")
     return alignments
 

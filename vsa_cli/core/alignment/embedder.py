@@ -23,7 +23,7 @@ from vsa_cli.core.device import available_cores, resolve_device, set_threads
 from vsa_cli.core.embedding.model import Embedding, read_embedding
 from vsa_cli.core.embedding.search import Query, look_up, read_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
+from vsa_cli.core.io.sources import FailedPhoto, Photo, expand, named_photo
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
@@ -226,7 +226,7 @@ class Embedder:
             MissingError: the weights of the model's CNN or detector are not installed.
         """
         name = os.fspath(path)
-        ((photo, regions),) = self.encode_all([Photo(name, name, Path(name))])
+        ((photo, regions),) = self.encode_all([named_photo(name)])
         if isinstance(regions, FailedPhoto):
             raise DataError(regions.reason)
         return photo, regions

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from vsa_cli.core.corpus.corpus import Image, Sentence
+from vsa_cli.core.corpus.photo_folder import PhotoFolder
 from vsa_cli.core.corpus.records import Problem, Record
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.device import available_cores
@@ -52,7 +53,8 @@ def check_images(
     Returns:
         The valid images, in the order of the records; and the problems.
     """
-    files = [_find(record, root) for record in records]
+    folder = PhotoFolder(root)
+    files = [_find(record, root) or folder.find(record.place) or folder.find(record.file) for record in records]
     counts = Counter(file for file in files if file is not None)
     ignored: dict[str, Problem] = {}
 

@@ -1,20 +1,21 @@
 r"""Matches the names in captions, lists, files of boxes, references and results to photographs.
 
-One photograph is written in many ways: `./a.jpg`, `photos/a.jpg`, `photos\a.jpg`, `sub//a.jpg`, with an
-absolute path, in any Unicode normalisation form (NFC or NFD), with another case of the suffix, or with a number for an
-id. `plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that matches several photographs
-is treated as matching none.
+One photograph is written in many ways: `./a.jpg`, `photos/a.jpg`, `photos\a.jpg`, `sub//a.jpg`, `sub/../a.jpg`, with an
+absolute path, in any Unicode normalisation form (NFC or NFD), with letters in another case, between quotes or blanks,
+or with a number for an id. `plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that
+matches several photographs is treated as matching none.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
 from vsa_cli.core.io.image_formats import is_picture_name
+from vsa_cli.core.io.text import unquoted
 
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)|//[^/]+/[^/]+(?=/)")
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
@@ -36,15 +37,26 @@ NamedT = TypeVar("NamedT", bound=Named)
 
 
 def plain_name(name: str) -> str:
-    """A path in a normal form: slashes, no `.` and no empty parts, NFC.
+    """A path in a normal form: slashes, no `.`, no `..` after a folder, no empty parts, NFC.
 
-    Absolute paths stay absolute (`/a`, `C:/a`), and `..` stays. Backslashes are separators, as Windows writes them.
+    Absolute paths stay absolute (`/a`, `C:/a`), and a leading `..` stays. Backslashes are separators, as Windows writes
+    them.
     """
     text = unicodedata.normalize("NFC", name).replace("\\", "/")
     drive = _DRIVE.match(text)
     root = f"{drive[0]}/" if drive else "/" if text.startswith("/") else ""
-    parts = [part for part in text[len(drive[0]) if drive else 0 :].split("/") if part not in ("", ".")]
-    return root + "/".join(parts)
+    return root + "/".join(resolve_dots(text[len(drive[0]) if drive else 0 :].split("/")))
+
+
+def resolve_dots(parts: Iterable[str]) -> list[str]:
+    """The parts of a path without empty ones and `.`, and without each `..` and the part that it leaves."""
+    kept: list[str] = []
+    for part in parts:
+        if part == ".." and kept and kept[-1] != "..":
+            kept.pop()
+        elif part not in ("", "."):
+            kept.append(part)
+    return kept
 
 
 def is_absolute(name: str) -> bool:
@@ -62,7 +74,7 @@ def below_root(name: str, root_name: str) -> str | None:
     parts = name.split("/")
     # the first occurrence is the folder: photos/photos/a.jpg is photos/a.jpg in it
     for place, part in enumerate(parts[:-1]):
-        if part == root_name and root_name:
+        if part.casefold() == root_name.casefold() and root_name:
             return "/".join(parts[place + 1 :])
     return None
 
@@ -101,27 +113,37 @@ class PhotoNames(Generic[NamedT]):
             _unique((name, photo) for file, photo in plain for name in _short_names(file)),
         ]
         self._whole = whole
+        self._caseless = [
+            _unique((name.casefold(), photo) for file, photo in plain for name in spell(file))
+            for spell in (lambda file: (file,), lambda file: (_without_suffix(file),), _short_names)
+        ]
 
     def find(self, name: object) -> NamedT | None:
         """The photograph with this name; None if no photograph or more than one has it."""
         text = id_text(name)
+        found = self._find(text)
+        return self._find(unquoted(text)) if found is None and unquoted(text) != text else found
+
+    def _find(self, text: str) -> NamedT | None:
         plain = plain_name(text)
         below = below_root(plain, self._root)
         for spelling in (text, plain, _folded(plain), *((below, _folded(below)) if below else ())):
-            for level in self._levels:
-                if (found := level.get(spelling)) is not None:
-                    return found
-        found = self._whole[0].get(_bare(below or plain))
-        return found if found is not None or self._root else self._find_below(plain)
+            if (found := _first(self._levels, spelling)) is not None:
+                return found
+        if (found := self._whole[0].get(_bare(below or plain))) is not None:
+            return found
+        if (found := _first(self._caseless, (below or plain).casefold())) is not None:
+            return found
+        return None if self._root else self._find_below(plain)
 
     def _find_below(self, name: str) -> NamedT | None:
         """The photograph whose whole path a name ends with, the longest path first."""
         parts = name.split("/")
         for first in range(1, len(parts)):
             end = _folded("/".join(parts[first:]))
-            for level, spelling in (*((level, end) for level in self._whole), (self._whole[0], _bare(end))):
-                if (found := level.get(spelling)) is not None:
-                    return found
+            found = _first(self._whole, end) or self._whole[0].get(_bare(end)) or self._caseless[0].get(end.casefold())
+            if found is not None:
+                return found
         return None
 
 
@@ -133,6 +155,10 @@ def _unique(named: Iterable[tuple[str, NamedT]]) -> dict[str, NamedT]:
         if found.setdefault(name, photo) is not photo:
             shared.add(name)
     return {name: photo for name, photo in found.items() if name not in shared}
+
+
+def _first(levels: Iterable[Mapping[str, NamedT]], name: str) -> NamedT | None:
+    return next((level[name] for level in levels if name in level), None)
 
 
 def _folded(name: str) -> str:

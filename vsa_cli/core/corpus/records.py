@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import Literal, TypeGuard
 
+from vsa_cli.core.corpus.photo_names import resolve_dots
 from vsa_cli.core.corpus.split_names import RESTVAL, SPLITS, find_split
 from vsa_cli.core.errors import MAX_NAME, DataError, one_line
 from vsa_cli.core.io.json import is_text
@@ -202,10 +202,11 @@ def _next_id(record: Record) -> str:
 
 @lru_cache(maxsize=1024)  # each sentence of a photograph names its file again
 def relative_file(name: str) -> str | None:
-    """A path in normalised posix form; None if it is absolute, contains `..`, or is empty."""
-    plain = str(PurePosixPath(name))
-    parts = plain.replace("\\", "/").split("/")
-    if plain == "." or ".." in parts or not parts[0] or re.fullmatch(r"[A-Za-z]:", parts[0]):
+    """A path in normalised posix form, without `..`; None if it is absolute, leaves its folder, or is empty."""
+    parts = name.split("/")
+    plain = "/".join(resolve_dots(parts))
+    windows = plain.replace("\\", "/").split("/")
+    if not plain or not parts[0] or not windows[0] or ".." in windows or re.fullmatch(r"[A-Za-z]:", windows[0]):
         return None
     return plain
 

@@ -21,6 +21,7 @@ END = 0
 """The id of END, which ends a sentence."""
 
 _DESCRIBED, _SIMILAR = 5, 4  # unknown words in a message, and similar words for each of them
+_LIKENESS = 0.8  # of a plural or a typing error, from 0 to 1
 
 UNKNOWN_WORD = "<unk>"
 """UNK as text; never equal to a token, which has letters and digits only."""
@@ -98,8 +99,9 @@ class Vocabulary:
         return tuple(dict.fromkeys(token for token in tokens if token not in self._ids))
 
     def similar(self, words: Iterable[str]) -> list[str]:
-        """The words that are most like unknown ones, each once."""
-        return list(dict.fromkeys(near for word in words for near in get_close_matches(word, self.words, n=_SIMILAR)))
+        """The words that unknown ones may be misspelt from, or other forms of, each once."""
+        near = (get_close_matches(word, self.words, n=_SIMILAR, cutoff=_LIKENESS) for word in words)
+        return list(dict.fromkeys(word for words in near for word in words))
 
     def describe_unknown(self, words: Sequence[str]) -> str:
         """Unknown words for a message, the first few with similar words of the vocabulary."""

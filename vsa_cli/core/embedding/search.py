@@ -240,7 +240,7 @@ def search_sentences(
 
 
 def read_sentence_list(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file or pipe that are not blank: one sentence per line.
+    """The lines of a text file or pipe that are not blank: one sentence per line.
 
     Raises:
         DataError: the file cannot be read, or holds too many or too long sentences.
@@ -249,7 +249,7 @@ def read_sentence_list(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             for where, line in numbered_lines(file, str(path)):
-                text = decode_text(line, str(path)).rstrip("\r\n")
+                text = decode_text(line).rstrip("\r\n")
                 if not is_text(text):
                     raise DataError(f"{where}: is not UTF-8 text")
                 if len(text) > _MAX_CHARACTERS:

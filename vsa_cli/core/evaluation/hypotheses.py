@@ -24,6 +24,7 @@ from vsa_cli.core.errors import MAX_NAME, DataError, one_line
 from vsa_cli.core.evaluation.inputs import Input
 from vsa_cli.core.evaluation.results import Note
 from vsa_cli.core.io.json import is_text
+from vsa_cli.core.io.text import lines_of
 
 _DETECTION_LINES = 20
 LONGEST_CAPTION = 10_000
@@ -96,7 +97,7 @@ _NOTES = {
 
 
 def _entries(source: Input) -> Iterator[Entry | BadEntry]:
-    lines = [line.removesuffix("\r") for line in source.text.split("\n")]
+    lines = lines_of(source.text)
     kind = kind_of([line for line in lines if line.strip()][:_DETECTION_LINES])
     if kind == "json":
         try:

@@ -18,7 +18,7 @@ from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.evaluation.results import Mode
 from vsa_cli.core.io.envelope import ALIGNMENTS, RANKINGS, VERSIONS, Envelope, open_lines
 from vsa_cli.core.io.json import MAX_JSON_BYTES, parse
-from vsa_cli.core.io.text import MAX_LINE_BYTES, decode_text, numbered_lines
+from vsa_cli.core.io.text import MAX_LINE_BYTES, UTF8, decode_text, encoding_of, numbered_lines, to_utf8
 
 MODES: dict[str, Mode] = {RANKINGS: "rankings", ALIGNMENTS: "alignments"}
 STDIN = Path("-")
@@ -83,10 +83,13 @@ def open_input(path: Path) -> Input:
     where = "standard input" if path == STDIN else str(path)
     try:
         with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
-            first = file.readline(MAX_LINE_BYTES)
+            first, rest = file.readline(MAX_LINE_BYTES), b""
+            if encoding_of(first) != UTF8:
+                first, newline, rest = to_utf8(first + file.read(MAX_JSON_BYTES + 1)).partition(b"\n")
+                first += newline
             envelope = _envelope(parse(first), where)
             reopens = envelope is not None and path != STDIN and path.is_file()
-            rest = b"" if reopens else file.read(MAX_JSON_BYTES + 1)
+            rest += b"" if reopens else file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         raise DataError(f"{where}: {reason(error)}") from error
     if len(rest) > MAX_JSON_BYTES:
@@ -96,7 +99,7 @@ def open_input(path: Path) -> Input:
         return Input(where, mode, envelope=envelope, path=path if reopens else None, rest=rest)
     if not (first + rest).strip():
         raise DataError(f"{where}: is empty")
-    return Input(where, "captions", text=decode_text(first + rest, where))
+    return Input(where, "captions", text=decode_text(first + rest))
 
 
 def _envelope(first: object, where: str) -> Envelope | None:

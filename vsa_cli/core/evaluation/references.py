@@ -38,7 +38,7 @@ from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS
 from vsa_cli.core.io.json import is_text, read_json
-from vsa_cli.core.io.text import text_lines
+from vsa_cli.core.io.text import text_lines, unquoted
 
 _DETECTION_LINES = 20
 _MAX_CHARACTERS = 10_000
@@ -203,9 +203,9 @@ def _gather(entries: Iterable[Entry | BadEntry], path: Path) -> tuple[list[Refer
     images: dict[str, ReferenceImage] = {}
     malformed = 0
     for entry in entries:
-        files = list(map(plain_name, files_of(entry.fields))) if isinstance(entry, Entry) else []
+        files = [plain_name(unquoted(name)) for name in files_of(entry.fields)] if isinstance(entry, Entry) else []
         ids = ids_of({"image_id": entry.fields.get("image_id")}) if isinstance(entry, Entry) else []
-        names = [*ids, *files] or (ids_of(entry.fields) if isinstance(entry, Entry) else [])
+        names = [*map(unquoted, ids), *files] or (ids_of(entry.fields) if isinstance(entry, Entry) else [])
         if isinstance(entry, BadEntry) or not names:
             malformed += 1
             continue

@@ -30,7 +30,7 @@ PAGES, ANNOTATED = "vsa.css", ".vsa-annotated"
 """Files that mark a folder of pages and one of annotated copies, written by `vsa`, whose photographs are copies."""
 
 _MARKERS = frozenset({PAGES, ANNOTATED})
-_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir", ".thumbnails", "#recycle", "$RECYCLE.BIN", ".Trashes"})
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"})
 
 _RAW, _VIDEO = "a camera raw file", "a video"
 _HEAD = 512  # bytes
@@ -69,16 +69,16 @@ class FoundPictures:
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a file has the name of a photograph; `._*` are macOS's metadata of one."""
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
+    """Whether a file has the name of a photograph that is not hidden; `._*` are macOS's metadata of one."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
 def find_pictures(folder: Path, wanted: Callable[[str], bool] = is_picture_name) -> FoundPictures:
     """Find every photograph, or other wanted file, in a folder and its subfolders.
 
-    Links to folders are followed, each folder once, so that loops end. Files that operating systems keep beside
-    photographs (`._*` and `__MACOSX` of macOS, `@eaDir` of network storage), and subfolders with pages or annotated
-    copies written by `vsa`, are skipped.
+    Links to folders are followed, each folder once and under its first path, so that loops end. Hidden files and
+    folders (`.thumbnails`, `._*` of macOS), those that operating systems keep beside photographs (`__MACOSX`, `@eaDir`
+    of network storage), and subfolders with pages or annotated copies written by `vsa`, are skipped.
 
     Args:
         folder: the folder.
@@ -87,30 +87,29 @@ def find_pictures(folder: Path, wanted: Callable[[str], bool] = is_picture_name)
     found: list[Path] = []
     failures: list[str] = []
     seen: set[tuple[int, int]] = set()
-    _is_new("", str(folder), seen)
 
     def note(error: OSError) -> None:
         failures.append(f"{error.filename}: {reason(error)}")
 
     for parent, folders, names in os.walk(folder, onerror=note, followlinks=True):
-        if Path(parent) != folder and not _MARKERS.isdisjoint(names):
+        if not _is_new(parent, seen) or (Path(parent) != folder and not _MARKERS.isdisjoint(names)):
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if name not in _SYSTEM_FOLDERS and _is_new(parent, name, seen))
+        folders[:] = sorted(name for name in folders if not is_system_path(name))
         found += (Path(parent) / name for name in names if wanted(name))
     return FoundPictures(sorted(found), failures)
 
 
 def is_system_path(name: str) -> bool:
-    """Whether a posix path is of a file that a system keeps beside photographs, or in its folders."""
-    *folders, base = name.split("/")
-    return base.startswith("._") or not _SYSTEM_FOLDERS.isdisjoint(folders)
+    """Whether a posix path is hidden, or of what a system keeps beside photographs, or in a folder that is."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    return any(part.startswith(".") for part in parts) or not _SYSTEM_FOLDERS.isdisjoint(parts)
 
 
-def _is_new(parent: str, name: str, seen: set[tuple[int, int]]) -> bool:
+def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
     """Whether a folder was not searched before, under this or another name."""
     try:
-        status = os.stat(os.path.join(parent, name))  # noqa: PTH116, PTH118  as os.walk gives them
+        status = os.stat(folder)  # noqa: PTH116  as os.walk gives it
     except OSError:
         return True  # listing it raises the error
     known = (status.st_dev, status.st_ino) in seen

@@ -1,6 +1,6 @@
 """Inspects PNG and JPEG files, and hides the parts of a PNG that a decoder rejects. Independent of Pillow.
 
-The text and the profiles of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
+The text, the profiles and other metadata of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
 `png_without_metadata` presents such a file without them, without copying it.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_METADATA = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
+_TRANSPARENCY, _EXIF = b"tRNS", b"eXIf"
 
 
 def is_png(path: Path) -> bool:
@@ -34,12 +34,14 @@ def _starts_with(path: Path, signature: bytes) -> bool:
 
 @contextmanager
 def png_without_metadata(path: Path) -> Iterator[BinaryIO]:
-    """A PNG without its text and colour profile, for reading; its EXIF data stay, since they hold the orientation.
+    """A PNG without its text, colour profile and other metadata, as a still image, for reading.
+
+    Transparency stays, and so do EXIF data, since they hold the orientation.
 
     Raises:
         OSError: the file cannot be read.
     """
-    kept = [place for kind, place, _ in png_chunks(path, ()) if kind not in _METADATA]
+    kept = [place for kind, place, _ in png_chunks(path, ()) if kind[:1].isupper() or kind in (_TRANSPARENCY, _EXIF)]
     with path.open("rb") as file:
         yield io.BufferedReader(_Pieces(file, [(0, len(PNG)), *kept]))
 

@@ -46,7 +46,7 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
 
     Raises:
-        DataError: missing, not a regular file, unreadable, too large, not UTF-8, not JSON, or nested too deeply.
+        DataError: missing, not a regular file, unreadable, too large, not text, not JSON, or nested too deeply.
     """
     try:
         if (size := path.stat().st_size) > MAX_JSON_BYTES:
@@ -60,14 +60,14 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(data: bytes, where: str) -> Any:
-    """Parse a JSON text in UTF-8, under the limits of `read_json`.
+    """Parse a JSON text, under the limits of `read_json`.
 
     Args:
-        data: the text.
+        data: the text, in UTF-8, UTF-16 or UTF-32.
         where: its name, for messages.
 
     Raises:
-        DataError: too large, not UTF-8, not JSON, or nested too deeply.
+        DataError: too large, not text, not JSON, or nested too deeply.
     """
     if len(data) > MAX_JSON_BYTES:
         raise DataError(f"{where}: more than {MAX_JSON_BYTES} bytes of JSON, which is the limit")
@@ -75,7 +75,7 @@ def parse_json(data: bytes, where: str) -> Any:
     if len(data) > MAX_JSON_VALUES and sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_JSON_VALUES:
         raise DataError(f"{where}: more than {MAX_JSON_VALUES} values of JSON, which is the limit")
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode(json.detect_encoding(data)))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON ({reason(error)})") from error
 

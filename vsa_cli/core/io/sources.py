@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import unquote
 
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.image_formats import find_pictures
+from vsa_cli.core.io.text import UTF8, encoding_of, unquoted
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+_FILE = re.compile(r"(?i:file):(?://[^/]*)?(/.*)", re.S)
+_WEB = re.compile(r"(https?|ftp|s3|gs)://", re.I)
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -97,15 +105,31 @@ class PhotoSet:
 def _expand_all(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[Photo | FailedPhoto]:
     for argument in arguments:
         for name in listed if argument == "-" else [argument]:
-            path = Path(name)
-            if "\0" in name:
-                shown = name.replace("\0", "\\0")
-                reason = f"{shown}: not a file name, it contains NUL; lists separated by NUL are read with `null`"
-                yield FailedPhoto(Photo(shown, shown, path), reason)
-            elif os.path.isdir(path):  # noqa: PTH112  not Path.is_dir(), which raises on names that are too long
-                yield from _folder(path)
+            one = named_photo(name)
+            if isinstance(one, Photo) and os.path.isdir(one.file):  # noqa: PTH112  Path.is_dir() raises on long names
+                yield from _folder(one.file)
             else:
-                yield Photo(name, name, path)
+                yield one
+
+
+def named_photo(name: str) -> Photo | FailedPhoto:
+    """The photograph, or the folder, that a user names: by its path, or by a `file:` address of it.
+
+    A path that does not exist may have quotes or blanks around it, as lists have them.
+    """
+    if "\0" in name:
+        shown = name.replace("\0", "\\0")
+        why = f"{shown}: not a file name, it contains NUL; lists separated by NUL are read with `null`"
+        return FailedPhoto(Photo(shown, shown, Path(shown)), why)
+    if os.path.lexists(name):
+        return Photo(name, name, Path(name))
+    plain = unquoted(name)
+    if _WEB.match(plain):
+        return FailedPhoto(Photo(name, name, Path(name)), f"{name}: is a web address; save the photograph as a file")
+    if address := _FILE.fullmatch(plain):
+        plain = name = unquote(address[1], errors="surrogateescape")
+    found = plain if os.path.lexists(plain) else name
+    return Photo(found, found, Path(found))
 
 
 def _folder(folder: Path) -> Iterator[Photo | FailedPhoto]:
@@ -132,49 +156,29 @@ def read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
     Raises:
         DataError: the stream cannot be read.
     """
-    first = _next_block(stream)
-    encoding = _utf16(first)
-    if encoding is not None:
-        yield from _decoded_list(stream, first, encoding)
-        return
-    block, pending = first.removeprefix(codecs.BOM_UTF8), b""
-    if b"\0" in block and b"\n" not in block:
-        separator = b"\0"
+    block, pending = _next_block(stream), ""
+    encoding = encoding_of(block)
+    errors = "surrogateescape" if encoding == UTF8 else "replace"  # names on POSIX may have any bytes
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    if encoding == UTF8:
+        block = block.removeprefix(codecs.BOM_UTF8)
+        separator = b"\0" if b"\0" in block and b"\n" not in block else separator
+    between = separator.decode("ascii")
     while block:
-        *names, pending = (pending + block).split(separator)
-        yield from filter(None, (_name(name, separator) for name in names))
+        *names, pending = (pending + decoder.decode(block)).split(between)
+        yield from filter(None, (_name(name, between) for name in names))
         block = _next_block(stream)
-    if name := _name(pending, separator):
+    if name := _name(pending + decoder.decode(b"", final=True), between):
         yield name
 
 
-def _name(name: bytes, separator: bytes) -> str:
-    return os.fsdecode(name.removesuffix(b"\r") if separator == b"\n" else name)
-
-
-def _utf16(block: bytes) -> str | None:
-    """The UTF-16 codec of a list that starts so: by its byte order mark, or by the NUL beside every ASCII letter."""
-    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    low, high = block[0:64:2], block[1:64:2]
-    if len(high) > 3 and not any(high):
-        return "utf-16-le"
-    return "utf-16-be" if len(low) > 3 and not any(low) else None
-
-
-def _decoded_list(stream: BinaryIO, block: bytes, encoding: str) -> Iterator[str]:
-    decoder, pending = codecs.getincrementaldecoder(encoding)(errors="replace"), ""
-    while block:
-        *names, pending = (pending + decoder.decode(block)).split("\n")
-        yield from filter(None, (name.removesuffix("\r") for name in names))
-        block = _next_block(stream)
-    if name := (pending + decoder.decode(b"", final=True)).removesuffix("\r"):
-        yield name
+def _name(name: str, separator: str) -> str:
+    return name.removesuffix("\r") if separator == "\n" else name
 
 
 def _next_block(stream: BinaryIO) -> bytes:
     try:
-        return os.read(stream.fileno(), 1 << 16)
+        return cast("BufferedReader", stream).read1(1 << 16)  # what is there, without waiting for more
     except OSError as error:
         raise DataError(f"stdin: cannot read: {reason(error)}") from error
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from vsa_cli.core.io.json import is_text
 
-_DELIMITERS = (",", "\t", ";", "|")
+DELIMITERS = (",", "\t", ";", "|")
 _MAX_CELL = 131_072
 _EXCEL_HINT = re.compile(r"sep=.", re.I)
 """The first line of a table for Excel, before its header."""
@@ -67,7 +67,7 @@ def find_header(lines: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> 
     """
     for number, line in enumerate(lines):
         if line.strip() and not _EXCEL_HINT.fullmatch(line):
-            for delimiter in _DELIMITERS:
+            for delimiter in DELIMITERS:
                 names = _distinct([column_name(cell) for cell in _cells(line, delimiter) or ()])
                 if fits(names):
                     return Header(delimiter, names, number)

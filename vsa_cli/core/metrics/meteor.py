@@ -173,7 +173,7 @@ def java_version() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     # Java first repeats the options that it takes from the environment
-    lines = [line.strip() for line in output.splitlines() if not line.startswith("Picked up ")]
+    lines = [line.strip() for line in output.splitlines() if "Picked up " not in line]
     return next((line for line in lines if " version " in line), "unknown version")
 
 

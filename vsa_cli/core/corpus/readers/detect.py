@@ -9,7 +9,7 @@ from typing import get_args
 
 from vsa_cli.core.config import CaptionFileFormat
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
-from vsa_cli.core.corpus.readers.entries import FileKind, is_text_of_photos, kind_of
+from vsa_cli.core.corpus.readers.entries import NEEDED_COLUMNS, FileKind, is_text_of_photos, kind_of
 from vsa_cli.core.corpus.readers.json import read_coco, read_karpathy
 from vsa_cli.core.corpus.readers.lines import (
     FLICKR_LINE,
@@ -27,6 +27,7 @@ from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.json import read_json
+from vsa_cli.core.io.table import DELIMITERS
 from vsa_cli.core.io.text import text_lines
 
 _JSON_READERS: dict[str, Callable[[CaptionFile, object], None]] = {
@@ -145,7 +146,10 @@ def _detect(path: Path) -> str:
         return "flickr"
     if is_text_of_photos(lines):
         return "text"
-    raise DataError(f"{path}: not a caption file in a known format ({', '.join(get_args(CaptionFileFormat)[1:])})")
+    hint = f"; {NEEDED_COLUMNS}" if any(delimiter in lines[0] for delimiter in DELIMITERS) else ""
+    raise DataError(
+        f"{path}: not a caption file in a known format ({', '.join(get_args(CaptionFileFormat)[1:])}){hint}"
+    )
 
 
 def _detect_json(document: object, path: Path) -> str:

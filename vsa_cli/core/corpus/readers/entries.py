@@ -20,14 +20,24 @@ from vsa_cli.core.io.image_formats import is_picture_name
 from vsa_cli.core.io.json import is_text, parse
 from vsa_cli.core.io.table import BadRow, Header, column_name, find_header, is_empty, read_rows
 
-FILE_NAMES = ("file_name", "filename", "filepath", "image", "image_path", "image_name", "file", "path")
-SENTENCE_NAMES = ("caption", "text", "title", "sentence", "comment")
+FILE_NAMES = (
+    "file_name", "filename", "filepath", "file_path", "image", "image_path", "image_name", "image_file", "img",
+    "img_path", "photo", "file", "path",
+)  # fmt: skip
+SENTENCE_NAMES = ("caption", "text", "title", "sentence", "comment", "description", "raw")
+NEEDED_COLUMNS = (
+    f"the first row of a table must name an image column ({', '.join(FILE_NAMES)}) and a sentence column "
+    f"({', '.join(SENTENCE_NAMES)})"
+)
 _LISTS = ("references", "captions", "candidates", "sentences")
 _NUMBERED = {name: re.compile(rf"{name}(s?[ _.-]?\d+)?") for name in (*_LISTS, *SENTENCE_NAMES)}
 """One name of a kind, or several with numbers: `caption`, or `caption_0` to `caption_4`."""
 _SIDES = ("x1", "y1", "x2", "y2")
 _REGION = re.compile(r"\t([-+.\de]+,){3}[-+.\de]+\Z")
 _ESCAPE = re.compile(r"\\([\\tnr])")
+_PYTHON_TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_PYTHON_LIST = re.compile(rf"\[\s*(?:(?:{_PYTHON_TEXT.pattern})\s*(?:,\s*)?)+\]")
+_ESCAPE_IN_PYTHON = re.compile(r"\\(['\"\\])")
 _ESCAPED = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
 
 FileKind = Literal["json", "json-lines", "table", "text"]
@@ -100,7 +110,18 @@ def _of_kind(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # a list in a cell of a table
+        found = _parse_list(value)
+        return [value] if found is None else found
     return value if isinstance(value, list) else [value]
+
+
+def _parse_list(text: str) -> list[Any] | None:
+    """The texts of a list as JSON, Python or numpy writes it; None if it is not one."""
+    found = parse(text)
+    if found is None and _PYTHON_LIST.fullmatch(text):
+        found = [_ESCAPE_IN_PYTHON.sub(r"\1", one[1:-1]) for one in _PYTHON_TEXT.findall(text)]
+    return found if isinstance(found, list) and found and all(isinstance(one, str) for one in found) else None
 
 
 def _text(value: Any) -> object:

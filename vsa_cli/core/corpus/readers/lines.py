@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from vsa_cli.core.corpus.readers.caption_file import CaptionFile
 from vsa_cli.core.corpus.readers.entries import (
-    FILE_NAMES,
-    SENTENCE_NAMES,
+    NEEDED_COLUMNS,
     BadEntry,
     Entry,
     files_of,
@@ -57,9 +56,7 @@ def read_table(captions: CaptionFile) -> None:
     lines = text_lines(captions.path)
     header = table_header(lines)
     if header is None:
-        images, sentences = ", ".join(FILE_NAMES), ", ".join(SENTENCE_NAMES)
-        wanted = f"an image column ({images}) and a sentence column ({sentences})"
-        raise DataError(f"{captions.path}: the first row must name {wanted}")
+        raise DataError(f"{captions.path}: {NEEDED_COLUMNS}")
     _add_entries(captions, table_entries(lines, header))
 
 

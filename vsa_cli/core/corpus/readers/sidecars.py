@@ -102,12 +102,7 @@ def add_text(captions: CaptionFile, record: Record, data: bytes, where: str) -> 
         captions.collector.report("malformed", where, f"is longer than {MAX_TEXT_BYTES} bytes: not a caption")
         return
     known = set(record.sentences.values())
-    try:
-        lines = split_lines(data, where)
-    except DataError as error:
-        captions.collector.report("malformed", where, str(error).removeprefix(f"{where}: "))
-        return
-    for line in filter(None, map(str.strip, lines)):
+    for line in filter(None, map(str.strip, split_lines(data))):
         if line not in known:
             captions.collector.add_sentence(record, line, where)
     if not record.sentences:
