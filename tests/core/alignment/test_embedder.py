@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import Result
 
 from tests.conftest import Drawn
@@ -115,6 +116,15 @@ def test_errors_are_exceptions(drawn: Drawn, embedder: Embedder, tmp_path: Path)
         embedder.align(drawn.photos / "000.png", "zeppelin")
     with pytest.raises(ConfigError):
         load_embedder(device="tpu")
+
+
+def test_threads_are_those_of_the_process(embed: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        load_embedder(embed, device="cpu", cache=False, threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_cache_is_optional(embed: Path, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

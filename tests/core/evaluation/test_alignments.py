@@ -86,7 +86,7 @@ def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> No
     assert [(note.message[:22], note.names, note.kind) for note in found.notes[:2]] == [
         ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences wi", ("1.jpg",), "info")
     ]  # fmt: skip
-    assert found.notes[0].message.endswith("have no true boxes (left out)")
+    assert found.notes[0].message.endswith("without ground-truth boxes (left out)")
 
 
 @pytest.mark.parametrize("name", ["./1.jpg", r"photos\1.JPG", "1", 1, "1.0", "/data/photos/1.jpg"])

@@ -157,6 +157,15 @@ def test_the_cache_is_the_folder_named(drawn: Drawn, tmp_path: Path) -> None:
     assert any((tmp_path / "cache").rglob("*.*"))
 
 
+def test_threads_are_those_of_the_process(drawn: Drawn) -> None:
+    before = torch.get_num_threads()
+    try:
+        vsa_cli.load_captioner(drawn.model, device="cpu", cache=False, threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_importing_the_package_loads_no_torch() -> None:
     code = "import sys, vsa_cli; assert 'load_captioner' in dir(vsa_cli); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
