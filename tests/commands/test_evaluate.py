@@ -245,7 +245,12 @@ def test_problems_are_counted_and_named_and_fail_if_strict(vsa: Run, references:
         assert words in result.stderr
     strict = vsa(*command, "--strict", "--document-frequencies", tmp_path / "df.json")
     assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
-    for words in ("--strict: ", "strange.jpg", "only the first for each image is scored): 0.jpg", "2.jpg, 3.jpg, 4.jpg"):
+    for words in (
+        "--strict: ",
+        "strange.jpg",
+        "only the first for each image is scored): 0.jpg",
+        "2.jpg, 3.jpg, 4.jpg",
+    ):
         assert words in strict.stderr
     assert not (tmp_path / "df.json").exists()
 

@@ -84,7 +84,7 @@ def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> No
     found = evaluate(tmp_path, [SENTENCE, SENTENCE, {**SENTENCE, "image_id": "other.jpg"}])
     assert found.head["n_phrases"] == 2
     assert [(note.message[:22], note.names, note.kind) for note in found.notes[:2]] == [
-        ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences wi", ("1.jpg",), "info")
+        ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences th", ("1.jpg",), "info")
     ]  # fmt: skip
     assert found.notes[0].message.endswith("without ground-truth boxes (left out)")
 
@@ -131,7 +131,7 @@ def test_damaged_line_is_reported_with_its_number(tmp_path: Path, change: dict[s
 
 
 def test_no_matching_sentence_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no sentence has a phrase"):
+    with pytest.raises(DataError, match="no sentence matches one with ground-truth boxes"):
         evaluate(tmp_path, [{**SENTENCE, "tokens": ["other"] * 6}])
 
 

@@ -88,9 +88,7 @@ def _check_settings(source: Input, given: Sequence[str]) -> None:
     if source.mode == "captions" and "references" not in given:
         raise ConfigError(f"{source.where}: contains captions; give their references with `references`")
     if source.mode == "alignments" and "boxes" not in given:
-        raise ConfigError(
-            f"{source.where}: contains word scores; give the ground-truth boxes of the phrases with `boxes`"
-        )
+        raise ConfigError(f"{source.where}: contains word scores; give the phrases' ground-truth boxes with `boxes`")
 
 
 def _evaluate_captions(
