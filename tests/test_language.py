@@ -33,6 +33,14 @@ MESSAGES = {"note", "warn", "echo", "print_data", "Finding"}
 """Functions and methods that print a message."""
 
 
+PHRASES = re.compile(
+    r"\b(asked for|half a time|has left|much the same|one way through|knows (?:no(?! word)|neither) \w+"
+    r"|true box(?:es)?|albums?|(?<!word-)scores file|resamplings)\b",
+    re.IGNORECASE,
+)
+"""Riddles, and names other than those of the glossary: ground-truth box, gallery, word-scores file, resamples."""
+
+
 def faults(text: str) -> list[str]:
     """The banned openings and words of a text."""
     found = [match[0] for match in (OPENINGS.match(text),) if match]
@@ -89,6 +97,15 @@ def test_help_is_plain_english(place: str, text: str) -> None:
 def test_messages_and_docstrings_are_plain_english(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert [(text, faults(text)) for text in (*messages(tree), *docstring_openings(tree)) if faults(text)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_whole_docstrings_and_messages_have_no_riddles(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    docstrings = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+    texts = [" ".join(text.split()) for text in (*docstrings, *messages(tree))]
+    assert [text for text in texts if PHRASES.search(text)] == []
 
 
 def test_man_pages_have_no_other_words() -> None:

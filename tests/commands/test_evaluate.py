@@ -331,7 +331,7 @@ def test_rankings_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> 
     assert vsa("evaluate", old, "--fail-under", "rsum=500").exit_code == 5
 
 
-def test_alignments_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+def test_word_scores_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
     line = {
         "image_id": "1.jpg", "sentence_id": "0", "width": 10, "height": 10, "boxes": [[0, 0, 10, 10], [0, 0, 5, 5]],
         "tokens": ["a", "dog"], "positions": [1], "scores": [[0.1, 0.9]], "choice": [0],

@@ -140,7 +140,7 @@ def test_numbers_are_one_id_in_every_format(tmp_path: Path, written: str, key: s
         "../a.jpg", "photos/a",
     ],
 )  # fmt: skip
-def test_captions_are_joined_whatever_the_spelling_and_never_twice(tmp_path: Path, name: str) -> None:
+def test_captions_are_matched_whatever_the_spelling_and_never_twice(tmp_path: Path, name: str) -> None:
     (tmp_path / "r.json").write_text('{"a.jpg": ["x"], "sub/b.jpg": ["x"], "other/b.jpg": ["x"], "val/c.jpg": ["x"]}')
     captions = [
         {"image_id": name, "caption": "a dog"}, {"image_id": "a.jpg", "caption": "again"},

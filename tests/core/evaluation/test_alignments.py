@@ -67,7 +67,7 @@ def test_boxes_are_read_from_a_pipe(tmp_path: Path, gzipped: bool) -> None:
     writer.join()
 
 
-def test_sentences_are_joined_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
+def test_sentences_are_matched_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
     """Two phrases have boxes: `a dog's` is located by both predictors, `on a T-shirt` only by the MRF."""
     found = evaluate(tmp_path, [SENTENCE])
     assert found.head == {"split": "val", "n_images": 1, "n_phrases": 2}
@@ -90,7 +90,7 @@ def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["./1.jpg", r"photos\1.JPG", "1", 1, "1.0", "/data/photos/1.jpg"])
-def test_images_are_joined_to_their_boxes_whatever_the_spelling(tmp_path: Path, name: object) -> None:
+def test_images_are_matched_with_their_boxes_whatever_the_spelling(tmp_path: Path, name: object) -> None:
     found = evaluate(tmp_path, [{**SENTENCE, "image_id": name}], [ENTITIES])
     assert found.head["n_phrases"] == 2
 

@@ -1,4 +1,4 @@
-"""The settings that apply to captions, rankings and alignments."""
+"""The settings that apply to captions, rankings and word scores."""
 
 from __future__ import annotations
 

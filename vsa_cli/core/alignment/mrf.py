@@ -1,4 +1,4 @@
-"""The chain MRF over a sentence's words (paper, section 3.1.4). Independent of the model: scores in, regions out.
+"""The chain MRF over a sentence's words (paper, section 3.1.4): regions from scores. Independent of the model.
 
 Sign convention: the assignment a is chosen to MAXIMISE
 
