@@ -153,5 +153,5 @@ def test_captions_are_matched_whatever_the_spelling_and_never_twice(tmp_path: Pa
     assert joined.captions == ["a dog"]
     assert [(note.message[:40], note.names, note.kind) for note in joined.notes[:2]] == [
         ("2 captions of images that are not in the", ("b.jpg", "test/c.jpg"), "problem"),
-        ("1 captions of images that have one under", ("a.jpg",), "problem"),
+        ("1 further captions of images that were c", ("a.jpg",), "problem"),
     ]
