@@ -74,7 +74,7 @@ def test_a_user_of_a_container_without_an_entry_in_the_password_file(drawn: Draw
     assert done.stdout.strip()
 
 
-def test_java_version_is_found_after_repeated_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_javas_version_is_not_the_options_it_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = tmp_path / "java"
     java.write_text(JAVA)
     java.chmod(0o755)
