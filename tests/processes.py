@@ -1,4 +1,4 @@
-"""`vsa` as a process that ends no later than its test."""
+"""`vsa` as a process beside its test, which never outlives it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def running(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[Any
 
 
 def wait_until(condition: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 120) -> None:
-    """Wait until a running process has made a condition true."""
+    """Wait until a condition that a running process brings about is true."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, "the process ended before"

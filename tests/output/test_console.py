@@ -30,7 +30,7 @@ PLAIN = {**BARE, "TERM": "xterm-256color"}
 
 
 def on_a_terminal(arguments: list[object], **environment: str) -> tuple[int, bytes]:
-    """Run `vsa` with its stderr on a terminal: the exit code, and what was written to the terminal."""
+    """Run `vsa` with its stderr on a terminal: the exit code, and what the terminal was sent."""
     ours, theirs = pty.openpty()
     environment = {**PLAIN, **environment}
     with running(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
