@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @dataclass(frozen=True)
 class Drawn:
-    """Paths of the drawn corpus and its artifacts, which tests read and never write."""
+    """Paths of the drawn corpus and its artifacts, which tests only read."""
 
     folder: Path
     photos: Path

@@ -1,4 +1,4 @@
-"""Made-up regions, corpora and files of other programs."""
+"""Generated regions, corpora and files of other programs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def are_same(one: ImageRegions | None, other: ImageRegions) -> bool:
 
 
 def corpus(*images: Image) -> Corpus:
-    """A corpus that was never a file."""
+    """A corpus in memory, without a file."""
     return Corpus(Envelope("vsa-corpus", 1), Path("photos"), images, None, "1" * 64)
 
 

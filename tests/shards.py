@@ -1,4 +1,4 @@
-"""Webdataset shards for tests: tars of small pictures, texts, and odd members."""
+"""Webdataset shards for tests: tars of small pictures, texts, and unusual members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The architecture: storeys and rooms, no import circles, one door per outside library, sizes of files."""
+"""The architecture: layers and parts of core, no import cycles, few importers of outside libraries, sizes of files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 CORE = [path for path in FILES if path.is_relative_to(PACKAGE / "core")]
 
-STOREYS = {
+LAYERS = {
     "core": {"core"},
     "output": {"core", "output"},
     "options": {"core"},
@@ -30,7 +30,7 @@ STOREYS = {
 GROUND = {"errors", "config", "device", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
-ROOMS = {
+PARTS = {
     "errors": set(),
     "config": {"errors"},
     "device": {"errors"},
@@ -49,7 +49,7 @@ ROOMS = {
 }
 """Folder or file of core: what else of core it may import."""
 
-DOORS = {
+IMPORTERS = {
     "PIL": {"core/io/images.py", "output/annotate.py"},
     "pillow_heif": {"core/io/images.py"},
     "h5py": {"core/regions/store.py"},
@@ -78,7 +78,7 @@ SMALL = {
     "doctor",
     "info",
 }
-"""Files that may have fewer than 40 lines: nouns of the paper or of the user's world."""
+"""Files that may have fewer than 40 lines: their names are terms of the paper or of the user."""
 
 PARSES_PYTHON = {"ast", "literal_eval", "np.load", "numpy.load", "eval", "exec"}
 """Python 3.11 counts the depth of its parser for all threads together, and raises SystemError when several parse."""
@@ -133,35 +133,35 @@ def strings(path: Path) -> Iterator[str]:
 
 
 def part(path: Path) -> str:
-    """The storey of a file, or the room of a file of core."""
+    """The layer of a file or, for a file of core, its part of core."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return parts[1] if parts[0] == "core" and len(parts) > 1 else parts[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=where)
-def test_storeys_import_only_those_below(path: Path) -> None:
-    storey = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    if storey in STOREYS and path.stem != "__main__":
+def test_layers_import_only_lower_layers(path: Path) -> None:
+    layer = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    if layer in LAYERS and path.stem != "__main__":
         used = {other.relative_to(PACKAGE).with_suffix("").parts[0] for other in imported_files(path)}
-        assert used <= STOREYS[storey]
+        assert used <= LAYERS[layer]
 
 
 @pytest.mark.parametrize("path", CORE, ids=where)
-def test_rooms_of_core_import_only_upstream(path: Path) -> None:
-    room = part(path)
-    if room != "__init__":
-        assert {part(other) for other in imported_files(path)} - {room} <= ROOMS[room]
+def test_parts_of_core_import_only_lower_parts(path: Path) -> None:
+    own = part(path)
+    if own != "__init__":
+        assert {part(other) for other in imported_files(path)} - {own} <= PARTS[own]
 
 
-def test_no_circle_of_imports() -> None:
-    """Of files, anywhere in the package; imports inside functions and for type checking count as well."""
+def test_no_import_cycle() -> None:
+    """No file imports itself through others; imports inside functions and for type checking count as well."""
     reached = {path: reach(path) for path in FILES}
-    circles = {
+    cycles = {
         tuple(sorted(where(other) for other in reached[path] if path in reached[other]))
         for path in FILES
         if path in reached[path]
     }
-    assert circles == set()
+    assert cycles == set()
 
 
 def reach(start: Path) -> set[Path]:
@@ -182,10 +182,10 @@ def test_core_names_no_option(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=where)
-def test_outside_libraries_have_their_doors(path: Path) -> None:
+def test_outside_libraries_are_imported_by_few_files(path: Path) -> None:
     for name in imported_names(path):
         library = name.split(".")[0]
-        assert where(path) in DOORS.get(library, {where(path)}), f"{where(path)} imports {library}"
+        assert where(path) in IMPORTERS.get(library, {where(path)}), f"{where(path)} imports {library}"
         if library in ("typer", "click"):
             assert path not in CORE, f"{where(path)} imports {library}"
 
@@ -230,5 +230,5 @@ def test_no_private_names_of_typer_or_click(path: Path) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, vsa_cli.app; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"torch", "h5py", "numpy", "nltk", "PIL", "cv2", "rich", "jinja2", "sqlite3", *DOORS} - {"concurrent"}
+    heavy = {"torch", "h5py", "numpy", "nltk", "PIL", "cv2", "rich", "jinja2", "sqlite3", *IMPORTERS} - {"concurrent"}
     assert not heavy & set(loaded)

@@ -35,6 +35,14 @@ MESSAGES = {"note", "warn", "echo", "print_data", "Finding"}
 """Functions and methods that print a message."""
 
 
+PHRASES = re.compile(
+    r"\b(asked for|half a time|has left|much the same|one way through|knows (?:no(?! word)|neither) \w+"
+    r"|true box(?:es)?|albums?|(?<!word-)scores file|resamplings)\b",
+    re.IGNORECASE,
+)
+"""Riddles, and names other than those of the glossary: ground-truth box, gallery, word-scores file, resamples."""
+
+
 def faults(text: str) -> list[str]:
     """The banned openings and words of a text."""
     found = [match[0] for match in (OPENINGS.match(text),) if match]
@@ -112,3 +120,12 @@ def test_man_pages_have_no_other_words() -> None:
 )
 def test_guard_finds_the_dialect_and_nothing_else(text: str, found: list[str]) -> None:
     assert faults(text) == found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_whole_docstrings_and_messages_have_no_riddles(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    docstrings = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+    texts = [" ".join(text.split()) for text in (*docstrings, *messages(tree))]
+    assert [text for text in texts if PHRASES.search(text)] == []

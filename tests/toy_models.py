@@ -21,7 +21,7 @@ Allowed = Callable[[Sentence], bool]
 
 
 def markov(seed: int, images: int = 1, sharpness: float = 1.0) -> tuple[StepFunction, DecoderState]:
-    """A model whose next word depends on the last word, on the image and on how many words there were."""
+    """A model whose next word depends on the last word, the image and the number of words so far."""
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(images, 6, V + 1, V, generator=generator, dtype=torch.float64) * sharpness
 

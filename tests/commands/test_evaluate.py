@@ -245,7 +245,12 @@ def test_problems_are_counted_and_named_and_fail_if_strict(vsa: Run, references:
         assert words in result.stderr
     strict = vsa(*command, "--strict", "--document-frequencies", tmp_path / "df.json")
     assert (strict.exit_code, strict.stdout, strict.stderr.count("\n")) == (1, "", 1)
-    for words in ("--strict: ", "strange.jpg", "only the first of an image is scored): 0.jpg", "2.jpg, 3.jpg, 4.jpg"):
+    for words in (
+        "--strict: ",
+        "strange.jpg",
+        "only the first for each image is scored): 0.jpg",
+        "2.jpg, 3.jpg, 4.jpg",
+    ):
         assert words in strict.stderr
     assert not (tmp_path / "df.json").exists()
 
@@ -326,7 +331,7 @@ def test_rankings_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> 
     assert vsa("evaluate", old, "--fail-under", "rsum=500").exit_code == 5
 
 
-def test_alignments_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
+def test_word_scores_are_recognised_by_their_envelope(vsa: Run, tmp_path: Path) -> None:
     line = {
         "image_id": "1.jpg", "sentence_id": "0", "width": 10, "height": 10, "boxes": [[0, 0, 10, 10], [0, 0, 5, 5]],
         "tokens": ["a", "dog"], "positions": [1], "scores": [[0.1, 0.9]], "choice": [0],

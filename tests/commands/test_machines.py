@@ -48,7 +48,7 @@ def test_photographs_are_captioned_searched_and_aligned_without_a_home(vsa: Run,
 
 
 @pytest.mark.usefixtures("homeless")
-def test_the_doctor_says_that_there_is_no_home(vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_a_missing_home_folder(vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsa_cli.core.doctor._speed", lambda: Finding("speed", "ok", "not measured"))
     result = vsa("doctor")
     line = next(line for line in result.stdout.splitlines() if "home directory" in line)
@@ -95,7 +95,7 @@ def test_javas_version_is_not_the_options_it_repeats(
     assert java_version() == 'openjdk version "17.0.1" 2021-10-19'
 
 
-def test_without_temporary_files_meteor_alone_is_absent(
+def test_only_meteor_is_absent_without_temporary_files(
     vsa: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object, **options: object) -> None:

@@ -36,7 +36,7 @@ def test_query_finds_photographs_of_its_colour(vsa: Run, drawn: Drawn, embed: Pa
         scores = [record["score"] for record in records]
         assert scores == sorted(scores, reverse=True)
         hits += sum(colour in text[Path(record["path"]).name] for record in records)
-    assert hits >= 8, "of twelve photographs found, most have the colour asked for"
+    assert hits >= 8, "of twelve photographs found, most have the requested colour"
 
 
 def test_text_lines_have_score_and_path(vsa: Run, drawn: Drawn, embed: Path) -> None:

@@ -75,7 +75,7 @@ def test_train_gen_learns_from_snippets(vsa: Run, drawn: Drawn, snippets: Path, 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"image_id": "none.png", "region": 0, "words": ["a"]}', "there are no regions of its image"),
+        ('{"image_id": "none.png", "region": 0, "words": ["a"]}', "its image has no regions"),
         ('{"image_id": IMAGE, "region": 10000, "words": ["a"]}', "has no region 10000"),
         ('{"image_id": IMAGE, "region": true, "words": ["a"]}', "damaged"),
         ("[" * 5000, "not a JSON object"),

@@ -1,4 +1,4 @@
-"""Names of devices: valid, invalid, and of devices that the machine does not have."""
+"""Names of devices: valid names, invalid names, and devices that the machine does not have."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_size_of_the_copy_is_bounded(tmp_path: Path, size: tuple[int, int], widt
     assert draw(card(tmp_path / "a.png", size, sentence("it", 1), boxes=(box,))).shape[1] == width
 
 
-def test_endless_sentences_are_cut(photo: Path) -> None:
+def test_long_sentences_are_cut(photo: Path) -> None:
     endless = sentence("x" * 100_000), sentence(" ".join(["word"] * 10_000)), sentence("y" * 100_000, 1)
     assert draw(card(photo, (300, 200), *endless, boxes=((0, 0, 9, 9),))).shape[0] < 4000
 

@@ -1,4 +1,4 @@
-"""The outputs of a captioning: formats, conflicts, sidecars and copies, and how they end after an exception."""
+"""The outputs of a captioning run: formats, conflicts, sidecars and copies, and how they end after an exception."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_copy_is_written_before_the_sidecar_that_marks_it_done(photo: Photo, tmp
     assert good.error is None
     assert sorted(path.name for path in copies.iterdir()) == [".vsa-annotated", "p.png.jpg"]
     photo.file.with_suffix(".txt").unlink()
-    photo.file.write_bytes(b"no picture any more")
+    photo.file.write_bytes(b"no longer a picture")
     (failed,) = written(open_writer(sidecar=".txt", annotate=copies, force=True), one)
     assert failed.error is not None
     assert failed.caption == "a dog"
@@ -221,7 +221,7 @@ def test_sidecar_that_another_run_writes_meanwhile_is_skipped_when_resuming(
     assert (writer.skipped, sidecar.read_text(), capsys.readouterr().out) == (1, "theirs", "")
 
 
-def test_sidecar_that_another_run_writes_at_the_same_time_is_no_failure(
+def test_sidecar_that_another_run_writes_at_the_same_time_is_not_a_failure(
     photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(path: Path, text: str) -> None:

@@ -95,7 +95,8 @@ OTHERS = {
     "spaces after commas": 'image, caption\na.jpg, "a dog"\n',
     "short rows after it": "image,caption\na.jpg,a dog\nb.jpg\n",
     "a stem": "image,caption\na,a dog\n",
-    "a capital suffix": "image,caption\nA.jpg,x\na.JPG,a dog\n",
+    "a capital suffix": "image,caption\na.JPG,a dog\n",
+    "a name in capitals": "image,caption\nA.JPG,a dog\n",
     "an absolute path of Windows": 'image,caption\n"C:\\data\\photos\\a.jpg",a dog\n',
     "JSON names in capitals": '{"Image": "a.jpg", "Caption": "a dog", "split": NaN}\n',
     "an indented JSON list": '[\n {\n  "image": "a.jpg",\n  "caption": "a dog"\n }\n]',
@@ -140,7 +141,7 @@ def test_numbers_are_one_id_in_every_format(tmp_path: Path, written: str, key: s
         "../a.jpg", "photos/a",
     ],
 )  # fmt: skip
-def test_captions_are_joined_whatever_the_spelling_and_never_twice(tmp_path: Path, name: str) -> None:
+def test_captions_are_matched_whatever_the_spelling_and_never_twice(tmp_path: Path, name: str) -> None:
     (tmp_path / "r.json").write_text('{"a.jpg": ["x"], "sub/b.jpg": ["x"], "other/b.jpg": ["x"], "val/c.jpg": ["x"]}')
     captions = [
         {"image_id": name, "caption": "a dog"}, {"image_id": "a.jpg", "caption": "again"},
@@ -153,5 +154,5 @@ def test_captions_are_joined_whatever_the_spelling_and_never_twice(tmp_path: Pat
     assert joined.captions == ["a dog"]
     assert [(note.message[:40], note.names, note.kind) for note in joined.notes[:2]] == [
         ("2 captions of images that are not in the", ("b.jpg", "test/c.jpg"), "problem"),
-        ("1 captions of images that have one under", ("a.jpg",), "problem"),
+        ("1 further captions of images that were c", ("a.jpg",), "problem"),
     ]

@@ -86,9 +86,7 @@ def test_resumed_training_shows_its_current_epoch(
     assert [epoch["number"] for epoch in json.loads(capsys.readouterr().out)["epochs"]] == [7, 8]
 
 
-def test_epoch_line_is_short_and_has_the_measures_that_matter(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_epoch_line_is_short_and_has_the_main_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directions = {f"{way}_{name}": 1000 / 7 for way in ("i2t", "t2i") for name in ("R@1", "R@5", "R@10", "medr")}
     epoch = Epoch(12, 3.14159, {**directions, "rsum": 210.123}, True, 61.2, 30000)
     report_training(Console(quiet=False), [epoch], output=tmp_path, unit="pairs", as_json=False)

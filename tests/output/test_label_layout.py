@@ -1,4 +1,4 @@
-"""Labels stay in the photograph, at their boxes, without overlap where there is room; lines are even."""
+"""Labels stay in the photograph, at their boxes, without overlap if there is room; lines are of equal length."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{broken", b"[]", b"\xff\xfe"])
-def test_a_damaged_record_is_not_taken_for_none(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_record_is_not_ignored(tmp_path: Path, content: bytes) -> None:
     record = tmp_path / ".out.settings.json"
     record.write_bytes(content)
     assert "is damaged; delete it" in str(difference(record, {"beam": 7}))

@@ -126,7 +126,7 @@ TARGETS: dict[str, Target] = {
     "captions": Target("c.jsonl", lambda made: made.generated.read_bytes(), lambda p: read_hypotheses(open_input(p))),
     "rankings": Target("r.jsonl", lambda made: made.rankings.read_bytes(), lambda p: [*open_input(p).records()]),
     "references": Target("r.json", lambda made: b'{"000.png": ["a dog", "a cat"]}', read_references),
-    "true boxes": Target(
+    "ground-truth boxes": Target(
         "b.jsonl",
         lambda made: (
             b'{"file": "a", "width": 9, "height": 9, "boxes": {"1": [[0, 0, 5, 5]]}, "entity_sentences": '

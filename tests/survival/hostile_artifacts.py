@@ -191,7 +191,7 @@ def _shards(made: Material, folders: CaseFolders) -> Iterator[Case]:
 
 
 def _sealed(count: int, failures: bytes, *records: bytes) -> bytes:
-    """A shard with a right checksum, whatever it holds."""
+    """A shard with a valid checksum and any contents."""
     content = struct.pack("<2I", count, len(failures)) + failures + b"".join(records)
     return LAYOUT.encode() + struct.pack("<I", zlib.crc32(content)) + content
 

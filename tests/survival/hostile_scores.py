@@ -140,7 +140,7 @@ def _grounding(made: Material, boxes: Path) -> tuple[object, ...]:
 
 
 def _phrases(made: Material) -> bytes:
-    """A true box for the first words of each sentence."""
+    """A ground-truth box for the first words of each sentence."""
     lines = []
     for image in json.loads(made.corpus.read_bytes())["images"]:
         phrase = {"id": 1, "start": 0, "end": 2}

@@ -1,4 +1,4 @@
-"""A case under strace, which shows the files that a process opens (also from C), its programs and connections."""
+"""Runs a case under strace, which shows the files that a process opens (also from C), its programs and connections."""
 
 from __future__ import annotations
 

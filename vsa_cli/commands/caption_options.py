@@ -132,7 +132,7 @@ TopK = Annotated[
 TopP = Annotated[
     float,
     typer.Option(
-        min=0,
+        min=0.01,
         max=1,
         metavar="P",
         rich_help_panel=_SAMPLING,

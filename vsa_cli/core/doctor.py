@@ -28,7 +28,7 @@ from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
 from vsa_cli.core.metrics.meteor import java_version
 from vsa_cli.core.regions.cache import cache_folder, count_cached
-from vsa_cli.core.regions.cnn import find_weights
+from vsa_cli.core.regions.cnn import find_weights, weights_remedy
 from vsa_cli.core.regions.efficientnet_lite import SCALES
 from vsa_cli.version import __version__
 
@@ -49,7 +49,7 @@ class Finding:
         name: what was checked.
         state: whether it was found.
         found: what was found, or the consequence of its absence.
-        remedy: what to do about it; None if nothing needs to or can be done.
+        remedy: what the user can do; None if nothing needs to or can be done.
     """
 
     name: str
@@ -62,7 +62,7 @@ def check_installation(cache: Path | None = None) -> Iterator[Finding]:
     """Run all checks, the slowest last.
 
     Args:
-        cache: folder of the feature cache (default: the usual one).
+        cache: folder of the feature cache; None takes the default folder.
     """
     yield Finding("vsa", "ok", f"{__version__}, on Python {platform.python_version()}, {platform.platform(terse=True)}")
     yield from map(_package, _PACKAGES)
@@ -70,12 +70,15 @@ def check_installation(cache: Path | None = None) -> Iterator[Finding]:
     yield _gpu()
     yield _java()
     yield _heic()
+    required = []
     for name in (*SCALES, *_OTHER_CNNS):
-        yield _cnn(name)
-    bundled = [_model("gen"), _model("embed")]
-    yield from bundled
+        required.append(_cnn(name))
+        yield required[-1]
+    required.append(_model("gen"))
+    yield required[-1]
+    yield _model("embed")
     yield _cache(cache or cache_folder())
-    if bundled[0].state == "ok":
+    if all(finding.state != "missing" for finding in required):
         yield _speed()
 
 
@@ -130,8 +133,8 @@ def _cnn(name: str) -> Finding:
     label = f"weights of {name}"
     try:
         path = find_weights(name)
-    except MissingError as error:
-        return Finding(label, "absent" if name in _OTHER_CNNS else "missing", "not installed", str(error))
+    except MissingError:
+        return Finding(label, "absent" if name in _OTHER_CNNS else "missing", "not installed", weights_remedy(name))
     return Finding(label, "ok", f"{path.stat().st_size / 1e6:.0f} MB")
 
 
@@ -140,8 +143,10 @@ def _model(name: Bundled) -> Finding:
     try:
         folder, cpu = bundled_model(name), torch.device("cpu")
         trained = read_generator(folder, cpu) if name == "gen" else read_embedding(folder, cpu)
+    except MissingError:
+        return Finding(label, "missing", "not installed", "reinstall vsa")
     except VsaError as error:
-        return Finding(label, "missing", "not installed, or damaged", str(error))
+        return Finding(label, "missing", "damaged", f"{error}; reinstall vsa")
     size = sum(path.stat().st_size for path in folder.iterdir())
     trained_on = trained.facts.get("trained_on", {})
     training = f"{trained.vocabulary.size - 1} words, trained on {trained_on.get('images', '?')} images"
@@ -162,7 +167,7 @@ def _cache(folder: Path | None) -> Finding:
 
 
 def _speed() -> Finding:
-    """Caption generated photographs as `vsa caption DIR` would, and measure the time and the memory."""
+    """Caption generated photographs as `vsa caption DIR` would, and measure time and memory."""
     height, width = _TRIAL_SIZE
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:

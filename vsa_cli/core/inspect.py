@@ -1,4 +1,4 @@
-"""Description of any artifact: its format, configuration, parents and sizes. Nothing in core imports this module."""
+"""Description of an artifact: its format, configuration, source files and sizes. Nothing in core imports this."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
 
     Args:
-        path: a `corpus.json`, a `regions.h5`, a model directory, a file of JSON Lines such as `snippets.jsonl`, or
-            document frequencies.
+        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, or a file of JSON Lines that
+            vsa wrote, such as `snippets.jsonl`.
 
     Raises:
         DataError: the file is missing or cannot be read.
@@ -55,7 +55,7 @@ def describe_artifact(path: Path) -> dict[str, Any]:
         return _lines(path, format_name)
     if format_name in _DOCUMENTS:
         return _DOCUMENTS[format_name](path)
-    expected = "a corpus.json, a regions.h5, a model directory, or a file that starts with an envelope"
+    expected = "corpus.json, regions.h5, a model directory, snippets, word scores, rankings or document frequencies"
     raise ArtifactError(f"{path}: not a vsa artifact (expected {expected})")
 
 

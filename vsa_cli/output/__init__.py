@@ -1,1 +1,1 @@
-"""Everything that is shown or written for people and programs. Knows the core; the core does not know it."""
+"""Everything that is shown or written for people and programs. Imports core; core does not import it."""

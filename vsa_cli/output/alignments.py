@@ -1,4 +1,4 @@
-"""Alignments as files, written while they are made, and as lines of text or JSON."""
+"""Alignments as files, written as they are computed, and as lines of text or JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AlignmentWriter:
     Attributes:
         snippets: the number of snippets written.
         sentences: the number of sentences written.
-        out_of_vocabulary: the number of those without a known word.
+        out_of_vocabulary: the number of sentences without a known word.
     """
 
     def __init__(self, snippet_file: IO[str], score_file: IO[str] | None) -> None:
@@ -57,7 +57,7 @@ def alignment_writer(
     scores: Path | None,
     words: Path | None,
 ) -> Iterator[AlignmentWriter]:
-    """Open the files of a split's alignments; each appears whole when the block ends without an error, or not at all.
+    """Open the files of a split's alignments; each appears, complete, only if the block ends without an error.
 
     Args:
         trained: the model.
@@ -65,9 +65,9 @@ def alignment_writer(
         regions: the regions of the images.
         split: the corpus split.
         config: the settings of the alignment.
-        snippets: the file of snippets.
-        scores: the file of scores; None for none.
-        words: the file of the importance of words; None for none.
+        snippets: the snippets file.
+        scores: the word-scores file; None writes none.
+        words: the file of the importance of words; None writes none.
 
     Raises:
         DataError: a file cannot be written.
@@ -91,8 +91,8 @@ def format_alignments(
 ) -> Iterator[str]:
     """The snippets as one JSON array, or as lines of words, box in pixels and score, separated by tabs.
 
-    In JSON, the snippets of a sentence with unknown words have them as `unknown`; a sentence without a known word is a
-    record with no words, whose region, box and score are null.
+    In JSON, each snippet of a sentence with unknown words lists them as `unknown`. A sentence without a known word is
+    one record, without words, whose region, box and score are null.
 
     Args:
         alignments: the alignments of sentences.

@@ -35,7 +35,7 @@ _COLOURS: tuple[Colour, ...] = (
 def annotated_jpeg(card: Card) -> bytes:
     """Draw a card as a JPEG without metadata.
 
-    A sentence whose words all point at one box is written at that box; sentences without a box are written below the
+    A sentence whose words all point at one box is written at that box. Sentences without a box are written below the
     photograph, except those that are `aside`.
 
     Raises:

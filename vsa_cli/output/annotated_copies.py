@@ -1,4 +1,4 @@
-"""Annotated copies of captioned photographs, in a folder of their own."""
+"""Annotated copies of captioned photographs, in a separate folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AnnotatedCopies:
 
     Args:
         folder: the folder.
-        force: write into a folder that is not empty; photographs that are captioned are never replaced.
+        force: write into a folder that is not empty; the original photographs are never replaced.
 
     Raises:
         ConfigError: the folder is a file, or not empty.
@@ -35,21 +35,21 @@ class AnnotatedCopies:
             raise ConfigError(f"{folder}: is not empty; --force writes into it")
         self._folder, self._real = folder, folder.resolve()
         self._written: set[Path] = set()
-        # a folder that has photographs of the user's own must not be skipped later
+        # a folder with photographs of the user must not be skipped by later runs
         self._marked = folder.is_dir() and bool(find_pictures(folder).paths)
 
     def check(self, photos: Iterable[Photo]) -> None:
         """Refuse photographs that are in the folder, before any work is done.
 
         Raises:
-            ConfigError: the first such photograph.
+            ConfigError: a photograph is in the folder; the message names the first.
         """
         for photo in photos:
             if (why := self.conflict(photo)) is not None:
                 raise ConfigError(why)
 
     def conflict(self, photo: Photo) -> str | None:
-        """The line that refuses a photograph, if it is in the folder, where a copy might replace it."""
+        """Why a photograph is refused: it is in the folder, where a copy might replace it. None if it is not."""
         if self._real in photo.file.resolve().parents:
             return f"{photo.path}: is in {self._folder}, the folder of annotated copies; name another folder"
         return None
@@ -58,7 +58,7 @@ class AnnotatedCopies:
         """Write the copy of a photograph.
 
         Raises:
-            DataError: the photograph cannot be read any more, or the copy cannot be written.
+            DataError: the photograph can no longer be read, or the copy cannot be written.
         """
         card = card_of(result)
         if card is not None:
@@ -67,13 +67,13 @@ class AnnotatedCopies:
                 part.write_bytes(annotated_jpeg(card))
 
     def _mark(self) -> None:
-        """Mark the folder, before its first copy, so that later runs skip it among photographs."""
+        """Mark the folder, before its first copy, so that later runs skip it when they search folders."""
         if not self._marked:
             write_text(self._folder / ANNOTATED, "")
             self._marked = True
 
     def _free(self, photo: Photo) -> Path:
-        """The path of a copy: that of the photograph, below the folder; numbered if it is taken in this run."""
+        """The path of a copy: the photograph's path, below the folder; numbered if this run has used it already."""
         name = Path(relative_name(str(photo.image_id)))
         if ".." in name.parts or not name.name:
             name = Path(name.name or "photograph")

@@ -1,4 +1,4 @@
-"""Where captions go: lines or pages, and with each photograph a sidecar or an annotated copy."""
+"""The outputs of `vsa caption`: lines or pages, and for each photograph an optional sidecar and annotated copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class CaptionWriter:
-    """The outputs of a run. Its `with` block ends by giving files their names, or, after an exception, leaves none.
+    """The outputs of a run, for use in a `with` block.
+
+    At the end of the block, temporary files get their final names. After an exception they are deleted, except the part
+    of a `ResumableFile`. Sidecars and copies are complete as soon as they are written.
 
     Args:
         main: the lines or the pages.
@@ -63,7 +66,7 @@ class CaptionWriter:
         warn: Callable[[str], None],
         settings: Settings | None = None,
     ) -> CaptionWriter:
-        """Check the outputs and return a writer that has touched none of them yet.
+        """Check the outputs, and return their writer; nothing has been written yet, except the part to resume.
 
         Args:
             kind: the format.
@@ -73,13 +76,13 @@ class CaptionWriter:
             nbest: candidates requested for each photograph.
             regions: whether captions of regions were requested.
             alone: whether exactly one file was named: text is then the caption without its path.
-            source: the model or method that the captions are from, in a few words.
+            source: the model or method that generates the captions, in a few words.
             force: replace existing outputs.
             resume: keep the captions of an earlier run.
-            workers: photographs of a page reduced at the same time.
-            batch_size: photographs captioned together, whose lines a resumed run keeps or makes again together.
-            warn: reports a photograph whose picture a page lacks.
-            settings: what the run is made with, recorded for a run that resumes it; None records nothing.
+            workers: thumbnails of a page made at the same time.
+            batch_size: photographs captioned together; a resumed run repeats an incomplete batch.
+            warn: reports a photograph that can no longer be read and so has no picture on a page.
+            settings: the settings of the run, recorded so that a later run can resume it; None records nothing.
 
         Raises:
             ConfigError: an output exists and must not be replaced.
@@ -132,7 +135,7 @@ class CaptionWriter:
         self._main.check_count(photos)
 
     def skips(self, photo: Photo) -> bool:
-        """Whether an earlier run has captioned a photograph, so that it is to be skipped; counted in `skipped`."""
+        """Whether an earlier run has captioned a photograph, so that it is skipped; counted in `skipped`."""
         done = isinstance(self._main, CaptionLines) and self._main.is_done(photo)
         done = done or (self._sidecars is not None and self._sidecars.is_done(photo))
         self.skipped += done
@@ -140,7 +143,7 @@ class CaptionWriter:
 
     @property
     def missing_pictures(self) -> int:
-        """Captioned photographs whose picture the pages lack."""
+        """The number of captioned photographs without a picture on the pages."""
         return self._main.missing_pictures
 
     def __enter__(self) -> CaptionWriter:
@@ -156,13 +159,13 @@ class CaptionWriter:
         """Write the copy, the sidecar and the line or card of a photograph.
 
         Returns:
-            The result as written: with an error if its copy or its sidecar could not be. None if it is skipped, because
-            another run has written its sidecar in the meantime.
+            The result as written: with an error if its copy or its sidecar could not be written. None if the photograph
+            is skipped, because another run has written its sidecar in the meantime.
 
         Raises:
             ConfigError: a page cannot hold so many photographs.
             DataError: the main output cannot be written.
-            BrokenPipeError: the reader of stdout has left.
+            BrokenPipeError: the process that reads stdout has closed the pipe.
         """
         if self._sidecars is not None and self._sidecars.is_done(result.photo):
             self.skipped += 1
@@ -173,7 +176,8 @@ class CaptionWriter:
         return result
 
     def _write_beside(self, result: CaptionResult) -> CaptionResult:
-        outputs = [output for output in (self._copies, self._sidecars) if output is not None]  # sidecars mark the end
+        # the sidecar is last, because it marks the photograph as done
+        outputs = [output for output in (self._copies, self._sidecars) if output is not None]
         for output in outputs:
             if (why := output.conflict(result.photo)) is not None:
                 regions = None if result.regions is None else ()
@@ -191,7 +195,7 @@ class CaptionLines:
 
     Args:
         formatter: makes the lines.
-        sink: takes them.
+        sink: where they are written.
     """
 
     missing_pictures = 0
@@ -228,7 +232,7 @@ class CaptionLines:
 
 
 class Stdout:
-    """Lines that are printed, each immediately."""
+    """Lines on stdout, each printed immediately."""
 
     def __enter__(self) -> Stdout:
         return self
@@ -237,7 +241,7 @@ class Stdout:
         """Print a line.
 
         Raises:
-            BrokenPipeError: the reader has left.
+            BrokenPipeError: the process that reads stdout has closed the pipe.
             DataError: stdout cannot be written.
         """
         print_data(line)
@@ -247,7 +251,7 @@ class Stdout:
 
 
 class NewFile:
-    """Lines of a file that appears complete or not at all.
+    """Lines in a file that appears complete or not at all.
 
     Args:
         path: the file.

@@ -1,18 +1,18 @@
-"""Captions as other programs read them: text, JSON, JSON Lines, COCO results, CSV. Independent of models and files.
+"""Captions in formats for other programs: text, JSON, JSON Lines, COCO results, CSV. Independent of models and files.
 
 A record of `json` and `jsonl`::
 
     {"path", "image_id", "caption", "logprob", "candidates": [{"caption", "logprob"}],
      "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob"}], "error"}
 
-`candidates` is present only if several were requested, `regions` only if they were; caption and logprob are null beside
-an error; the logprob of a baseline is null. Candidates are in order of rank, which under `--length-norm` is not that of
-the log-probabilities; sampled ones are in the order drawn. Regions are sorted by the mean log-probability of a word,
-highest first; boxes are in pixels of the upright original.
+`candidates` is present only if several were requested, `regions` only if they were requested. `caption` and `logprob`
+are null if there is an error; the `logprob` of a baseline is null. Candidates are sorted by the search score, which
+`--length-norm` makes differ from the log-probability; sampled ones are in the order drawn. Regions are sorted by their
+mean log-probability per word, highest first. Boxes are in pixels of the upright original.
 
-`text` has a line for each candidate, then one for each region with its box in a further column. `csv` has a row for
-each, and the first row of a photograph is its caption; the columns `x1` to `y2` are present if regions were requested,
-and empty if the caption is of the whole photograph.
+`text` has a line for each candidate, then a line for each region with its box in a further column. `csv` has a row for
+each candidate and region; the first row of a photograph is its caption. The columns `x1` to `y2` are present if regions
+were requested, and empty in the rows of candidates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIDES = ("x1", "y1", "x2", "y2")
 
 
 class CaptionFormatter:
-    """Results to lines of output: those of `header`, of each result, and of `footer`.
+    """Formats results as lines of output: those of `header`, of each result, and of `footer`.
 
     Args:
         kind: the format, any but html.
@@ -51,7 +51,7 @@ class CaptionFormatter:
             yield _row("path", "image_id", "caption", "logprob", *(_SIDES if self._regions else ()), "error")
 
     def lines(self, result: CaptionResult) -> Iterator[str]:
-        """The lines of a result; none yet if the format is one document."""
+        """The lines of a result; none if the format is one document, which `footer` returns."""
         if self._kind == "text":
             yield from _text(result, self._alone)
         elif self._kind == "csv":

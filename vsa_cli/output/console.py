@@ -28,7 +28,7 @@ _OPTIONS: ContextVar[Callable[[], Mapping[str, str]]] = ContextVar("options", de
 
 @contextmanager
 def settings_named(options: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """Within the block, messages name a setting by its option: `options` gives them by parameter name."""
+    """Within the block, messages name a setting by its option; `options` returns the options by parameter name."""
     token = _OPTIONS.set(options)
     try:
         yield
@@ -37,7 +37,7 @@ def settings_named(options: Callable[[], Mapping[str, str]]) -> Iterator[None]:
 
 
 def name_options(message: str) -> str:
-    """A message of core as the running command's user knows it.
+    """A message of core, with settings named by the options of the running command.
 
     `` `max_length` `` becomes `--max-len` where the command has a parameter of that name; anything else between
     backticks stays as it is.
@@ -55,7 +55,7 @@ def warn(line: str) -> None:
 
 @contextmanager
 def core_warnings_shown() -> Iterator[None]:
-    """Within the block, what core logs as a warning is printed by `warn`."""
+    """Within the block, warnings logged by core are printed by `warn`."""
     import logging  # not needed for help
 
     class Handler(logging.Handler):
@@ -94,12 +94,12 @@ class Console:
     def progress(
         self, label: str, total: int | None, unit: str, done: int = 0, *, printing: bool = False
     ) -> Iterator[Bar]:
-        """A bar with rate and remaining time; nothing where stderr is not a terminal that can redraw a line.
+        """A bar with rate and remaining time; nothing if stderr is not a terminal that can redraw a line.
 
         Args:
-            label: what is being done.
+            label: the name of the job.
             total: the number of units, or None if unknown.
-            unit: their name, for the rate.
+            unit: the name of a unit in the plural, for the rate.
             done: the number of units that an earlier run has completed.
             printing: whether data are printed meanwhile; a bar would be mixed with them on one terminal.
         """
@@ -124,7 +124,7 @@ class Console:
 
 
 class Bar:
-    """Progress of one job; advancing costs nothing where no bar is drawn."""
+    """Progress of one job; advancing costs nothing if no bar is drawn."""
 
     def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
         self._progress = progress
@@ -139,10 +139,10 @@ class Bar:
 
 
 def print_data(line: str) -> None:
-    """Print one line of data on stdout, flushed, so that a reader downstream receives it immediately.
+    """Print one line of data on stdout, flushed, so that a process that reads stdout receives it immediately.
 
     Raises:
-        BrokenPipeError: the reader has closed the pipe.
+        BrokenPipeError: the process that reads stdout has closed the pipe.
         DataError: stdout cannot be written, for instance because a disk is full.
     """
     try:
@@ -156,7 +156,7 @@ def print_data(line: str) -> None:
 
 
 def print_lines(lines: Iterable[str], output: Path | None) -> None:
-    """Print lines of data as they come, or write them to a file in one step at the end."""
+    """Print lines of data as they are made, or write them to a file in one step at the end."""
     if output is None:
         for line in lines:
             print_data(line)
@@ -165,7 +165,7 @@ def print_lines(lines: Iterable[str], output: Path | None) -> None:
 
 
 def drop_stdout() -> None:
-    """Redirect an unwritable stdout to nowhere, because Python flushes it once more at exit."""
+    """Redirect an unwritable stdout to the null device, because Python flushes it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""Placing labels at their boxes, without overlap where there is room, and wrapping text. Pure geometry and text."""
+"""Placement of labels at their boxes, without overlap if there is room, and wrapping of text. Independent of images."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _shared_area(a: Box, b: Box) -> float:
 
 
 def wrap(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
-    """Break a text into as few lines of at most `width` as possible, as even in length as that allows.
+    """Break a text into as few lines of at most `width` as possible, of lengths as equal as possible.
 
     A word wider than `width` gets a line of its own, which exceeds it.
     """

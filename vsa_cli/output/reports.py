@@ -1,4 +1,4 @@
-"""What long jobs report: extraction, training, sweeps and captioning, drawn on stderr; with `--json`, one object."""
+"""Reports of extraction, training and sweeps: progress on stderr, and with `--json` one JSON object on stdout."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def report_extraction(
     """Draw the progress of an extraction and name the photographs that failed.
 
     Args:
-        console: where to draw.
-        records: one for each finished shard.
+        console: where the progress is drawn.
+        records: a record of each finished shard.
         source: the corpus or folder that the photographs come from.
         total: the number of photographs.
         output: the file being written.
         as_json: whether to print the result as JSON.
 
     Raises:
-        typer.Exit: with 3, when a photograph failed.
+        typer.Exit: with exit code 3, if a photograph failed.
     """
     described, failed, started = 0, 0, time.perf_counter()
     with console.progress("extract-regions", total, "photographs") as bar:
@@ -160,7 +160,7 @@ def report_sweep(
 def _draw_trials(
     console: Console, stream: Iterator[Step | Epoch | Trial | Winner], plan: SweepPlan
 ) -> tuple[list[Trial], Winner]:
-    """Draw a sweep until it has chosen."""
+    """Draw the trials of a sweep, until the best setting is selected."""
     from vsa_cli.core.embedding.halving import Trial, Winner
     from vsa_cli.core.learning.loop import Step
 

@@ -1,10 +1,11 @@
 """JSON Lines that an interrupted run leaves incomplete, and that a later run resumes.
 
-Lines go to `FILE.part` as they are made, and it is renamed to FILE at the end. A run that is interrupted leaves it; one
-that resumes keeps its complete lines, and captions again the photographs that failed. The last digits of a
-log-probability depend on the photographs captioned in the same batch. So nothing of an incomplete batch is kept, and
-its photographs are captioned together again: the file is that of a run without interruption, to the byte, unless
-photographs failed.
+Lines are written to `FILE.part`, which is renamed to FILE at the end. An interrupted run leaves `FILE.part`. A run that
+resumes it keeps its complete lines, and repeats the photographs that failed.
+
+The last digits of a log-probability depend on the other photographs of the batch. So an incomplete batch is discarded,
+and its photographs are captioned together again. The resulting file is byte-identical to that of an uninterrupted run,
+unless photographs failed.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from vsa_cli.output.run_settings import Settings, difference, record_of, write_r
 
 
 class ResumableFile:
-    """The file of a run; its `with` block ends with the rename, or, after an exception, leaves the part.
+    """The file of a run. At the end of its `with` block, the part is renamed; after an exception, it remains.
 
     Args:
         output: the file.
         force: start over, and replace an existing file.
         resume: keep the lines of an earlier run.
-        names: for each name, whether records have it; otherwise the earlier run had other settings.
+        names: the fields that each record must have (True) or must not have (False); a mismatch means that the earlier
+            run had other settings.
         batch_size: photographs captioned together.
-        settings: what the run is made with, recorded for the one that resumes it; None records and compares nothing.
+        settings: the settings of the run, recorded so that a later run can resume it; None records and compares
+            nothing.
 
     Raises:
         ConfigError: the file or its part exists, and neither `force` nor `resume` is set.
@@ -68,14 +71,14 @@ class ResumableFile:
             write_lines(self._part, self._kept(self._resumable()))
 
     def is_done(self, photo: Photo) -> bool:
-        """Whether a photograph, under whatever name, has a line that is kept."""
+        """Whether a photograph, under any of its names, has a line that is kept."""
         return photo.path in self._done
 
     def __enter__(self) -> ResumableFile:
         return self
 
     def write(self, line: str) -> None:
-        """Write a line after those that were kept; nothing is touched before the first.
+        """Write a line after those that were kept; the file is opened for the first.
 
         Raises:
             DataError: the disk is full, or the folder cannot be written.
@@ -126,10 +129,10 @@ class ResumableFile:
             return paths
         records = {path: record_of(path) for path in paths}
         if self._part not in paths and record_of(self._part).exists():
-            records[self._output] = record_of(self._part)  # the run ended between its last two renames
+            records[self._output] = record_of(self._part)  # the earlier run was killed between its last two renames
         made = {path: difference(record, self._settings) for path, record in records.items()}
         if self._part in paths and records[self._part].exists() and made[self._part] is None and made.get(self._output):
-            return [self._part]  # it was to replace the output
+            return [self._part]  # the earlier run was to replace the output
         for path in reversed(paths):
             if made[path] is not None:
                 raise ArtifactError(f"{path}: cannot resume: {made[path]} (--force starts over)")
@@ -141,7 +144,7 @@ class ResumableFile:
             records = self._records(path)
             while batch := list(itertools.islice(records, self._batch_size)):
                 if len(batch) < self._batch_size and path == self._part:
-                    return  # it was incomplete when the run was interrupted
+                    return  # an incomplete batch of an interrupted run
                 for line, record in batch:
                     if record["error"] is None and self._done.add(record["path"]):
                         self.done.add(record["path"])
@@ -152,7 +155,7 @@ class ResumableFile:
             with path.open("rb") as file:
                 for where, line in numbered_lines(file, str(path)):
                     if not line.endswith(b"\n"):
-                        return  # incomplete when the run was interrupted: its photograph is captioned again
+                        return  # an incomplete line of an interrupted run: its photograph is captioned again
                     yield line.decode("utf-8").rstrip("\n"), self._record(line, where)
         except OSError as error:
             raise DataError(f"{path}: {reason(error)}") from error

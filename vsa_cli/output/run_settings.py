@@ -1,6 +1,6 @@
-"""What a run of captions was made with, recorded beside its output, so that only a run with the same resumes it.
+"""The settings of a captioning run, recorded beside its output, so that only a run with the same settings resumes it.
 
-Captions have no place for settings. They are recorded in a hidden file: `.FILE.settings.json` for a file of captions,
+Caption files cannot hold settings. So they are recorded in a hidden file: `.FILE.settings.json` for a file of captions,
 `.vsa.SUFFIX.settings.json` in each folder with sidecars. An output without a record is resumed without a comparison.
 A run that replaces sidecars records these too, so that one that resumes it replaces those that are left.
 """
@@ -33,7 +33,7 @@ def record_of_sidecars(folder: Path, suffix: str) -> Path:
 
 
 def difference(record: Path, settings: Settings) -> str | None:
-    """What the settings of an earlier run were, where they differ from these; None if they do not, or are unknown."""
+    """How the settings of an earlier run differ from these; None if they do not, or if there is no record."""
     if not record.exists():
         return None
     try:

@@ -1,10 +1,16 @@
 """Search results as records, and as lines of text, JSON or JSON Lines.
 
-A record: `{"rank": int from 1, "path" or "sentence": str, "score": float}`, with `"words": [{"word", "box", "score"}]`
-where words were explained; `box` is in pixels of the upright original; and with `"unknown": [str]` where the model does
-not know words of the query or sentence. Text has a line for each record, score and name, and below it, after a tab, a
-line for each word: word, box to the pixel, score. A sentence without a known word has the score null, in text `-`, with
-the reason in a third column.
+A record of JSON or JSON Lines has:
+
+- `rank`: int, from 1;
+- `path` or `sentence`: str;
+- `score`: float; null if the model knows no word of the sentence;
+- `words`: `[{"word", "box", "score"}]`, if requested; `box` is in pixels of the upright original;
+- `unknown`: the words of the query or sentence that the model does not know, if any.
+
+Text has a line for each record, with its score and its path or sentence, separated by a tab. Without a score, the line
+has `-` instead, and the reason in a third column. Each word follows on an indented line: word, box in whole pixels,
+score.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from vsa_cli.core.io.sources import show_path
 
 
 def format_photos(found: Sequence[FoundPhoto], kind: RankFormat, unknown: Sequence[str] = ()) -> Iterator[str]:
-    """The lines for photographs found, best first; `unknown` are the words of the query that the model lacks."""
+    """The lines for photographs found, best first; `unknown` lists the words of the query that the model lacks."""
     records = [_record(rank, "path", one.path, one.score, one.words, unknown) for rank, one in enumerate(found, 1)]
     return _lines(records, kind)
 

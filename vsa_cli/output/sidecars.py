@@ -26,10 +26,11 @@ class Sidecars:
         suffix: the suffix of their names, with its dot.
         force: replace existing sidecars.
         resume: skip photographs that have one.
-        settings: what the run is made with, recorded in each folder for a run that resumes; None records nothing.
+        settings: the settings of the run, recorded in each folder so that a later run can resume it; None records
+            nothing.
 
     Raises:
-        ConfigError: not a suffix, or one of photographs.
+        ConfigError: `suffix` is not a suffix, or is the suffix of photographs.
     """
 
     def __init__(self, suffix: str, *, force: bool, resume: bool, settings: Settings | None = None) -> None:
@@ -45,10 +46,10 @@ class Sidecars:
         self._replaced: dict[Path, dict[str, int]] = {}
 
     def check(self, photos: Iterable[Photo]) -> None:
-        """Refuse photographs whose sidecars exist already or are also those of others, before any work is done.
+        """Refuse photographs whose sidecars exist already or would be shared with others, before any work is done.
 
         Raises:
-            ConfigError: the first such sidecar, and how many more there are.
+            ConfigError: there is such a sidecar; the message names the first.
             ArtifactError: sidecars to resume were made with other settings.
         """
         owners: dict[Path, str] = {}
@@ -76,14 +77,14 @@ class Sidecars:
                 self._record(folder)
 
     def is_done(self, photo: Photo) -> bool:
-        """Whether a photograph is to be skipped, because another run has written its sidecar, before or meanwhile."""
+        """Whether a photograph is skipped: another run has written its sidecar, before this run or during it."""
         path = self._path(photo)
         if not self._resume or path in self._written or not self._remains(path):
             return False
         return self._owners.setdefault(path, photo.path) == photo.path and self._difference(path.parent) is None
 
     def conflict(self, photo: Photo) -> str | None:
-        """The line that refuses a photograph, if its sidecar would replace a file."""
+        """Why a photograph is refused: its sidecar would replace a file. None if it would not."""
         path = self._path(photo)
         if path == photo.file:
             return f"{photo.path}: has the name of its own sidecar"
@@ -129,7 +130,7 @@ class Sidecars:
         return self._replaced.get(folder, {}).get(path.name) != path.stat().st_mtime_ns
 
     def _difference(self, folder: Path) -> str | None:
-        """Why the sidecars of a folder, if any, cannot be resumed: they were made with other settings."""
+        """Why the sidecars of a folder cannot be resumed: they were made with other settings. None if they can."""
         if self._settings is None:
             return None
         if folder not in self._differences:

@@ -23,7 +23,7 @@ _UNITS = {
 
 
 def evaluation_table(evaluation: Evaluation, changes: Mapping[str, float]) -> list[str]:
-    """The lines of a table: what was scored, each metric, caption diversity.
+    """The lines of a table: the input, each metric, and caption diversity.
 
     Args:
         evaluation: the scores.
@@ -54,7 +54,7 @@ def evaluation_table(evaluation: Evaluation, changes: Mapping[str, float]) -> li
 
 
 def comparison_table(flat: Mapping[str, Any]) -> list[str]:
-    """The lines of a comparison: each metric old and new, its change with the 95 % interval, and p."""
+    """The lines of a comparison: for each metric the old and new score, the change with its 95 % interval, and p."""
     names = [name.removesuffix("_old") for name in flat if name.endswith("_old")]
     width = max(map(len, [*names, "metric"]))
     lines = [f"{'metric':<{width}}       old       new    change  95 % interval         p"]

@@ -1,4 +1,4 @@
-"""Words of queries and sentences that a model does not know, and what is left without them, on one line."""
+"""One-line notes on the words of queries and sentences that a model does not know."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def unknown_among(sentences: Sequence[Query]) -> tuple[str, ...]:
 
 
 def query_note(queries: Sequence[Query], vocabulary: Vocabulary) -> str:
-    """The note on queries with unknown words, usually one."""
+    """The note on one or more queries with unknown words."""
     left, unknown = ", ".join(map(_left, queries)), vocabulary.describe_unknown(unknown_among(queries))
     return f"note: searched for {left}; the model does not know {unknown}"
 
@@ -41,7 +41,7 @@ def alignment_note(sentences: Sequence[Query], vocabulary: Vocabulary) -> str:
 
 
 def unknown_fact(unknown: Sequence[str]) -> tuple[str, ...]:
-    """The fact on a page's header about unknown words; none without them."""
+    """The fact about unknown words in the header of a page; empty if there are none."""
     return (f"unknown to the model: {name_some(unknown)}",) if unknown else ()
 
 

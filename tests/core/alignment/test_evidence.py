@@ -49,7 +49,7 @@ def test_gathered_evidence_equals_the_equation(seed: int, words: int, regions: i
     )
 
 
-def test_whole_object_beats_its_best_part() -> None:
+def test_whole_object_is_preferred_to_its_best_part() -> None:
     boxes = np.array([[0, 0, 100, 100], [10, 10, 50, 50], [10, 10, 30, 30], [30, 30, 50, 50], [60, 60, 90, 90]])
     scores = np.array([[0.1, 0.3, 0.4, 0.3, -0.3]])
     assert scores.argmax() == 2

@@ -55,7 +55,7 @@ def test_vocabularies_of_earlier_versions_have_no_characters() -> None:
     "sentence",
     [CHINESE, "犬が雪の中を走る", "สุนัขวิ่งในหิมะ", "a dog runs", "我 爱 dogs", "白い dog", "ខ្មែរ"],
 )
-def test_joining_what_was_cut(sentence: str) -> None:
+def test_joined_characters_are_tokenized_alike(sentence: str) -> None:
     tokens = tokenize(sentence, characters=True)
     assert tokenize(join_words(tokens), characters=True) == tokens
     if " " not in sentence:

@@ -67,7 +67,7 @@ def test_boxes_are_read_from_a_pipe(tmp_path: Path, gzipped: bool) -> None:
     writer.join()
 
 
-def test_sentences_are_joined_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
+def test_sentences_are_matched_by_words_and_boxes_are_scaled(tmp_path: Path) -> None:
     """Two phrases have boxes: `a dog's` is located by both predictors, `on a T-shirt` only by the MRF."""
     found = evaluate(tmp_path, [SENTENCE])
     assert found.head == {"split": "val", "n_images": 1, "n_phrases": 2}
@@ -84,13 +84,13 @@ def test_equal_sentences_of_an_image_are_matched_once_each(tmp_path: Path) -> No
     found = evaluate(tmp_path, [SENTENCE, SENTENCE, {**SENTENCE, "image_id": "other.jpg"}])
     assert found.head["n_phrases"] == 2
     assert [(note.message[:22], note.names, note.kind) for note in found.notes[:2]] == [
-        ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences wi", ("1.jpg",), "info")
+        ("1 aligned sentences of", ("other.jpg",), "problem"), ("1 aligned sentences th", ("1.jpg",), "info")
     ]  # fmt: skip
-    assert found.notes[0].message.endswith("have no true boxes (left out)")
+    assert found.notes[0].message.endswith("without ground-truth boxes (left out)")
 
 
 @pytest.mark.parametrize("name", ["./1.jpg", r"photos\1.JPG", "1", 1, "1.0", "/data/photos/1.jpg"])
-def test_images_are_joined_to_their_boxes_whatever_the_spelling(tmp_path: Path, name: object) -> None:
+def test_images_are_matched_with_their_boxes_whatever_the_spelling(tmp_path: Path, name: object) -> None:
     found = evaluate(tmp_path, [{**SENTENCE, "image_id": name}], [ENTITIES])
     assert found.head["n_phrases"] == 2
 
@@ -131,7 +131,7 @@ def test_damaged_line_is_reported_with_its_number(tmp_path: Path, change: dict[s
 
 
 def test_no_matching_sentence_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no sentence has a phrase"):
+    with pytest.raises(DataError, match="no sentence matches one with ground-truth boxes"):
         evaluate(tmp_path, [{**SENTENCE, "tokens": ["other"] * 6}])
 
 

@@ -1,4 +1,4 @@
-"""The settings that apply to captions, rankings and alignments."""
+"""The settings that apply to captions, rankings and word scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write(path: Path, mode: str) -> Path:
         ("captions", {"metric": ["SPICE"]}, "`metric` SPICE: choose from BLEU, METEOR, ROUGE-L, CIDEr"),
         ("rankings", {"references": Path("r")}, "contains rankings, to which `references` does not apply"),
         ("rankings", {"boxes": Path("b")}, "`boxes`"),
-        ("alignments", {}, "give the true boxes of the phrases with `boxes`"),
+        ("alignments", {}, "give the phrases' ground-truth boxes with `boxes`"),
         ("alignments", {"boxes": Path("b"), "split": "val"}, "`split`"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Photographs in, captions out: the stream, its failures, and the interface for Python programs."""
+"""The captioner: its stream of results, failures, and the interface for Python programs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Parrot:
 
 
 class StubExtractor:
-    """Encodes every photograph alike, but for those named `bad`; the first `fast` ones at once."""
+    """Encodes all photographs alike, except those named `bad`; the first `fast` ones without delay."""
 
     class feature_extractor:  # noqa: N801
         device = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Captions of regions: those kept are confident and distinct, and regions are presented as in training."""
+"""Captions of regions: those kept are confident and distinct, and regions are given to the model as in training."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ NESTED = ImageRegions(
         (True, False, [[1, 2], [2, 2], [3, 3]]),  # with the regions inside it, or itself alone
     ],
 )
-def test_region_is_presented_as_in_training(
+def test_region_is_given_to_the_model_as_in_training(
     uses_regions: bool, trained_on_regions: bool, given: list[list[int]]
 ) -> None:
     listener = Listener(uses_regions=uses_regions)

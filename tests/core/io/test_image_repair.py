@@ -77,7 +77,7 @@ METADATA = {
 
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("name", METADATA)
-def test_broken_metadata_costs_no_pixels(tmp_path: Path, name: str, late: bool) -> None:
+def test_broken_metadata_does_not_change_pixels(tmp_path: Path, name: str, late: bool) -> None:
     path = write(tmp_path / "a.png", png_with(METADATA[name], late=late))
     assert np.array_equal(read_picture(path).rgb, np.asarray(gradient()))
     assert read_size(path) == SIZE
@@ -90,7 +90,7 @@ def test_unreadable_orientation_is_ignored_and_noted(tmp_path: Path) -> None:
     assert read_picture(webp).rgb.shape == (24, 40, 3)
 
 
-def test_sound_orientation_survives_beside_a_text_bomb(tmp_path: Path) -> None:
+def test_valid_orientation_is_applied_beside_a_text_bomb(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(gradient(), "PNG", exif=exif.tobytes())
@@ -131,7 +131,7 @@ def test_deep_greys_are_scaled_by_their_largest_value(
     assert np.abs(read_picture(path).rgb[..., 0].astype(np.float64) - expected).max() <= 1
 
 
-def test_stated_white_is_kept(tmp_path: Path) -> None:
+def test_declared_white_is_used(tmp_path: Path) -> None:
     values = np.full((24, 40), 2048, np.uint16)
     tiff = tmp_path / "a.tif"
     Image.fromarray(values).save(tiff, tiffinfo={281: 4095})
@@ -142,7 +142,7 @@ def test_stated_white_is_kept(tmp_path: Path) -> None:
     assert read_picture(png).rgb.mean() == pytest.approx(127, abs=1)
 
 
-def test_chunks_are_walked_to_the_end_or_the_damage(tmp_path: Path) -> None:
+def test_chunks_are_read_to_the_end_or_to_damage(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", png_with(METADATA["text bomb"]))
     kinds = [kind for kind, _, _ in png_chunks(path, ())]
     assert kinds[0] == b"IHDR"

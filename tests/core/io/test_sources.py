@@ -1,4 +1,4 @@
-"""Lists on a pipe and folders of photographs, as people's systems write them."""
+"""Lists on a pipe and folders of photographs, as operating systems write them."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def photo(path: Path) -> Path:
     return path
 
 
-def test_what_systems_keep_beside_photographs_is_passed_over(tmp_path: Path) -> None:
+def test_system_files_beside_photographs_are_skipped(tmp_path: Path) -> None:
     kept = [photo(tmp_path / name) for name in ("a.jpg", "b.JFIF", "c.pgm", "d.apng", "sub/e.Jif")]
     for name in ("._a.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg", ".DS_Store", "Thumbs.db", "sub/._e.jif", "f.txt"):
         photo(tmp_path / name)
     assert find_pictures(tmp_path).paths == sorted(kept)
 
 
-def test_pages_and_annotated_copies_below_a_folder_are_passed_over(tmp_path: Path) -> None:
+def test_pages_and_annotated_copies_below_a_folder_are_skipped(tmp_path: Path) -> None:
     kept = photo(tmp_path / "a.jpg")
     for mark, name in (("album/vsa.css", "album/photos/1.jpg"), ("drawn/.vsa-annotated", "drawn/a.jpg")):
         photo(tmp_path / mark)

@@ -31,7 +31,7 @@ def test_split_lines_removes_the_byte_order_mark_and_line_ends() -> None:
     assert split_lines(b"") == [""]
 
 
-def test_invalid_bytes_spoil_their_own_line_only() -> None:
+def test_invalid_bytes_affect_only_their_own_line() -> None:
     lines = split_lines(b"caf\xe9\nfine\n\0")
     assert [is_text(line) for line in lines] == [False, True, False]
 

@@ -46,7 +46,7 @@ def tokenised(captions: list[str], references: list[list[str]]) -> list[Pair]:
 
 
 def theirs(captions: dict[int, list[str]], references: dict[int, list[str]]) -> dict[str, tuple[float, list[float]]]:
-    """The scores that pycocoevalcap's own classes give to tokenised texts."""
+    """The scores of tokenized texts, by pycocoevalcap's own classes."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge

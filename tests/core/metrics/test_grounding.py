@@ -58,7 +58,7 @@ def test_vote_ties_go_to_the_score_then_to_the_lower_index() -> None:
     assert choose_by_votes(two, np.array([1, 1])) == 1
 
 
-def test_enclosing_box_of_several_true_boxes() -> None:
+def test_enclosing_box_of_several_ground_truth_boxes() -> None:
     assert enclosing_box(np.array([[5.0, 1, 6, 2], [0, 4, 1, 9]])).tolist() == [0, 1, 6, 9]
 
 

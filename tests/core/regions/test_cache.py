@@ -106,7 +106,7 @@ def test_photographs_unused_for_longest_are_removed_first(tmp_path: Path) -> Non
     assert len(recent) < found(cache) < len(PHOTOS) / 2 + 2
 
 
-def test_a_use_is_noted_once_an_hour(tmp_path: Path) -> None:
+def test_a_use_is_recorded_once_an_hour(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     written = cache.path.stat().st_mtime_ns
     assert found(cache) == len(PHOTOS)
@@ -140,7 +140,7 @@ def test_threads_share_a_cache_and_caches_share_a_file(tmp_path: Path) -> None:
 
 
 def _write(folder: Path, seed: int, seconds: float) -> None:
-    """Put and get photographs; ends with 1 where one is not what was put."""
+    """Put and get photographs; exits with 1 if the regions of one differ from those put."""
     cache, rng = RegionCache(folder, SPEC, max_bytes=60_000), random.Random(seed)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -151,7 +151,7 @@ def _write(folder: Path, seed: int, seconds: float) -> None:
             raise SystemExit(1)
 
 
-def test_processes_share_a_cache_and_a_killed_one_harms_nobody(tmp_path: Path) -> None:
+def test_processes_share_a_cache_and_a_killed_one_does_no_damage(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     for turn in range(2):
         writers = [spawn.Process(target=_write, args=(tmp_path, turn, seconds)) for seconds in (60, 0.7, 0.7)]
@@ -168,7 +168,7 @@ def test_processes_share_a_cache_and_a_killed_one_harms_nobody(tmp_path: Path) -
     assert are_same(cache.get(PHOTOS[0].sha256), PHOTOS[0])
 
 
-def test_a_writer_makes_others_wait_and_not_fail(tmp_path: Path) -> None:
+def test_a_locked_cache_is_waited_for(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     with closing(sqlite3.connect(cache.path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -181,7 +181,7 @@ def test_a_writer_makes_others_wait_and_not_fail(tmp_path: Path) -> None:
 
 
 def survives(folder: Path) -> None:
-    """Caches return right regions or none, and soon keep all new ones: damage shows where it is met."""
+    """A damaged cache returns correct regions or none, and soon keeps all new ones."""
     for _ in range(4):
         cache = RegionCache(folder, SPEC)
         found(cache)
@@ -192,7 +192,7 @@ def survives(folder: Path) -> None:
     pytest.fail("photographs are lost again and again")
 
 
-def test_truncation_anywhere_is_survived(tmp_path: Path) -> None:
+def test_cache_recovers_from_truncation_anywhere(tmp_path: Path) -> None:
     path = filled(tmp_path).path
     whole = path.read_bytes()
     for size in (*range(0, 120, 17), *range(1000, len(whole), len(whole) // 12)):
@@ -200,7 +200,7 @@ def test_truncation_anywhere_is_survived(tmp_path: Path) -> None:
         survives(tmp_path)
 
 
-def test_random_bytes_anywhere_are_survived(tmp_path: Path) -> None:
+def test_cache_recovers_from_random_bytes_anywhere(tmp_path: Path) -> None:
     path = filled(tmp_path).path
     whole, rng = path.read_bytes(), random.Random(0)
     for start in (*range(0, 100, 4), *range(100, len(whole), len(whole) // 25)):
@@ -210,7 +210,7 @@ def test_random_bytes_anywhere_are_survived(tmp_path: Path) -> None:
         survives(tmp_path)
 
 
-def test_page_sized_noise_anywhere_is_survived(tmp_path: Path) -> None:
+def test_cache_recovers_from_page_sized_noise_anywhere(tmp_path: Path) -> None:
     path = filled(tmp_path).path
     whole, rng = path.read_bytes(), random.Random(0)
     for page in range(0, len(whole) // 4096, 3):
@@ -265,13 +265,13 @@ def test_a_file_that_is_not_a_cache_is_replaced(tmp_path: Path, write: Callable[
         "UPDATE regions SET used = x'ff'",
     ],
 )
-def test_a_cache_that_was_edited_is_survived(tmp_path: Path, statement: str) -> None:
+def test_cache_recovers_from_edits(tmp_path: Path, statement: str) -> None:
     cache = filled(tmp_path)
     edit(cache, statement)
     survives(tmp_path)
 
 
-def test_a_record_under_another_hash_or_of_another_size_is_not_believed(tmp_path: Path) -> None:
+def test_a_record_under_another_hash_or_of_another_size_is_ignored(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     one, two, three = PHOTOS[:3]
     edit(cache, "UPDATE regions SET record = ? WHERE sha256 = ?", regions_to_bytes(two), one.sha256)
@@ -293,7 +293,7 @@ def test_a_journal_that_names_another_file_deletes_nothing(tmp_path: Path) -> No
     assert not journal.exists()
 
 
-def test_a_file_removed_or_replaced_meanwhile_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_removed_or_replaced_during_use_is_created_again(tmp_path: Path) -> None:
     cache, other = filled(tmp_path), RegionCache(tmp_path, SPEC)
     assert found(other) == len(PHOTOS)
     cache.path.unlink()
@@ -330,7 +330,7 @@ def test_a_read_only_cache_is_read_and_left_as_it_is(tmp_path: Path, monkeypatch
     assert path.read_bytes() == before
 
 
-def test_a_full_disk_keeps_what_there_is(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_existing_entries(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (cache.path.stat().st_size, limits[1]))

@@ -41,7 +41,7 @@ def test_a_malformed_specification_is_refused(data: object) -> None:
         FeatureSpec.from_dict(data, "config.json")
 
 
-def test_descriptors_fit_whatever_chose_the_boxes() -> None:
+def test_descriptors_are_compatible_for_any_detector() -> None:
     SPEC.require_from(
         envelope(replace(SPEC, config=replace(SPEC.config, detector="grid", top=3, photo_side=9))), "r.h5"
     )

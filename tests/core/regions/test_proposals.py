@@ -57,13 +57,13 @@ def test_no_box_is_chosen_twice(candidates: int, count: int) -> None:
     assert len(np.unique(chosen, axis=0)) == len(chosen)
 
 
-def test_a_new_place_beats_a_similar_box() -> None:
+def test_a_box_in_a_new_place_is_preferred_to_a_similar_box() -> None:
     boxes = np.array([[5, 5, 45, 45], [6, 6, 46, 46], [70, 70, 90, 90]], np.float32)
     chosen, _ = select(boxes, np.array([0.9, 0.8, 0.1], np.float32), SIDE, SIDE, 2)
     assert [70, 70, 90, 90] in chosen.tolist()
 
 
-def test_specks_and_the_whole_image_are_not_candidates() -> None:
+def test_tiny_boxes_and_the_whole_image_are_not_candidates() -> None:
     boxes = np.array([[0, 0, 3, 3], [0, 0, 100, 99], [10, 10, 60, 60]], np.float32)
     assert plausible(boxes, SIDE, SIDE).tolist() == [[10, 10, 60, 60]]
 

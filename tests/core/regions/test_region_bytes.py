@@ -1,4 +1,4 @@
-"""The byte layout of regions: what is written is read, and no damage is believed."""
+"""The byte layout of regions: what is written is read, and damage is detected."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_changed_byte_and_every_truncation_is_detected() -> None:
         },
     ],
 )
-def test_a_record_that_cannot_be_true_is_damaged(change: dict[str, Any]) -> None:
+def test_an_inconsistent_record_is_damaged(change: dict[str, Any]) -> None:
     data = regions_to_bytes(dataclasses.replace(image_regions("a", 3), **change))
     with pytest.raises(ValueError, match=r"."):
         regions_from_bytes(data)

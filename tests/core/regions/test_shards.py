@@ -43,7 +43,7 @@ def test_every_changed_byte_and_every_truncation_is_one_line_with_a_remedy(tmp_p
 
 
 def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
-    """A shard with a right checksum, whatever it holds."""
+    """A shard with a valid checksum and any contents."""
     content = struct.pack("<2I", count, len(failures)) + failures + b"".join(records)
     return b"VSASHARD" + struct.pack("<I", zlib.crc32(content)) + content
 
@@ -61,7 +61,7 @@ def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
         sealed(2, b"[]", regions_to_bytes(image_regions("a", 1))),
     ],
 )
-def test_a_shard_of_unknown_making_is_not_believed(tmp_path: Path, content: bytes) -> None:
+def test_other_contents_are_not_a_shard(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "0.shard").write_bytes(content)
     with pytest.raises(ArtifactError, match="damaged") as caught:
         read_shard(tmp_path / "0.shard")

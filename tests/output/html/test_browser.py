@@ -90,7 +90,7 @@ def test_pointing_at_a_word_highlights_its_pair(page: Any) -> None:
     assert shown(page) == EVERYTHING
 
 
-def test_highlighting_moves_nothing(page: Any) -> None:
+def test_highlighting_does_not_change_the_layout(page: Any) -> None:
     place = "[...document.querySelectorAll('.w, .frame, .name')].map(e => JSON.stringify(e.getBoundingClientRect()))"
     before = page.evaluate(place)
     word(page, "snow").hover()

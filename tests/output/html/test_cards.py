@@ -20,7 +20,7 @@ def test_words_keep_their_capitals_and_have_the_index_of_their_token() -> None:
     ]  # fmt: skip
 
 
-def test_tokens_of_another_sentence_are_displayed_themselves() -> None:
+def test_tokens_are_displayed_if_they_do_not_match_the_text() -> None:
     assert display_words("Ein Hund.", ["a", "dog"]) == [("a", 0, False), ("dog", 1, False)]
     assert display_words("", ["dog"]) == [("dog", 0, False)]
 

@@ -136,7 +136,7 @@ def test_gallery_replaces_another_completely(tmp_path: Path, photo: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gallery", "secret"]
 
 
-def test_folder_in_use_is_refused(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_with_other_contents_is_refused(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "gallery"
     check_gallery_folder(folder, force=False)
     folder.mkdir()

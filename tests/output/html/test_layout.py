@@ -45,7 +45,7 @@ def test_colours_repeat_after_the_last() -> None:
         ((1, 5000), (1, 480), 5),
     ],
 )
-def test_photographs_fit_their_place(size: tuple[int, int], shown: tuple[int, int], share: int) -> None:
+def test_photographs_fit_their_field(size: tuple[int, int], shown: tuple[int, int], share: int) -> None:
     assert display_size(card(size=size)) == shown
     assert field_share(card(size=size)) == share
 

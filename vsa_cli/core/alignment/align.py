@@ -1,6 +1,6 @@
-"""Aligns the words of sentences with the regions of their image.
+"""Alignment of the words of sentences with the regions of their image.
 
-R regions of an image, K known words of a sentence.
+In shapes, R is the number of regions of an image, and K the number of known words of a sentence.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Alignment:
         image: the image.
         sentence: the sentence.
         regions: the R regions of the image.
-        positions: K indices into the sentence's tokens, of the words that the model knows; K may be 0.
+        positions: the indices, among the sentence's tokens, of the K words that the model knows; K may be 0.
         scores: (K, R) v_i . s_t.
-        evidence: (K, R) the MRF's unary term: the scores, or the evidence gathered from the regions inside each.
+        evidence: (K, R) the MRF's unary term: the scores, or for each region the evidence of all regions inside it.
         choice: (K,) the region that the MRF assigns to each known word.
         magnitude: (K,) ||s_t|| before any normalisation.
     """
@@ -64,7 +64,7 @@ def align_corpus(
     """Align every sentence of a split, in the corpus's order, including those without a known word.
 
     Raises:
-        ArtifactError: the regions were not described as the model needs them, or lack an image.
+        ArtifactError: the regions were not extracted as the model needs them, or lack an image.
     """
     trained.feature_spec.require_from(regions.envelope, str(regions.path))
     for image in corpus.split(split):
@@ -137,7 +137,7 @@ def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], 
 
 @dataclass(frozen=True)
 class WordBox:
-    """A word and the box that it fits best.
+    """A word and the box that matches it best.
 
     Attributes:
         word: the word.
@@ -152,7 +152,7 @@ class WordBox:
 
 @torch.inference_mode()
 def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegions) -> tuple[WordBox, ...]:
-    """The best box of each known word of a query, each word by itself."""
+    """The best box of each known word of a query, for each word independently."""
     device = trained.model.W_m.weight.device
     s = trained.model.encode_words(pack([query.ids]).to(device)).words
     v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())

@@ -1,6 +1,6 @@
-"""The alignment model ready for use: search photographs, rank sentences, align words with boxes.
+"""The alignment model ready for use: search photographs, rank sentences, align words with regions.
 
-`Embedder` joins a trained model with the encoder of new photographs. Results are plain records: paths, scores, boxes
+`Embedder` combines a trained model with the encoder of new photographs. Results are plain records: paths, scores, boxes
 and words.
 """
 
@@ -34,12 +34,12 @@ StrPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class FoundPhoto:
-    """A photograph that a query found.
+    """A photograph found by a search.
 
     Attributes:
         photo: the photograph.
-        score: the score of the query for it.
-        words: the best box of each known word of the query; empty unless asked for.
+        score: how well it matches the query.
+        words: the best box of each known word of the query; empty unless requested.
         size: width and height of the upright original, in pixels.
         sha256: SHA-256 of its file.
     """
@@ -62,8 +62,8 @@ class RankedSentence:
 
     Attributes:
         sentence: the sentence.
-        score: its score for the photograph; None if the model knows no word of it: such sentences are last.
-        words: the best box of each of its known words; empty unless asked for.
+        score: how well it matches the photograph; None if the model knows no word of it. Such sentences are last.
+        words: the best box of each of its known words; empty unless requested.
         unknown: its words that the model does not know, each once.
     """
 
@@ -75,11 +75,11 @@ class RankedSentence:
 
 @dataclass(frozen=True)
 class Snippet:
-    """Neighbouring words of a sentence that were aligned with one box.
+    """Neighbouring words of a sentence that were aligned with one region.
 
     Attributes:
         words: the words that the model knows.
-        box: the box, in pixels of the upright original.
+        box: the region's box, in pixels of the upright original.
         score: the sum of v_i . s_t over the words.
     """
 
@@ -94,7 +94,7 @@ class AlignedSentence:
 
     Attributes:
         sentence: the sentence.
-        snippets: its snippets; none where the model knows no word of it.
+        snippets: its snippets; empty if the model knows no word of it.
         unknown: its words that the model does not know, each once.
     """
 
@@ -110,7 +110,7 @@ class Embedder:
         trained: the model.
         workers: photographs encoded at the same time.
         cache: the folder of the feature cache; None encodes every photograph again.
-        cnn_weights: the CNN's weight file, where it is not the one installed with its package.
+        cnn_weights: the CNN's weight file, if it is not the one installed with its package.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class Embedder:
     ) -> list[FoundPhoto]:
         """The photographs that a sentence describes best, best first.
 
-        A photograph that cannot be read is left out with a warning; `encode_all` yields it as a `FailedPhoto`. Words
-        of the query that the model does not know are left out with a warning; `read_query` returns them.
+        Photographs that cannot be read, and words of the query that the model does not know, are left out with a
+        warning. `encode_all` yields such a photograph as a `FailedPhoto`; `read_query` returns such words.
 
         Args:
             query: the sentence.
@@ -163,7 +163,7 @@ class Embedder:
     def rank_sentences(
         self, path: StrPath, sentences: Sequence[str], top: int = 10, *, explain: bool = False
     ) -> list[RankedSentence]:
-        """The sentences that describe a photograph best, best first; those without a known word are last, unscored.
+        """The sentences that describe a photograph best, best first; those without a known word are last.
 
         Args:
             path: the photograph.
@@ -186,13 +186,14 @@ class Embedder:
         beta: float = AlignConfig.beta,
         evidence: Evidence = AlignConfig.evidence,
     ) -> list[AlignedSentence]:
-        """Assign the words of sentences to boxes of a photograph.
+        """Assign the words of sentences to regions of a photograph.
 
         Args:
             path: the photograph.
             sentences: a sentence, or several.
-            beta: the reward for neighbouring words that share a box (paper, section 3.1.4).
-            evidence: `own` scores each box by itself (the paper), `contained` by the boxes inside it as well.
+            beta: the reward for neighbouring words that share a region (paper, section 3.1.4).
+            evidence: `own` scores each region by itself (as in the paper); `contained` also counts the regions inside
+                it.
 
         Raises:
             DataError: the photograph cannot be read, or the model knows no word of the sentences.
@@ -207,7 +208,7 @@ class Embedder:
         ]
 
     def read_query(self, text: str) -> Query:
-        """Tokenize a query; the words of it that the model does not know are in `unknown`.
+        """Tokenize a query; words that the model does not know are in `unknown`.
 
         Raises:
             DataError: the model knows no word of it.
@@ -215,7 +216,7 @@ class Embedder:
         return read_query(text, self.trained.vocabulary)
 
     def look_up(self, sentence: str) -> Query:
-        """Tokenize a sentence, of which the model may know no word."""
+        """Tokenize a sentence; it may have no word that the model knows."""
         return look_up(sentence, self.trained.vocabulary)
 
     def encode(self, path: StrPath) -> tuple[Photo, ImageRegions]:
@@ -245,7 +246,7 @@ class Embedder:
         """`search` among photographs that are encoded already.
 
         Raises:
-            DataError: there are none.
+            DataError: `images` is empty.
         """
         if not images:
             raise DataError("none of the photographs could be read")

@@ -1,11 +1,11 @@
-"""The chain MRF over a sentence's words (paper, section 3.1.4). Independent of the model: scores in, regions out.
+"""The chain MRF over a sentence's words (paper, section 3.1.4): regions from scores. Independent of the model.
 
 Sign convention: the assignment a is chosen to MAXIMISE
 
     sum_j psi(j, a_j) + beta * sum_j [a_j = a_{j+1}]
 
 (the paper minimises the negative of this, its energy). beta = 0 takes each word's best region; as beta grows, the
-sentence is cut into fewer and longer pieces, in the end one.
+sentence is cut into fewer and longer pieces, and finally into one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 def best_assignments(psi: NDArray[np.floating], lengths: NDArray[np.int64], beta: float) -> NDArray[np.int64]:
     """The best assignment of every sentence, exactly, by dynamic programming in O(words * regions).
 
-    Moving to another region costs the same from every region, so the best predecessor of a region is either itself,
-    which earns beta, or the best region of all. On ties, staying is preferred, then the lower index.
+    A change of region costs the same from every region, so the best predecessor of a region is either itself, which
+    earns beta, or the best of all regions. On ties, staying is preferred, then the lower index.
 
     Args:
-        psi: (L, T, R) the score of region r for word t of sentence l; values past a sentence's length are
-            ignored.
+        psi: (L, T, R) the score of region r for word t of sentence l; values beyond a sentence's length are ignored.
         lengths: (L,) the number of words of each sentence, from 1 to T.
         beta: the reward for staying, 0 or more.
 
     Returns:
-        (L, T) regions; -1 past the end of a sentence.
+        (L, T) regions; -1 beyond the end of a sentence.
     """
     sentences, steps, regions = psi.shape
     rows = np.arange(sentences)

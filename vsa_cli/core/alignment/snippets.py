@@ -1,4 +1,4 @@
-"""The files of an alignment, snippets and scores, and the importance of words.
+"""The files of an alignment, `snippets.jsonl` and the word-scores file, and the importance of words.
 
 `snippets.jsonl` has the envelope (`vsa-snippets`), then a line for each run of words that are aligned with one region::
 
@@ -8,7 +8,7 @@
 `box` is in pixels of the upright original; `words` are the known words among the sentence's tokens from `start` up to,
 not including, `end`; `score` is the sum of their v_i . s_t.
 
-The scores file has the envelope (`vsa-alignments`), then a line for each sentence::
+The word-scores file has the envelope (`vsa-alignments`), then a line for each sentence::
 
     {"image_id", "sentence_id", "width", "height", "boxes", "tokens", "positions", "scores", "choice"}
 """
@@ -37,7 +37,7 @@ from vsa_cli.core.regions.store import RegionStore
 def envelope(
     kind: str, trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> dict[str, Any]:
-    """The first line of a snippets or scores file."""
+    """The first line of a snippets or word-scores file."""
     parents = {
         "corpus": parent(corpus.envelope.format, corpus.sha256),
         "regions": parent(regions.envelope.format, regions.sha256),
@@ -95,14 +95,14 @@ def _snippet(entry: Any, where: str, regions: RegionStore) -> Snippet:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or type(region) is not int:
         raise ArtifactError(f"{where}: damaged (region or words)")
     if not isinstance(image, str | int) or str(image) not in regions:
-        raise ArtifactError(f"{where}: there are no regions of its image")
+        raise ArtifactError(f"{where}: its image has no regions")
     if not 0 <= region < regions.count_of(str(image)):
         raise ArtifactError(f"{where}: {image} has no region {region}")
     return Snippet(str(image), region, tuple(words))
 
 
 def scores_of(alignment: Alignment) -> dict[str, Any]:
-    """The line of a scores file for one sentence: the evidence of each word for each region, and the MRF's choice."""
+    """The line of a word-scores file: the evidence of each word of a sentence for each region, and the MRF's choice."""
     return {
         "image_id": alignment.image.image_id,
         "sentence_id": alignment.sentence.sentence_id,

@@ -1,1 +1,1 @@
-"""Evaluation: captions against references, rankings, and alignments against true boxes."""
+"""Evaluation: captions against references, rankings, and word scores against ground-truth boxes."""

@@ -1,4 +1,4 @@
-"""Evaluation of an alignment scores file: phrase grounding accuracy against Flickr30k Entities.
+"""Evaluation of a word-scores file: phrase-grounding accuracy against Flickr30k Entities.
 
 After the envelope (`vsa-alignments`, whose configuration names split and beta) each line is a sentence::
 
@@ -8,7 +8,7 @@ After the envelope (`vsa-alignments`, whose configuration names split and beta) 
      "positions": [int],                               indices of the K words that the model knows
      "scores": [[float] * R] * K, "choice": [int] * K} v_i . s_t, and the region that the MRF chose for each known word
 
-Sentences are joined by image and words, not by index, because the two sets list them in different orders.
+Sentences are matched by image and words, not by index, because the two files list them in different orders.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ class AlignedSentence:
 def evaluate_alignments(
     source: Input, entities: Mapping[str, EntityImage], *, samples: int = SAMPLES, seed: int = 0
 ) -> Evaluation:
-    """Compute the share of phrases whose predicted region matches their true box.
+    """Compute the share of phrases whose predicted region matches their ground-truth box.
 
     Args:
-        source: the alignment scores file.
-        entities: images with true boxes, by file name.
-        samples: number of resamplings of the images for the intervals; 0 for no intervals.
+        source: the word-scores file.
+        entities: images with ground-truth boxes, by file name.
+        samples: number of bootstrap resamples of the images for the intervals; 0 for no intervals.
         seed: random seed of the resampling.
 
     Raises:
         ArtifactError: a line is damaged.
-        DataError: no sentence has a phrase with a true box.
+        DataError: no sentence has a phrase with a ground-truth box.
     """
     names = PhotoNames(list(entities.values()))
     remaining: dict[str, list[EntitySentence]] = {}
@@ -88,7 +88,7 @@ def evaluate_alignments(
             named = dict(zip(COLUMNS, map(float, accuracy), strict=True))
             rows.append({"image_id": aligned.image, "phrase": text, **named})
     if not accuracies:
-        raise DataError(f"{source.where}: no sentence has a phrase with a true box (matched by image and words)")
+        raise DataError(f"{source.where}: no sentence matches one with ground-truth boxes (by image and words)")
     unused = [image for image, left in remaining.items() for sentence in left if sentence.phrases]
     sums = np.array([[*np.sum(phrases, axis=0), len(phrases)] for phrases in accuracies.values()])  # (N, C + 1)
     sample = Sample(tuple(accuracies), (len(accuracies),), lambda weights: _scores(weights @ sums))
@@ -99,9 +99,9 @@ def evaluate_alignments(
         scores={name: value for name, value in scores.items() if "_minus_" not in name},
         extra=_differences_and_intervals(scores, sample, samples, seed),
         notes=[
-            *_note("aligned sentences of images that have no true boxes (left out)", unknown, "problem"),
-            *_note("aligned sentences without a counterpart that has true boxes (left out)", unmatched),
-            *_note("further sentences with true boxes were not aligned (left out)", unused),
+            *_note("aligned sentences of images without ground-truth boxes (left out)", unknown, "problem"),
+            *_note("aligned sentences that match no sentence with ground-truth boxes (left out)", unmatched),
+            *_note("sentences with ground-truth boxes that match no aligned sentence (left out)", unused),
         ],
         rows=rows,
         sample=sample,
@@ -140,7 +140,7 @@ def _differences_and_intervals(scores: dict[str, float], sample: Sample, samples
 
 
 def _note(message: str, images: Sequence[str], kind: Literal["problem", "info"] = "info") -> list[Note]:
-    # The two sets spell some words differently, so a few sentences never match: not a problem.
+    # The two files spell some words differently, so a few sentences never match: not a problem.
     names = tuple(dict.fromkeys(one_line(name, MAX_NAME) for name in images))
     return [Note(f"{len(images)} {message}", names, kind)] if images else []
 

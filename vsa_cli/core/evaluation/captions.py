@@ -1,4 +1,4 @@
-"""Evaluation of captions: joined to their references by image, then scored by BLEU, METEOR, ROUGE-L and CIDEr."""
+"""Evaluation of captions: matched with their references by image, then scored by BLEU, METEOR, ROUGE-L and CIDEr."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Joined:
         images: the captioned images, in the order of the references.
         captions: the caption of each of these images.
         split: the split that was scored.
-        notes: captions and images that could not be joined.
+        notes: captions and images that could not be matched.
     """
 
     images: list[ReferenceImage]
@@ -104,11 +104,11 @@ def evaluate_captions(
 
 
 def join_references(hypotheses: Hypotheses, references: References, split: str | None) -> Joined:
-    """Join captions to their references by image id or file name, whatever its spelling (see `PhotoNames`).
+    """Match captions with their references by image id or file name, whatever its spelling (see `PhotoNames`).
 
     Raises:
         ConfigError: the references have no such split.
-        DataError: no caption can be joined.
+        DataError: no caption can be matched.
     """
     names = references.names()
     captions: dict[str, str] = {}
@@ -133,7 +133,7 @@ def join_references(hypotheses: Hypotheses, references: References, split: str |
     inside = {image.key for image in split_images}
     notes = [
         *_note("captions of images that are not in the references (left out)", unknown),
-        *_note("captions of images that have one under another name (left out)", duplicate),
+        *_note("further captions of images that were captioned under another name (left out)", duplicate),
         *_note(
             f"captions of images outside the split {split_name} (left out)", [k for k in captions if k not in inside]
         ),
@@ -168,7 +168,7 @@ def _tokenize(joined: Joined) -> list[Pair]:
 def _compute(
     pairs: Sequence[Pair], families: Sequence[str] | None, frequencies: DocumentFrequencies | None
 ) -> tuple[list[MetricScores], dict[str, str]]:
-    """The scores of each family, and the reason for each that cannot be computed and was not asked for by name."""
+    """The scores of each family; and why a family cannot be computed, unless it was requested by name."""
     scorers: dict[str, Callable[[], MetricScores]] = {
         "BLEU": lambda: bleu(pairs),
         "METEOR": lambda: meteor(pairs),
@@ -195,7 +195,8 @@ def _few_images(count: int, frequencies: DocumentFrequencies | None) -> list[Not
     images = "1 image" if counted == 1 else f"{counted} images"
     return [
         Note(
-            f"{what} with document frequencies of {images}; `document_frequencies` takes those of more", kind="warning"
+            f"{what} with document frequencies of {images}; `document_frequencies` takes those of a larger set",
+            kind="warning",
         )
     ]
 

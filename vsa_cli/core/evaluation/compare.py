@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.errors import ConfigError, DataError, MissingError
-from vsa_cli.core.evaluation.results import COUNTS, LOWER_IS_BETTER, Evaluation
+from vsa_cli.core.evaluation.results import CONTENTS, COUNTS, LOWER_IS_BETTER, Evaluation
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.metrics.bootstrap import SAMPLES, interval, resample, two_sided_p
 
@@ -33,9 +33,9 @@ class Threshold:
 
 
 def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Compute the difference new minus old of every metric that both have, with paired bootstrap confidence.
+    """Compute the difference, new minus old, of each metric that both have, with paired bootstrap intervals.
 
-    Both are resampled with the same draws, so that the variation between images that both share cancels out.
+    Both are resampled with the same draws, so that the variation between images, which they share, cancels out.
 
     Returns:
         One flat object: the head of the new evaluation, and for each metric `NAME` (the new score), `NAME_old`,
@@ -45,7 +45,7 @@ def compare(old: Evaluation, new: Evaluation, *, samples: int = SAMPLES, seed: i
         DataError: the two are not evaluations of the same images or queries in the same order.
     """
     if old.mode != new.mode:
-        raise DataError(f"`compare`: the old file contains {old.mode}, the new one {new.mode}")
+        raise DataError(f"`compare`: the old file contains {CONTENTS[old.mode]}, the new one {CONTENTS[new.mode]}")
     if old.sample.units != new.sample.units or old.sample.strata != new.sample.strata:
         shared = len(set(old.sample.units) & set(new.sample.units))
         units = "queries" if old.mode == "rankings" else "images"

@@ -1,4 +1,4 @@
-"""Reader of true boxes of phrases: Flickr30k Entities as JSON Lines, plain or gzipped.
+"""Reader of the ground-truth boxes of phrases: Flickr30k Entities as JSON Lines, plain or gzipped.
 
 Each line is an image::
 
@@ -6,8 +6,8 @@ Each line is an image::
      "entity_sentences": [{"tokens": "a dog .", "phrases": [{"id", "start", "end"}]}],
      "boxes": {id: [[x1, y1, x2, y2], ...]}}
 
-`start` and `end` (exclusive) count tokens. Boxes are in pixels of an image of this width and height, which may differ
-from the size of the user's file. Other keys are ignored.
+`start` and `end` (exclusive) are indices of tokens. Boxes are in pixels of an image of this width and height, which may
+differ from the size of the user's file. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from vsa_cli.core.io.text import numbered_lines
 
 @dataclass(frozen=True)
 class EntityPhrase:
-    """A phrase: the words `start` to `end` (exclusive) of its sentence, and its true boxes (M, 4) in pixels."""
+    """A phrase: the words `start` to `end` (exclusive) of its sentence, and its boxes (M, 4) in pixels."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class EntityPhrase:
 
 @dataclass(frozen=True)
 class EntitySentence:
-    """A sentence as the words of the paper's tokenizer, and its phrases that have a true box."""
+    """A sentence as the words of the paper's tokenizer, and its phrases that have a box."""
 
     words: tuple[str, ...]
     phrases: tuple[EntityPhrase, ...]
@@ -62,7 +62,7 @@ class EntityImage:
 
 
 def read_entities(path: Path) -> dict[str, EntityImage]:
-    """Read images with true boxes, by file name.
+    """Read images with ground-truth boxes, by file name.
 
     Raises:
         DataError: the file cannot be read, is damaged, or has no image.

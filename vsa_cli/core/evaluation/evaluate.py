@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.evaluation.inputs import Input, open_input
-from vsa_cli.core.evaluation.results import CAPTION_FAMILIES, Evaluation, Mode
+from vsa_cli.core.evaluation.results import CAPTION_FAMILIES, CONTENTS, Evaluation, Mode
 from vsa_cli.core.metrics.bootstrap import SAMPLES
 
 _SETTINGS: dict[Mode, frozenset[str]] = {
@@ -31,22 +31,24 @@ def evaluate(
     seed: int = 0,
     strict: bool = False,
 ) -> Evaluation:
-    """Score captions, rankings or alignments.
+    """Score captions, rankings or word scores.
 
     Args:
         path: the file to score; `-` is standard input.
-        references: captions: the file with the reference sentences.
-        split: captions: the split of the references to score (default: the one that all captions belong to, or `all`).
-        metric: captions: names from `CAPTION_FAMILIES` (default: all that can be computed).
-        document_frequencies: captions: CIDEr's document frequencies, read if the file exists and written if not.
-        boxes: alignments: the file with the true boxes.
-        folds: rankings: the number of folds that the file must have.
-        samples: alignments: number of bootstrap resamplings for the intervals; 0 for no intervals.
+        references: the file with the reference sentences (captions only).
+        split: the split of the references to score (captions only; default: the one that all captions belong to, or
+            `all`).
+        metric: names from `CAPTION_FAMILIES` (captions only; default: all that can be computed).
+        document_frequencies: the file of CIDEr's document frequencies, read if it exists and written if not (captions
+            only).
+        boxes: the file with the ground-truth boxes (word scores only).
+        folds: the number of folds that the file must have (rankings only).
+        samples: number of bootstrap resamples for the intervals; 0 for no intervals (word scores only).
         seed: random seed of the resampling.
         strict: fail if ids do not match, or captions are missing, empty or duplicated.
 
     Raises:
-        ConfigError: a setting does not apply to the contents of the file, or a required one is missing.
+        ConfigError: a setting does not apply to the contents of the file, or a required setting is missing.
         DataError: a file cannot be read, there is nothing to score, or with `strict`, the input has a problem.
         ArtifactError: an artifact is damaged or of another kind.
         MissingError: METEOR was selected with `metric` and cannot run.
@@ -81,12 +83,12 @@ def _check_settings(source: Input, given: Sequence[str]) -> None:
     if misplaced:
         verb = "does" if len(misplaced) == 1 else "do"
         raise ConfigError(
-            f"{source.where}: contains {source.mode}, to which {' and '.join(misplaced)} {verb} not apply"
+            f"{source.where}: contains {CONTENTS[source.mode]}, to which {' and '.join(misplaced)} {verb} not apply"
         )
     if source.mode == "captions" and "references" not in given:
         raise ConfigError(f"{source.where}: contains captions; give their references with `references`")
     if source.mode == "alignments" and "boxes" not in given:
-        raise ConfigError(f"{source.where}: contains alignments; give the true boxes of the phrases with `boxes`")
+        raise ConfigError(f"{source.where}: contains word scores; give the phrases' ground-truth boxes with `boxes`")
 
 
 def _evaluate_captions(

@@ -36,9 +36,9 @@ class Hypotheses:
     """Captions to score.
 
     Attributes:
-        captions: caption by image id, which is text; the first caption of each image.
+        captions: the first caption of each image, by image id, which is text.
         notes: entries that were left out.
-        files: by image id, the further names of its photograph, where there are any.
+        files: the other names of each photograph that has several, by image id.
     """
 
     captions: dict[str, str]
@@ -47,7 +47,7 @@ class Hypotheses:
 
 
 def read_hypotheses(source: Input) -> Hypotheses:
-    """Read captions, of which the best candidate of each whole image is taken.
+    """Read captions: for each image, the best candidate for the whole image.
 
     Raises:
         DataError: the file has no caption with an image id.
@@ -90,8 +90,8 @@ def read_hypotheses(source: Input) -> Hypotheses:
 
 _NOTES = {
     "malformed": "entries without an image id or a caption (left out)",
-    "duplicate": "duplicate captions (only the first of an image is scored)",
-    "candidates": "further candidates (only the first of an image is scored)",
+    "duplicate": "duplicate captions (only the first for each image is scored)",
+    "candidates": "further candidates (only the first for each image is scored)",
     "failed": "images whose captioning failed (left out)",
 }
 
@@ -113,7 +113,7 @@ def _entries(source: Input) -> Iterator[Entry | BadEntry]:
 
 
 def _names(fields: dict[str, Any]) -> tuple[str, ...]:
-    """The names of an entry's photograph: first the `image_id`, by which COCO's results are joined."""
+    """The names of an entry's photograph: first the `image_id`, by which COCO's results are matched."""
     ids = ids_of({"image_id": fields.get("image_id")})
     return tuple(dict.fromkeys((*ids, *files_of(fields), *ids_of(fields))))
 
@@ -128,7 +128,7 @@ def _caption(entry: Entry) -> object:
 
 
 def _is_ranked(entry: Entry | BadEntry) -> bool:
-    """Whether an entry has one of several candidates, which text and tables of `vsa caption` have below each other."""
+    """Whether an entry can be one of several candidates, which `vsa caption` writes on consecutive lines or rows."""
     return isinstance(entry, Entry) and entry.is_row and ("logprob" in entry.fields or len(entry.fields) == 2)
 
 

@@ -1,7 +1,7 @@
 """The file to evaluate: opened, and recognised by its first line.
 
-If the first line is an envelope (`vsa-rankings` or `vsa-alignments`), the file is one of these, and its lines are read
-one at a time. Any other file is taken for captions.
+If the first line is an envelope (`vsa-rankings` or `vsa-alignments`), the file has rankings or word scores, and its
+lines are read one at a time. Any other file is read as captions.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Input:
     Attributes:
         where: its name, for messages.
         mode: what it contains.
-        text: the whole text of captions; empty for rankings and alignments.
-        envelope: the envelope of rankings and alignments; None for captions.
-        path: rankings and alignments: the file, if it can be opened again to read its lines.
-        rest: rankings and alignments: the bytes after the envelope, if the file cannot be opened again (a pipe).
+        text: the whole text of captions; empty for rankings and word scores.
+        envelope: the envelope of rankings or word scores; None for captions.
+        path: the file of rankings or word scores, if it can be opened again to read its lines.
+        rest: the bytes after the envelope, if the file cannot be opened again (a pipe).
     """
 
     where: str
@@ -74,7 +74,7 @@ def _record(line: tuple[str, bytes]) -> tuple[str, dict[str, Any]]:
 
 
 def open_input(path: Path) -> Input:
-    """Open a file to evaluate, or standard input for `-`. Captions are read now, rankings and alignments later.
+    """Open a file to evaluate, or standard input for `-`. Captions are read; rankings and word scores are read later.
 
     Raises:
         DataError: the file cannot be read, is too large, or is empty.
@@ -106,5 +106,5 @@ def _envelope(first: object, where: str) -> Envelope | None:
     if not isinstance(first, dict) or not isinstance(first.get("format"), str) or "version" not in first:
         return None
     if first["format"] not in MODES:
-        raise ArtifactError(f"{where}: is {first['format']}, expected captions, rankings or alignments")
+        raise ArtifactError(f"{where}: is {first['format']}, expected captions, rankings or word scores")
     return Envelope.from_dict(first, where, first["format"], VERSIONS[first["format"]])

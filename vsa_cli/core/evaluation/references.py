@@ -1,7 +1,7 @@
-"""Reader of reference sentences: a corpus, and all caption files of `core.corpus`.
+"""Reader of reference sentences, from a corpus or any caption-file format that `core.corpus` reads.
 
-Entries about photographs (see `core.corpus.readers.entries`) need no file names here: an `image_id` is enough, as in
-COCO annotations without images.
+Entries about photographs (see `core.corpus.readers.entries`) need no file names: an `image_id` is enough, as in COCO
+annotations without images.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class References:
         return images
 
     def names(self) -> PhotoNames[ReferenceImage]:
-        """The images by every name that captions may call them."""
+        """The images, found by any name that captions may use."""
         return PhotoNames(list(self.images.values()))
 
 

@@ -1,4 +1,4 @@
-"""The result of an evaluation, the same for captions, rankings and alignments. Independent of file formats."""
+"""The result of an evaluation, the same for captions, rankings and word scores. Independent of file formats."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.metrics.bootstrap import Measure
 
 Mode = Literal["captions", "rankings", "alignments"]
+CONTENTS: dict[Mode, str] = {"captions": "captions", "rankings": "rankings", "alignments": "word scores"}
+"""What a file of each mode contains."""
 
 CAPTION_FAMILIES = ("BLEU", "METEOR", "ROUGE-L", "CIDEr")
 """The caption metrics that can be selected. BLEU is four metrics, BLEU-1 to BLEU-4."""
@@ -22,12 +24,13 @@ _MAX_NAMES = 5
 
 @dataclass(frozen=True)
 class Note:
-    """Something about the input that affects how the scores should be read.
+    """A fact about the input that affects how the scores should be read.
 
     Attributes:
         message: one line, with the number of cases.
         names: the images or lines concerned.
-        kind: a `problem` makes a strict evaluation fail; a `warning` is shown even in quiet mode; `info` is not.
+        kind: a `problem` makes a strict evaluation fail; a `warning` is shown even in quiet mode; an `info` is hidden
+            in quiet mode.
     """
 
     message: str
@@ -49,7 +52,7 @@ class Sample:
     Attributes:
         units: names of the N units that are drawn; two files can be compared if their units are equal.
         strata: sizes of the groups of units that are resampled separately.
-        measure: maps weights (S, N) to the scores (S,) of S resamplings, by metric.
+        measure: maps weights (S, N) to the scores (S,) of S resamples, by metric.
     """
 
     units: tuple[str, ...]
@@ -67,7 +70,7 @@ class Evaluation:
         scores: score by metric.
         sample: the data for resampling.
         extra: further numbers: caption diversity, differences, intervals.
-        absent: reason by metric that could not be computed.
+        absent: the reason why a metric could not be computed, by metric.
         notes: what was noticed about the input.
         rows: one object per image, query or phrase.
     """

@@ -1,7 +1,7 @@
 """Nearest-neighbour baseline: the caption of the most similar training image (paper, section 4.2).
 
-Similarity is the cosine of the whole images' descriptors. The neighbour's sentence that agrees most with its other
-sentences is taken, by F1 of words and word pairs; the first one on a tie.
+Similarity is the cosine of the whole images' descriptors. Of the neighbour's sentences, the one with the highest mean
+F1 (of words and word pairs) against the others is taken; on a tie, the first.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def caption_by_neighbours(
 
 
 class NearestNeighbour:
-    """The training images of a corpus and their sentences: a caption model that generates nothing.
+    """The training images of a corpus and their sentences, as a caption model that copies sentences.
 
     Args:
         corpus: the corpus; its train split is searched.
         store: the regions of its images.
         nbest: sentences for each image.
-        exclude_self: whether the queries are images of the corpus, none of which may be its own neighbour.
+        exclude_self: whether the queries are images of the corpus, so that an image must not be its own neighbour.
 
     Raises:
         DataError: no training image has a sentence.
@@ -91,7 +91,7 @@ class NearestNeighbour:
         self._descriptors = store.whole_images([image.key for image in images])
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        """Sentences of the nearest training image of each of B images, most agreed on first.
+        """For each of B images, sentences of the nearest training image; those that agree most with the others first.
 
         Args:
             descriptors: (B, D) float16, of whole images.
@@ -103,7 +103,7 @@ class NearestNeighbour:
         ]
 
     def _nearest(self, queries: NDArray[np.float32], own: Sequence[int]) -> list[int]:
-        """The row of the training image most similar to each of (B, D), itself excluded; the first one on a tie."""
+        """The row of the training image most similar to each of (B, D), except itself; on a tie, the first."""
         best = np.full(len(queries), -np.inf, np.float32)
         place = np.zeros(len(queries), np.int64)
         for first in range(0, len(self._descriptors), _BLOCK):

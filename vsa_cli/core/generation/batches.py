@@ -39,7 +39,7 @@ class Pairs:
         return sum(len(sentence) + 1 for sentence in self.sentences)
 
     def sample(self) -> Tensor:
-        """(S, D) float32 descriptors of a sample of images, 1,000 to 2,000 of many, with all their regions."""
+        """(S, D) float32 descriptors of all regions of up to 2,000 images, evenly spaced among all images."""
         step = max(1, len(self.descriptors) // _SAMPLE)
         return self.descriptors[::step].float().flatten(0, -2)
 
@@ -61,7 +61,8 @@ def image_pairs(
         regions: the descriptors.
         split: the corpus split to read.
         vocabulary: the vocabulary of the model.
-        all_regions: read all regions (an image with fewer than R repeats its whole image), not the whole image only.
+        all_regions: read all regions (an image with fewer than R repeats its whole image) rather than only the whole
+            image.
 
     Raises:
         ArtifactError: the regions of an image are missing, or were extracted from another file.
@@ -88,7 +89,7 @@ def snippet_pairs(
 
     Args:
         snippets: the snippets, of any splits.
-        corpus: the corpus, which knows the split of each image.
+        corpus: the corpus, which assigns images to splits.
         regions: the descriptors.
         split: the corpus split to select.
         vocabulary: the vocabulary of the model.

@@ -1,8 +1,8 @@
-"""Photographs in, captions out: the one way through the core for `vsa caption`, `vsa doctor` and Python programs.
+"""Captions photographs, for `vsa caption`, `vsa doctor` and Python programs.
 
-A photograph is encoded (`core.regions.encoder`), its descriptors are captioned in batches by a `CaptionModel`, and it
-leaves as a `CaptionResult`; one that cannot be read leaves in its place as a result with an error. Memory is bounded by
-a few batches, however many photographs there are.
+Photographs are encoded (`core.regions.encoder`), and their descriptors are captioned in batches by a `CaptionModel`.
+Each photograph yields a `CaptionResult`, in the order given; if it cannot be read, the result has an `error`. Memory is
+bounded by a few batches, however many photographs there are.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def load_captioner(
         ...     print(result.path, result.caption, result.logprob)
 
     Args:
-        model: the folder of a trained generator; None loads the bundled one.
+        model: the folder of a caption generator; None loads the bundled one.
         device: where the generator and the CNN run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         cache: the folder that keeps the regions of photographs, by the content of their files; True uses the default
             folder, False keeps nothing.
@@ -63,10 +63,10 @@ def load_captioner(
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
 
     Raises:
-        ConfigError: not the name of a device.
+        ConfigError: `device` is not the name of a device.
         MissingError: the device or the bundled model is missing.
-        DataError: the model does not exist.
-        ArtifactError: the model is damaged.
+        DataError: the model does not exist or cannot be read.
+        ArtifactError: the model is damaged, or of another format or version.
     """
     set_threads(threads)
     where = resolve_device(device)
@@ -87,7 +87,7 @@ class Captioner:
         generator: the trained generator, on `device`.
         device: where the CNN runs.
         workers: photographs encoded at the same time.
-        cache: the folder that keeps the regions of photographs seen before; None for none.
+        cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
     """
 
@@ -132,8 +132,8 @@ class Captioner:
             **decoding: further fields of `core.config.DecodingConfig`, such as `max_length`, `avoid` or `temperature`.
 
         Returns:
-            A result for each photograph, in the order given. One that cannot be read has an `error`
-            and no candidates; so has a folder that cannot be listed or contains no photographs.
+            A result for each photograph, in the order given. If it cannot be read, the result has an `error` and no
+            candidates; so has the result for a folder that cannot be listed or contains no photographs.
 
         Raises:
             ConfigError: the settings contradict each other.
@@ -242,7 +242,7 @@ def caption_photos(
     batch_size: int,
     region_model: RegionCaptionModel | None = None,
 ) -> Iterator[CaptionResult]:
-    """Caption photographs with any model; those of the next batch are encoded while one is captioned.
+    """Caption photographs with any model; the photographs of the next batch are encoded while one is captioned.
 
     Args:
         model: captions images.

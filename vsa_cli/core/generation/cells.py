@@ -1,7 +1,7 @@
 """Recurrent cells of the generator, behind one interface.
 
-A cell's state is a tuple of (N, ·) tensors with one row per sentence, so that a search can reorder it without knowing
-the cell. `run` takes packed sentences: the inputs of all first words, then of all second words, and so on, longest
+A cell's state is a tuple of (N, ·) tensors with one row per sentence, so that a search can reorder it, whatever the
+cell. `run` takes packed sentences: the inputs of all first words, then of all second words, and so on, longest
 sentence first, so that no time is spent on padding.
 """
 
@@ -39,7 +39,7 @@ class PaperCell(RecurrentCell):
     """h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v), f = ReLU, h_0 = 0 (paper, section 3.2).
 
     The state is the term W_hh h_{t-1} of the next activation; before the first word, where h_0 is zero, it is b_v. So
-    the image is added once, and a step need not know whether it is the first.
+    the image is added once, and all steps are alike.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:

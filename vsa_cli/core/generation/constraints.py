@@ -1,4 +1,4 @@
-"""What a search needs of a model (a state, and a step to the next word), and the constraints it applies to words."""
+"""What a search needs from a model (a state, and a step to the next word), and the constraints on words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 DecoderState = tuple[Tensor, ...]
-"""Tensors of N rows, one per sentence, which a search reorders without knowing what they hold."""
+"""Tensors of N rows, one per sentence, which a search reorders, whatever they contain."""
 
 StepFunction = Callable[[Tensor, DecoderState], tuple[Tensor, DecoderState]]
 """Maps (N,) last words and a state of N rows to (N, V) log-probabilities of the next, in nats, and the next state."""
@@ -70,10 +70,10 @@ class NoRepeat:
 class Require:
     """Every sentence contains all of these words, in any order.
 
-    No sentence can end before, nor grow until there is no room left for the words it lacks; every unfinished sentence
-    can therefore still be finished. For the search it also gives the bank of a sentence: the set of required words
-    that it has, as bits. Sentences compete within their bank only, since one that has not yet paid for an unlikely
-    word would always beat one that has.
+    A sentence cannot end before it has them, and always keeps enough positions for those still missing, so that every
+    unfinished sentence can be finished. The bank of a sentence is the set of required words that it has, as bits.
+    Sentences compete only within their bank: one that still lacks an unlikely word would otherwise always outrank one
+    that has it.
     """
 
     def __init__(self, words: Sequence[int], end: int, max_length: int, device: torch.device) -> None:
@@ -87,7 +87,7 @@ class Require:
         return (prefix[:, :, None] == self.words).any(1)
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
-        """Forbid the end while words are missing, and all other words when there is room for those alone."""
+        """Forbid the end while words are missing, and all other words when only these still fit."""
         held = self.held(prefix)
         lacking = len(self.words) - held.sum(1)
         scores[lacking > 0, self._end] = NEVER

@@ -1,4 +1,4 @@
-"""A trained generator with its search: descriptors in, captions out. Independent of photographs and output formats.
+"""A trained generator with its search, which captions descriptors. Independent of photographs and output formats.
 
 A trained generator is a model directory (`core.learning.model_dir`) of format `vsa-generator`.
 """
@@ -27,7 +27,8 @@ from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.model_dir import Trained, read_trained
 
 ROWS = 8192
-"""Unfinished sentences decoded together; their scores are this by V floats, about 80 MB for Flickr8k's vocabulary."""
+"""Unfinished sentences decoded together. Their scores form an array of this many rows and V columns: 80 MB for the
+vocabulary of Flickr8k."""
 
 
 def build_generator(config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> SentenceModel:
@@ -51,7 +52,7 @@ def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]
 
 
 class Decoder:
-    """A trained generator and the settings by which it is searched or sampled.
+    """A trained generator and the settings of its search or sampling.
 
     Args:
         trained: the generator.
@@ -72,7 +73,7 @@ class Decoder:
 
     @property
     def uses_regions(self) -> bool:
-        """Whether the model takes the descriptors of all regions, not of the whole image alone."""
+        """Whether the model takes the descriptors of all regions rather than only of the whole image."""
         return self._model.uses_regions
 
     @torch.inference_mode()
@@ -133,7 +134,7 @@ class Decoder:
 
 
 def _rules(decoding: DecodingConfig, vocabulary: Vocabulary) -> list[Rule]:
-    """What no caption contains: UNK, and what the settings rule out."""
+    """The rules that forbid UNK and what the settings rule out."""
     avoided = ids_of(decoding.avoid, vocabulary, "avoid")
     avoided += () if vocabulary.unk is None else (vocabulary.unk,)
     rules: list[Rule] = [Avoid(avoided)] if avoided else []

@@ -1,4 +1,4 @@
-"""Settings of the decoder that contradict each other, found before any model is read. Independent of tensors."""
+"""Checks decoding settings for contradictions, before a model is loaded. Independent of tensors."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def ids_of(words: Iterable[str], vocabulary: Vocabulary, name: str) -> tuple[int
     Args:
         words: words as `resolve_decoding` returns them.
         vocabulary: the model's vocabulary.
-        name: the setting that the words are of, for the message.
+        name: the setting that contains the words, for the message.
 
     Raises:
         ConfigError: words are not in the vocabulary; the message names them and similar ones.
@@ -101,6 +101,7 @@ def _words(given: Sequence[str], name: str) -> tuple[str, ...]:
     for text in given:
         tokens = tokenize(text)
         if len(tokens) != 1:
-            raise ConfigError(f"`{name}` takes one word at a time, and {text!r} is {len(tokens)}; it can be repeated")
+            count = f"{len(tokens)} words" if tokens else "no word"
+            raise ConfigError(f"`{name}` takes one word at a time, and {text!r} has {count}; give several separately")
         words[tokens[0]] = None
     return tuple(words)

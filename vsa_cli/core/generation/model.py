@@ -1,4 +1,4 @@
-"""The sentence generator: its interface, and the paper's multimodal RNN (paper, section 3.2).
+"""The caption generator: its interface, and the paper's multimodal RNN (paper, section 3.2).
 
     b_v = W_hi CNN(I)
     h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)
@@ -32,7 +32,7 @@ class Batch:
         image: (B,) int64 index of each sentence's image.
         inputs: (N,) int64 ids: START, then the words.
         targets: (N,) int64 ids: the words, then END.
-        batch_sizes: the number of sentences that have a first step, a second, ...
+        batch_sizes: the number of sentences that have a first step, a second step, and so on.
     """
 
     descriptors: Tensor
@@ -49,7 +49,7 @@ class Batch:
 
 
 class SentenceModel(nn.Module, ABC):
-    """The interface of a generator for training and search."""
+    """The interface that training and search need from a generator."""
 
     words: nn.Embedding
 
@@ -59,7 +59,7 @@ class SentenceModel(nn.Module, ABC):
 
     @property
     def uses_regions(self) -> bool:
-        """Whether it takes (B, R, D) descriptors of all regions, rather than (B, D) of the whole image."""
+        """Whether it takes (B, R, D) descriptors of all regions rather than (B, D) of the whole image."""
         return self.config.attention > 0
 
     @property
@@ -90,7 +90,7 @@ class SentenceModel(nn.Module, ABC):
 
 
 def log_frequencies(counts: Sequence[int]) -> Tensor:
-    """(V,) log of each id's share of the targets; an id that is never a target counts as half a time."""
+    """(V,) log of each id's share of the targets; an id that is never a target counts as half an occurrence."""
     frequencies = torch.tensor(counts, dtype=torch.float64).clamp(min=0.5)
     return torch.log(frequencies / frequencies.sum())
 
@@ -112,7 +112,7 @@ class Generator(SentenceModel):
     def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
         """Start at the loss of a unigram model; divide descriptors by their root mean square over training images.
 
-        W_hi could hold this one number as well, but apart from it one learning rate suits every CNN.
+        W_hi could absorb this number, but with the number kept apart, one learning rate suits every CNN.
         """
         with torch.no_grad():
             self.W_oh.bias.copy_(log_frequencies(counts))

@@ -1,8 +1,8 @@
 """Captions of the regions of a photograph: each is captioned alone, and confident, distinct captions are kept.
 
-A region is presented to the model in the form that the model was trained on. A model trained on snippets was trained on
-regions, each followed by its whole image if the model uses several. Any other was trained on whole images, so a region
-is presented as one: alone, or followed by the regions inside it.
+A region is given to the model in the form used in training. For a model trained on snippets, this is the region,
+followed by the whole image if the model uses regions. For any other model, the region takes the place of the whole
+image, followed by the regions inside it if the model uses regions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class RegionCaptioner:
     Args:
         model: the caption model; its first candidate is taken.
         config: which captions are kept.
-        trained_on_regions: whether the model was trained on regions, not on whole images.
+        trained_on_regions: whether the model was trained on regions rather than on whole images.
     """
 
     def __init__(self, model: CaptionModel, config: RegionCaptionConfig, *, trained_on_regions: bool) -> None:
@@ -36,7 +36,7 @@ class RegionCaptioner:
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of the boxes of each image, most confident first; region 0, the whole image, is not among them.
+        """Captions of the boxes of each image, most confident first; without region 0, the whole image.
 
         Args:
             images: the images, with all their regions.
@@ -54,7 +54,7 @@ class RegionCaptioner:
         return kept
 
     def caption_all(self, images: Sequence[ImageRegions]) -> list[list[tuple[Candidate, ...]]]:
-        """The candidates for each box of each image, with none dropped."""
+        """All candidates for each box of each image."""
         views = [view for image in images for view in self._views(image)]
         keys = [f"{image.image_id}#{region}" for image in images for region in range(1, len(image.boxes))]
         found: list[tuple[Candidate, ...]] = []
@@ -66,7 +66,7 @@ class RegionCaptioner:
         return [[next(in_order) for _ in image.boxes[1:]] for image in images]
 
     def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
-        """For each region but the whole image, the (R', D) descriptors that the model is given, its own first."""
+        """For each region except the whole image, the (R', D) descriptors given to the model, its own first."""
         d = image.descriptors
         if not self._model.uses_regions:
             return [d[i : i + 1] for i in range(1, len(d))]
@@ -104,7 +104,7 @@ def _stutters(words: Sequence[str]) -> bool:
 
 
 def _same(one: RegionCaption, other: RegionCaption, config: RegionCaptionConfig) -> bool:
-    """Whether two boxes are in one place, or touch and have much the same caption."""
+    """Whether two region captions have boxes in one place, or overlapping boxes and similar words."""
     iou = float(geometry.iou(np.array([one.box], np.float32), np.array([other.box], np.float32))[0, 0])
     shared = _overlap(set(one.caption.split()), set(other.caption.split()))
     return iou >= config.same_place or (iou > 0 and iou + shared >= config.same)

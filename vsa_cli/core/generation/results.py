@@ -84,11 +84,11 @@ class CaptionResult:
 
 
 class CaptionModel(Protocol):
-    """Descriptors in, captions out."""
+    """A model that generates captions from descriptors."""
 
     @property
     def uses_regions(self) -> bool:
-        """Whether the model takes the descriptors of all regions, not of the whole image alone."""
+        """Whether the model takes the descriptors of all regions rather than only of the whole image."""
 
     def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
         """Candidates for each of B images, best first.
@@ -100,7 +100,7 @@ class CaptionModel(Protocol):
 
 
 class RegionCaptionModel(Protocol):
-    """Regions in, captions of boxes out."""
+    """A model that captions the regions of images."""
 
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]

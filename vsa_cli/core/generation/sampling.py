@@ -27,15 +27,16 @@ def sample(
 ) -> list[Hypothesis | None]:
     """One sentence for each of B images.
 
-    The probabilities of the words that the rules allow are raised to the power 1 / temperature, then cut to the `top_k`
-    most likely words, then to the fewest that hold `top_p` of the rest; the word is drawn from these.
+    At each step, the probabilities of the words that the rules allow are raised to the power 1 / temperature. Only the
+    `top_k` most likely words are kept, and of these the fewest that together have the share `top_p` of the probability.
+    The word is drawn from them.
 
     Args:
         step: the model's step.
         state: the model's state before START, of B rows.
         start: the id fed first.
         end: the id that ends a sentence.
-        max_length: words of the longest sentence; then it is ended.
+        max_length: the number of words after which a sentence is ended.
         draws: (B, max_length), uniform in [0, 1): the word of each step. They are the only source of randomness, so
             that the sentence of an image depends on its row only.
         temperature: above 0; 1 samples from the model itself.
@@ -80,13 +81,13 @@ def sample(
 def _draw(logits: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
     """(N,) words drawn from softmax(logits), (N, V), cut to the most likely, by uniform numbers (N,) in [0, 1).
 
-    The words are laid along [0, 1) by their id, not by their probability: two of almost the same probability
-    would change places with the rounding, which depends on the batch.
+    Words are mapped to [0, 1) in the order of their ids, not of their probabilities: two words of almost equal
+    probability would swap places with the rounding, which depends on the batch.
     """
     if 0 < top_k < logits.shape[1]:
         best, index = logits.topk(top_k, dim=1)
         logits = torch.full_like(logits, NEVER).scatter(1, index, best)
-    # softmax is not a number where nothing is allowed; any word will do, for its log-probability is NEVER
+    # softmax is NaN where no word is allowed; any word can then be drawn, as its log-probability is NEVER
     p = torch.softmax(logits, 1).nan_to_num(0.0)
     if top_p < 1:
         falling, index = p.sort(dim=1, descending=True, stable=True)
@@ -94,6 +95,6 @@ def _draw(logits: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
         p = torch.zeros_like(p).scatter(1, index, falling.masked_fill(before >= top_p, 0.0))
     heights = p.cumsum(1)
     whole = heights[:, -1:]
-    # below the whole even when the product rounds up to it, so that the first height above has some probability
+    # kept below the total, even if the product rounds up to it, so that the word drawn has a probability above 0
     aim = torch.minimum(uniform[:, None] * whole, torch.nextafter(whole, torch.zeros_like(whole)))
     return torch.searchsorted(heights, aim, right=True)[:, 0].clamp(max=logits.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Self-critical training: maximise the CIDEr of sampled captions (Rennie et al. 2017) of a trained generator.
+"""Self-critical training: maximise the CIDEr of captions sampled from a trained generator (Rennie et al. 2017).
 
 For each image some captions are sampled from the model. The reward of each is its CIDEr against the image's references;
 its advantage is the reward minus the mean reward of the image's other samples (the leave-one-out baseline of Luo 2020).

@@ -1,4 +1,4 @@
-"""Training of the sentence generator on a corpus and its regions."""
+"""Training of the caption generator on a corpus and its regions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bootstrap confidence intervals (Efron 1979): how much a score varies between samples of the same kind of images.
 
-Knows no metric: a score is anything that can be computed from how often each unit (an image, a query) was drawn.
+Independent of metrics: a score is anything that can be computed from how often each unit (an image, a query) was drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Measure = Callable[[Array], Mapping[str, Array]]
-"""Maps weights (S, N), how often each of N units was drawn in S resamplings, to scores (S,) by metric."""
+"""Maps weights (S, N), how often each of N units was drawn in S resamples, to scores (S,) by metric."""
 
 SAMPLES = 1000
 LEVEL = 0.95
@@ -21,11 +21,11 @@ _MAX_WEIGHTS = 4_000_000
 
 
 def draw_weights(strata: Sequence[int], samples: int, seed: int) -> Iterator[Array]:
-    """Draw the weights (S, N) of resamplings with replacement, in chunks whose S add up to `samples`.
+    """Draw the weights (S, N) of resamples with replacement, in chunks whose S add up to `samples`.
 
     Args:
         strata: sizes of the groups of units, in the order of the columns; each group is resampled separately.
-        samples: number of resamplings.
+        samples: number of resamples.
         seed: random seed. Equal seeds draw equal weights, which makes the scores of two files comparable in pairs.
     """
     random = np.random.default_rng(seed)
@@ -38,7 +38,7 @@ def draw_weights(strata: Sequence[int], samples: int, seed: int) -> Iterator[Arr
 
 
 def resample(measure: Measure, strata: Sequence[int], samples: int = SAMPLES, seed: int = 0) -> dict[str, Array]:
-    """Scores (samples,) of all resamplings, by metric."""
+    """Scores (samples,) of all resamples, by metric."""
     chunks = [measure(weights) for weights in draw_weights(strata, samples, seed)]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
@@ -53,7 +53,7 @@ def interval(name: str, values: Array, level: float = LEVEL) -> dict[str, float]
 def two_sided_p(differences: Array) -> float:
     """Two-sided bootstrap p-value of a difference: twice the smaller share of values on one side of zero.
 
-    One is added to each count, so that no p-value is smaller than the number of resamplings can support.
+    One is added to each count, so that no p-value is smaller than the number of resamples can support.
     """
     count = len(differences)
     below, above = int(np.sum(differences <= 0)), int(np.sum(differences >= 0))

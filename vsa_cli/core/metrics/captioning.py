@@ -1,8 +1,8 @@
 """Caption metrics, computed by pycocoevalcap's scorers: BLEU-1 to BLEU-4, METEOR, ROUGE-L and CIDEr.
 
 The numbers are those of coco-caption (its CIDEr is CIDEr-D). Each metric returns the corpus score, the score of every
-caption, and additive statistics from which any resampling of the captions can be scored. Texts are PTB tokens joined by
-spaces. Knows no files and no tokenizer.
+caption, and additive statistics from which any resample of the captions can be scored. Texts are PTB tokens joined by
+spaces. Independent of files and of the tokenizer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MetricScores:
         scores: corpus score by metric.
         each: score of every caption (N,), by metric.
         sums: additive statistics of every caption (N, K).
-        finish: maps sums of rows of `sums` (S, K) to the corpus scores (S,) of those S resamplings, by metric.
+        finish: maps the summed statistics of S resamples (S, K) to their corpus scores (S,), by metric.
     """
 
     scores: dict[str, float]
@@ -64,7 +64,7 @@ class DocumentFrequencies:
 
 
 class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
-    """CIDEr's scorer with given document frequencies, instead of those of the references that it holds."""
+    """CIDEr's scorer with given document frequencies, instead of those of its own references."""
 
     saved: DocumentFrequencies
 
@@ -74,7 +74,7 @@ class _SavedFrequencies(CiderScorer):  # type: ignore[misc]
 
     @ref_len.setter
     def ref_len(self, value: object) -> None:
-        """Ignored: the scorer would set the logarithm of its own number of images."""
+        """Ignore the scorer's attempt to set this to the logarithm of its own number of images."""
 
 
 def bleu(pairs: Sequence[Pair]) -> MetricScores:

@@ -1,4 +1,4 @@
-"""Caption diversity: copied captions, distinct n-grams, vocabulary and length. Knows no references and no scores."""
+"""Caption diversity: copied captions, distinct n-grams, vocabulary and length. Independent of references."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def caption_diversity(captions: Sequence[Words], training: Collection[Words] | N
 
     Args:
         captions: the words of each caption.
-        training: the words of each training sentence, as a set; None if they are not known.
+        training: the words of each training sentence, as a set; None if unknown.
 
     Returns:
         `copied`: share of captions that equal a training sentence word for word (absent without `training`; paper,

@@ -1,10 +1,10 @@
 """Phrase grounding: accuracy at IoU 0.5 and in the pointing game.
 
-Boxes are `[x1, y1, x2, y2]` in pixels. A phrase has one true box: where the ground truth has several, the rectangle
-that encloses them. The prediction is a region. Without the MRF it is the region with the largest score, summed over
-the words of the phrase; with the MRF it is the region that most of the words chose (ties go to the larger summed score,
-then to the lower index). A phrase with no known word has no prediction and counts as wrong. Knows no files and no
-sentences.
+Boxes are `[x1, y1, x2, y2]` in pixels. A phrase has one ground-truth box: if several were annotated, the rectangle that
+encloses them. The prediction is a region. Without the MRF it is the region with the largest score, summed over the
+words of the phrase; with the MRF it is the region that was chosen for most of the words (ties go to the larger summed
+score, then to the lower index). A phrase with no known word has no prediction and counts as wrong. Independent of files
+and sentences.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _IOU_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase with a true box.
+    """A phrase with its ground-truth box.
 
     Attributes:
-        truth: the true box (4,), in the same pixels as `regions`.
+        truth: the ground-truth box (4,), in the same pixels as `regions`.
         regions: boxes (R, 4); region 0 is the whole image.
         scores: score of each known word of the phrase for each region (K, R); K may be 0.
         choice: the region that the MRF chose for each known word (K,).
@@ -61,7 +61,7 @@ def choose_by_score(scores: Array) -> int:
 
 
 def choose_by_votes(scores: Array, choice: NDArray[np.int64]) -> int:
-    """The region that most words chose. Ties go to the larger summed score, then to the lower index."""
+    """The region chosen for most words. Ties go to the larger summed score, then to the lower index."""
     votes = np.bincount(choice, minlength=scores.shape[1])
     summed = scores.sum(axis=0)
     leaders = np.flatnonzero(votes == votes.max())

@@ -33,11 +33,11 @@ _CROSSING = re.compile(r"[<\u00A0\u0085]|(?:\d|\))\s+[\d(]|\.\s+\.")
 """Where a token may contain white space (tags, `1 1/2`, telephone numbers, `. . .`)."""
 _BREAKS = re.compile(r"[\r\n\u000B\u000C\u0085\u2028\u2029]+")
 _FOLLOWERS = ("", " a", " A", " 5", " The ", "\na", "\nA", "\n5", "\nThe ")
-"""Examples of what may follow a piece. If one of them changes its tokens, the piece is tokenised within its line."""
+"""Examples of what may follow a piece. If one of them changes its tokens, the piece is tokenized within its line."""
 
 
 class Tokenizer:
-    """Tokenises sentences, caching the tokens of every piece between white space.
+    """Tokenizes sentences, and caches the tokens of each piece between white space.
 
     Captions have few different pieces, and nearly all have the same tokens in every context.
     """

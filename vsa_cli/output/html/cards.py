@@ -1,4 +1,4 @@
-"""What a page shows, as plain records: photographs with numbered boxes, and sentences whose words point at the boxes.
+"""The contents of a page, as plain records: photographs with numbered boxes, and sentences whose words point at boxes.
 
 Boxes are numbered in reading order: 1 is the first box that a word points at; 0 is the whole photograph.
 """
@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 
 
 def area(box: Box) -> float:
-    """Area of one box in square pixels; 0 without width or height. Arrays of boxes: `core.regions.boxes`."""
+    """Area of one box in square pixels; 0 without width or height. For arrays of boxes, see `core.boxes`."""
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
@@ -137,13 +137,13 @@ def number_boxes(regions: Iterable[Region], whole: Region) -> dict[Region, int]:
 
 
 def relative_name(name: str) -> str:
-    """A file's name for display: a relative path as it is, only the last part of an absolute one, which is private."""
+    """A file's name for display: a relative path unchanged; of an absolute path, which is private, the last part."""
     path = Path(name)
     return path.name if path.is_absolute() else name
 
 
 _TIGHT = re.compile(r"[.,;:!?)\]}…]+|['’]s")
-"""Punctuation and endings that belong to the word before, although datasets put a space between."""
+"""Punctuation and endings that belong to the word before, although datasets put a space before them."""
 
 
 def display_words(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None, bool]]:
@@ -151,11 +151,11 @@ def display_words(raw: str, tokens: Sequence[str]) -> list[tuple[str, int | None
 
     Args:
         raw: the sentence.
-        tokens: its tokens; if they are not those of `raw`, they are displayed themselves.
+        tokens: its tokens; displayed instead of `raw` if they are not the tokens of `raw`.
 
     Returns:
-        For each word its text, the index of its token, which is None without a letter or digit, and whether it
-        follows the word before without a space.
+        For each word its text, the index of its token (None if the word has no letter or digit), and whether it follows
+        the word before without a space.
     """
     words: list[tuple[str, int | None, bool]] = []
     found: list[str] = []

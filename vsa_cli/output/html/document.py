@@ -51,10 +51,10 @@ def check_pages_output(output: Path | None, photographs: int, *, force: bool) ->
     Args:
         output: the file or folder; None for stdout.
         photographs: the number of photographs, or an upper bound.
-        force: replace what is there.
+        force: replace an existing file or gallery.
 
     Raises:
-        ConfigError: it exists, or is a single file and the photographs are too many.
+        ConfigError: the output must not be replaced, or it is a single file and there are too many photographs.
     """
     if output is not None and is_folder(output):
         check_gallery_folder(output, force=force)
@@ -65,10 +65,10 @@ def check_pages_output(output: Path | None, photographs: int, *, force: bool) ->
 
 
 def check_photograph_count(output: Path | None, photographs: int) -> None:
-    """Check that the photographs are not too many for an output that is a single file.
+    """Check that an output that is a single file can hold the photographs.
 
     Raises:
-        ConfigError: they are.
+        ConfigError: there are too many.
     """
     if photographs > MAX_PHOTOGRAPHS and not is_folder(output):
         raise ConfigError(
@@ -80,7 +80,7 @@ class Pages:
     """Cards to be written once, as one file or as a folder.
 
     Args:
-        header: called for the head of the pages once all cards have been read.
+        header: called after all cards have been read, for the head of the pages.
         cards: the photographs, in order.
         warn: called with a line for each photograph that cannot be read; its card has no picture.
 
@@ -96,7 +96,7 @@ class Pages:
         """Render one file.
 
         Raises:
-            ConfigError: the photographs are too many.
+            ConfigError: there are too many photographs.
         """
         cards = list(islice(self._cards, MAX_PHOTOGRAPHS + 1))
         if len(cards) > MAX_PHOTOGRAPHS:

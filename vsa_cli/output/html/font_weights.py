@@ -23,7 +23,7 @@ class FontWeights:
         """Count a word, and return the class that sets its weight; "" for a word without a finite value."""
         if value is None or not math.isfinite(value):
             return ""
-        # asinh is fine near 0, where cosines are, coarse far from it, and takes either sign
+        # asinh has a high resolution near 0, where cosines are, a low one far from it, and takes either sign
         number = max(-_LIMIT, min(_LIMIT, round(_RESOLUTION * math.asinh(value))))
         self._counts[number] += 1
         return _class(number)

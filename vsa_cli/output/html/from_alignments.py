@@ -21,7 +21,7 @@ _READING = (
 
 
 class AlignmentGallery:
-    """Collects the sentences of one image after the other into the pages of an album; `alignment_album` opens it.
+    """Collects the sentences of one image after the other into a gallery; `alignment_gallery` creates it.
 
     Attributes:
         images: the number of images shown so far.
@@ -65,10 +65,10 @@ def alignment_gallery(
     workers: int,
     warn: Callable[[str], None],
 ) -> Iterator[AlignmentGallery]:
-    """Open an album of alignments, which appears when the block ends without an error.
+    """Open a gallery of alignments, which appears when the block ends without an error.
 
     Args:
-        folder: the folder of the album.
+        folder: the gallery's folder.
         corpus: the corpus of the images.
         split: the corpus split.
         config: the settings of the alignment.
@@ -88,7 +88,7 @@ def alignment_gallery(
 
 
 def photo_header(config: AlignConfig, unknown: Sequence[str]) -> Header:
-    """The header of a page of one photograph, with the words of its sentences that the model does not know."""
+    """The header of a page for one photograph, with the words of its sentences that the model does not know."""
     return Header(_TITLE, (f"β {config.beta:g}", *unknown_fact(unknown)), _READING)
 
 

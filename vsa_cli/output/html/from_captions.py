@@ -1,4 +1,4 @@
-"""Captions as pages and annotated copies show them: the caption, further candidates, and captions of boxes."""
+"""Cards of captions, for pages and annotated copies: the caption, further candidates, and captions of boxes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _BOXES = "A coloured sentence describes the box of that colour and number; point
 def card_of(result: CaptionResult) -> Card | None:
     """A photograph with its captions; None if it has none.
 
-    Sentences have scores if there is more than one: with regions the mean log-probability of a word, by which those are
-    chosen, otherwise the log-probability of the sentence, by which candidates are.
+    If regions were captioned, the score of a sentence is its mean log-probability per word, by which region captions
+    are chosen. Otherwise, it is the log-probability, shown if there are several candidates.
     """
     if result.size is None or not result.candidates:
         return None
@@ -59,18 +59,18 @@ class CaptionPages:
 
     Args:
         output: the file or the folder; None prints one file to stdout.
-        source: the model or method that the captions are from, in a few words.
+        source: the model or method that generates the captions, in a few words.
         nbest: candidates for each photograph.
         regions: whether regions have captions.
         force: replace existing pages.
-        workers: photographs reduced at the same time.
-        warn: reports a photograph whose picture cannot be read any more.
+        workers: thumbnails made at the same time.
+        warn: reports a photograph that can no longer be read.
 
     Raises:
         ConfigError: the output exists and must not be replaced.
 
     Attributes:
-        missing_pictures: captioned photographs whose picture the pages lack.
+        missing_pictures: the number of captioned photographs without a picture on the pages.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CaptionPages:
         self._output, self._source, self._nbest, self._regions = output, source, nbest, regions
         self._workers, self._warn = workers, warn
         self._folder: Gallery | None = None
-        self._cards: list[Card] = []  # of one file, whose style depends on all of them
+        self._cards: list[Card] = []  # if the output is one file, whose style depends on all of them
         self._shown = self._failed = 0
         self._scored = False
         self.missing_pictures = 0

@@ -20,13 +20,13 @@ _READING = (
 
 
 def photos_header(query: Query, shown: int, searched: int, *, explain: bool) -> Header:
-    """The header of a page of photographs for a sentence."""
+    """The header of a page that shows photographs for a sentence."""
     facts = (f"{shown:,} of {searched:,} photographs", "best first", *unknown_fact(query.unknown))
     return Header(query.text, facts, _READING if explain else "", grid=True)
 
 
 def sentences_header(sentences: Sequence[Query], shown: int, *, explain: bool) -> Header:
-    """The header of a page of `shown` sentences for a photograph, among those given."""
+    """The header of a page that shows `shown` of the sentences for a photograph."""
     facts = [f"{shown:,} of {len(sentences):,} sentences", "best first"]
     if none := sum(not sentence.words for sentence in sentences):
         facts.append(f"{none:,} without a known word are last")
@@ -39,7 +39,7 @@ def found_card(rank: int, query: str, found: FoundPhoto) -> Card:
 
     Args:
         rank: its rank, from 1.
-        query: the sentence as typed, shown with boxes if its words were explained.
+        query: the sentence as typed, shown if its words have boxes.
         found: the photograph.
     """
     width, height = found.size
@@ -58,7 +58,7 @@ def found_card(rank: int, query: str, found: FoundPhoto) -> Card:
 
 
 def sentences_card(photo: Photo, regions: ImageRegions, ranked: Sequence[RankedSentence]) -> Card:
-    """The card of a photograph with its ranked sentences, with boxes if their words were explained."""
+    """The card of a photograph with its ranked sentences, and with the boxes of their words, if any."""
     size = regions.width, regions.height
     if any(one.words for one in ranked):
         boxes, lines = _explained([(one.sentence, one.words, one.score) for one in ranked], size)
@@ -70,7 +70,7 @@ def sentences_card(photo: Photo, regions: ImageRegions, ranked: Sequence[RankedS
 def _explained(
     sentences: Sequence[tuple[str, Sequence[WordBox], float | None]], size: tuple[int, int]
 ) -> tuple[tuple[Box, ...], tuple[Line, ...]]:
-    """The boxes and the lines of sentences, each given with its explanation and its own score."""
+    """The boxes and the lines of sentences, each given with the boxes of its words and its score."""
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
     numbers = number_boxes((found.box for _, words, _ in sentences for found in words), whole)
     boxes = tuple(box for box, number in numbers.items() if number)

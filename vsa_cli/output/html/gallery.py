@@ -39,11 +39,11 @@ def check_gallery_folder(folder: Path, *others: Path, force: bool) -> None:
 
     Args:
         folder: the gallery's folder, whose contents will be replaced.
-        others: files that are written in the same run.
-        force: replace a gallery that is there; anything else is never replaced.
+        others: files that are written in the same run, which must be outside the folder.
+        force: replace an existing gallery; anything else is never replaced.
 
     Raises:
-        ConfigError: the folder is in use.
+        ConfigError: the folder is not empty and `force` is not set, or must not be replaced even so.
         DataError: the folder cannot be listed.
     """
     with _describing_errors(folder):
@@ -68,7 +68,7 @@ def _check_place(folder: Path, others: Sequence[Path]) -> None:
 
 
 def _objection(folder: Path) -> str | None:
-    """Why the contents of a folder must not be replaced: they are not a gallery, or more than one."""
+    """Why the contents of a folder must not be replaced: they are not a gallery, or include other files."""
     names = [path.relative_to(folder).as_posix() for path in (*folder.iterdir(), *(folder / "photos").glob("*"))]
     others = [name for name in names if not _OWN_FILES.fullmatch(name)]
     if others:
@@ -100,10 +100,10 @@ def thumbnail(card: Card, longest: int) -> bytes:
 
 
 class Gallery:
-    """A folder of pages while it is being written; see `open_gallery`.
+    """A folder of pages while it is being written; `open_gallery` creates it.
 
     Args:
-        part: the folder that is written, which takes the name of `folder` later.
+        part: the folder that is written, and renamed to `folder` later.
         folder: the folder that the user named, for messages.
         workers: threads that make thumbnails.
         warn: called with a line for each photograph that cannot be read; its card has no picture.
@@ -130,7 +130,7 @@ class Gallery:
             self._write_cards()
 
     def _write_cards(self) -> None:
-        """Write the cards of one page, without its head and foot, which name pages that do not exist yet."""
+        """Write the cards of one page, without its head and foot, which link to pages that do not exist yet."""
         first = self._photographs + 1
         with Workers(self._workers) as workers:
             sources = list(workers.map(self._write_thumbnail, range(first, first + len(self._waiting)), self._waiting))
@@ -181,7 +181,7 @@ class Gallery:
 
 @contextmanager
 def open_gallery(folder: Path, workers: int, warn: Callable[[str], None]) -> Iterator[Gallery]:
-    """A gallery that takes the place of whatever `check_gallery_folder` permitted when the block ends without error.
+    """A gallery, which replaces a folder that `check_gallery_folder` permitted when the block ends without an error.
 
     Args:
         folder: the gallery's folder.

@@ -48,7 +48,10 @@ def colour_class(number: int) -> str:
 
 
 def runs(words: Sequence[Word]) -> Iterator[tuple[int | None, list[Word]]]:
-    """Group neighbouring words by box; tight words, and boxless words between two of one box, join their neighbours."""
+    """Group neighbouring words by box.
+
+    Words without a box join the group before if they are `tight`, or if the next word with a box belongs to it.
+    """
     following: list[int | None] = [None] * len(words)  # the next box from each word on
     for i in range(len(words) - 1, -1, -1):
         box = words[i].box
@@ -62,7 +65,7 @@ def runs(words: Sequence[Word]) -> Iterator[tuple[int | None, list[Word]]]:
 
 
 def marks(card: Card) -> list[Mark]:
-    """The boxes of a card, largest first: later ones are drawn above, and receive the pointer."""
+    """The boxes of a card, largest first: later boxes are drawn on top, and receive mouse events."""
     numbered = list(enumerate(card.boxes, 1))
     if card.framed:
         numbered.append((0, (0.0, 0.0, float(card.width), float(card.height))))

@@ -82,7 +82,7 @@ def _printable(page: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    """The templates. Used in the main thread alone: they are compiled at first use, by Python's own compiler."""
+    """The templates, for the main thread only. They are compiled at first use, by Python's own compiler."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # 70 ms, for runs that write pages
 
     environment = Environment(
@@ -111,7 +111,7 @@ def _score(value: float) -> str:
 
 
 def file_name(number: int) -> str:
-    """The file of a page of a gallery."""
+    """The file name of a page of a gallery, by its number from 1."""
     return "index.html" if number == 1 else f"page-{number}.html"
 
 
@@ -147,13 +147,13 @@ def style_sheet(weights: str) -> str:
 
 
 def linked_assets() -> Assets:
-    """Assets of a page in a folder, which may load files beside it and nothing else."""
+    """Assets of a page in a folder, which may load only files beside it."""
     own = "'self' file:"
     return Assets(_policy(own, own, own), STYLE, SCRIPT, inline=False)
 
 
 def inline_assets(weights: str) -> Assets:
-    """Assets of a page that is one file, which allows exactly these, by their hashes.
+    """Assets of a page that is one file, which allows only these, by their hashes.
 
     Args:
         weights: the rules of `FontWeights.css`.

@@ -94,7 +94,7 @@ def test_hash_covers_names_and_texts(folder: Path) -> None:
     assert len({first, second, parent()}) == 3
 
 
-def test_captions_and_texts_in_capitals_are_read_and_those_of_systems_are_not(tmp_path: Path) -> None:
+def test_captions_and_texts_in_capitals_are_read_and_system_files_are_not(tmp_path: Path) -> None:
     tmp_path /= "photos"
     for name in ("A.JPG", "b.jfif", "c.png", "u\u0308.png", "e.f.webp", "__MACOSX/A.JPG"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

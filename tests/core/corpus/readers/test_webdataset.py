@@ -89,7 +89,7 @@ def test_any_damage_is_read_or_raises_one_line(shard: Path, edits: list[tuple[in
         assert reading.records or reading.problems
 
 
-def test_captions_in_tars_are_read_and_files_of_systems_are_not(tmp_path: Path) -> None:
+def test_captions_in_tars_are_read_and_system_files_are_not(tmp_path: Path) -> None:
     shard = write(tmp_path / "a.tar", [
         ("1.jfif", picture(1)), ("1.TXT", b"One"), ("1.caption", b"One\nTwo"), ("._1.jfif", b"x"), ("._1.txt", b"x"),
         ("__MACOSX/1.jpg", b"x"), ("__MACOSX/1.txt", b"x"), ("2.png", picture(2)),

@@ -79,7 +79,7 @@ def test_numbers_beyond_float16_become_its_largest() -> None:
         ({"boxes": boxes(3) + 500}, "no region lies inside"),
     ],
 )
-def test_an_entry_that_cannot_be_true_is_refused(other: dict[str, Any], message: str) -> None:
+def test_an_inconsistent_entry_is_refused(other: dict[str, Any], message: str) -> None:
     with np.errstate(invalid="ignore"), pytest.raises(DataError, match=message):
         take(entry(**other), image("1"))
 
