@@ -29,7 +29,7 @@ HELP_FLAGS, HELP_TEXT = "-h, --help", "Show this help and exit."
 UNLIMITED = 1000
 """An upper limit from here on only catches mistakes, and help does not show it."""
 
-_LONGEST_LABEL = 28
+_LONGEST_LABEL = 25
 """Characters of an option and its value beside its explanation; a longer one has a line of its own."""
 
 
@@ -86,16 +86,19 @@ def shown_presets(presets: Mapping[str, Sequence[object]], name: str) -> str:
         preset: next(shown_value(getattr(config, name)) for config in configs if hasattr(config, name))
         for preset, configs in presets.items()
     }
-    if len(set(values.values())) == 1:
-        return next(iter(values.values()))
-    return ", ".join(f"{value} ({preset})" for preset, value in values.items())
+    agreeing: dict[str, list[str]] = {}
+    for preset, value in values.items():
+        agreeing.setdefault(value, []).append(preset)
+    if len(agreeing) == 1:
+        return next(iter(agreeing))
+    return ", ".join(f"{value} ({', '.join(names)})" for value, names in agreeing.items())
 
 
 def _range(parameter: Any) -> str:
     low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
     if high is not None and high < UNLIMITED:
         return f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
-    return f"at least {low:g}" if low else ""
+    return f"at least {low:g}" if low not in (None, 0, 1) else ""  # 0 and 1 are where counts start
 
 
 def page(path: str, command: Any, sections: Mapping[str, Sequence[tuple[str, str]]], width: int) -> str:
@@ -145,12 +148,12 @@ def _paragraphs(text: str, width: int) -> list[str]:
 
 def _rows(rows: Sequence[tuple[str, str]], width: int, indent: str = "  ") -> str:
     """Labels, and explanations beside them."""
-    column = len(indent) + 2 + min(_LONGEST_LABEL, max(len(label) for label, _ in rows))
+    column = len(indent) + 2 + max((len(label) for label, _ in rows if len(label) <= _LONGEST_LABEL), default=2)
     lines = []
     for label, text in rows:
         head = f"{indent}{label}".ljust(column)
         if len(indent) + len(label) + 2 > column:
-            lines.append(head)
+            lines.append(head.rstrip())
             head = " " * column
         lines.append(_wrap(text, width, head, " " * column))
     return "\n".join(lines)

@@ -18,7 +18,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Compute device: cpu, cuda, cuda:N, mps, or auto (CUDA if available, else the CPU).",
+        help="cpu, cuda, cuda:N, mps, or auto (CUDA if available).",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -33,8 +33,8 @@ Threads = Annotated[
         rich_help_panel=RUNTIME,
     ),
 ]
-CNN_WEIGHTS = "CNN weights (.pth); nothing is downloaded."
-INSTALLED_WEIGHTS = "installed with vsa, or in torch's cache folder"
+CNN_WEIGHTS = "CNN weights (.pth)."
+INSTALLED_WEIGHTS = "installed with vsa or in torch's cache"
 CnnWeights = Annotated[
     Path | None,
     typer.Option(
@@ -50,7 +50,7 @@ CacheDir = Annotated[
     typer.Option(
         "--cache-dir",
         metavar="DIR",
-        help="Folder of the feature cache, which keeps the CNN features of photographs.",
+        help="Folder of the feature cache.",
         show_default="~/.cache/vsa",
         rich_help_panel=RUNTIME,
     ),
@@ -58,7 +58,9 @@ CacheDir = Annotated[
 NoCache = Annotated[
     bool,
     typer.Option(
-        "--no-cache", help="Compute all CNN features; neither read nor fill the feature cache.", rich_help_panel=RUNTIME
+        "--no-cache",
+        help="Compute all CNN features instead of keeping them in the feature cache.",
+        rich_help_panel=RUNTIME,
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing output.", rich_help_panel=OUTPUT)]
@@ -74,9 +76,7 @@ Resume = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=OUTPUT)]
 Null = Annotated[
     bool,
-    typer.Option(
-        "--null", "-0", help="File names on stdin are separated by NUL characters, as written by find -print0."
-    ),
+    typer.Option("--null", "-0", help="File names on stdin are separated by NUL, as from find -print0."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.", rich_help_panel=OUTPUT)

@@ -44,8 +44,8 @@ def align(
     evidence: Annotated[
         Evidence,
         typer.Option(
-            help="Score of a region for a word. own: its own score alone, as in the paper; contained: with the scores of "
-            "the regions inside it, which favours whole objects."
+            help="Score of a region for a word. own: its own score alone, as in the paper; contained: with the "
+            "scores of the regions inside it, which favours whole objects."
         ),
     ] = AlignConfig.evidence,
     corpus: Annotated[
@@ -63,7 +63,7 @@ def align(
             "--split",
             metavar="SPLIT",
             help="Split to align: train, tune, val, test or all.",
-            show_default="train, for vsa train-gen --snippets",
+            show_default="train, for train-gen --snippets",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
@@ -107,8 +107,8 @@ def align(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR|FILE",
-            help="Write HTML pages with the photographs, boxes and coloured words to this folder.",
+            metavar="DIR",
+            help="Also write HTML pages with the photographs, boxes and coloured words to this folder.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

@@ -73,8 +73,8 @@ def caption(
     """Caption photographs.
 
     Prints one line per photograph: its path, a tab and the caption. For a single photograph, prints only the caption. A
-    photograph that cannot be read is named on stderr; the others are captioned, and the exit code is 3. For the rules
-    of --resume, of the baseline and of folders, see the man page.
+    photograph that cannot be read is named on stderr, and the others are captioned (exit code 3). For the rules of
+    --resume, --baseline and folders, see NOTES in vsa-caption(1).
 
     Example: vsa caption photo.jpg
     """

@@ -26,7 +26,7 @@ Model = Annotated[
         "-m",
         metavar="DIR",
         envvar="VSA_GEN_MODEL",
-        help="Caption generator: a model directory.",
+        help="Caption generator.",
         show_default="$VSA_GEN_MODEL, else the bundled one",
     ),
 ]
@@ -39,7 +39,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         rich_help_panel=OUTPUT,
-        help="json: one array; jsonl: one object per line; coco: COCO results; html: pages.",
+        help="json: one array; jsonl: one object per line; coco: COCO results.",
         show_default="text",
     ),
 ]
@@ -51,7 +51,7 @@ Output = Annotated[
         "-o",
         metavar="FILE|DIR",
         rich_help_panel=OUTPUT,
-        help="Output file; with --format html, a folder unless the name ends in .html.",
+        help="Output file; for html, a folder unless named *.html.",
         show_default="stdout",
     ),
 ]
@@ -60,7 +60,7 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         rich_help_panel=OUTPUT,
-        help="Continue an interrupted run; needs -o FILE with --format jsonl, or --sidecar.",
+        help="Continue an interrupted run; needs -o FILE --format jsonl, or --sidecar.",
     ),
 ]
 RegionCaptions = Annotated[
@@ -68,7 +68,7 @@ RegionCaptions = Annotated[
     typer.Option(
         "--region-captions",
         rich_help_panel=_REGIONS,
-        help="Also caption the regions of each photograph, and keep the confident, distinct captions.",
+        help="Also caption the regions, and keep the confident, distinct captions.",
     ),
 ]
 MinLogprob = Annotated[
@@ -77,7 +77,7 @@ MinLogprob = Annotated[
         max=0,
         metavar="L",
         rich_help_panel=_REGIONS,
-        help="Drop region captions whose mean log-probability per word is below L nats.",
+        help="Minimum mean log-probability per word, in nats.",
         show_default=str(config.RegionCaptionConfig.min_logprob),
     ),
 ]
@@ -88,7 +88,7 @@ TopRegions = Annotated[
         max=1000,
         metavar="N",
         rich_help_panel=_REGIONS,
-        help="Maximum number of region captions per photograph, most confident first.",
+        help="Maximum number per photograph, most confident first.",
         show_default=str(config.RegionCaptionConfig.top),
     ),
 ]
@@ -134,7 +134,7 @@ NoRepeatNgram = Annotated[
         max=200,
         metavar="N",
         rich_help_panel=_SEARCH,
-        help="Do not repeat any sequence of N words within a caption; 0 is off.",
+        help="Do not repeat any N words in a row; 0 is off.",
     ),
 ]
 Avoid = Annotated[
@@ -160,7 +160,7 @@ Groups = Annotated[
         max=1000,
         metavar="G",
         rich_help_panel=_SEARCH,
-        help="Diverse beam search with G groups; G must divide --beam.",
+        help="Diverse beam search with G groups, a divisor of --beam.",
     ),
 ]
 Diversity = Annotated[
@@ -178,7 +178,7 @@ Sample = Annotated[
     typer.Option(
         "--sample",
         rich_help_panel=_SAMPLING,
-        help="Sample captions instead of searching; implied by --temperature, --top-k and --top-p.",
+        help="Sample instead of searching; implied by --temperature, --top-k and --top-p.",
     ),
 ]
 Temperature = Annotated[
@@ -231,7 +231,7 @@ Split = Annotated[
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        help="Use a sentence of the most similar training image of --corpus instead of a model.",
+        help="Use a sentence of the most similar training image instead of a model.",
     ),
 ]
 Sidecar = Annotated[
@@ -239,7 +239,7 @@ Sidecar = Annotated[
     typer.Option(
         metavar=".SUFFIX",
         rich_help_panel=OUTPUT,
-        help="Write captions to text files beside the photographs: .txt makes photo.txt for photo.jpg.",
+        help="Write text files beside photographs: .txt makes photo.txt for photo.jpg.",
     ),
 ]
 Annotate = Annotated[
@@ -247,7 +247,7 @@ Annotate = Annotated[
     typer.Option(
         metavar="DIR",
         rich_help_panel=OUTPUT,
-        help="Write copies of the photographs, with captions and boxes drawn on them, to this folder.",
+        help="Write copies with captions and boxes drawn on them to this folder.",
     ),
 ]
 BatchSize = Annotated[
@@ -257,7 +257,7 @@ BatchSize = Annotated[
         max=4096,
         metavar="N",
         rich_help_panel=RUNTIME,
-        help="Number of photographs captioned together; a smaller number needs less memory.",
+        help="Photographs captioned together; fewer need less memory.",
     ),
 ]
 Regions = Annotated[bool, typer.Option("--regions", hidden=True, help="Renamed to --region-captions.")]

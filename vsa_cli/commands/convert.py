@@ -50,11 +50,11 @@ def convert(
       folder  SCAN: SPLIT_ims.npy and SPLIT_caps.txt, and vsa's own SPLIT_ids.txt (the photograph of each row) and
               SPLIT_boxes.npy
 
-    Imported regions can be used for training and, with --corpus and --regions-file, in align, retrieve and caption. They
-    need a corpus.json of the same photographs. A model trained on them cannot process new photographs, because vsa does
-    not have the network that computed the features; --cnn only records that network's name. If no box covers the whole
-    image, the mean of the region features represents it. If there are no boxes, as in SCAN's own files, every region is
-    given the whole image as its box. Features are stored as float16.
+    Imported regions can be used for training and, with --corpus and --regions-file, in align, retrieve and caption.
+    They need a corpus.json of the same photographs. A model trained on them cannot process new photographs, because vsa
+    does not have the network that computed the features; --cnn only records that network's name. If no box covers the
+    whole image, the mean of the region features represents it. If there are no boxes, as in SCAN's own files, every
+    region is given the whole image as its box. Features are stored as float16.
 
     Example: vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up
     """

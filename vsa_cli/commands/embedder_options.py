@@ -27,7 +27,7 @@ Model = Annotated[
         "-m",
         metavar="DIR",
         envvar="VSA_EMBED_MODEL",
-        help="Alignment model: a model directory.",
+        help="Alignment model.",
         show_default="$VSA_EMBED_MODEL, else the bundled one",
     ),
 ]

@@ -33,8 +33,8 @@ def evaluate(
         typer.Option(
             "--references",
             metavar="FILE",
-            help="Reference sentences, required for captions: corpus.json, COCO captions, Flickr token file, CSV, TSV or "
-            "JSON Lines.",
+            help="Reference sentences, required for captions: corpus.json, COCO captions, Flickr token file, CSV, TSV "
+            "or JSON Lines.",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -70,8 +70,8 @@ def evaluate(
         typer.Option(
             "--document-frequencies",
             metavar="FILE",
-            help="Use the n-gram document frequencies in FILE for CIDEr, as small sets need; if FILE does not exist, write "
-            "those of the references.",
+            help="Use the n-gram document frequencies in FILE for CIDEr, as small sets need; if FILE does not exist, "
+            "write those of the references.",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -81,7 +81,7 @@ def evaluate(
             "--boxes",
             metavar="FILE",
             help="Ground-truth boxes of phrases, required for word scores: Flickr30k Entities as JSON Lines, plain or "
-            "gzipped (format in the man page).",
+            "gzipped (format: NOTES in vsa-evaluate(1)).",
             rich_help_panel=_OTHERS,
         ),
     ] = None,

@@ -50,8 +50,8 @@ def extract_regions(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Weights (.pth) for --detector fasterrcnn; nothing is downloaded.",
-            show_default="those in torch's cache folder",
+            help="Weights (.pth) for --detector fasterrcnn.",
+            show_default="those in torch's cache",
         ),
     ] = None,
     cnn: Annotated[
@@ -69,8 +69,8 @@ def extract_regions(
     describe: Annotated[
         Describe,
         typer.Option(
-            help="Features of a box. crop: the box is warped to the CNN's input size (R-CNN, as in the paper); roi: they "
-            "are pooled from one feature map of the photograph (Fast R-CNN)."
+            help="Features of a box. crop: the box is warped to the CNN's input size (R-CNN, as in the paper); roi: "
+            "they are pooled from one feature map of the photograph (Fast R-CNN)."
         ),
     ] = RegionConfig.describe,
     side: Annotated[
@@ -88,8 +88,8 @@ def extract_regions(
             min=0,
             max=4096,
             metavar="PX",
-            help="First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side of "
-            "all photographs. Models expect the size that they were trained with.",
+            help="First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side "
+            "of all photographs. Models expect the size that they were trained with.",
         ),
     ] = RegionConfig.photo_side,
     device: options.Device = "auto",
@@ -103,9 +103,9 @@ def extract_regions(
 ) -> None:
     """Detect regions in photographs and compute the CNN features of each region.
 
-    Writes regions.h5: for each photograph, the whole image and the highest-ranked boxes, each with its CNN features (the
-    descriptor). --resume continues an interrupted run. Photographs that cannot be read are reported and skipped; the
-    exit code is then 3.
+    Writes regions.h5: for each photograph, the whole image and the highest-ranked boxes, each with its CNN features
+    (the descriptor). --resume continues an interrupted run. Photographs that cannot be read are reported and skipped;
+    the exit code is then 3. Weights of CNN and detector are never downloaded.
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """

@@ -44,8 +44,8 @@ def prep(
         typer.Option(
             "--splits",
             metavar="[SPLIT=]FILE",
-            help="File that lists the images of one split, one per line. Without SPLIT=, its name contains the split, as in "
-            "Flickr_8k.trainImages.txt. Can be given several times.",
+            help="File that lists the images of one split, one per line. Without SPLIT=, its name contains the split, "
+            "as in Flickr_8k.trainImages.txt. Can be given several times.",
             show_default="the lists beside a Flickr token file",
         ),
     ] = None,

@@ -81,7 +81,7 @@ def retrieve(
         RankFormat | None,
         typer.Option(
             "--format",
-            help="json: one array; jsonl: one object per line; html: pages.",
+            help="json: one array; jsonl: one object per line.",
             show_default="text",
             rich_help_panel=OUTPUT,
         ),
@@ -95,7 +95,7 @@ def retrieve(
             "--output",
             "-o",
             metavar="FILE|DIR",
-            help="Output file; with --format html, a folder unless the name ends in .html.",
+            help="Output file; for html, a folder unless named *.html.",
             show_default="stdout",
             rich_help_panel=OUTPUT,
         ),

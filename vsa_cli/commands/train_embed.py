@@ -48,7 +48,7 @@ def train_embed(
             min=0,
             max=1e6,
             metavar="RATE",
-            help="Weight decay: decoupled, as in AdamW (best), or L2 regularisation (paper).",
+            help="Weight decay: decoupled, as in AdamW (best), or L2 (paper).",
             show_default=_default("weight_decay"),
             rich_help_panel=TRAINING,
         ),
@@ -67,7 +67,7 @@ def train_embed(
     loss: Annotated[
         Loss | None,
         typer.Option(
-            help="hinge: the paper's ranking loss; contrastive: softmax cross-entropy over the batch, in both directions.",
+            help="hinge: the paper's ranking loss; contrastive: softmax cross-entropy over the batch, both directions.",
             show_default=_default("loss"),
             rich_help_panel=TRAINING,
         ),
@@ -108,7 +108,7 @@ def train_embed(
             min=1,
             max=8192,
             metavar="N",
-            help="Hidden units of the sentence encoder, per direction.",
+            help="Hidden units per direction.",
             show_default=_default("hidden_size"),
             rich_help_panel=MODEL,
         ),
@@ -119,7 +119,7 @@ def train_embed(
             min=0,
             max=1,
             metavar="W",
-            help="Weight, in the score, of the similarity of whole sentence and whole image; 0 uses words and regions only.",
+            help="Weight of the similarity of whole sentence and image; 0 uses words and regions only.",
             show_default=_default("whole_weight"),
             rich_help_panel=MODEL,
         ),
@@ -151,7 +151,7 @@ def train_embed(
         typer.Option(
             "--word-vectors",
             metavar="FILE",
-            help="Pretrained word vectors: word2vec (.bin or .txt) or GloVe; their dimension becomes the model's.",
+            help="Pretrained word vectors of any size: word2vec (.bin or .txt) or GloVe.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -167,8 +167,7 @@ def train_embed(
         bool,
         typer.Option(
             "--sweep",
-            help="Select learning rate and weight decay by successive halving (keeping the best third), then train with "
-            "the best.",
+            help="Select learning rate and weight decay by successive halving.",
             rich_help_panel="Sweep",
         ),
     ] = False,
@@ -177,8 +176,8 @@ def train_embed(
         typer.Option(
             "--sweep-rates",
             metavar="A,B,...",
-            help="Learning rates to try; cannot be combined with --learning-rate.",
-            show_default="four around --learning-rate",
+            help="Rates to try, replacing --learning-rate.",
+            show_default="four around it",
             rich_help_panel="Sweep",
         ),
     ] = None,
@@ -187,14 +186,14 @@ def train_embed(
         typer.Option(
             "--sweep-decays",
             metavar="A,B,...",
-            help="Weight decays to try with each rate; cannot be combined with --weight-decay.",
-            show_default="three around --weight-decay",
+            help="Decays to try, replacing --weight-decay.",
+            show_default="three around it",
             rich_help_panel="Sweep",
         ),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: Annotated[int, options.seed("Random seed of the initial weights, the order of the data and dropout.")] = 0,
+    seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
     force: options.ForceRun = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -203,8 +202,8 @@ def train_embed(
 ) -> None:
     """Train the alignment model, which embeds regions and words in one space.
 
-    After each epoch, the loss is printed, and for image-to-text and text-to-image retrieval on the validation split R@1
-    and the sum of all recalls. The weights of the best epoch (highest sum of recalls) are kept. --resume continues an
+    After each epoch, prints the loss, and on the validation split R@1 for image-to-text and text-to-image retrieval and
+    the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls). --resume continues an
     interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
     combination of learning rate and weight decay, the best third of them longer, and the best one in full.
 

@@ -49,8 +49,8 @@ def train_gen(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings: --preset, --snippets, "
-            "--label-smoothing and the model options do not apply.",
+            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings: --preset, "
+            "--snippets, --label-smoothing and the model options do not apply.",
         ),
     ] = None,
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
@@ -82,8 +82,8 @@ def train_gen(
     cell: Annotated[
         Cell | None,
         typer.Option(
-            help="Recurrent cell: rnn is the paper's ReLU network. Only gru supports attention; with another cell, --attention "
-            "is 0 unless given.",
+            help="Recurrent cell: rnn is the paper's ReLU network. Only gru supports attention; with another "
+            "cell, --attention is 0 unless given.",
             show_default=_default("cell"),
             rich_help_panel=MODEL,
         ),
@@ -135,7 +135,7 @@ def train_gen(
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: Annotated[int, options.seed("Random seed of the initial weights, the order of the data and dropout.")] = 0,
+    seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
     force: options.ForceRun = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -144,9 +144,9 @@ def train_gen(
 ) -> None:
     """Train the caption generator on images and their sentences.
 
-    After each epoch, the loss, the perplexity on the validation split (CIDEr with --self-critical) and the speed are
-    printed. The weights of the best epoch are kept. --resume continues an interrupted run and yields the same weights as
-    an uninterrupted one. With --snippets, the generator learns to caption regions; --self-critical fine-tunes a trained
+    After each epoch, prints the loss, the perplexity on the validation split (CIDEr with --self-critical) and the
+    speed. Keeps the weights of the best epoch. --resume continues an interrupted run and yields the same weights as an
+    uninterrupted one. With --snippets, the generator learns to caption regions; --self-critical fine-tunes a trained
     generator.
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
@@ -171,8 +171,8 @@ def train_gen(
     if start is not None:
         if preset or shape or label_smoothing is not None or snippets is not None:
             raise UsageError(
-                "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined with"
-                " --preset, --snippets, --label-smoothing or an option of the model"
+                "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
+                "with --preset, --snippets, --label-smoothing or an option of the model"
             )
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:

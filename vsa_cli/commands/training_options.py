@@ -24,7 +24,7 @@ Validate = Annotated[
     typer.Option(
         "--validate",
         metavar="SPLIT",
-        help="Split on which the best epoch is selected: auto is tune, else val, else none. none keeps the last epoch.",
+        help="Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.",
     ),
 ]
 KeepLast = Annotated[
@@ -46,7 +46,7 @@ def epochs(presets: Presets) -> Any:
         "--epochs",
         min=1,
         metavar="N",
-        help="Maximum number of epochs (passes over the training sentences).",
+        help="Maximum number of epochs.",
         show_default=shown_presets(presets, "epochs"),
         rich_help_panel=TRAINING,
     )
@@ -58,7 +58,7 @@ def patience(presets: Presets) -> Any:
         "--patience",
         min=1,
         metavar="N",
-        help="Stop after N epochs without improvement on the validation split.",
+        help="Stop after N epochs without improvement in validation.",
         show_default=shown_presets(presets, "patience"),
         rich_help_panel=TRAINING,
     )

@@ -89,7 +89,7 @@ def test_given_boxes_are_found_whatever_the_spelling_of_their_names(vsa: Run, dr
     assert [store[f"{number:03d}.png"].boxes[1].tolist() for number in range(6)] == [
         mine[name][0] for name in spelled[:6]
     ]
-    assert f"1 names are of no photograph in {drawn.photos}: gone.png" in result.stderr
+    assert f"1 names match no photograph in {drawn.photos}: gone.png" in result.stderr
     assert result.exit_code == 3  # the other photographs have no boxes
 
 

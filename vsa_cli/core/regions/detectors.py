@@ -98,7 +98,7 @@ class GivenBoxes:
         top: the number of boxes to take of each photograph.
         boxes: the boxes of each photograph, by its id.
         path: their file, for messages.
-        unmatched: names in the file that are of no photograph.
+        unmatched: names in the file that match no photograph.
     """
 
     def __init__(self, top: int, boxes: Mapping[str, Boxes], path: Path, unmatched: Sequence[str] = ()) -> None:

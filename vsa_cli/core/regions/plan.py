@@ -54,7 +54,7 @@ class Extraction:
         envelope: the envelope of the regions file.
         spec: how the photographs are described.
         failures: one line for each folder of photographs that cannot be listed.
-        unmatched: names in the file of boxes that are of no photograph.
+        unmatched: names in the file of boxes that match no photograph.
     """
 
     photos: list[Photo]
