@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from tests.conftest import Drawn
 from tests.processes import running
@@ -50,9 +50,9 @@ def test_help_shows_the_usual_options_first_and_the_others_under_their_headings(
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_has_at_most_75_lines_of_100_columns(vsa: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    lines = vsa(*command.split(), "--help").stdout.splitlines()
+def test_help_has_at_most_75_lines_of_100_columns(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="vsa", terminal_width=98)
+    lines = shown.stdout.splitlines()
     assert len(lines) <= 75
     assert max(map(len, lines)) <= 100
     assert lines[-3].split()[:2] == ["-h,", "--help"]
@@ -77,7 +77,7 @@ def test_help_of_a_training_has_the_values_of_each_preset(vsa: Run) -> None:
 
 
 def test_usage_errors_show_each_form_of_the_command(vsa: Run) -> None:
-    lines = vsa("retrieve", "--no-such-option").stderr.splitlines()
+    lines = CliRunner().invoke(app, ["retrieve", "--no-such-option"], prog_name="vsa").stderr.splitlines()
     assert lines[:2] == [
         "Usage: vsa retrieve [OPTIONS] QUERY PHOTO|DIR|-...",
         "       vsa retrieve [OPTIONS] --image FILE --sentences FILE",

@@ -53,11 +53,10 @@ def test_usage_and_man_page_mark_optional_arguments_and_required_options(files: 
         assert " ".join(files[f"man/vsa-{name}.1"].split()).count("[required") == len(needed)
 
 
-def test_usage_lines_have_every_argument_and_every_required_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+def test_usage_lines_have_every_argument_and_every_required_option() -> None:
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         forms = usages(name, command)
-        shown = CliRunner().invoke(app, [name, "--help"]).stdout.splitlines()[: len(forms)]
+        shown = CliRunner().invoke(app, [name, "--help"], prog_name="vsa").stdout.splitlines()[: len(forms)]
         assert [line.removeprefix("Usage:").split() for line in shown] == [
             ["vsa", name, "[OPTIONS]", *form.split()] for form in forms
         ]
