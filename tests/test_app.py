@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.processes import running
@@ -47,41 +46,6 @@ def test_help_shows_the_usual_options_first_and_the_others_under_their_headings(
     assert {"Runtime:", "Output:"} <= set(headings)
     assert lines.index("Runtime:") < next(number for number, line in enumerate(lines) if "--device" in line)
     assert lines[-1].strip().startswith("Example: vsa extract-regions")
-
-
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_has_at_most_75_lines_of_100_columns(command: str) -> None:
-    shown = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="vsa", terminal_width=98)
-    lines = shown.stdout.splitlines()
-    assert len(lines) <= 75
-    assert max(map(len, lines)) <= 100
-    assert lines[-3].split()[:2] == ["-h,", "--help"]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_no_python_types_and_one_notation_for_defaults_and_ranges(vsa: Run, command: str) -> None:
-    shown = vsa(command, "--help").stdout
-    assert not re.search(r"\w-$", shown, re.M), "a line breaks inside the name of an option"
-    text = " ".join(shown.split())
-    assert not re.search(r"<(str|int|float|path|list\[)", text)
-    assert not re.search(r"<=?x|x[<>]=?|\(default|by default|env var|repeatable|may be repeated", text)
-    assert not re.search(r"\d{5,}|\d\.0\b", text), "a limit against mistakes, or a float of Python"
-
-
-def test_help_of_a_training_has_the_values_of_each_preset(vsa: Run) -> None:
-    text = " ".join(vsa("train-embed", "--help").stdout.split())
-    assert "[default: 0.001 (best), 2e-5 (paper)]" in text
-    assert "[default: 5]" in text, "one value where the presets agree"
-    text = " ".join(vsa("train-gen", "--help").stdout.split())
-    assert "[default: 10 (best), 20 (paper), 5 (--self-critical)]" in text
-
-
-def test_usage_errors_show_each_form_of_the_command(vsa: Run) -> None:
-    lines = CliRunner().invoke(app, ["retrieve", "--no-such-option"], prog_name="vsa").stderr.splitlines()
-    assert lines[:2] == [
-        "Usage: vsa retrieve [OPTIONS] QUERY PHOTO|DIR|-...",
-        "       vsa retrieve [OPTIONS] --image FILE --sentences FILE",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ NoCache = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="Compute all CNN features instead of keeping them in the feature cache.",
+        help="Compute all CNN features; do not use the feature cache.",
         rich_help_panel=RUNTIME,
     ),
 ]
