@@ -18,7 +18,7 @@ from vsa_cli.reference.examples import FILES as DEFAULT_FILES
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-OPENINGS = re.compile(r"^(of |likewise|see `|see there|as of )", re.IGNORECASE)
+OPENINGS = re.compile(r"^(of |likewise|see `|see there|see that |as of )", re.IGNORECASE)
 """A text must name the thing before it qualifies it, and not only point elsewhere."""
 
 WORDS = re.compile(
@@ -116,6 +116,7 @@ def test_man_pages_have_no_other_words() -> None:
     [
         ("Of every non-recurrent layer.", ["Of "]),
         ("See `Rule`.", ["See `"]),
+        ("See that one file is named.", ["See that "]),
         ("Photographs worded at once.", ["worded", "at once"]),
         ("the ratio is no number", ["is no number"]),
         ("The file is no longer readable; see `vsa prep`.", []),
