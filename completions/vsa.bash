@@ -24,6 +24,65 @@ _vsa_is() {
 
 _vsa_value() {
   case "$1 $2" in
+    "caption -m"|"caption --model") _vsa_files -m generator ;;
+    "caption --beam") : ;;
+    "caption --nbest") : ;;
+    "caption --format") _vsa_words text json jsonl coco csv html ;;
+    "caption -o"|"caption --output") _vsa_files file ;;
+    "caption --min-logprob") : ;;
+    "caption --top-regions") : ;;
+    "caption --length-norm") : ;;
+    "caption --min-len"|"caption --min-length") : ;;
+    "caption --max-len"|"caption --max-length") : ;;
+    "caption --no-repeat-ngram") : ;;
+    "caption --avoid") : ;;
+    "caption --require") : ;;
+    "caption --groups") : ;;
+    "caption --diversity") : ;;
+    "caption --temperature") : ;;
+    "caption --top-k") : ;;
+    "caption --top-p") : ;;
+    "caption --corpus") _vsa_files corpus ;;
+    "caption --regions-file") _vsa_files regions ;;
+    "caption --split") _vsa_words train tune val test all ;;
+    "caption --baseline") _vsa_words nearest-neighbour ;;
+    "caption --sidecar") _vsa_words .txt ;;
+    "caption --annotate") _vsa_files folder ;;
+    "caption --batch-size") : ;;
+    "caption --cnn-weights") _vsa_files weights ;;
+    "caption --cache-dir") _vsa_files folder ;;
+    "caption --device") _vsa_words auto cpu cuda mps ;;
+    "caption --threads") : ;;
+    "caption --seed") : ;;
+    "retrieve -m"|"retrieve --model") _vsa_files -m embedding ;;
+    "retrieve --top") : ;;
+    "retrieve --image") _vsa_files photo ;;
+    "retrieve --sentences") _vsa_files text ;;
+    "retrieve --corpus") _vsa_files corpus ;;
+    "retrieve --regions-file") _vsa_files regions ;;
+    "retrieve --split") _vsa_words train tune val test all ;;
+    "retrieve --folds") : ;;
+    "retrieve --format") _vsa_words text json jsonl html ;;
+    "retrieve -o"|"retrieve --output") _vsa_files file ;;
+    "retrieve --cnn-weights") _vsa_files weights ;;
+    "retrieve --cache-dir") _vsa_files folder ;;
+    "retrieve --device") _vsa_words auto cpu cuda mps ;;
+    "retrieve --threads") : ;;
+    "align -m"|"align --model") _vsa_files -m embedding ;;
+    "align --beta") : ;;
+    "align --evidence") _vsa_words contained own ;;
+    "align --corpus") _vsa_files corpus ;;
+    "align --regions-file") _vsa_files regions ;;
+    "align --split") _vsa_words train tune val test all ;;
+    "align --scores") _vsa_files file ;;
+    "align --words") _vsa_files file ;;
+    "align --html-limit") : ;;
+    "align -o"|"align --output") _vsa_files file ;;
+    "align --html") _vsa_files folder ;;
+    "align --cnn-weights") _vsa_files weights ;;
+    "align --cache-dir") _vsa_files folder ;;
+    "align --device") _vsa_words auto cpu cuda mps ;;
+    "align --threads") : ;;
     "prep --images") _vsa_files folder ;;
     "prep -o"|"prep --output") _vsa_files file ;;
     "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder list csv text sidecar webdataset ;;
@@ -76,21 +135,6 @@ _vsa_value() {
     "train-embed --device") _vsa_words auto cpu cuda mps ;;
     "train-embed --threads") : ;;
     "train-embed --seed") : ;;
-    "align -m"|"align --model") _vsa_files -m embedding ;;
-    "align --beta") : ;;
-    "align --evidence") _vsa_words contained own ;;
-    "align --corpus") _vsa_files corpus ;;
-    "align --regions-file") _vsa_files regions ;;
-    "align --split") _vsa_words train tune val test all ;;
-    "align --scores") _vsa_files file ;;
-    "align --words") _vsa_files file ;;
-    "align --html-limit") : ;;
-    "align -o"|"align --output") _vsa_files file ;;
-    "align --html") _vsa_files folder ;;
-    "align --cnn-weights") _vsa_files weights ;;
-    "align --cache-dir") _vsa_files folder ;;
-    "align --device") _vsa_words auto cpu cuda mps ;;
-    "align --threads") : ;;
     "train-gen -o"|"train-gen --output") _vsa_files file ;;
     "train-gen --preset") _vsa_words paper best ;;
     "train-gen --split") _vsa_words train tune val test all ;;
@@ -110,50 +154,6 @@ _vsa_value() {
     "train-gen --device") _vsa_words auto cpu cuda mps ;;
     "train-gen --threads") : ;;
     "train-gen --seed") : ;;
-    "caption -m"|"caption --model") _vsa_files -m generator ;;
-    "caption --beam") : ;;
-    "caption --nbest") : ;;
-    "caption --format") _vsa_words text json jsonl coco csv html ;;
-    "caption -o"|"caption --output") _vsa_files file ;;
-    "caption --min-logprob") : ;;
-    "caption --top-regions") : ;;
-    "caption --length-norm") : ;;
-    "caption --min-len") : ;;
-    "caption --max-len"|"caption --max-length") : ;;
-    "caption --no-repeat-ngram") : ;;
-    "caption --avoid") : ;;
-    "caption --require") : ;;
-    "caption --groups") : ;;
-    "caption --diversity") : ;;
-    "caption --temperature") : ;;
-    "caption --top-k") : ;;
-    "caption --top-p") : ;;
-    "caption --corpus") _vsa_files corpus ;;
-    "caption --regions-file") _vsa_files regions ;;
-    "caption --split") _vsa_words train tune val test all ;;
-    "caption --baseline") _vsa_words nearest-neighbour ;;
-    "caption --sidecar") _vsa_words .txt ;;
-    "caption --annotate") _vsa_files folder ;;
-    "caption --batch-size") : ;;
-    "caption --cnn-weights") _vsa_files weights ;;
-    "caption --cache-dir") _vsa_files folder ;;
-    "caption --device") _vsa_words auto cpu cuda mps ;;
-    "caption --threads") : ;;
-    "caption --seed") : ;;
-    "retrieve -m"|"retrieve --model") _vsa_files -m embedding ;;
-    "retrieve --top") : ;;
-    "retrieve --image") _vsa_files photo ;;
-    "retrieve --sentences") _vsa_files text ;;
-    "retrieve --corpus") _vsa_files corpus ;;
-    "retrieve --regions-file") _vsa_files regions ;;
-    "retrieve --split") _vsa_words train tune val test all ;;
-    "retrieve --folds") : ;;
-    "retrieve --format") _vsa_words text json jsonl html ;;
-    "retrieve -o"|"retrieve --output") _vsa_files file ;;
-    "retrieve --cnn-weights") _vsa_files weights ;;
-    "retrieve --cache-dir") _vsa_files folder ;;
-    "retrieve --device") _vsa_words auto cpu cuda mps ;;
-    "retrieve --threads") : ;;
     "evaluate --references") _vsa_files sentences ;;
     "evaluate --split") _vsa_words train tune val test all ;;
     "evaluate --metric") _vsa_words BLEU METEOR ROUGE-L CIDEr ;;
@@ -200,7 +200,7 @@ _vsa() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _vsa_words prep extract-regions train-embed align train-gen caption retrieve evaluate info convert pack doctor --version --show-completion --help
+    _vsa_words caption retrieve align prep extract-regions train-embed train-gen evaluate info convert pack doctor --version --show-completion --help
     return
   fi
   if [[ $cur == = ]]; then
@@ -211,13 +211,13 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --device --threads --seed -q --quiet -h --help ;;
+      retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --region-captions --min-logprob --top-regions --length-norm --min-len --max-len --max-length --no-repeat-ngram --avoid --require --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --device --threads --seed -q --quiet -h --help ;;
-      retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;
       convert) _vsa_words -o --output --split --cnn -f --force -q --quiet --json -h --help ;;
@@ -237,17 +237,17 @@ _vsa() {
   done
   COMPREPLY=()
   case "$command $at" in
+    "caption "*) _vsa_files photo folder ;;
+    "retrieve "0) : ;;
+    "retrieve "*) _vsa_files photo folder ;;
+    "align "0) _vsa_files photo ;;
+    "align "*) _vsa_files text ;;
     "prep "*) _vsa_files sentences ;;
     "extract-regions "0) _vsa_files corpus folder ;;
     "train-embed "0) _vsa_files corpus ;;
     "train-embed "1) _vsa_files regions ;;
-    "align "0) _vsa_files photo ;;
-    "align "*) _vsa_files text ;;
     "train-gen "0) _vsa_files corpus ;;
     "train-gen "1) _vsa_files regions ;;
-    "caption "*) _vsa_files photo folder ;;
-    "retrieve "0) : ;;
-    "retrieve "*) _vsa_files photo folder ;;
     "evaluate "0) _vsa_files results ;;
     "info "0) _vsa_files model corpus regions lines ;;
     "convert "0) _vsa_files regions features ;;

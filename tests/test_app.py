@@ -48,14 +48,6 @@ def test_help_shows_the_usual_options_first_and_the_others_under_their_headings(
     assert lines[-1].strip().startswith("Example: vsa extract-regions")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_fits_a_screen_and_a_half_or_has_headings(vsa: Run, command: str) -> None:
-    lines = vsa(command, "--help").stdout.splitlines()
-    headings = [number for number, line in enumerate(lines) if line.endswith(":") and not line.startswith(" ")]
-    usual = headings[2] if len(headings) > 2 else len(lines)
-    assert usual <= 75, "the rest under headings: rich_help_panel"
-
-
 @pytest.mark.parametrize(
     ("message", "shown"),
     [

@@ -20,10 +20,11 @@ LAYERS = {
     "core": {"core"},
     "output": {"core", "output"},
     "options": {"core"},
+    "help": {"core", "options"},
     "process": {"core"},
-    "commands": {"core", "output", "options", "commands"},
-    "reference": {"core", "options", "reference"},
-    "app": {"core", "output", "options", "process", "commands", "reference"},
+    "commands": {"core", "output", "options", "help", "commands"},
+    "reference": {"core", "options", "help", "reference"},
+    "app": {"core", "output", "options", "help", "process", "commands", "reference"},
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 

@@ -11,13 +11,14 @@ import pytest
 import typer.main
 
 from vsa_cli.app import app
-from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES
+from vsa_cli.help import explanation
+from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES, NOTES
 from vsa_cli.reference.examples import FILES as DEFAULT_FILES
 
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-OPENINGS = re.compile(r"^(of |likewise|see `|see there|as of )", re.IGNORECASE)
+OPENINGS = re.compile(r"^(of |likewise|see `|see there|see that |as of )", re.IGNORECASE)
 """A text must name the thing before it qualifies it, and not only point elsewhere."""
 
 WORDS = re.compile(
@@ -101,8 +102,22 @@ def test_messages_and_docstrings_are_plain_english(path: Path) -> None:
     assert [(text, faults(text)) for text in (*messages(tree), *docstring_openings(tree)) if faults(text)] == []
 
 
+DEFAULTS_IN_WORDS = re.compile(
+    r"\(default|by default|repeatable|(may|can) be repeated|env(ironment)? var", re.IGNORECASE
+)
+"""Notations that help does not use: a default is in brackets, and an option "can be given several times"."""
+
+
+def test_help_has_one_notation_for_defaults_and_repeated_options() -> None:
+    root = typer.main.get_command(app)
+    texts = [explanation(p) for command in root.commands.values() for p in command.params]  # type: ignore[attr-defined]
+    assert [text for text in texts if DEFAULTS_IN_WORDS.search(text)] == []
+
+
 def test_man_pages_have_no_other_words() -> None:
-    texts = [*DEFAULT_FILES.values(), *ENVIRONMENT.values(), *(purpose for e in EXAMPLES.values() for purpose, _ in e)]
+    purposes = [purpose for examples in EXAMPLES.values() for purpose, _ in examples]
+    assert all(purpose[0].isupper() and purpose.endswith(":") for purpose in purposes)
+    texts = [*DEFAULT_FILES.values(), *ENVIRONMENT.values(), *NOTES.values(), *purposes]
     assert [(text, faults(text)) for text in texts if faults(text)] == []
 
 
@@ -111,6 +126,7 @@ def test_man_pages_have_no_other_words() -> None:
     [
         ("Of every non-recurrent layer.", ["Of "]),
         ("See `Rule`.", ["See `"]),
+        ("See that one file is named.", ["See that "]),
         ("Photographs worded at once.", ["worded", "at once"]),
         ("the ratio is no number", ["is no number"]),
         ("Does not know boxes or artifacts.", ["Does not know boxes"]),

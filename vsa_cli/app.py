@@ -1,4 +1,4 @@
-"""The Typer app: its commands in pipeline order, their help, and the one place that reports errors.
+"""The Typer app: its commands, their help, and the one place that reports errors.
 
 Nothing heavy is imported on the way to `--help`: each command imports core inside its function.
 """
@@ -29,7 +29,8 @@ from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.core.errors import ExitCode, VsaError, reason
-from vsa_cli.options import option_names, panel_of
+from vsa_cli.help import HELP_FLAGS, HELP_TEXT, explanation, page, panel_of, usage
+from vsa_cli.options import option_names
 from vsa_cli.output.console import core_warnings_shown, drop_stdout, settings_named, warn
 from vsa_cli.process import prepare_streams, run_interruptible
 from vsa_cli.version import __version__
@@ -61,7 +62,7 @@ def error_boundary() -> Iterator[None]:
 
 
 class VsaCommand(TyperCommand):
-    """A command whose help has its options under the headings of their panels, and ends with the example."""
+    """A command whose help shows its options under headings, and ends with the example."""
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Parse the arguments."""
@@ -80,22 +81,21 @@ class VsaCommand(TyperCommand):
         with settings_named(lambda: option_names(self.params)), core_warnings_shown(), error_boundary():
             return super().invoke(ctx)
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The usage line: metavariables show which arguments are optional."""
-        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if p.param_type_name == "argument")]
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """The usage lines, also shown with an error."""
+        formatter.write(usage(ctx.command_path, self, formatter.width) + "\n")
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then options without a panel, then each panel under its heading."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-        for parameter in self.get_params(ctx):
+        for parameter in self.params:
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                section = "Arguments" if parameter.param_type_name == "argument" else panel_of(parameter)
-                sections.setdefault(section, []).append(record)
-        for heading, records in sections.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
+            if record is not None and parameter.param_type_name == "argument":
+                sections["Arguments"].append((str(parameter.metavar), explanation(parameter)))
+            elif record is not None:
+                sections.setdefault(panel_of(parameter), []).append((record[0], explanation(parameter)))
+        list(filter(None, sections.values()))[-1].append((HELP_FLAGS, HELP_TEXT))
+        formatter.write(page(ctx.command_path, self, sections, formatter.width))
 
 
 class VsaGroup(TyperGroup):
@@ -105,6 +105,16 @@ class VsaGroup(TyperGroup):
         """Parse the options before the command, which may print (`--version`)."""
         with error_boundary():
             return super().make_context(*args, **settings)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The commands under their headings, then the options."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            sections.setdefault(panel_of(command), []).append((name, str(getattr(command, "short_help", ""))))
+        records = [(option, option.get_help_record(ctx)) for option in self.params]
+        sections["Options"] = [(record[0], explanation(option)) for option, record in records if record is not None]
+        sections["Options"].append((HELP_FLAGS, HELP_TEXT))
+        formatter.write(page(ctx.command_path, self, sections, formatter.width))
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
@@ -151,43 +161,44 @@ def vsa(
             callback=_show_completion,
             is_eager=True,
             metavar="SHELL",
-            help="Print the completion script for bash, zsh or fish, and exit.",
+            help='Print a completion script for bash, zsh or fish, as in eval "$(vsa --show-completion bash)".',
         ),
     ] = None,
 ) -> None:
     """Image captioning, image-text retrieval and word-to-region alignment.
 
     Trained models are included: caption, retrieve and align work on photographs without any preparation. The other
-    commands prepare a dataset, extract its regions, and train and evaluate models on it.
+    commands prepare a dataset, train and evaluate models, and inspect, convert or share files.
     """
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "prep": prep,
-    "extract-regions": extract_regions,
-    "train-embed": train_embed,
-    "align": align,
-    "train-gen": train_gen,
-    "caption": caption,
-    "retrieve": retrieve,
-    "evaluate": evaluate,
-    "info": info,
-    "convert": convert,
-    "pack": pack,
-    "doctor": doctor,
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Commands for photographs": {"caption": caption, "retrieve": retrieve, "align": align},
+    "Commands for training and evaluation": {
+        "prep": prep,
+        "extract-regions": extract_regions,
+        "train-embed": train_embed,
+        "train-gen": train_gen,
+        "evaluate": evaluate,
+    },
+    "Other commands": {"info": info, "convert": convert, "pack": pack, "doctor": doctor},
 }
-"""Every command, in pipeline order."""
+"""The commands under each heading of the help: first those that need no preparation, then the pipeline in order."""
 
-for _name, _function in COMMANDS.items():
-    _help, _, _example = (inspect.getdoc(_function) or "").partition("Example: ")
-    app.command(
-        _name,
-        cls=VsaCommand,
-        help=_help,
-        short_help=_help.split("\n")[0],
-        epilog=f"Example: {_example}",
-        context_settings=HELP,
-    )(_function)
+COMMANDS = {name: function for commands in PANELS.values() for name, function in commands.items()}
+
+for _panel, _commands in PANELS.items():
+    for _name, _function in _commands.items():
+        _help, _, _example = (inspect.getdoc(_function) or "").partition("Example: ")
+        app.command(
+            _name,
+            cls=VsaCommand,
+            help=_help,
+            short_help=_help.split("\n")[0],
+            epilog=f"Example: {_example}",
+            context_settings=HELP,
+            rich_help_panel=_panel,
+        )(_function)
 
 
 def main() -> None:

@@ -10,28 +10,38 @@ import typer
 
 from vsa_cli.core.errors import ConfigError
 
-RUNTIME, OUTPUT = "Runtime", "Output"
-"""Help panels of the shared options."""
+RUNTIME, OUTPUT, STORED_SPLIT = "Runtime", "Output", "Corpus instead of photographs"
+"""Headings of the shared options in the help."""
 
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="Device: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=RUNTIME),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:N, mps, or auto (CUDA if available).",
+        rich_help_panel=RUNTIME,
+    ),
 ]
 Threads = Annotated[
     int,
     typer.Option(
-        "--threads", min=0, max=1024, metavar="N", help="CPU threads; 0 uses every core.", rich_help_panel=RUNTIME
+        "--threads",
+        min=0,
+        max=1024,
+        metavar="N",
+        help="CPU threads; 0 is one per available core.",
+        rich_help_panel=RUNTIME,
     ),
 ]
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help="Random seed.", rich_help_panel=RUNTIME)
-]
+CNN_WEIGHTS = "CNN weights (.pth)."
+INSTALLED_WEIGHTS = "installed with vsa or in torch's cache"
 CnnWeights = Annotated[
     Path | None,
     typer.Option(
         "--cnn-weights",
         metavar="FILE",
-        help="CNN weights (.pth); the EfficientNet-Lite networks need none.",
+        help=CNN_WEIGHTS,
+        show_default=INSTALLED_WEIGHTS,
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -40,28 +50,47 @@ CacheDir = Annotated[
     typer.Option(
         "--cache-dir",
         metavar="DIR",
-        help="Feature cache; ~/.cache/vsa by default.",
+        help="Folder of the feature cache.",
+        show_default="~/.cache/vsa",
         rich_help_panel=RUNTIME,
     ),
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Do not use the feature cache.", rich_help_panel=RUNTIME)]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Compute all CNN features; do not use the feature cache.",
+        rich_help_panel=RUNTIME,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing output.", rich_help_panel=OUTPUT)]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.", rich_help_panel=OUTPUT)]
+ForceRun = Annotated[
+    bool,
+    typer.Option(
+        "--force", "-f", help="Replace existing output, or that of an unfinished run.", rich_help_panel=OUTPUT
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the interrupted run in --output.", rich_help_panel=OUTPUT)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=OUTPUT)]
 Null = Annotated[
     bool,
-    typer.Option(
-        "--null", "-0", help="Names of a list on stdin end with NUL, as from find -print0.", rich_help_panel=RUNTIME
-    ),
+    typer.Option("--null", "-0", help="File names on stdin are separated by NUL, as from find -print0."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.", rich_help_panel=OUTPUT)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.", rich_help_panel=OUTPUT)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done and exit.", rich_help_panel=OUTPUT)]
+
+
+def seed(text: str) -> Any:
+    """The option `--seed`, whose help states what is random in the command."""
+    return typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help=text, rich_help_panel=RUNTIME)
 
 
 class UsageError(ConfigError):
-    """Options that contradict each other, or of which one is missing."""
+    """Contradictory options, or a missing one."""
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -81,8 +110,3 @@ def option_names(parameters: Iterable[Any]) -> dict[str, str]:
 
 def _long_name(names: Sequence[str]) -> str:
     return next((name for name in names if name.startswith("--")), names[0])
-
-
-def panel_of(option: Any) -> str:
-    """The heading under which help shows an option."""
-    return str(getattr(option, "rich_help_panel", None) or "Options")

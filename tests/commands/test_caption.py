@@ -234,9 +234,9 @@ def test_sampling_depends_on_the_seed_and_not_on_order(vsa: Run, drawn: Drawn) -
     assert draw(1, *photos) == draw(1, *photos) == draw(1, *photos[::-1])[::-1] != draw(2, *photos)
 
 
-@pytest.mark.parametrize("spelling", ["--max-len", "--max-length"])
-def test_lengths_are_bounded(vsa: Run, drawn: Drawn, spelling: str) -> None:
-    for record in stored(vsa, drawn, spelling, 3, "--min-len", 3):
+@pytest.mark.parametrize(("longest", "shortest"), [("--max-len", "--min-len"), ("--max-length", "--min-length")])
+def test_lengths_are_bounded(vsa: Run, drawn: Drawn, longest: str, shortest: str) -> None:
+    for record in stored(vsa, drawn, longest, 3, shortest, 3):
         assert len(str(record["caption"]).split()) == 3
 
 

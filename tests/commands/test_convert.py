@@ -107,7 +107,7 @@ def elsewhere(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) 
     )
     result = vsa("convert", folder / "x.tsv", drawn.corpus, "-o", folder / "regions.h5", "--cnn", "bottom-up")
     assert result.exit_code == 0
-    assert "note: 1 entries are not of a photograph in the corpus" in result.stderr
+    assert "note: 1 entries match no photograph in the corpus" in result.stderr
     return folder / "regions.h5"
 
 

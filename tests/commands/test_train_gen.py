@@ -126,7 +126,7 @@ def test_self_critical_training_takes_the_settings_of_its_start(vsa: Run, drawn:
         command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", drawn.model)
         result = vsa(*command, *(options or SMALL))
         assert result.exit_code == 2
-        assert "the model settings of GEN" in result.stderr
+        assert "the model settings of its DIR" in result.stderr
 
 
 def test_one_image_with_one_region_is_learnt(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:

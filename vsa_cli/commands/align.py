@@ -12,21 +12,23 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.commands import embedder_options
-from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.device import available_cores
 from vsa_cli.core.io.files import check_distinct, check_output
-from vsa_cli.options import UsageError
+from vsa_cli.options import OUTPUT, STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
 
 
 def align(
-    photo: Annotated[str | None, typer.Argument(metavar="[PHOTO]", help="Photograph.")] = None,
+    photo: Annotated[
+        str | None, typer.Argument(metavar="[PHOTO]", help="Photograph to align the sentences with.")
+    ] = None,
     sentences: Annotated[
-        list[str] | None, typer.Argument(metavar="[SENTENCE]...", help="Sentences about the photograph.")
+        list[str] | None,
+        typer.Argument(metavar="[SENTENCE]...", help="One or more sentences that describe the photograph."),
     ] = None,
     model: embedder_options.Model = None,
     beta: Annotated[
@@ -35,19 +37,24 @@ def align(
             min=0,
             max=1e6,
             metavar="B",
-            help="Weight β of the MRF's pairwise term; 0 assigns each word independently. 1 suits "
-            "--evidence contained, 0.05 own.",
+            help="Weight β of the MRF's pairwise term: larger values give longer snippets, 0 assigns each word "
+            "independently. Use about 1 with --evidence contained and 0.05 with own.",
         ),
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence,
         typer.Option(
-            help="Score of a region: its own, as in the paper, or with the evidence of the regions inside it."
+            help="Score of a region for a word. own: its own score alone, as in the paper; contained: with the "
+            "scores of the regions inside it, which favours whole objects."
         ),
     ] = AlignConfig.evidence,
     corpus: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Corpus whose sentences are aligned.", rich_help_panel=STORED_SPLIT),
+        typer.Option(
+            metavar="FILE",
+            help="Align the sentences of this corpus.json, instead of PHOTO and SENTENCE.",
+            rich_help_panel=STORED_SPLIT,
+        ),
     ] = None,
     regions_file: embedder_options.RegionsFile = None,
     split: Annotated[
@@ -55,26 +62,34 @@ def align(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Split to align: train, tune, val, test or all (default: train).",
+            help="Split to align: train, tune, val, test or all.",
+            show_default="train, for train-gen --snippets",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="File for the score of each word for each region.", rich_help_panel=STORED_SPLIT
+            metavar="FILE",
+            help="Write the score of each word and region to FILE, for vsa evaluate --boxes.",
+            rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
     words: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File for the visual importance of each word.", rich_help_panel=STORED_SPLIT),
+        typer.Option(
+            metavar="FILE",
+            help="Write each word's visual importance (the mean length of its vector) to FILE.",
+            rich_help_panel=STORED_SPLIT,
+        ),
     ] = None,
     html_limit: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Number of photographs on the --html pages (default: all).",
+            help="Maximum number of photographs on the --html pages.",
+            show_default="all",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
@@ -84,17 +99,23 @@ def align(
             "--output",
             "-o",
             metavar="FILE",
-            help="Output file (default: stdout, or snippets.jsonl with --corpus).",
+            help="Output file.",
+            show_default="stdout, or snippets.jsonl with --corpus",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder for pages with photographs, boxes and coloured words.", rich_help_panel=OUTPUT
+            metavar="DIR",
+            help="Also write HTML pages with the photographs, boxes and coloured words to this folder.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the snippets of a photograph as one JSON array.", rich_help_panel=OUTPUT),
+    ] = False,
     strict: embedder_options.Strict = False,
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
@@ -104,13 +125,15 @@ def align(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Assign each word of a sentence to the region of its photograph that it describes.
+    """Assign each word of a sentence to the image region that the word describes.
 
-    Neighbouring words with one region form a snippet: box, words and score. The assignment maximises the chain MRF
-    exactly, by dynamic programming. For a photograph and sentences, a line is printed for each snippet. With --corpus
-    and --regions-file, the sentences of a split are aligned, and the snippets written as JSON Lines.
+    Consecutive words assigned to the same region form a snippet, which has a box, words and a score. The assignment is
+    the exact optimum of the paper's chain Markov random field (MRF), found by dynamic programming. For a photograph and
+    sentences, prints one line per snippet: its words, its box in pixels and its score, separated by tabs. With --corpus
+    and --regions-file, aligns the sentences of a split, and writes their snippets as JSON Lines.
 
-    Words that the model does not know are named on stderr, in JSON and on the page, and belong to no region.
+    Words that the model does not know are assigned to no region; they are listed on stderr, in the JSON output and on
+    the HTML page.
 
     Example: vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/
     """
@@ -160,7 +183,7 @@ def _align_photo(
     quiet: bool,
     strict: bool,
 ) -> int:
-    """Align sentences with a photograph; return whether it could not be read again for a page."""
+    """Align sentences with a photograph; return 1 if it could not be read again for a page, else 0."""
     from vsa_cli.output.alignments import format_alignments
     from vsa_cli.output.console import Console, print_lines
     from vsa_cli.output.unknown_words import alignment_note, unknown_among
@@ -196,7 +219,7 @@ def _align_split(
     threads: int,
     quiet: bool,
 ) -> int:
-    """Align the sentences of a split; return how many photographs of the pages could not be read."""
+    """Align the sentences of a split; return how many photographs for the HTML pages could not be read."""
     from vsa_cli.core.alignment.align import align_corpus
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.regions.store import RegionStore
@@ -236,7 +259,11 @@ def _align_split(
 
 
 def _check_form(photo: str | None, sentences: list[str] | None, corpus: Path | None, regions_file: Path | None) -> None:
-    """See that exactly one form of the command is used, and used in full."""
+    """Check that exactly one form of the command is used, and used in full.
+
+    Raises:
+        UsageError: none or several are used, or a part of one is missing.
+    """
     named = [photo or "", *(sentences or [])]
     if any(name.lower().endswith(".json") for name in named[:2]):
         raise UsageError(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,7 +58,7 @@ def caption(
     sidecar: declared.Sidecar = None,
     annotate: declared.Annotate = None,
     force: options.Force = False,
-    resume: options.Resume = False,
+    resume: declared.Resume = False,
     null: options.Null = False,
     batch_size: declared.BatchSize = 32,
     cnn_weights: options.CnnWeights = None,
@@ -66,32 +66,16 @@ def caption(
     no_cache: options.NoCache = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: options.Seed = 0,
+    seed: Annotated[int, options.seed("Random seed of --sample.")] = 0,
     quiet: options.Quiet = False,
     regions: declared.Regions = False,
 ) -> None:
     """Caption photographs.
 
-    Prints PATH, a tab and the caption for each photograph, or the caption alone for a single one. A photograph
-    that cannot be read is named on stderr; the others are captioned, and the exit code is 3. One that is named twice is
-    captioned once. Log-probabilities are always the model's own, END's included, whatever the search ranks captions by.
-
-    In folders, links to folders are followed, each folder once. Hidden files and folders are skipped, as are folders
-    that vsa wrote, of pages or of --annotate, unless they are named themselves. Greys of more than 8 bits are scaled to
-    the white that the file declares, else to their largest value.
-
-    --region-captions captions boxes as well, and keeps confident, distinct captions. --format html makes a page that
-    any browser opens: one file, or, with -o and a name that does not end in .html, a folder.
-
-    --resume skips photographs that have a line in -o FILE (with --format jsonl), or a --sidecar, and repeats those that
-    failed. It refuses another model, other search options or another seed than the captions there were made with. These
-    are recorded in a hidden file: .FILE.settings.json, or .vsa.SUFFIX.settings.json in each folder with sidecars;
-    without it nothing is compared. After an interrupted --force over named photographs or folders, the sidecars that
-    were not replaced yet are replaced; after one over a list on stdin they are kept. Two photographs with one sidecar,
-    such as a.jpg and a.png, are refused.
-
-    --baseline nearest-neighbour takes a sentence of the most similar image in the train split of --corpus: of its
-    sentences the one that agrees most with the others. It captions photographs, or a --split of that corpus.
+    Prints one line per photograph: its path, a tab and the caption; for a single photograph, only the caption. A
+    photograph that cannot be read is named on stderr, and the others are captioned (exit code 3). In folders, links are
+    followed; hidden files, and pages and copies that vsa wrote, are skipped. vsa-caption(1) describes the rules of
+    --resume, --baseline and 16-bit images.
 
     Example: vsa caption photo.jpg
     """
@@ -227,7 +211,7 @@ def _settings(
     min_logprob: float | None,
     top_regions: int | None,
 ) -> dict[str, Any]:
-    """What a run is made with, as far as captions depend on it: a run with other settings does not resume it."""
+    """The settings on which the captions depend; a run with other settings cannot resume this one."""
     from vsa_cli.core.io.files import file_sha256
     from vsa_cli.core.learning.model_dir import bundled_model, weights_sha256
 
@@ -245,10 +229,10 @@ def _settings(
 
 
 def _check_renamed(*, regions: bool, model_given: bool) -> None:
-    """Refuse the spellings of earlier versions.
+    """Refuse the option and the environment variable that earlier versions had.
 
     Raises:
-        UsageError: one is used.
+        UsageError: one of them is used.
     """
     if regions:
         raise UsageError("--regions has been renamed to --region-captions")
@@ -268,10 +252,10 @@ def _resolve_format(kind: CaptionFormat | None, *, json: bool) -> CaptionFormat:
 
 
 def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, split: bool, baseline: bool) -> None:
-    """See that either photographs or a stored split are named.
+    """Check that either photographs or a split of a corpus are named.
 
     Raises:
-        UsageError: neither, both, or only half of a stored split.
+        UsageError: neither or both are named, or a corpus without its regions.
     """
     if corpus != regions_file:
         raise UsageError("--corpus and --regions-file go together")
@@ -286,10 +270,10 @@ def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, spl
 
 
 def _check_baseline(decoding: DecodingConfig, *, region_captions: bool) -> None:
-    """See that a baseline is not given settings of a model.
+    """Check that no setting of a model is given with a baseline.
 
     Raises:
-        UsageError: it is.
+        UsageError: one is given.
     """
     if region_captions:
         raise UsageError("--region-captions needs a model; it cannot be combined with --baseline")
@@ -298,10 +282,10 @@ def _check_baseline(decoding: DecodingConfig, *, region_captions: bool) -> None:
 
 
 def _check_regions(kind: CaptionFormat, *, region_captions: bool, filters: bool, annotate: bool) -> None:
-    """See that captions of regions are requested where they are filtered, and have a place in the output.
+    """Check that captions of regions are requested if they are filtered, and that the output has a place for them.
 
     Raises:
-        UsageError: they are not, or have none.
+        UsageError: filters without captions of regions, or a format without a place for them.
     """
     if filters and not region_captions:
         raise UsageError("--min-logprob and --top-regions require --region-captions")
@@ -310,10 +294,10 @@ def _check_regions(kind: CaptionFormat, *, region_captions: bool, filters: bool,
 
 
 def _check_files(kind: CaptionFormat, *, photos: bool, output: bool, sidecar: bool, resume: bool) -> None:
-    """See that sidecars have photographs to go beside, and that a run to resume has a record of what is done.
+    """Check that sidecars have photographs, and that a run to resume has a record of what is done.
 
     Raises:
-        UsageError: they have not.
+        UsageError: a sidecar is requested without photographs, or a resumed run without such a record.
     """
     if sidecar and not photos:
         raise UsageError("--sidecar requires photographs; a --corpus has none to write beside")

@@ -1,4 +1,4 @@
-"""The options of `vsa caption` that no other command has: names, ranges, help, and the heading they appear under."""
+"""The options of `vsa caption`: names, ranges, help, and the heading they appear under."""
 
 from __future__ import annotations
 
@@ -8,33 +8,67 @@ from typing import Annotated
 import typer
 
 from vsa_cli.core import config
-from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, MOST_REQUIRED
+from vsa_cli.options import OUTPUT, RUNTIME, STORED_SPLIT
 
 _REGIONS, _SEARCH, _SAMPLING = "Regions", "Search", "Sampling"
-_STORED, _OUTPUT, _RUNTIME = "Stored split", "Output", "Runtime"
 
 Photos = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PHOTO|DIR|-]...", help="Photographs, folders of photographs, or - for a list on stdin."),
+    typer.Argument(
+        metavar="[PHOTO|DIR|-]...", help="Photographs, folders of photographs, or - for file names on stdin."
+    ),
 ]
 Model = Annotated[
     Path | None,
     typer.Option(
-        "--model", "-m", metavar="DIR", envvar="VSA_GEN_MODEL", help="Trained generator (default: the bundled one)."
+        "--model",
+        "-m",
+        metavar="DIR",
+        envvar="VSA_GEN_MODEL",
+        help="Caption generator.",
+        show_default="$VSA_GEN_MODEL, else the bundled one",
     ),
 ]
 Beam = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Beam size; 1 is greedy decoding.")]
-Nbest = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Captions for each photograph, best first.")]
-Format = Annotated[config.CaptionFormat | None, typer.Option("--format", help="Output format (default: text).")]
-Json = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
+Nbest = Annotated[
+    int, typer.Option(min=1, max=1000, metavar="N", help="Number of captions per photograph, best first.")
+]
+Format = Annotated[
+    config.CaptionFormat | None,
+    typer.Option(
+        "--format",
+        rich_help_panel=OUTPUT,
+        help="json: one array; jsonl: one object per line; coco: COCO results.",
+        show_default="text",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE|DIR", help="Output file instead of stdout; a folder for html."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|DIR",
+        rich_help_panel=OUTPUT,
+        help="Output file; for html, a folder unless named *.html.",
+        show_default="stdout",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel=OUTPUT,
+        help="Continue an interrupted run; needs -o FILE --format jsonl, or --sidecar.",
+    ),
 ]
 RegionCaptions = Annotated[
     bool,
     typer.Option(
-        "--region-captions", rich_help_panel=_REGIONS, help="Caption regions of each photograph too, with boxes."
+        "--region-captions",
+        rich_help_panel=_REGIONS,
+        help="Also caption the regions, and keep the confident, distinct captions.",
     ),
 ]
 MinLogprob = Annotated[
@@ -43,13 +77,19 @@ MinLogprob = Annotated[
         max=0,
         metavar="L",
         rich_help_panel=_REGIONS,
-        help="Drop region captions whose mean log-probability per word is lower, in nats.",
+        help="Minimum mean log-probability per word, in nats.",
+        show_default=str(config.RegionCaptionConfig.min_logprob),
     ),
 ]
 TopRegions = Annotated[
     int | None,
     typer.Option(
-        min=1, max=1000, metavar="N", rich_help_panel=_REGIONS, help="Region captions kept, most confident first."
+        min=1,
+        max=1000,
+        metavar="N",
+        rich_help_panel=_REGIONS,
+        help="Maximum number per photograph, most confident first.",
+        show_default=str(config.RegionCaptionConfig.top),
     ),
 ]
 LengthNorm = Annotated[
@@ -59,16 +99,32 @@ LengthNorm = Annotated[
         max=MOST_LENGTH_NORM,
         metavar="ALPHA",
         rich_help_panel=_SEARCH,
-        help="Rank captions by log p / length^ALPHA (default: set by the model).",
+        help="Rank captions by log p / length^ALPHA; 0 is off.",
+        show_default="the model's, 0.7 in the bundled one",
     ),
 ]
 MinLength = Annotated[
-    int, typer.Option("--min-len", min=0, max=200, metavar="N", rich_help_panel=_SEARCH, help="Minimum words.")
+    int,
+    typer.Option(
+        "--min-len",
+        "--min-length",
+        min=0,
+        max=200,
+        metavar="N",
+        rich_help_panel=_SEARCH,
+        help="Minimum number of words.",
+    ),
 ]
 MaxLength = Annotated[
     int,
     typer.Option(
-        "--max-len", "--max-length", min=1, max=200, metavar="N", rich_help_panel=_SEARCH, help="Maximum words."
+        "--max-len",
+        "--max-length",
+        min=1,
+        max=200,
+        metavar="N",
+        rich_help_panel=_SEARCH,
+        help="Maximum number of words.",
     ),
 ]
 NoRepeatNgram = Annotated[
@@ -78,23 +134,33 @@ NoRepeatNgram = Annotated[
         max=200,
         metavar="N",
         rich_help_panel=_SEARCH,
-        help="Allow no N-gram twice in a caption; 0 allows any.",
+        help="Do not repeat any N words in a row; 0 is off.",
     ),
 ]
 Avoid = Annotated[
     list[str] | None,
-    typer.Option(metavar="WORD", rich_help_panel=_SEARCH, help="Word that no caption contains; repeatable."),
+    typer.Option(
+        metavar="WORD",
+        rich_help_panel=_SEARCH,
+        help="Exclude WORD from all captions; can be given several times.",
+    ),
 ]
 Require = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="WORD", rich_help_panel=_SEARCH, help="Word that every caption contains; repeatable, up to 5 times."
+        metavar="WORD",
+        rich_help_panel=_SEARCH,
+        help=f"Force WORD into every caption; can be given up to {MOST_REQUIRED} times.",
     ),
 ]
 Groups = Annotated[
     int,
     typer.Option(
-        min=1, max=1000, metavar="G", rich_help_panel=_SEARCH, help="Diverse beam search: split the beam into G groups."
+        min=1,
+        max=1000,
+        metavar="G",
+        rich_help_panel=_SEARCH,
+        help="Diverse beam search with G groups, a divisor of --beam.",
     ),
 ]
 Diversity = Annotated[
@@ -104,7 +170,7 @@ Diversity = Annotated[
         max=100,
         metavar="L",
         rich_help_panel=_SEARCH,
-        help="With --groups: penalty for a word that earlier groups chose at this position, in nats.",
+        help="With --groups: penalty, in nats, for each earlier group that chose the same word at the same position.",
     ),
 ]
 Sample = Annotated[
@@ -112,7 +178,7 @@ Sample = Annotated[
     typer.Option(
         "--sample",
         rich_help_panel=_SAMPLING,
-        help="Sample captions instead of searching; implied by --temperature, --top-k and --top-p.",
+        help="Sample instead of searching; implied by --temperature, --top-k and --top-p.",
     ),
 ]
 Temperature = Annotated[
@@ -122,12 +188,14 @@ Temperature = Annotated[
         max=100,
         metavar="T",
         rich_help_panel=_SAMPLING,
-        help="Sampling temperature: below 1 sharper, above 1 more random.",
+        help="Values below 1 make the choice sharper, values above 1 more random.",
     ),
 ]
 TopK = Annotated[
     int,
-    typer.Option(min=0, metavar="K", rich_help_panel=_SAMPLING, help="Sample from the K most likely words; 0 is all."),
+    typer.Option(
+        min=0, metavar="K", rich_help_panel=_SAMPLING, help="Sample from the K most likely words; 0 means all words."
+    ),
 ]
 TopP = Annotated[
     float,
@@ -136,48 +204,60 @@ TopP = Annotated[
         max=1,
         metavar="P",
         rich_help_panel=_SAMPLING,
-        help="Nucleus sampling: from the smallest set of most likely words with total probability P; 1 is all.",
+        help="Sample from the smallest set of most likely words with total probability P; 1 means all words.",
     ),
 ]
 Corpus = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", rich_help_panel=_STORED, help="Corpus of which a split is captioned, instead of photographs."
+        metavar="FILE",
+        rich_help_panel=STORED_SPLIT,
+        help="Caption a split of this corpus.json; with --baseline, the corpus that supplies the sentences.",
     ),
 ]
 RegionsFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", rich_help_panel=_STORED, help="The regions.h5 of --corpus.")
+    Path | None,
+    typer.Option(metavar="FILE", rich_help_panel=STORED_SPLIT, help="Regions file of --corpus."),
 ]
 Split = Annotated[
     str | None,
     typer.Option(
-        metavar="SPLIT", rich_help_panel=_STORED, help="Split of --corpus: train, tune, val (default), test or all."
+        metavar="SPLIT",
+        rich_help_panel=STORED_SPLIT,
+        help="Split to caption: train, tune, val, test or all.",
+        show_default="val",
     ),
 ]
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        rich_help_panel=_STORED,
-        help="Caption without a model: with a sentence of the most similar image in the train split of --corpus.",
+        help="Use a sentence of the most similar training image instead of a model.",
     ),
 ]
 Sidecar = Annotated[
     str | None,
     typer.Option(
         metavar=".SUFFIX",
-        rich_help_panel=_OUTPUT,
-        help="Text file beside each photograph: with .txt, photo.txt for photo.jpg.",
+        rich_help_panel=OUTPUT,
+        help="Write text files beside photographs: .txt makes photo.txt for photo.jpg.",
     ),
 ]
 Annotate = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        rich_help_panel=_OUTPUT,
-        help="Folder for copies with captions and boxes drawn on them; later runs over folders skip it.",
+        rich_help_panel=OUTPUT,
+        help="Write copies with captions and boxes drawn on them to this folder.",
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, max=4096, metavar="N", rich_help_panel=_RUNTIME, help="Photographs per batch.")
+    int,
+    typer.Option(
+        min=1,
+        max=4096,
+        metavar="N",
+        rich_help_panel=RUNTIME,
+        help="Photographs captioned together; fewer need less memory.",
+    ),
 ]
 Regions = Annotated[bool, typer.Option("--regions", hidden=True, help="Renamed to --region-captions.")]

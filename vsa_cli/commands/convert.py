@@ -1,4 +1,4 @@
-"""`vsa convert`: regions to the file formats of other programs, and back."""
+"""`vsa convert`: convert regions.h5 to and from bottom-up-attention TSV files and SCAN arrays."""
 
 from __future__ import annotations
 
@@ -12,38 +12,49 @@ from vsa_cli import options
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A regions.h5, a .tsv, a SPLIT_ims.npy, or a folder of these.")
+        Path,
+        typer.Argument(
+            metavar="IN", help="regions.h5, a .tsv, a SPLIT_ims.npy, or a folder with several SPLIT_ims.npy."
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Output: a .tsv, a folder, or a regions.h5.")
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help="A .tsv or a folder, from regions.h5; or a regions.h5."),
     ],
     corpus: Annotated[
         Path | None,
-        typer.Argument(metavar="[CORPUS]", help="The corpus.json of the photographs; not needed for h5 to .tsv."),
+        typer.Argument(
+            metavar="[CORPUS]",
+            help="corpus.json of the photographs; optional only for regions.h5 to .tsv without --split.",
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option("--split", metavar="SPLIT", help="Split to convert: train, tune, val, test or all.")
     ] = "all",
     cnn: Annotated[
         str,
-        typer.Option("--cnn", metavar="NAME", help="Name for the network that computed imported descriptors."),
+        typer.Option(
+            "--cnn", metavar="NAME", help="Name to record for the network that computed the imported features."
+        ),
     ] = "unknown",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Convert regions.h5 to the file formats of other programs, and back.
+    """Convert regions.h5 to and from bottom-up-attention TSV files and SCAN arrays.
 
-    The suffix of a name determines the format. A .tsv is bottom-up-attention's: image_id, image_w, image_h,
-    num_boxes, boxes and features (base64 of float32, also as Python's b'...'), a photograph a line. A folder is
-    SCAN's: SPLIT_ims.npy and SPLIT_caps.txt, with SPLIT_ids.txt, which names the photograph of each row, and
-    SPLIT_boxes.npy.
+    The file-name suffixes of IN and OUT determine the direction and the format:
 
-    Imported regions are used with a corpus.json of the same photographs, for training, align, retrieve, and caption
-    with --corpus and --regions-file. A model trained on them cannot encode new photographs, since the network behind
-    the descriptors is not available; --cnn names such a network. If no box is the whole image, the mean of the
-    regions describes it. If there are no boxes, as in SCAN's own files, every region has the box of the whole image.
-    Descriptors become float16.
+      .tsv    bottom-up-attention: one photograph per line, with the columns image_id, image_w, image_h, num_boxes,
+              boxes and features (base64-encoded float32; a Python literal b'...' is accepted too)
+      folder  SCAN: SPLIT_ims.npy and SPLIT_caps.txt, and vsa's own SPLIT_ids.txt (the photograph of each row) and
+              SPLIT_boxes.npy
+
+    Imported regions can be used for training and, with --corpus and --regions-file, in align, retrieve and caption.
+    They need a corpus.json of the same photographs. A model trained on them cannot process new photographs, because vsa
+    does not have the network that computed the features; --cnn only records that network's name. If no box covers the
+    whole image, the mean of the region features represents it. If there are no boxes, as in SCAN's own files, every
+    region is given the whole image as its box. Features are stored as float16.
 
     Example: vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up
     """
@@ -63,7 +74,7 @@ def convert(
         console.warn(f"and {made.failed - len(made.failures)} more")
     if made.unmatched:
         searched = "the corpus" if split == "all" else f"the corpus's split {split}"
-        console.note(f"note: {made.unmatched} entries are not of a photograph in {searched}: left out")
+        console.note(f"note: {made.unmatched} entries match no photograph in {searched} and were left out")
     for note in made.notes:
         console.note(f"note: {note}")
     if json:

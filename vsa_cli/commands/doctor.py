@@ -10,9 +10,10 @@ from vsa_cli import options
 def doctor(cache_dir: options.CacheDir = None, json: options.Json = False) -> None:
     """Check the installation and measure captioning speed.
 
-    Reports versions, processor, GPU, Java, CNN weights, the bundled models, the feature cache, and the time to caption
-    some generated images. Each line starts with + (found), - (not found, but optional) or ! (required, but missing,
-    with what to do about it). The exit code is 4 if anything required is missing, else 0.
+    Reports versions, processor, GPU, Java, HEIC support, CNN weights, the bundled models, the feature cache, and the
+    time needed to caption some synthetic test images. Each line starts with + (found), - (not found, but optional) or !
+    (required but missing); a remedy follows in brackets if there is one. The exit code is 4 if anything required is
+    missing, else 0.
 
     Example: vsa doctor --json
     """

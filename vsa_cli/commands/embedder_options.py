@@ -1,4 +1,4 @@
-"""What `vsa retrieve` and `vsa align` share: the options of the alignment model, and its loading."""
+"""Options that `vsa retrieve` and `vsa align` share, and a function that loads the alignment model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from vsa_cli.core.device import available_cores
 from vsa_cli.core.errors import DataError, one_line
-from vsa_cli.options import UsageError
+from vsa_cli.options import STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from vsa_cli.output.console import Console
     from vsa_cli.output.html.cards import Card, Header
 
-STORED_SPLIT, OUTPUT = "Stored split", "Output"
-
 Model = Annotated[
     Path | None,
     typer.Option(
-        "--model", "-m", metavar="DIR", envvar="VSA_EMBED_MODEL", help="Alignment model (default: the bundled model)."
+        "--model",
+        "-m",
+        metavar="DIR",
+        envvar="VSA_EMBED_MODEL",
+        help="Alignment model.",
+        show_default="$VSA_EMBED_MODEL, else the bundled one",
     ),
 ]
 RegionsFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="regions.h5 of the --corpus.", rich_help_panel=STORED_SPLIT)
+    Path | None, typer.Option(metavar="FILE", help="Regions file of --corpus.", rich_help_panel=STORED_SPLIT)
 ]
 
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail if the model does not know a word, instead of leaving it out.")
+    bool,
+    typer.Option("--strict", help="Fail on a word that the model does not know; cannot be combined with --corpus."),
 ]
 
 
@@ -58,7 +62,7 @@ def report_unknown(
     """Print a note if sentences have words that the model does not know.
 
     Raises:
-        DataError: they have, and `strict` is set.
+        DataError: `strict` is set, and a sentence has such words.
     """
     from vsa_cli.output.unknown_words import unknown_among
 
@@ -73,7 +77,7 @@ def check_model_variable(model: Path | None) -> None:
     """Refuse the environment variable of version 0.1.
 
     Raises:
-        UsageError: it is set, and nothing else names a model.
+        UsageError: it is set, and no model is named.
     """
     if model is None and os.environ.get("VSA_EMBED"):
         raise UsageError("the environment variable VSA_EMBED is now called VSA_EMBED_MODEL; set that instead")

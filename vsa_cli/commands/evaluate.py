@@ -1,4 +1,4 @@
-"""`vsa evaluate`: score captions, rankings and alignments."""
+"""`vsa evaluate`: score captions, rankings and word scores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vsa_cli.options import Force, Json, Quiet, Seed, UsageError
+from vsa_cli.options import OUTPUT, RUNTIME, Force, Json, Quiet, UsageError
+from vsa_cli.options import seed as seed_option
 from vsa_cli.output.console import Console, print_data
 
 if TYPE_CHECKING:
     from vsa_cli.core.evaluation.results import Evaluation
 
-_CAPTIONS, _OTHERS, _COMPARISON, _OUTPUT = "Captions", "Rankings and alignments", "Comparison", "Output"
+_CAPTIONS, _OTHERS, _COMPARISON = "Captions", "Rankings and word scores", "Comparison"
 
 
 def evaluate(
@@ -23,8 +24,8 @@ def evaluate(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="Captions (from vsa caption --format coco), rankings (vsa retrieve -o) or word scores "
-            "(vsa align --scores); - for stdin.",
+            help="Captions (from vsa caption in any format except html, or COCO results), rankings (from vsa retrieve "
+            "--corpus) or word scores (from vsa align --scores); - for stdin.",
         ),
     ] = None,
     references: Annotated[
@@ -32,7 +33,8 @@ def evaluate(
         typer.Option(
             "--references",
             metavar="FILE",
-            help="Reference sentences: corpus.json, COCO captions, Flickr token file, CSV, TSV or JSON Lines.",
+            help="Reference sentences, required for captions: corpus.json, COCO captions, Flickr token file, CSV, TSV "
+            "or JSON Lines.",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -41,7 +43,8 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Split to score: train, tune, val, test or all (default: the split that the captions belong to).",
+            help="Split to score: train, tune, val, test or all.",
+            show_default="the split that contains all captions, else all",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -49,8 +52,9 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--metric",
-            metavar="BLEU|METEOR|ROUGE-L|CIDEr",
-            help="Metric to compute; may be repeated (default: all that can be computed).",
+            metavar="<BLEU|METEOR|ROUGE-L|CIDEr>",
+            help="Metric to compute; BLEU computes BLEU-1 to BLEU-4. Can be given several times.",
+            show_default="all that can be computed",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -58,8 +62,7 @@ def evaluate(
         bool,
         typer.Option(
             "--strict",
-            help="Fail if ids do not match, or captions are missing, empty or duplicated.",
-            rich_help_panel=_CAPTIONS,
+            help="Fail if an id has no match, a caption is missing, empty or duplicated, or an entry is damaged.",
         ),
     ] = False,
     document_frequencies: Annotated[
@@ -67,7 +70,8 @@ def evaluate(
         typer.Option(
             "--document-frequencies",
             metavar="FILE",
-            help="Document frequencies for CIDEr: read from FILE, or written to it if it does not exist.",
+            help="Use the n-gram document frequencies in FILE for CIDEr, as small sets need; if FILE does not exist, "
+            "write those of the references.",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -76,7 +80,8 @@ def evaluate(
         typer.Option(
             "--boxes",
             metavar="FILE",
-            help="True boxes of phrases for alignments: Flickr30k Entities as JSON Lines, plain or gzipped.",
+            help="Ground-truth boxes of phrases, required for word scores: Flickr30k Entities as JSON Lines, plain or "
+            "gzipped (format: NOTES in vsa-evaluate(1)).",
             rich_help_panel=_OTHERS,
         ),
     ] = None,
@@ -86,7 +91,7 @@ def evaluate(
             "--folds",
             min=2,
             metavar="K",
-            help="Number of folds that the rankings must have; metrics are averaged over the folds.",
+            help="Check that the rankings have K folds. Metrics are averaged over the folds.",
             rich_help_panel=_OTHERS,
         ),
     ] = None,
@@ -95,7 +100,8 @@ def evaluate(
         typer.Option(
             "--compare",
             metavar="OLD NEW",
-            help="Instead of FILE: report the changes from OLD to NEW, with paired bootstrap confidence.",
+            help="Score the files OLD and NEW instead of FILE, and report the differences with paired-bootstrap "
+            "confidence intervals and p-values.",
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
@@ -104,7 +110,7 @@ def evaluate(
         typer.Option(
             "--baseline",
             metavar="FILE",
-            help="Report the changes from the scores in FILE, saved with --json.",
+            help="Report the differences from the scores in FILE, the output of an earlier run with --json.",
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
@@ -113,8 +119,8 @@ def evaluate(
         typer.Option(
             "--fail-under",
             metavar="METRIC=VALUE",
-            help="Exit with code 5 if the metric is lower; may be repeated. VALUE may be relative to --baseline or "
-            "OLD, as in CIDEr=baseline-0.01.",
+            help="Exit with code 5 if METRIC, as named with --json, is below VALUE: a number, or baseline-NUMBER, "
+            "relative to the scores of --baseline or OLD. Can be given several times.",
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
@@ -125,29 +131,31 @@ def evaluate(
             min=100,
             max=100_000,
             metavar="N",
-            help="Number of bootstrap resamplings for confidence intervals.",
-            rich_help_panel=_COMPARISON,
+            help="Number of bootstrap resamples for confidence intervals.",
+            rich_help_panel=RUNTIME,
         ),
     ] = 1000,
-    seed: Seed = 0,
+    seed: Annotated[int, seed_option("Random seed of the bootstrap.")] = 0,
     per_image: Annotated[
         Path | None,
         typer.Option(
             "--per-image",
             metavar="FILE",
-            help="Write the scores of each image (or query, or phrase) to FILE, as JSON Lines.",
-            rich_help_panel=_OUTPUT,
+            help="Write the scores of each image, query or phrase to FILE as JSON Lines.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score captions, rankings or alignments.
+    """Score captions, rankings or word scores.
 
     Captions are scored against --references as in coco-caption: BLEU-1 to BLEU-4, METEOR (if Java is installed),
-    ROUGE-L and CIDEr. Rankings give recalls and ranks. Alignments, with --boxes, give phrase grounding accuracy with
-    95 % intervals.
+    ROUGE-L and CIDEr. For rankings, R@1, R@5, R@10, median rank and mean rank are computed in both directions. For word
+    scores and --boxes, phrase-grounding accuracy with 95 % confidence intervals is computed.
+
+    BLEU, METEOR and ROUGE-L are from 0 to 1, CIDEr from 0 to 10; recalls and accuracies are in percent.
 
     Example: vsa evaluate captions.json --references corpus.json --split val --fail-under CIDEr=0.40
     """

@@ -1,4 +1,4 @@
-"""`vsa extract-regions`: boxes and descriptors of photographs."""
+"""`vsa extract-regions`: detect regions in photographs and compute their descriptors."""
 
 from __future__ import annotations
 
@@ -14,34 +14,63 @@ from vsa_cli.core.io.files import check_output
 
 
 def extract_regions(
-    source: Annotated[Path, typer.Argument(metavar="CORPUS|DIR", help="A corpus.json, or a folder of photographs.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Output file.")] = Path("regions.h5"),
+    source: Annotated[Path, typer.Argument(metavar="CORPUS|DIR", help="corpus.json, or a folder of photographs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Regions file to write.")] = Path(
+        "regions.h5"
+    ),
     split: Annotated[
-        str, typer.Option("--split", metavar="SPLIT", help="Split of the corpus: train, tune, val, test or all.")
+        str, typer.Option("--split", metavar="SPLIT", help="Split to extract: train, tune, val, test or all.")
     ] = "all",
     images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="Folder of the photographs, if they have moved.")
+        Path | None,
+        typer.Option(
+            "--images",
+            metavar="DIR",
+            help="Folder of the photographs, if it is no longer the one recorded in the corpus.",
+        ),
     ] = None,
-    detector: Annotated[Detector, typer.Option(help="Source of the boxes.")] = RegionConfig.detector,
+    detector: Annotated[
+        Detector,
+        typer.Option(
+            help="Source of the boxes: selective search, Faster R-CNN, your own --boxes, or a grid (for tests)."
+        ),
+    ] = RegionConfig.detector,
     top: Annotated[
-        int, typer.Option(min=0, max=1000, metavar="N", help="Boxes to keep besides the whole image.")
+        int, typer.Option(min=0, max=1000, metavar="N", help="Number of boxes per photograph, besides the whole image.")
     ] = RegionConfig.top,
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Boxes for --detector boxes: JSON, image id or file to [[x1,y1,x2,y2]]."),
+        typer.Option(
+            metavar="FILE",
+            help='Your own boxes, for --detector boxes: JSON {"id or file name": [[x1, y1, x2, y2], ...]} in pixels of '
+            "the upright photograph.",
+        ),
     ] = None,
     detector_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weight file (.pth) for --detector fasterrcnn.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights (.pth) for --detector fasterrcnn.",
+            show_default="those in torch's cache",
+        ),
     ] = None,
     cnn: Annotated[
-        str, typer.Option(metavar="NAME", help="CNN: efficientnet_lite0 or _lite2, alexnet, vgg16, resnet50 ...")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="CNN that computes the features: efficientnet_lite0, efficientnet_lite2, or a torchvision classifier "
+            "such as alexnet, vgg16 or resnet50.",
+        ),
     ] = RegionConfig.cnn,
-    cnn_weights: options.CnnWeights = None,
+    cnn_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=options.CNN_WEIGHTS, show_default=options.INSTALLED_WEIGHTS),
+    ] = None,
     describe: Annotated[
         Describe,
         typer.Option(
-            help="CNN features of a box: pooled from one feature map (roi), or of the box warped to the "
-            "CNN's input (crop)."
+            help="Features of a box. crop: the box is warped to the CNN's input size (R-CNN, as in the paper); roi: "
+            "they are pooled from one feature map of the photograph (Fast R-CNN)."
         ),
     ] = RegionConfig.describe,
     side: Annotated[
@@ -50,7 +79,7 @@ def extract_regions(
             min=0,
             max=2048,
             metavar="PX",
-            help="Shorter side of the CNN's input; 0 is 320 for roi, the CNN's own for crop.",
+            help="Shorter side of the CNN's input, in pixels; 0 means 320 with roi, the CNN's own size with crop.",
         ),
     ] = RegionConfig.side,
     photo_side: Annotated[
@@ -59,22 +88,24 @@ def extract_regions(
             min=0,
             max=4096,
             metavar="PX",
-            help="Reduce photographs with a longer shorter side to this one; 0 is the median of the photographs.",
+            help="First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side "
+            "of all photographs. Models expect the size that they were trained with.",
         ),
     ] = RegionConfig.photo_side,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: options.Seed = 0,
-    force: options.Force = False,
+    seed: Annotated[int, options.seed("Seed to record in the file; extraction itself is deterministic.")] = 0,
+    force: options.ForceRun = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Find regions in photographs and compute CNN features of each.
+    """Detect regions in photographs and compute the CNN features of each region.
 
-    Writes regions.h5: for every photograph the whole image and its best boxes, each with a descriptor.
-    An interrupted run continues with --resume. Photographs that cannot be read are reported and skipped.
+    Writes regions.h5: for each photograph, the whole image and the highest-ranked boxes, each with its CNN features
+    (the descriptor). --resume continues an interrupted run. Photographs that cannot be read are reported and skipped;
+    the exit code is then 3. Weights of CNN and detector are never downloaded.
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
@@ -98,7 +129,7 @@ def extract_regions(
         console.warn(f"{boxes}: {len(plan.unmatched)} names match no photograph in {source}: {some}")
     if dry_run:
         spec = plan.spec.to_dict()
-        console.note(f"would describe {count} photographs in shards of {SHARD} as {spec}")
+        console.note(f"would extract the regions of {count} photographs, saved every {SHARD}, as {spec}")
         if json:
             print_data(dump_json({"output": str(output), "photographs": count, "recipe": spec}))
         return

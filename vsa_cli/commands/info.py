@@ -1,4 +1,4 @@
-"""`vsa info`: describe an artifact."""
+"""`vsa info`: describe a file or model that vsa has written."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def info(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="corpus.json, regions.h5, model directory, snippets, alignments, rankings or document frequencies.",
+            help="corpus.json, regions.h5, model directory, snippets, word scores, rankings or document frequencies.",
         ),
     ],
     json: options.Json = False,
 ) -> None:
-    """Show what an artifact is, how it was made, and from what.
+    """Describe a file or model that vsa has written: what it is, how it was made and from what.
 
-    Prints one line per fact, or one JSON object.
+    Prints format, version, settings, sizes and hashes, its own and those of the files it was made from, one per line.
 
     Example: vsa info corpus.json --json
     """

@@ -1,4 +1,4 @@
-"""`vsa pack`: halve the size of a trained model."""
+"""`vsa pack`: write a smaller copy of a trained model for sharing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from vsa_cli.core.io.files import check_output
 
 
 def pack(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, such as gen/ or embed/.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Trained model: a directory such as gen/ or embed/.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")],
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a trained model in float16, without its training state, to share it.
+    """Write a smaller copy of a trained model for sharing: float16, without training state.
+
+    The copy is used like the original, but its training cannot be continued with --resume.
 
     Example: vsa pack gen/ -o gen16/
     """

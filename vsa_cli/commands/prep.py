@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from vsa_cli.core.config import CaptionFileFormat, PrepConfig, Restval, Unknown
-from vsa_cli.options import DryRun, Force, Json, Quiet, Seed, Threads
+from vsa_cli.options import DryRun, Force, Json, Quiet, Threads
+from vsa_cli.options import seed as seed_option
 from vsa_cli.output.console import Console, name_some, print_data
 
 if TYPE_CHECKING:
@@ -22,64 +23,94 @@ _SHOWN = 20
 
 
 def prep(
-    captions: Annotated[list[Path], typer.Argument(metavar="CAPTIONS...", help="Caption files, folders or tars.")],
+    captions: Annotated[
+        list[Path],
+        typer.Argument(metavar="CAPTIONS...", help="Caption files, folders of text files, or webdataset tars."),
+    ],
     images: Annotated[
         Path,
-        typer.Option("--images", metavar="DIR", help="Folder of the photographs; tars are unpacked into it."),
+        typer.Option(
+            "--images", metavar="DIR", help="Folder of the photographs; webdataset tars are unpacked into it."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Corpus file to write.")] = Path(
         "corpus.json"
     ),
     captions_format: Annotated[
-        CaptionFileFormat, typer.Option("--captions-format", help="Format of the caption files (default: detected).")
+        CaptionFileFormat, typer.Option("--captions-format", help="Format of the caption files; auto detects it.")
     ] = "auto",
     splits: Annotated[
         list[str] | None,
         typer.Option(
             "--splits",
             metavar="[SPLIT=]FILE",
-            help="List of the images of a split, one per line; repeatable (default: lists beside a Flickr token file).",
+            help="File that lists the images of one split, one per line. Without SPLIT=, its name contains the split, "
+            "as in Flickr_8k.trainImages.txt. Can be given several times.",
+            show_default="the lists beside a Flickr token file",
         ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="SPLIT", help="Split of the images whose caption file names none."),
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="Split of images for which neither the caption files nor --splits give one.",
+            show_default="train",
+        ),
     ] = None,
     tune: Annotated[
-        int, typer.Option("--tune", min=0, metavar="N", help="Move the last N train images to tune.")
+        int,
+        typer.Option(
+            "--tune",
+            min=0,
+            metavar="N",
+            help="Move the last N train images to the split tune, which selects epochs and hyperparameters.",
+        ),
     ] = PrepConfig.tune,
     val: Annotated[
-        int, typer.Option("--val", min=0, metavar="N", help="Move N random train images to val.")
+        int, typer.Option("--val", min=0, metavar="N", help="Move N randomly chosen train images to val.")
     ] = PrepConfig.val,
     test: Annotated[
-        int, typer.Option("--test", min=0, metavar="N", help="Move N random train images to test.")
+        int, typer.Option("--test", min=0, metavar="N", help="Move N randomly chosen train images to test.")
     ] = PrepConfig.test,
     min_count: Annotated[
         int,
-        typer.Option("--min-count", min=1, metavar="N", help="Keep words that occur at least N times in train."),
+        typer.Option(
+            "--min-count",
+            min=1,
+            metavar="N",
+            help="The vocabulary has the words that occur at least N times in the train split.",
+        ),
     ] = PrepConfig.min_count,
     unknown: Annotated[
         Unknown,
         typer.Option(
-            "--unknown", help="Rarer words: drop them from the sentences (as in the paper), or replace each by UNK."
+            "--unknown",
+            help="What to do with words rarer than --min-count: drop them (as in the paper), or replace each with UNK.",
         ),
     ] = PrepConfig.unknown,
     characters: Annotated[
         bool,
-        typer.Option("--characters", help="Make each letter of a script without spaces (Chinese, Thai ...) a word."),
+        typer.Option(
+            "--characters",
+            help="Treat each character as a word in languages written without spaces (Chinese, Japanese, Thai).",
+        ),
     ] = False,
     restval: Annotated[
         Restval,
         typer.Option(
-            "--restval", help="Images in the restval split of Karpathy's COCO file: add them to train, or drop them."
+            "--restval",
+            help="What to do with the restval images of Karpathy's COCO split: add them to train, or drop them.",
         ),
     ] = PrepConfig.restval,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any input fails.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write every problem to FILE as JSON Lines."),
+        typer.Option(
+            "--report", metavar="FILE", help="Write all problems to FILE as JSON Lines; stderr shows the first 20."
+        ),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[int, seed_option("Random seed of --val and --test.")] = 0,
     threads: Threads = 0,
     force: Force = False,
     quiet: Quiet = False,
@@ -88,11 +119,22 @@ def prep(
 ) -> None:
     """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
-    Reads Karpathy's JSON, COCO captions JSON, Flickr token files and their CSV copies from Kaggle, imagefolder
-    metadata.jsonl, CSV and TSV, and all that vsa caption writes, without captions of regions; folders of sidecars, in
-    which photo.jpg has a photo.txt or photo.caption with a sentence per line (a text of two photographs is a clash);
-    and webdataset tars, whose photographs are unpacked into --images, a subfolder per tar; existing files are kept.
-    Missing or damaged photographs and invalid lines are left out and reported on stderr; the exit code is then 3.
+    CAPTIONS are in one of these formats, and photographs in --images. The formats include all that vsa caption writes,
+    except html; captions of regions are ignored.
+
+      karpathy     Karpathy's JSON
+      coco         COCO captions JSON
+      flickr       token files of Flickr8k and Flickr30k
+      imagefolder  JSON Lines, such as Hugging Face's metadata.jsonl
+      list         JSON list or object of photographs and their sentences
+      csv          CSV or TSV with a header, such as Kaggle's copies of Flickr8k and Flickr30k
+      text         lines of PATH<TAB>sentence
+      sidecar      folders in which each photo.jpg has a text file photo.txt or photo.caption, one sentence per line; a
+                   text file that belongs to two photographs, such as a.jpg and a.png, is an error
+      webdataset   tars, each unpacked into its own subfolder of --images; existing files are not overwritten
+
+    Missing or damaged photographs and invalid lines are left out and reported on stderr (exit code 3); with --strict,
+    nothing is written if there are any.
 
     Example: vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json
     """

@@ -1,4 +1,4 @@
-"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, or both ways within a stored split."""
+"""`vsa retrieve`: photographs for a sentence, sentences for a photograph, or both for the split of a corpus."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import typer
 
 from vsa_cli import options
 from vsa_cli.commands import embedder_options
-from vsa_cli.commands.embedder_options import OUTPUT, STORED_SPLIT
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_output
-from vsa_cli.options import UsageError
+from vsa_cli.options import OUTPUT, STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
@@ -31,14 +30,20 @@ def retrieve(
     ] = None,
     photos: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHOTO|DIR|-]...", help="Photographs to search, folders of them, or - for a list."),
+        typer.Argument(
+            metavar="[PHOTO|DIR|-]...", help="Photographs, folders of photographs, or - for file names on stdin."
+        ),
     ] = None,
     model: embedder_options.Model = None,
-    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="Number of results.")] = 10,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the best box of each word.")] = False,
+    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="Maximum number of results per query.")] = 10,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show, for each word, the box that matches it best; not with --corpus.")
+    ] = False,
     image: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Photograph to rank --sentences for.", rich_help_panel=_SENTENCES),
+        typer.Option(
+            metavar="FILE", help="Rank the sentences of --sentences for this photograph.", rich_help_panel=_SENTENCES
+        ),
     ] = None,
     sentences: Annotated[
         Path | None,
@@ -48,7 +53,7 @@ def retrieve(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Corpus whose images and sentences are ranked for each other.",
+            help="Rank all images and sentences of a split of this corpus.json against each other.",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
@@ -57,19 +62,29 @@ def retrieve(
         str | None,
         typer.Option(
             metavar="SPLIT",
-            help="Split to rank: train, tune, val, test or all (default: val).",
+            help="Split to rank: train, tune, val, test or all.",
+            show_default="val",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
     folds: Annotated[
         int,
         typer.Option(
-            min=1, max=1000, metavar="K", help="Parts of the split, each searched alone.", rich_help_panel=STORED_SPLIT
+            min=1,
+            max=1000,
+            metavar="K",
+            help="Divide the split into K parts, and rank within each (COCO's 1K protocol: 5 parts of 1,000 images).",
+            rich_help_panel=STORED_SPLIT,
         ),
     ] = 1,
     format: Annotated[
         RankFormat | None,
-        typer.Option("--format", help="Output format (default: text).", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--format",
+            help="json: one array; jsonl: one object per line.",
+            show_default="text",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=OUTPUT)] = False,
     strict: embedder_options.Strict = False,
@@ -80,7 +95,8 @@ def retrieve(
             "--output",
             "-o",
             metavar="FILE|DIR",
-            help="Output file, or folder of pages with --format html (default: stdout).",
+            help="Output file; for html, a folder unless named *.html.",
+            show_default="stdout",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -92,15 +108,15 @@ def retrieve(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find photographs by a sentence, or sentences by a photograph.
+    """Find photographs that match a sentence, or sentences that match a photograph.
 
-    With --corpus and --regions-file, the images and the sentences of a split are ranked for each other, as input of
-    vsa evaluate. The regions of each photograph are cached by the content of its file, so that the next query over a
-    folder is fast. --format html writes a self-contained page, or, with -o and a name that does not end in .html, a
-    folder of pages.
+    With --corpus and --regions-file, every sentence of a split is ranked for every image and vice versa; the result is
+    input for vsa evaluate. The regions of each photograph are cached, so further queries on the same photographs are
+    fast. --format html writes one self-contained HTML file, or a folder of pages if the name given with -o does not end
+    in .html.
 
-    Words that the model does not know are left out, and named on stderr, in JSON and on the page. A sentence without a
-    known word is last and has no score.
+    Words that the model does not know are ignored; they are listed on stderr, in the JSON output and on the HTML page.
+    A sentence without any known word is ranked last and has no score.
 
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
@@ -193,7 +209,7 @@ def _find_sentences(
     output: Path | None,
     threads: int,
 ) -> int:
-    """Sentences for a photograph; return whether the photograph could not be read again for a page."""
+    """Sentences for a photograph; return 1 if the photograph could not be read again for a page, else 0."""
     from vsa_cli.core.embedding.search import read_sentence_list
     from vsa_cli.core.errors import DataError
     from vsa_cli.output.console import print_lines
@@ -238,7 +254,11 @@ def _check_form(
     corpus: Path | None,
     regions_file: Path | None,
 ) -> None:
-    """See that exactly one form of the command is used, and used in full."""
+    """Check that exactly one form of the command is used, and used in full.
+
+    Raises:
+        UsageError: none or several are used, or a part of one is missing.
+    """
     if (corpus is None) != (regions_file is None):
         raise UsageError("--corpus and --regions-file go together")
     if (image is None) != (sentences is None):

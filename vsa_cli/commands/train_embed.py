@@ -5,52 +5,52 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands.training_options import (
-    CorpusFile,
-    Epochs,
-    KeepLast,
-    LearningRate,
-    ModelFolder,
-    Patience,
-    RegionsFile,
-    Split,
-    Validate,
-)
+from vsa_cli.commands import training_options as shared
+from vsa_cli.commands.training_options import MODEL, TRAINING
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.io.files import check_output
+from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.word_vectors import WordVectors
     from vsa_cli.output.console import Console
 
+_RUNS = {preset: EMBED_PRESETS[preset] for preset in get_args(EmbedPreset)[::-1]}
+
+
+def _default(name: str) -> str:
+    return shown_presets(_RUNS, name)
+
 
 def train_embed(
-    corpus: CorpusFile,
-    regions: RegionsFile,
-    output: ModelFolder = Path("embed"),
+    corpus: shared.CorpusFile,
+    regions: shared.RegionsFile,
+    output: shared.ModelFolder = Path("embed"),
     preset: Annotated[
-        EmbedPreset, typer.Option(help="Settings to start from: as in the paper, or with the best results.")
+        EmbedPreset,
+        typer.Option(help="Defaults of the training and model options: the paper's, or the strongest model's (best)."),
     ] = "best",
-    split: Split = "train",
-    validate: Validate = "auto",
-    epochs: Epochs = None,
-    patience: Patience = None,
-    keep_last: KeepLast = False,
-    learning_rate: LearningRate = None,
+    split: shared.Split = "train",
+    validate: shared.Validate = "auto",
+    epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
+    patience: Annotated[int | None, shared.patience(_RUNS)] = None,
+    keep_last: shared.KeepLast = False,
+    learning_rate: Annotated[float | None, shared.learning_rate(_RUNS)] = None,
     weight_decay: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1e6,
             metavar="RATE",
-            help="Weight decay (L2 regularisation).",
-            rich_help_panel="Training",
+            help="Weight decay: decoupled, as in AdamW (best), or L2 (paper).",
+            show_default=_default("weight_decay"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     batch_size: Annotated[
@@ -60,13 +60,16 @@ def train_embed(
             max=1_000_000,
             metavar="N",
             help="Image-sentence pairs per step.",
-            rich_help_panel="Training",
+            show_default=_default("batch_size"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     loss: Annotated[
         Loss | None,
         typer.Option(
-            help="Hinge ranking loss (the paper's), or a softmax over the batch, both ways.", rich_help_panel="Training"
+            help="hinge: the paper's ranking loss; contrastive: softmax cross-entropy over the batch, both directions.",
+            show_default=_default("loss"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     temperature: Annotated[
@@ -76,14 +79,16 @@ def train_embed(
             max=1e6,
             metavar="T",
             help="Temperature of the contrastive loss.",
-            rich_help_panel="Training",
+            show_default=_default("temperature"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     encoder: Annotated[
         Encoder | None,
         typer.Option(
-            help="Sentence encoder: the paper's bidirectional ReLU network, or a bidirectional GRU.",
-            rich_help_panel="Model",
+            help="Sentence encoder. brnn: the paper's bidirectional ReLU network; gru: a bidirectional GRU.",
+            show_default=_default("encoder"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     size: Annotated[
@@ -92,8 +97,9 @@ def train_embed(
             min=1,
             max=8192,
             metavar="N",
-            help="Size of the embedding space.",
-            rich_help_panel="Model",
+            help="Dimension of the embedding space.",
+            show_default=_default("size"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     hidden_size: Annotated[
@@ -102,8 +108,9 @@ def train_embed(
             min=1,
             max=8192,
             metavar="N",
-            help="Hidden units of the sentence encoder, per direction.",
-            rich_help_panel="Model",
+            help="Hidden units per direction.",
+            show_default=_default("hidden_size"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     whole_weight: Annotated[
@@ -112,8 +119,9 @@ def train_embed(
             min=0,
             max=1,
             metavar="W",
-            help="Share of the score that compares the whole sentence with the whole image.",
-            rich_help_panel="Model",
+            help="Weight of the similarity of whole sentence and image; 0 uses words and regions only.",
+            show_default=_default("whole_weight"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     dropout: Annotated[
@@ -122,8 +130,9 @@ def train_embed(
             min=0,
             max=0.95,
             metavar="P",
-            help="Dropout on all non-recurrent layers.",
-            rich_help_panel="Model",
+            help="Dropout probability on all non-recurrent layers.",
+            show_default=_default("dropout"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     word_dropout: Annotated[
@@ -132,8 +141,9 @@ def train_embed(
             min=0,
             max=0.95,
             metavar="P",
-            help="Share of words dropped during training.",
-            rich_help_panel="Model",
+            help="Share of words whose vectors are set to zero during training.",
+            show_default=_default("word_dropout"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     word_vectors: Annotated[
@@ -141,23 +151,23 @@ def train_embed(
         typer.Option(
             "--word-vectors",
             metavar="FILE",
-            help="Pretrained word vectors to start from: word2vec (.bin or .txt) or GloVe.",
-            rich_help_panel="Word vectors",
+            help="Pretrained word vectors of any size: word2vec (.bin or .txt) or GloVe.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     fixed_words: Annotated[
         bool,
         typer.Option(
             "--fixed-words/--tuned-words",
-            help="Freeze the pretrained word vectors (as in the paper) or fine-tune them.",
-            rich_help_panel="Word vectors",
+            help="Freeze the pretrained word vectors, as in the paper, or fine-tune them.",
+            rich_help_panel=MODEL,
         ),
     ] = False,
     sweep: Annotated[
         bool,
         typer.Option(
             "--sweep",
-            help="Select learning rate and weight decay by successive halving, then train with the best.",
+            help="Select learning rate and weight decay by successive halving.",
             rich_help_panel="Sweep",
         ),
     ] = False,
@@ -166,7 +176,8 @@ def train_embed(
         typer.Option(
             "--sweep-rates",
             metavar="A,B,...",
-            help="Learning rates to try (default: four around --learning-rate).",
+            help="Rates to try, replacing --learning-rate.",
+            show_default="four around it",
             rich_help_panel="Sweep",
         ),
     ] = None,
@@ -175,14 +186,15 @@ def train_embed(
         typer.Option(
             "--sweep-decays",
             metavar="A,B,...",
-            help="Weight decays to try with each rate (default: three around --weight-decay).",
+            help="Decays to try, replacing --weight-decay.",
+            show_default="three around it",
             rich_help_panel="Sweep",
         ),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: options.Seed = 0,
-    force: options.Force = False,
+    seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
+    force: options.ForceRun = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -190,10 +202,10 @@ def train_embed(
 ) -> None:
     """Train the alignment model, which embeds regions and words in one space.
 
-    Each epoch prints the loss, and recalls and median ranks in both directions on the validation split. The output
-    directory keeps the best weights. --preset sets the defaults of the training and model options. --resume continues
-    an interrupted run and ends at the same weights. --sweep trains many learning rates and weight decays briefly, the
-    best third longer, and the winner in full.
+    After each epoch, prints the loss, and on the validation split R@1 for image-to-text and text-to-image retrieval and
+    the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls). --resume continues an
+    interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
+    combination of learning rate and weight decay, the best third of them longer, and the best one in full.
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """

@@ -1,52 +1,62 @@
-"""`vsa train-gen`: train the sentence generator."""
+"""`vsa train-gen`: train the caption generator."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands.training_options import (
-    CorpusFile,
-    Epochs,
-    KeepLast,
-    LearningRate,
-    ModelFolder,
-    Patience,
-    RegionsFile,
-    Split,
-    Validate,
-)
+from vsa_cli.commands import training_options as shared
+from vsa_cli.commands.training_options import MODEL, TRAINING
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.io.files import check_output
+from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
+
+_PRESETS = {preset: GENERATOR_PRESETS[preset] for preset in get_args(GeneratorPreset)[::-1]}
+_RUNS = {**_PRESETS, "--self-critical": (SELF_CRITICAL,)}
+
+
+def _default(name: str) -> str:
+    return shown_presets(_PRESETS, name)
 
 
 def train_gen(
-    corpus: CorpusFile,
-    regions: RegionsFile,
-    output: ModelFolder = Path("gen"),
+    corpus: shared.CorpusFile,
+    regions: shared.RegionsFile,
+    output: shared.ModelFolder = Path("gen"),
     preset: Annotated[
         GeneratorPreset | None,
-        typer.Option(help="Settings to start from: as in the paper, or with the best results (default: best)."),
+        typer.Option(
+            help="Defaults of the training and model options: the paper's, or the strongest model's (best).",
+            show_default="best",
+        ),
     ] = None,
-    split: Split = "train",
-    validate: Validate = "auto",
+    split: shared.Split = "train",
+    validate: shared.Validate = "auto",
     snippets: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Train on regions and their snippets, written by vsa align --split all."),
+        typer.Option(
+            metavar="FILE",
+            help="Train on regions and their snippets instead of whole images. FILE has the snippets of the train and "
+            "validation splits, from vsa align --corpus with --split all.",
+        ),
     ] = None,
     self_critical: Annotated[
         Path | None,
-        typer.Option(metavar="GEN", help="Continue from this trained generator and maximise CIDEr."),
+        typer.Option(
+            metavar="DIR",
+            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings: --preset, "
+            "--snippets, --label-smoothing and the model options do not apply.",
+        ),
     ] = None,
-    epochs: Epochs = None,
-    patience: Patience = None,
-    keep_last: KeepLast = False,
-    learning_rate: LearningRate = None,
+    epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
+    patience: Annotated[int | None, shared.patience(_RUNS)] = None,
+    keep_last: shared.KeepLast = False,
+    learning_rate: Annotated[float | None, shared.learning_rate(_RUNS)] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -54,7 +64,8 @@ def train_gen(
             max=1_000_000,
             metavar="N",
             help="Sentences per step, or images with --self-critical.",
-            rich_help_panel="Training",
+            show_default=shown_presets(_RUNS, "batch_size"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     label_smoothing: Annotated[
@@ -63,15 +74,18 @@ def train_gen(
             min=0,
             max=0.9,
             metavar="P",
-            help="Label smoothing: share of each target spread over all words.",
-            rich_help_panel="Training",
+            help="Share of the target probability that is spread evenly over all words.",
+            show_default=_default("label_smoothing"),
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     cell: Annotated[
         Cell | None,
         typer.Option(
-            help="Recurrent cell; rnn is the paper's ReLU network.",
-            rich_help_panel="Model",
+            help="Recurrent cell: rnn is the paper's ReLU network. Only gru supports attention; with another "
+            "cell, --attention is 0 unless given.",
+            show_default=_default("cell"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     attention: Annotated[
@@ -80,8 +94,10 @@ def train_gen(
             min=0,
             max=64,
             metavar="HEADS",
-            help="Attention heads over the regions; 0 sees only the whole image.",
-            rich_help_panel="Model",
+            help="Number of attention heads over the regions; 0 uses only the whole image. Requires --cell gru and a "
+            "--hidden-size divisible by HEADS.",
+            show_default=_default("attention"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     word_size: Annotated[
@@ -90,8 +106,9 @@ def train_gen(
             min=1,
             max=8192,
             metavar="N",
-            help="Size of the word vectors.",
-            rich_help_panel="Model",
+            help="Dimension of the word vectors.",
+            show_default=_default("word_size"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     hidden_size: Annotated[
@@ -101,7 +118,8 @@ def train_gen(
             max=8192,
             metavar="N",
             help="Hidden units of the recurrent cell.",
-            rich_help_panel="Model",
+            show_default=_default("hidden_size"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     dropout: Annotated[
@@ -110,25 +128,26 @@ def train_gen(
             min=0,
             max=0.95,
             metavar="P",
-            help="Dropout on all non-recurrent layers.",
-            rich_help_panel="Model",
+            help="Dropout probability on all non-recurrent layers.",
+            show_default=_default("dropout"),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
-    seed: options.Seed = 0,
-    force: options.Force = False,
+    seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
+    force: options.ForceRun = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train the sentence generator on images and their sentences.
+    """Train the caption generator on images and their sentences.
 
-    Each epoch prints the loss, the perplexity on the validation split and the words per second. The output directory
-    keeps the best weights. --preset sets the defaults of the training and model options. --resume continues an
-    interrupted run and ends at the same weights. With --snippets the generator learns to caption regions;
-    --self-critical fine-tunes a trained generator.
+    After each epoch, prints the loss, the perplexity on the validation split (CIDEr with --self-critical) and the
+    speed. Keeps the weights of the best epoch. --resume continues an interrupted run and yields the same weights as an
+    uninterrupted one. With --snippets, the generator learns to caption regions; --self-critical fine-tunes a trained
+    generator.
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
@@ -152,8 +171,8 @@ def train_gen(
     if start is not None:
         if preset or shape or label_smoothing is not None or snippets is not None:
             raise UsageError(
-                "--self-critical takes the model settings of GEN and trains on whole images: it cannot be combined with"
-                " --preset, --snippets, --label-smoothing or an option of the model"
+                "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
+                "with --preset, --snippets, --label-smoothing or an option of the model"
             )
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:

@@ -26,11 +26,11 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = {
-    ExitCode.DONE: "done (also when the reader of a pipe has closed it)",
+    ExitCode.DONE: "done; also if the process reading from the pipe has closed it",
     ExitCode.FAILED: "failed, or every input failed",
     ExitCode.USAGE: "wrong usage",
     ExitCode.SOME_FAILED: "finished, but some inputs failed; each is named on stderr",
-    ExitCode.MISSING: "weights, a device or an optional program are missing",
+    ExitCode.MISSING: "weights, a device or an optional dependency (such as Java) is missing",
     ExitCode.BELOW_THRESHOLD: "a score is below its threshold",
     ExitCode.INTERRUPTED: "interrupted",
 }

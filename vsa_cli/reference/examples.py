@@ -1,95 +1,176 @@
-"""What man pages show beside the help: examples in the order of a user's needs, files, and environment variables."""
+"""What man pages show beside the help: examples in the order of a user's needs, notes, files, environment variables."""
 
 from __future__ import annotations
 
+from vsa_cli.core.errors import ExitCode
+
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "prep": (
-        ("Flickr8k as distributed, with its split lists beside the captions:",
+        ("Read Flickr8k as distributed, with its split lists beside the captions:",
          "vsa prep Flickr8k.token.txt --images Flicker8k_Dataset -o corpus.json"),
-        ("With the last 1,000 training photographs held out for model selection:",
+        ("Hold out the last 1,000 training photographs for model selection:",
          "vsa prep Flickr8k.token.txt --images Flicker8k_Dataset --tune 1000 -o corpus_tune.json"),
-        ("A folder of photographs, each with a text file of the same name; 100 of them are held out:",
+        ("Read a folder in which each photograph has a text file of the same name, and hold out 100 photographs:",
          "vsa prep photos/ --images photos/ --val 100 -o corpus.json"),
     ),
     "extract-regions": (
-        ("All photographs of a corpus; the same line resumes an interrupted run:",
+        ("Extract the regions of all photographs of a corpus; the same command resumes an interrupted run:",
          "vsa extract-regions corpus.json -o regions.h5 --resume"),
-        ("As in the paper, with your own VGG weights:",
+        ("Compute the features as in the paper, with your own VGG weights:",
          "vsa extract-regions corpus.json --cnn vgg16 --cnn-weights vgg16.pth --describe crop -o regions.h5"),
     ),
     "train-embed": (
-        ("The strongest model:", "vsa train-embed corpus.json regions.h5 -o embed/"),
-        ("The paper's model, initialised with word2vec vectors:",
+        ("Train the strongest model:", "vsa train-embed corpus.json regions.h5 -o embed/"),
+        ("Train the paper's model, initialised with word2vec vectors:",
          "vsa train-embed corpus.json regions.h5 --preset paper --word-vectors vectors.bin -o embed/"),
-        ("Show the cost of a search over learning rate and weight decay:",
+        ("Show how many trials and epochs a sweep would take:",
          "vsa train-embed corpus.json regions.h5 --sweep --dry-run"),
     ),
     "align": (
-        ("A photograph and a sentence about it, with the bundled model:",
+        ("Align a sentence with a photograph, with the bundled model:",
          'vsa align photo.jpg "a man in a red shirt climbs a rock" --html out/'),
-        ("Snippets of all sentences of a split, and HTML pages of them:",
-         "vsa align --corpus corpus.json --regions-file regions.h5 --split val -o snippets.jsonl --html album/"),
-        ("The score of every word for every region, for vsa evaluate --boxes:",
+        ("Align all sentences of a split, and write HTML pages of them:",
+         "vsa align --corpus corpus.json --regions-file regions.h5 --split val -o snippets.jsonl --html out/"),
+        ("Write the score of every word and region, for vsa evaluate --boxes:",
          "vsa align --corpus corpus.json --regions-file regions.h5 --split val --scores scores.jsonl"),
     ),
     "train-gen": (
-        ("The strongest model; the same line resumes an interrupted run:",
+        ("Train the strongest model; the same command resumes an interrupted run:",
          "vsa train-gen corpus.json regions.h5 -o gen/ --resume"),
-        ("The paper's region-level generator, from aligned snippets:",
+        ("Train the paper's generator of region captions on aligned snippets:",
          "vsa train-gen corpus.json regions.h5 --preset paper --snippets snippets.jsonl -o gen-regions/"),
     ),
     "caption": (
-        ("One photograph, with the bundled model:", "vsa caption photo.jpg"),
-        ("A folder, as one JSON object per line, written as soon as each is ready:",
+        ("Caption one photograph with the bundled model:", "vsa caption photo.jpg"),
+        ("Caption a folder; one JSON object per line, written as soon as it is ready:",
          "vsa caption photos/ --format jsonl > captions.jsonl"),
-        ("A text file beside each photograph; the next run captions only new photographs:",
+        ("Write a text file beside each photograph; the next run captions only new photographs:",
          "vsa caption photos/ --sidecar .txt --resume"),
-        ("One self-contained HTML file:", "vsa caption photos/ --format html -o album.html"),
-        ("File names from another program, separated by NUL:", "find . -name '*.jpg' -print0 | vsa caption - -0"),
+        ("Write one self-contained HTML file:", "vsa caption photos/ --format html -o album.html"),
+        ("Read NUL-separated file names from another program:", "find . -name '*.jpg' -print0 | vsa caption - -0"),
     ),
     "retrieve": (
-        ("Photographs for a sentence, with the bundled model:", 'vsa retrieve "two dogs run in snow" photos/'),
-        ("The same as an HTML page that shows the best box of each word:",
+        ("Find photographs for a sentence, with the bundled model:", 'vsa retrieve "two dogs run in snow" photos/'),
+        ("Write the results as an HTML page that shows the best box of each word:",
          'vsa retrieve "two dogs run in snow" photos/ --explain --format html -o found.html'),
-        ("Sentences for a photograph:", "vsa retrieve --image photo.jpg --sentences sentences.txt"),
+        ("Find sentences for a photograph:", "vsa retrieve --image photo.jpg --sentences sentences.txt"),
         ("Rank a whole split in both directions:",
          "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split val -o rankings.jsonl"),
     ),
     "evaluate": (
-        ("Captions against a corpus:", "vsa evaluate captions.json --references corpus.json --split val"),
-        ("In CI: exit with code 5 if CIDEr is below 0.40:",
+        ("Score captions against a corpus:", "vsa evaluate captions.json --references corpus.json --split val"),
+        ("Exit with code 5 if CIDEr is below 0.40, for use in CI:",
          "vsa evaluate captions.json --references corpus.json --fail-under CIDEr=0.40"),
         ("Compare two models, with a significance test:",
          "vsa evaluate --compare old.json new.json --references corpus.json"),
     ),
     "info": (
-        ("A model: configuration, vocabulary, scores, and the files it was made from:", "vsa info gen/"),
-        ("For programs:", "vsa info regions.h5 --json | jq .descriptor_size"),
+        ("Show configuration, vocabulary, scores and input files of a model:", "vsa info gen/"),
+        ("Print JSON, for use in scripts:", "vsa info regions.h5 --json | jq .descriptor_size"),
     ),
+    "convert": (
+        ("Import the regions of bottom-up-attention for the photographs of a corpus:",
+         "vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up"),
+        ("Export the regions of a corpus as SCAN's arrays:", "vsa convert regions.h5 corpus.json -o arrays/"),
+    ),
+    "pack": (("Write a copy of a generator for sharing:", "vsa pack gen/ -o gen16/"),),
     "doctor": (
         ("Check the installation:", "vsa doctor"),
-        ("In a script:", "vsa doctor --json > report.json || cat report.json"),
+        ("Save the report as JSON, and print it if anything required is missing:",
+         "vsa doctor --json > report.json || cat report.json"),
     ),
 }  # fmt: skip
-"""Command: the purpose of each example, and its line. Commands without an entry have only the example of their help."""
+"""Command: the purpose of each example, and its line."""
+
+NOTES = {
+    "caption": """
+A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
+including the end-of-sentence token; --length-norm and --diversity change only the ranking.
+
+In folders, symbolic links to folders are followed, and no folder is searched twice. Hidden files and folders are
+skipped, as are folders of HTML pages or annotated copies that vsa has written, unless they are named themselves. Images
+with more than 8 bits per channel are scaled so that the white that the file declares, or else its largest value,
+becomes white.
+
+--format html writes one self-contained HTML file that any browser opens, or a folder of pages if the name given with
+-o does not end in .html.
+
+--resume skips photographs already captioned in -o FILE (--format jsonl only) or in a sidecar file, and retries those
+that failed. It stops if the earlier captions were made with another model, other search options or another seed. Those
+settings are stored in a hidden file (see FILES); if that file is missing, nothing is compared. After an interrupted
+--force over named photographs or folders, --resume also replaces the sidecars that were not replaced yet; after one
+over a list on stdin, it keeps them. Photographs that would share a sidecar, such as a.jpg and a.png, are refused.
+
+--baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
+image in the train split of --corpus: the sentence most similar to that image's other sentences.
+""",
+    "evaluate": """
+The --boxes FILE has one JSON object per image:
+
+  file      file name of the photograph
+  width     width in pixels of the image to which the boxes refer
+  height    height in pixels of that image
+  entity_sentences  list of {"tokens": "a dog .", "phrases": [{"id": ID, "start": 0, "end": 2}]}; start and end
+            (exclusive) count tokens
+  boxes     object from ID to a list of [x1, y1, x2, y2]
+""",
+}
+"""Command: rules that are rarely needed, in the form of a description."""
 
 FILES = {
-    "~/.cache/vsa/": "The feature cache: regions of photographs, by content; at most 2 GB for each way of describing "
-    "them. In $XDG_CACHE_HOME/vsa or $VSA_HOME/cache if those are set. May be deleted at any time.",
-    "vsa_cli/bundled/": "In the installed package: the models that are used by default, and their model card.",
-    "~/.cache/torch/hub/checkpoints/": "The weight files of torch. Weights of CNNs other than EfficientNet-Lite are "
-    "read from here, and never downloaded.",
+    "~/.cache/vsa/": "The feature cache: cached regions, identified by the content of the photograph's file; at most "
+    "2 GB for each combination of CNN and region settings. May be deleted at any time.",
+    "vsa_cli/bundled/": "In the installed package: the models that are used by default, and their model card. Its "
+    'path: python3 -c "import vsa_cli; print(vsa_cli.__path__[0])".',
+    "~/.cache/torch/hub/checkpoints/": "PyTorch's cache folder for downloaded weights. Weights of CNNs other than "
+    "EfficientNet-Lite are read from here; vsa never downloads any.",
+    ".FILE.settings.json": "The settings of the captions in -o FILE, compared by --resume.",
+    ".vsa.SUFFIX.settings.json": "The settings of the sidecars in a folder, compared by --resume.",
+    ".FILE.part": "An output while it is written; it is renamed to FILE when it is complete.",
 }
 """Files that commands read or write by default."""
 
 ENVIRONMENT = {
-    "VSA_GEN_MODEL": "The default generator of vsa caption.",
+    "VSA_GEN_MODEL": "The default caption generator of vsa caption.",
     "VSA_EMBED_MODEL": "The default alignment model of vsa retrieve and vsa align.",
-    "VSA_HOME": "A folder for the feature cache, in its subfolder cache/.",
-    "XDG_CACHE_HOME": "The folder of the feature cache, in its subfolder vsa/, unless VSA_HOME is set; ~/.cache by "
-    "default.",
-    "TORCH_HOME": "The folder of torch's weight files; ~/.cache/torch by default.",
+    "VSA_HOME": "If set, the feature cache is $VSA_HOME/cache.",
+    "XDG_CACHE_HOME": "Unless VSA_HOME is set, the feature cache is $XDG_CACHE_HOME/vsa (default: ~/.cache/vsa).",
+    "TORCH_HOME": "The folder of PyTorch's hub, in which downloaded weights are cached; ~/.cache/torch by default.",
     "NO_COLOR": "If set, progress is drawn without colour.",
     "TERM": "If it is dumb, no progress is drawn.",
 }
 """Environment variables that commands read."""
+
+NEEDS = {
+    "~/.cache/vsa/": "cache_dir", "~/.cache/torch/hub/checkpoints/": "cnn_weights", ".FILE.part": "output",
+    "VSA_HOME": "cache_dir", "XDG_CACHE_HOME": "cache_dir", "TORCH_HOME": "cnn_weights",
+    "NO_COLOR": "quiet", "TERM": "quiet",
+}  # fmt: skip
+"""File or variable: the parameter that a command has if it uses it."""
+
+ONLY = {
+    "vsa_cli/bundled/": ("caption", "retrieve", "align", "doctor"),
+    "~/.cache/torch/hub/checkpoints/": ("doctor",), "TORCH_HOME": ("doctor",),
+    ".FILE.settings.json": ("caption",), ".vsa.SUFFIX.settings.json": ("caption",),
+}  # fmt: skip
+"""File or variable: commands that use it, whatever their parameters."""
+
+RARE_CODES = {
+    ExitCode.SOME_FAILED: ("prep", "extract-regions", "align", "caption", "retrieve", "convert"),
+    ExitCode.BELOW_THRESHOLD: ("evaluate",),
+}
+"""Exit codes that only some commands return."""
+
+SEE_ALSO = {
+    "prep": ("vsa-extract-regions",),
+    "extract-regions": ("vsa-prep", "vsa-convert", "vsa-train-embed", "vsa-train-gen"),
+    "train-embed": ("vsa-extract-regions", "vsa-retrieve", "vsa-align", "vsa-pack"),
+    "align": ("vsa-train-embed", "vsa-train-gen", "vsa-evaluate"),
+    "train-gen": ("vsa-extract-regions", "vsa-align", "vsa-caption", "vsa-pack"),
+    "caption": ("vsa-train-gen", "vsa-evaluate"),
+    "retrieve": ("vsa-train-embed", "vsa-evaluate"),
+    "evaluate": ("vsa-caption", "vsa-retrieve", "vsa-align"),
+    "convert": ("vsa-prep", "vsa-extract-regions"),
+    "pack": ("vsa-train-embed", "vsa-train-gen"),
+}
+"""Command: its neighbours in the pipeline."""

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vsa_cli.core.errors import EXIT_CODES
-from vsa_cli.options import panel_of
+from vsa_cli.core.errors import EXIT_CODES, ExitCode
+from vsa_cli.help import HELP_TEXT, blocks, explanation, panel_of, usages
 from vsa_cli.reference.completion.model import choices_of
-from vsa_cli.reference.examples import ENVIRONMENT, EXAMPLES, FILES
+from vsa_cli.reference.examples import (
+    ENVIRONMENT,
+    EXAMPLES,
+    FILES,
+    NEEDS,
+    NOTES,
+    ONLY,
+    RARE_CODES,
+    SEE_ALSO,
+)
 from vsa_cli.version import __version__
 
 _RELEASED = "2026-11-28"  # with the version; no other date, so that pages change only with the app
@@ -19,26 +29,46 @@ _WIDTH = 70  # characters of a line of source
 def overview(root: Any) -> str:
     """The page of `vsa` itself; `root` is the app's command tree."""
     lines = [*_title("vsa"), *_section("NAME"), f"vsa \\- {_roff(_summary(root.help))}"]
-    lines += [*_section("SYNOPSIS"), "\\fBvsa\\fR [\\fIOPTION\\fR] \\fICOMMAND\\fR [\\fIARGUMENT\\fR ...]"]
+    lines += [*_section("SYNOPSIS"), "\\fBvsa\\fR [OPTIONS] \\fICOMMAND\\fR [\\fIARGUMENT\\fR ...]"]
     lines += [*_section("DESCRIPTION"), *_paragraphs(root.help), *_section("COMMANDS")]
+    panel = None
     for name, command in root.commands.items():
+        if panel_of(command) != panel:
+            panel = panel_of(command)
+            lines.append(f".SS {_roff(panel)}")
         lines += [".TP", f"\\fBvsa\\-{_roff(name)}\\fR(1)", *_text(_summary(command.help))]
-    lines += [*_options(root), *_section("EXAMPLES"), *_example("One photograph:", _example_of(root))]
-    return "\n".join([*lines, *_tail([f"vsa-{name}" for name in root.commands])]) + "\n"
+    lines += [*_options(root), *_section("EXAMPLES"), *_example("Caption one photograph:", _example_of(root))]
+    lines += _tail(EXIT_CODES, ENVIRONMENT, FILES, [f"vsa-{name}" for name in root.commands])
+    return "\n".join(lines) + "\n"
 
 
 def page(name: str, command: Any) -> str:
     """The page of a command."""
     full = f"vsa-{name}"
-    operands = "".join(f" \\fI{_roff(_operand(p))}\\fR" for p in command.params if p.param_type_name == "argument")
-    lines = [*_title(full), *_section("NAME"), *_text(f"{full} - {_summary(command.help)}")]
-    lines += [*_section("SYNOPSIS"), f"\\fBvsa {_roff(name)}\\fR [\\fIOPTION\\fR ...]{operands}"]
+    lines = [*_title(full), *_section("NAME"), *_text(f"{full} - {_summary(command.help)}"), *_section("SYNOPSIS")]
+    forms = [f"\\fBvsa {_roff(name)}\\fR [OPTIONS] {_form(form)}".rstrip() for form in usages(name, command)]
+    lines += [line for form in forms for line in (form, ".br")][:-1]
     lines += [*_section("DESCRIPTION"), *_paragraphs(command.help), *_arguments(command), *_options(command)]
-    first, *others = EXAMPLES.get(name, (("", _example_of(command)),))
+    lines += [*_section("NOTES"), *_paragraphs(NOTES[name])] if name in NOTES else []
+    first, *others = EXAMPLES[name]
     lines += [*_section("EXAMPLES"), *_example(*first)]
     for purpose, line in others:
         lines += [".PP", *_example(purpose, line)]
-    return "\n".join([*lines, *_tail(["vsa"])]) + "\n"
+    codes = {code: text for code, text in EXIT_CODES.items() if name in RARE_CODES.get(code, (name,))}
+    variables, files = (_used(entries, name, command) for entries in (ENVIRONMENT, FILES))
+    lines += _tail(codes, variables, files, [*SEE_ALSO.get(name, ()), "vsa"])
+    return "\n".join(lines) + "\n"
+
+
+def _used(entries: Mapping[str, str], name: str, command: Any) -> dict[str, str]:
+    """The variables or files that a command reads or writes: those of its options, and its own."""
+    parameters = {parameter.name for parameter in command.params}
+    variables = {parameter.envvar for parameter in command.params}
+    return {
+        entry: text
+        for entry, text in entries.items()
+        if entry in variables or NEEDS.get(entry) in parameters or name in ONLY.get(entry, ())
+    }
 
 
 def _title(name: str) -> list[str]:
@@ -64,19 +94,29 @@ def _text(text: str) -> list[str]:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [line for part in text.strip().split("\n\n") for line in (".PP", *_text(part))][1:]
+    lines: list[str] = []
+    for block in blocks(text):
+        if isinstance(block, str):
+            lines += [".PP", *_text(block)]
+        else:
+            lines += [line for term, meaning in block for line in (".TP", f"\\fB{_roff(term)}\\fR", *_text(meaning))]
+    return lines[1:]
 
 
-def _operand(parameter: Any) -> str:
-    name: str = parameter.metavar or parameter.name.upper()
-    return name
+def _form(text: str) -> str:
+    """Arguments and options as a manual sets them: literal words bold, names of values in italics, brackets plain."""
+    pieces = re.split(r"(--?[a-z][a-z-]*|[A-Z][A-Z]*)", text)
+    return "".join(
+        _roff(piece) if not number % 2 else f"\\f{'B' if piece.startswith('-') else 'I'}{_roff(piece)}\\fR"
+        for number, piece in enumerate(pieces)
+    )
 
 
 def _arguments(command: Any) -> list[str]:
     found = [p for p in command.params if p.param_type_name == "argument"]
     lines = _section("ARGUMENTS") if found else []
     for parameter in found:
-        lines += [".TP", f"\\fI{_roff(_operand(parameter))}\\fR", *_text(parameter.help or "")]
+        lines += [".TP", _form(parameter.metavar), *_text(explanation(parameter))]
     return lines
 
 
@@ -86,7 +126,7 @@ def _options(command: Any) -> list[str]:
     for parameter in command.params:
         if parameter.param_type_name == "option" and not parameter.hidden:
             panels.setdefault(panel_of(parameter), []).extend(_option(command, parameter))
-    panels["Options"] += [".TP", "\\fB\\-h\\fR, \\fB\\-\\-help\\fR", "Show the help and exit."]
+    list(filter(None, panels.values()))[-1].extend([".TP", "\\fB\\-h\\fR, \\fB\\-\\-help\\fR", HELP_TEXT])
     usual = panels.pop("Options")
     others = [line for heading, lines in panels.items() for line in (f".SS {_roff(heading)}", *lines)]
     return [*_section("OPTIONS"), *usual, *others]
@@ -94,8 +134,8 @@ def _options(command: Any) -> list[str]:
 
 def _option(command: Any, parameter: Any) -> list[str]:
     names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in _names(parameter))
-    value = "" if parameter.is_flag else f" \\fI{_roff(_value(command, parameter))}\\fR"
-    return [".TP", names + value, *_text(_explanation(parameter))]
+    value = "" if parameter.is_flag else f" {_value(command, parameter)}"
+    return [".TP", names + value, *_text(explanation(parameter))]
 
 
 def _names(parameter: Any) -> list[str]:
@@ -103,21 +143,12 @@ def _names(parameter: Any) -> list[str]:
 
 
 def _value(command: Any, parameter: Any) -> str:
-    if parameter.metavar:
-        return str(parameter.metavar)
-    words = choices_of(command.callback, parameter.name)
+    literal = (parameter.metavar or "").startswith("<")
+    if parameter.metavar and not literal:
+        return _form(parameter.metavar)
+    words = parameter.metavar.strip("<>").split("|") if literal else choices_of(command.callback, parameter.name)
     assert words, f"--{parameter.name} has neither a metavariable nor choices"
-    return "|".join(words)
-
-
-def _explanation(parameter: Any) -> str:
-    text: str = parameter.help or ""
-    if parameter.required:
-        text += " Required."
-    default = parameter.default
-    if not parameter.is_flag and default is not None and default != () and not callable(default):
-        text += f" Default: {default}."
-    return text
+    return "|".join(f"\\fB{_roff(word)}\\fR" for word in words)
 
 
 def _example(purpose: str, line: str) -> list[str]:
@@ -131,13 +162,15 @@ def _listed(entries: Mapping[str, str], font: str) -> list[str]:
     return [line for name, text in entries.items() for line in (".TP", f"\\f{font}{_roff(name)}\\fR", *_text(text))]
 
 
-def _tail(others: list[str]) -> list[str]:
-    codes = {str(code.value): meaning[0].upper() + meaning[1:] + "." for code, meaning in EXIT_CODES.items()}
+def _tail(
+    codes: Mapping[ExitCode, str], variables: Mapping[str, str], files: Mapping[str, str], others: Sequence[str]
+) -> list[str]:
+    meanings = {str(code.value): meaning[0].upper() + meaning[1:] + "." for code, meaning in codes.items()}
     pages = ",\n".join(f"\\fB{_roff(name)}\\fR(1)" for name in others)
-    return [
-        *_section("EXIT STATUS"), *_listed(codes, "B"), *_section("ENVIRONMENT"), *_listed(ENVIRONMENT, "B"),
-        *_section("FILES"), *_listed(FILES, "I"), *_section("SEE ALSO"), pages,
-    ]  # fmt: skip
+    lines = [*_section("EXIT STATUS"), *_listed(meanings, "B")]
+    lines += [*_section("ENVIRONMENT"), *_listed(variables, "B")] if variables else []
+    lines += [*_section("FILES"), *_listed(files, "I")] if files else []
+    return [*lines, *_section("SEE ALSO"), pages]
 
 
 def _roff(text: str) -> str:

@@ -63,7 +63,7 @@ complete -c vsa -f
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -l version -d 'Show the version and exit.'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -l show-completion -x -a 'bash zsh fish' \
     -d 'Print a completion script.'
-complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -s h -l help -d 'Show the help and exit.'
+complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -s h -l help -d 'Show this help and exit.'
 """
 
 

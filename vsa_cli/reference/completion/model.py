@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vsa_cli.core.corpus.split_names import SPLITS
+from vsa_cli.help import HELP_TEXT
 from vsa_cli.reference.completion.kinds import FOLDERS
 
 _WORDS = {
@@ -81,7 +82,7 @@ class Command:
     repeats: bool
 
 
-HELP = Option(("-h", "--help"), "Show the help and exit.", None, "", False)
+HELP = Option(("-h", "--help"), HELP_TEXT, None, "", False)
 
 
 def commands_of(root: Any) -> list[Command]:
@@ -109,7 +110,13 @@ def _command(name: str, command: Any) -> Command:
 def _option(name: str, command: Any, parameter: Any) -> Option:
     names = (*sorted(parameter.opts, key=len), *parameter.secondary_opts)
     value = None if parameter.is_flag else _value(name, command, parameter)
-    return Option(names, parameter.help or "", value, parameter.metavar or parameter.name.upper(), parameter.multiple)
+    return Option(
+        names,
+        parameter.help or "",
+        value,
+        (parameter.metavar or parameter.name.upper()).strip("<>"),
+        parameter.multiple,
+    )
 
 
 def _value(name: str, command: Any, parameter: Any) -> Value:

@@ -33,7 +33,7 @@ _vsa() {
   typeset -A opt_args
   _arguments -C '--version[Show the version and exit.]' \
     '--show-completion=[Print a completion script.]:SHELL:(bash zsh fish)' \
-    '(-h --help)'{-h,--help}'[Show the help and exit.]' '1:command:->command' '*::argument:->argument'
+    '(-h --help)'{-h,--help}'[Show this help and exit.]' '1:command:->command' '*::argument:->argument'
   case $state in
     (command)
       local -a commands=(
