@@ -95,6 +95,8 @@ OTHERS = {
     "spaces after commas": 'image, caption\na.jpg, "a dog"\n',
     "short rows after it": "image,caption\na.jpg,a dog\nb.jpg\n",
     "a stem": "image,caption\na,a dog\n",
+    "names in camel case": "imageID,FileName,captionText,Caption\n7,a.jpg,x,a dog\n",
+    "notes above the header": "# from a survey\n#\n# file_name,caption\na.jpg,a dog\n",
     "a capital suffix": "image,caption\na.JPG,a dog\n",
     "a name in capitals": "image,caption\nA.JPG,a dog\n",
     "an absolute path of Windows": 'image,caption\n"C:\\data\\photos\\a.jpg",a dog\n',

@@ -80,11 +80,11 @@ def align_photo(
     Raises:
         DataError: the model knows no word of the sentences.
     """
-    tokenized = tuple(Sentence(str(i), text, trained.vocabulary.tokenize(text)) for i, text in enumerate(sentences))
-    image = Image(photo.path, photo.file.name, regions.width, regions.height, regions.sha256, _NO_SPLIT, tokenized)
+    tokenised = tuple(Sentence(str(i), text, trained.vocabulary.tokenize(text)) for i, text in enumerate(sentences))
+    image = Image(photo.path, photo.file.name, regions.width, regions.height, regions.sha256, _NO_SPLIT, tokenised)
     alignments = tuple(align_image(trained, image, regions, config))
     if not any(alignment.positions for alignment in alignments):
-        if not any(sentence.tokens for sentence in tokenized):
+        if not any(sentence.tokens for sentence in tokenised):
             raise DataError("the sentence contains no word")
         raise DataError(f"the model knows no word of {' '.join(sentences)!r}")
     return alignments

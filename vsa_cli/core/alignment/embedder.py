@@ -208,7 +208,7 @@ class Embedder:
         ]
 
     def read_query(self, text: str) -> Query:
-        """Tokenize a query; words that the model does not know are in `unknown`.
+        """Tokenise a query; words that the model does not know are in `unknown`.
 
         Raises:
             DataError: the model knows no word of it.
@@ -216,7 +216,7 @@ class Embedder:
         return read_query(text, self.trained.vocabulary)
 
     def look_up(self, sentence: str) -> Query:
-        """Tokenize a sentence; it may have no word that the model knows."""
+        """Tokenise a sentence; it may have no word that the model knows."""
         return look_up(sentence, self.trained.vocabulary)
 
     def encode(self, path: StrPath) -> tuple[Photo, ImageRegions]:

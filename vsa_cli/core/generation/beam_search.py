@@ -77,7 +77,7 @@ def beam_search(
         state: the model's state before START, of B rows.
         start: the id fed first.
         end: the id that ends a sentence.
-        width: active hypotheses kept for each image, and for each set of required words; 1 is argmax.
+        width: active hypotheses kept for each image, and for each set of required words; 1 is greedy decoding.
         max_length: maximum words of a sentence.
         nbest: maximum sentences returned for each image.
         length_norm: sentences are compared by log-probability / length ** length_norm, END counted; 0 or more.

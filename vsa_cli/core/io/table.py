@@ -49,8 +49,8 @@ class BadRow:
 
 
 def column_name(name: str) -> str:
-    """A name of a column or of a JSON value in one spelling: `File Name` and `file-name` are `file_name`."""
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+    """A name of a column or of a JSON value in one spelling: `File Name`, `file-name`, `fileName` are `file_name`."""
+    return re.sub(r"[\s-]+|(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()
 
 
 def is_empty(text: str) -> bool:
@@ -61,6 +61,8 @@ def is_empty(text: str) -> bool:
 def find_header(lines: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> Header | None:
     """The header in the first line that is not blank, under the first delimiter for which it fits; None if none does.
 
+    It may start with `#`, and lines that do may stand above it.
+
     Args:
         lines: the lines of the file, or the first of them.
         fits: whether columns of these names are those of the wanted table.
@@ -68,10 +70,11 @@ def find_header(lines: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> 
     for number, line in enumerate(lines):
         if line.strip() and not _EXCEL_HINT.fullmatch(line):
             for delimiter in DELIMITERS:
-                names = _distinct([column_name(cell) for cell in _cells(line, delimiter) or ()])
+                names = _distinct([column_name(cell) for cell in _cells(line.lstrip("# "), delimiter) or ()])
                 if fits(names):
                     return Header(delimiter, names, number)
-            return None
+            if not line.startswith("#"):
+                return None
     return None
 
 

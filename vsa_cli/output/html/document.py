@@ -68,7 +68,7 @@ def check_photograph_count(output: Path | None, photographs: int) -> None:
     """Check that an output that is a single file can hold the photographs.
 
     Raises:
-        ConfigError: there are too many.
+        ConfigError: there are more than a single file holds.
     """
     if photographs > MAX_PHOTOGRAPHS and not is_folder(output):
         raise ConfigError(
