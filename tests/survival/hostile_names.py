@@ -161,7 +161,7 @@ def _lists(made: Material, folders: CaseFolders, good: bytes) -> Iterator[Case]:
         stdin=many,
         also=(Path("/nothing"),),
     )
-    yield Case("names", "an empty list", ("caption", "-", *model), (0,), stdin=b"\n\n\n")
+    yield Case("names", "an empty list", ("caption", "-", *model), (0,), stdin=b"\n\n\n", notes=1)
     place = folders.new()
     shutil.copy(made.photos / "000.png", place / "-.png")
     yield Case("names", "a dash after --", ("caption", *model, "--", "-.png"), (0,), cwd=place)
