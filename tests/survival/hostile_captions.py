@@ -135,7 +135,7 @@ def _documents(made: Material, folders: CaseFolders) -> Iterator[Case]:
         "a number of a million digits": (b'{"images": ' + b"9" * 1_000_000 + b"}", (1,)),
         "NaN and infinities": (b'{"images": [{"filename": NaN, "imgid": Infinity, "cocoid": -Infinity}]}', (1,)),
         "a number above the range of floats": (b'{"images": [{"filename": "000.png", "imgid": 1e999}]}', (1,)),
-        "a duplicate key": (b'{"images": [], "images": [{"filename": "000.png", "imgid": 1}]}', (0, 1)),
+        "a duplicate key": (b'{"images": [], "images": [{"filename": "000.png", "imgid": 1}]}', (3,)),
         "a duplicate image with different data": (
             karpathy(entry(), entry(split="val"), entry("001.png", imgid=2)),
             (3,),
@@ -197,7 +197,7 @@ def _tables(made: Material, folders: CaseFolders) -> Iterator[Case]:
         "names in the folder above": (table("../trap/secret.txt,a dog,train", "/etc/passwd,a dog,train"), (3,)),
         "only its header": (b"image,caption,split\n", (1,)),
         "a header of quotes": (b'"""""",,"\n', (1,)),
-        "carriage returns alone": (table().replace(b"\n", b"\r"), (1, 3)),
+        "carriage returns alone": (table().replace(b"\n", b"\r"), (0,)),
     }
     for name, row, codes in [
         ("a name with ./", "./001.png", (0,)),
