@@ -44,6 +44,10 @@ PHRASES = re.compile(
 """Riddles, and names other than those of the glossary: ground-truth box, gallery, word-scores file, resamples."""
 
 
+FRAGMENTS = re.compile(r"(?:^|[.)] )(Independent (?:of|from)|Does not (?:import|depend)|No matter)\b")
+"""Sentences without a subject; a docstring has "This module does not depend on"."""
+
+
 def faults(text: str) -> list[str]:
     """The banned openings and words of a text."""
     found = [match[0] for match in (OPENINGS.match(text),) if match]
@@ -144,4 +148,14 @@ def test_whole_docstrings_and_messages_have_no_riddles(path: Path) -> None:
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     docstrings = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
     texts = [" ".join(text.split()) for text in (*docstrings, *messages(tree))]
-    assert [text for text in texts if PHRASES.search(text)] == []
+    assert [text for text in texts if PHRASES.search(text) or FRAGMENTS.search(text)] == []
+
+
+def test_every_help_that_mentions_the_paper_names_it() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    texts = {
+        name: " ".join([command.help, *(parameter.help or "" for parameter in command.params)])
+        for name, command in commands.items()
+    }
+    unnamed = [name for name, text in texts.items() if "the paper" in text and "Karpathy & Fei-Fei" not in text]
+    assert unnamed == []

@@ -167,6 +167,9 @@ def vsa(
 ) -> None:
     """Image captioning, image-text retrieval and word-to-region alignment.
 
+    vsa implements Karpathy & Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image Descriptions" (CVPR 2015),
+    and adds stronger models.
+
     Trained models are included: caption, retrieve and align work on photographs without any preparation. The other
     commands prepare a dataset, train and evaluate models, and inspect, convert or share files.
     """

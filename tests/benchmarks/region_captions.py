@@ -1,4 +1,4 @@
-"""Captions of annotated boxes, scored against the phrases annotated for them (the paper's third table).
+"""Captions of annotated boxes, scored against the phrases annotated for them (Karpathy & Fei-Fei 2015, table 3).
 
     python -m tests.benchmarks.region_captions corpus.json regions.h5 snippets.jsonl entities.jsonl.gz \\
         --split val --regions-model gen_regions/ --images-model gen/

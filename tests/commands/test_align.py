@@ -19,6 +19,7 @@ from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.io.envelope import to_dict
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.output.console import Console
 
 Run = Callable[..., Result]
 
@@ -67,6 +68,18 @@ def test_choices_maximise_the_mrf_of_the_scores(aligned: Path) -> None:
         chosen = np.array(sentence["choice"])
         total = [scores[np.arange(len(a)), a].sum() + 0.1 * (np.diff(a) == 0).sum() for a in (chosen, expected)]
         assert total[0] == pytest.approx(total[1], abs=1e-3)  # the file rounds scores
+
+
+def test_train_gen_is_suggested_only_if_the_snippets_suffice(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suggested: list[tuple[str | Path, ...]] = []
+    monkeypatch.setattr(Console, "suggest", lambda _, *command: suggested.append(command))
+    assert read_corpus(drawn.corpus).validation_split("auto") is not None
+    for split, expected in (("train", 0), ("all", 1)):
+        result = align(vsa, embed, drawn.corpus, drawn.regions, "--split", split, "-o", tmp_path / f"{split}.jsonl")
+        assert result.exit_code == 0, result.output
+        assert len(suggested) == expected
 
 
 def test_words_are_sorted_by_importance(aligned: Path) -> None:

@@ -44,8 +44,8 @@ def align(
     evidence: Annotated[
         Evidence,
         typer.Option(
-            help="Score of a region for a word. own: its own score alone, as in the paper; contained: with the "
-            "scores of the regions inside it, which favours whole objects."
+            help="Score of a region for a word. own: its own score alone, as in Karpathy & Fei-Fei; contained: "
+            "with the scores of the regions inside it, which favours whole objects."
         ),
     ] = AlignConfig.evidence,
     corpus: Annotated[
@@ -62,8 +62,9 @@ def align(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Split to align: train, tune, val, test or all.",
-            show_default="train, for train-gen --snippets",
+            help="Split to align: train, tune, val, test or all. For train-gen --snippets, use all, or train if it "
+            "runs with --validate none.",
+            show_default="train",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
@@ -79,7 +80,7 @@ def align(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write each word's visual importance (the mean length of its vector) to FILE.",
+            help="Write each word's visual importance (the norm of its vector, averaged over its occurrences) to FILE.",
             rich_help_panel=STORED_SPLIT,
         ),
     ] = None,
@@ -128,9 +129,10 @@ def align(
     """Assign each word of a sentence to the image region that the word describes.
 
     Consecutive words assigned to the same region form a snippet, which has a box, words and a score. The assignment is
-    the exact optimum of the paper's chain Markov random field (MRF), found by dynamic programming. For a photograph and
-    sentences, prints one line per snippet: its words, its box in pixels and its score, separated by tabs. With --corpus
-    and --regions-file, aligns the sentences of a split, and writes their snippets as JSON Lines.
+    the exact optimum of the chain Markov random field (MRF) of Karpathy & Fei-Fei (CVPR 2015), found by dynamic
+    programming. For a photograph and sentences, prints one line per snippet: its words, its box in pixels and its
+    score, separated by tabs. With --corpus and --regions-file, aligns the sentences of a split, and writes their
+    snippets as JSON Lines.
 
     Words that the model does not know are assigned to no region; they are listed on stderr, in the JSON output and on
     the HTML page.
@@ -253,7 +255,7 @@ def _align_split(
     )
     if html is not None and gallery is not None:
         console.note(f"{html / 'index.html'}: {gallery.images} photographs, {gallery.unreadable} of them unreadable")
-    if split in ("train", "all"):
+    if split == "all" or (split == "train" and read.validation_split("auto") is None):
         console.suggest("train-gen", corpus, regions, "--snippets", snippets)
     return gallery.unreadable if gallery is not None else 0
 

@@ -74,8 +74,8 @@ def caption(
 
     Prints one line per photograph: its path, a tab and the caption; for a single photograph, only the caption. A
     photograph that cannot be read is named on stderr, and the others are captioned (exit code 3). In folders, links are
-    followed; hidden files, and pages and copies that vsa wrote, are skipped. For the rules of --resume, --baseline and
-    16-bit images, see vsa-caption(1).
+    followed; hidden files, and the HTML pages and annotated copies written by vsa, are skipped. vsa-caption(1) has the
+    rules of --resume, --baseline and 16-bit greyscale images.
 
     Example: vsa caption photo.jpg
     """

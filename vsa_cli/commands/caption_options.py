@@ -134,7 +134,7 @@ NoRepeatNgram = Annotated[
         max=200,
         metavar="N",
         rich_help_panel=_SEARCH,
-        help="Do not repeat any N words in a row; 0 is off.",
+        help="Repeat no sequence of N words; 0 is off.",
     ),
 ]
 Avoid = Annotated[
@@ -188,7 +188,7 @@ Temperature = Annotated[
         max=100,
         metavar="T",
         rich_help_panel=_SAMPLING,
-        help="Values below 1 make the choice sharper, values above 1 more random.",
+        help="Sampling is sharper below 1, more random above 1.",
     ),
 ]
 TopK = Annotated[
@@ -212,7 +212,7 @@ Corpus = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=STORED_SPLIT,
-        help="Caption a split of this corpus.json; with --baseline, the corpus that supplies the sentences.",
+        help="corpus.json whose split is captioned, or whose sentences --baseline uses.",
     ),
 ]
 RegionsFile = Annotated[
@@ -231,7 +231,8 @@ Split = Annotated[
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        help="Use a sentence of the most similar training image instead of a model.",
+        help="Use a sentence of the most similar image in the train split of --corpus (required, with --regions-file) "
+        "instead of a model.",
     ),
 ]
 Sidecar = Annotated[

@@ -19,7 +19,12 @@ def convert(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="OUT", help="A .tsv or a folder, from regions.h5; or a regions.h5."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="If IN is regions.h5: a .tsv file or a folder. Otherwise: a regions.h5 file.",
+        ),
     ],
     corpus: Annotated[
         Path | None,

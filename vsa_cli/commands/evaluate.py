@@ -1,4 +1,4 @@
-"""`vsa evaluate`: score captions, rankings and word scores."""
+"""`vsa evaluate`: evaluate captions, retrieval rankings or word-to-region alignments."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def evaluate(
         typer.Option(
             "--document-frequencies",
             metavar="FILE",
-            help="Use the n-gram document frequencies in FILE for CIDEr, as small sets need; if FILE does not exist, "
-            "write those of the references.",
+            help="Compute CIDEr with the n-gram document frequencies in FILE, because those of a small reference set "
+            "are unreliable; if FILE does not exist, write those of the references.",
             rich_help_panel=_CAPTIONS,
         ),
     ] = None,
@@ -119,8 +119,8 @@ def evaluate(
         typer.Option(
             "--fail-under",
             metavar="METRIC=VALUE",
-            help="Exit with code 5 if METRIC, as named with --json, is below VALUE: a number, or baseline-NUMBER, "
-            "relative to the scores of --baseline or OLD. Can be given several times.",
+            help="Exit with code 5 if METRIC, under its name in the --json output, is below VALUE: a number, or "
+            "baseline-NUMBER, relative to the scores of --baseline or OLD. Can be given several times.",
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
@@ -149,11 +149,11 @@ def evaluate(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score captions, rankings or word scores.
+    """Evaluate captions, retrieval rankings or word-to-region alignments.
 
     Captions are scored against --references as in coco-caption: BLEU-1 to BLEU-4, METEOR (if Java is installed),
     ROUGE-L and CIDEr. For rankings, R@1, R@5, R@10, median rank and mean rank are computed in both directions. For word
-    scores and --boxes, phrase-grounding accuracy with 95 % confidence intervals is computed.
+    scores with --boxes, phrase-grounding accuracy with 95 % confidence intervals is computed.
 
     BLEU, METEOR and ROUGE-L are from 0 to 1, CIDEr from 0 to 10; recalls and accuracies are in percent.
 

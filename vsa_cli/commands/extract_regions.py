@@ -43,7 +43,7 @@ def extract_regions(
         typer.Option(
             metavar="FILE",
             help='Your own boxes, for --detector boxes: JSON {"id or file name": [[x1, y1, x2, y2], ...]} in pixels of '
-            "the upright photograph.",
+            "the photograph after its EXIF orientation is applied.",
         ),
     ] = None,
     detector_weights: Annotated[
@@ -69,8 +69,8 @@ def extract_regions(
     describe: Annotated[
         Describe,
         typer.Option(
-            help="Features of a box. crop: the box is warped to the CNN's input size (R-CNN, as in the paper); roi: "
-            "they are pooled from one feature map of the photograph (Fast R-CNN)."
+            help="Features of a box. crop: the box is warped to the CNN's input size (R-CNN, as in Karpathy & "
+            "Fei-Fei 2015); roi: they are pooled from one feature map of the photograph (Fast R-CNN)."
         ),
     ] = RegionConfig.describe,
     side: Annotated[
@@ -105,7 +105,7 @@ def extract_regions(
 
     Writes regions.h5: for each photograph, the whole image and the highest-ranked boxes, each with its CNN features
     (the descriptor). --resume continues an interrupted run. Photographs that cannot be read are reported and skipped;
-    the exit code is then 3. Weights of CNN and detector are never downloaded.
+    the exit code is then 3. The weights of the CNN and the detector are never downloaded.
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """

@@ -22,7 +22,8 @@ def info(
 ) -> None:
     """Describe a file or model that vsa has written: what it is, how it was made and from what.
 
-    Prints format, version, settings, sizes and hashes, its own and those of the files it was made from, one per line.
+    Prints, one per line: format, version, settings, sizes, and the hashes of ARTIFACT and of the files it was made
+    from.
 
     Example: vsa info corpus.json --json
     """

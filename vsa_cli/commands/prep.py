@@ -44,8 +44,8 @@ def prep(
         typer.Option(
             "--splits",
             metavar="[SPLIT=]FILE",
-            help="File that lists the images of one split, one per line. Without SPLIT=, its name contains the split, "
-            "as in Flickr_8k.trainImages.txt. Can be given several times.",
+            help="File that lists the images of one split, one per line. Without SPLIT=, the file name must contain "
+            "the split, as in Flickr_8k.trainImages.txt. Can be given several times.",
             show_default="the lists beside a Flickr token file",
         ),
     ] = None,
@@ -54,7 +54,8 @@ def prep(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Split of images for which neither the caption files nor --splits give one.",
+            help="Split of images for which the caption files give none. With --splits, images in no list are "
+            "left out.",
             show_default="train",
         ),
     ] = None,
@@ -64,7 +65,7 @@ def prep(
             "--tune",
             min=0,
             metavar="N",
-            help="Move the last N train images to the split tune, which selects epochs and hyperparameters.",
+            help="Move the last N train images to the split tune, on which epochs and hyperparameters are selected.",
         ),
     ] = PrepConfig.tune,
     val: Annotated[
@@ -86,7 +87,8 @@ def prep(
         Unknown,
         typer.Option(
             "--unknown",
-            help="What to do with words rarer than --min-count: drop them (as in the paper), or replace each with UNK.",
+            help="What to do with words rarer than --min-count: drop them (as in Karpathy & Fei-Fei 2015), or "
+            "replace each with UNK.",
         ),
     ] = PrepConfig.unknown,
     characters: Annotated[
@@ -119,14 +121,15 @@ def prep(
 ) -> None:
     """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
-    CAPTIONS are in one of these formats, and photographs in --images. The formats include all that vsa caption writes,
-    except html; captions of regions are ignored.
+    CAPTIONS must be in one of these formats; the photographs must be in --images. The formats include all that vsa
+    caption writes, except html; captions of regions are ignored.
 
       karpathy     Karpathy's JSON
       coco         COCO captions JSON
       flickr       token files of Flickr8k and Flickr30k
       imagefolder  JSON Lines, such as Hugging Face's metadata.jsonl
-      list         JSON list or object of photographs and their sentences
+      list         JSON list of objects, each with a photograph and its sentences, or JSON object that maps file
+                   names to sentences
       csv          CSV or TSV with a header, such as Kaggle's copies of Flickr8k and Flickr30k
       text         lines of PATH<TAB>sentence
       sidecar      folders in which each photo.jpg has a text file photo.txt or photo.caption, one sentence per line; a

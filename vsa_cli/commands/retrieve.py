@@ -82,7 +82,7 @@ def retrieve(
         typer.Option(
             "--format",
             help="json: one array; jsonl: one object per line.",
-            show_default="text",
+            show_default="text; always jsonl with --corpus",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

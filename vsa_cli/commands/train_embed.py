@@ -207,6 +207,8 @@ def train_embed(
     interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
     combination of learning rate and weight decay, the best third of them longer, and the best one in full.
 
+    "The paper" is Karpathy & Fei-Fei (CVPR 2015).
+
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
     rates, decays = _numbers(sweep_rates, "--sweep-rates"), _numbers(sweep_decays, "--sweep-decays")

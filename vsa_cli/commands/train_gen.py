@@ -83,7 +83,7 @@ def train_gen(
         Cell | None,
         typer.Option(
             help="Recurrent cell: rnn is the paper's ReLU network. Only gru supports attention; with another "
-            "cell, --attention is 0 unless given.",
+            "cell, --attention must be 0, which is then its default.",
             show_default=_default("cell"),
             rich_help_panel=MODEL,
         ),
@@ -148,6 +148,8 @@ def train_gen(
     speed. Keeps the weights of the best epoch. --resume continues an interrupted run and yields the same weights as an
     uninterrupted one. With --snippets, the generator learns to caption regions; --self-critical fine-tunes a trained
     generator.
+
+    "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """

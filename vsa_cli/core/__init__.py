@@ -16,6 +16,8 @@ installation.
 A folder imports from those above it, except that `generation` does not import `embedding`, and `evaluation` imports
 only `metrics`, `corpus` and `io`. tests/test_architecture.py holds the exact table.
 
+"The paper" is Karpathy & Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image Descriptions" (CVPR 2015).
+
 A region is a box in a photograph together with its descriptor, the vector of features that a CNN computes for the box.
 
 Letters in shapes, the same in every file:

@@ -1,4 +1,4 @@
-"""Box geometry: arrays of boxes as (x1, y1, x2, y2). Independent of images."""
+"""Box geometry: arrays of boxes as (x1, y1, x2, y2). This module does not use images."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Every setting on one page, with the paper's section or the reason for its value.
 
 Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifacts made with it, and read
-back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. Does not import torch, so that help is
-fast.
+back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. This module does not
+import torch, so that help is fast.
 """
 
 from __future__ import annotations

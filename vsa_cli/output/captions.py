@@ -1,4 +1,6 @@
-"""Captions in formats for other programs: text, JSON, JSON Lines, COCO results, CSV. Independent of models and files.
+"""Captions in formats for other programs: text, JSON, JSON Lines, COCO results, CSV.
+
+This module does not depend on models and does not write files.
 
 A record of `json` and `jsonl`::
 

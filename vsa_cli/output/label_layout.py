@@ -1,4 +1,4 @@
-"""Placement of labels at their boxes, without overlap if there is room, and wrapping of text. Independent of images."""
+"""Placement of labels at their boxes, without overlap if there is room, and wrapping of text; no image is needed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Caption files cannot hold settings. So they are recorded in a hidden file: `.FILE.settings.json` for a file of captions,
 `.vsa.SUFFIX.settings.json` in each folder with sidecars. An output without a record is resumed without a comparison.
-A run that replaces sidecars records these too, so that one that resumes it replaces those that are left.
+A run that replaces sidecars also records which, so that a run that resumes it can replace the rest.
 """
 
 from __future__ import annotations

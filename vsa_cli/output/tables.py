@@ -1,4 +1,4 @@
-"""Scores as plain text tables, one metric per line. Independent of terminals."""
+"""Scores as plain text tables, one metric per line, the same for every terminal."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "extract-regions": (
         ("Extract the regions of all photographs of a corpus; the same command resumes an interrupted run:",
          "vsa extract-regions corpus.json -o regions.h5 --resume"),
-        ("Compute the features as in the paper, with your own VGG weights:",
+        ("Compute the features as in Karpathy & Fei-Fei (2015), with your own VGG weights:",
          "vsa extract-regions corpus.json --cnn vgg16 --cnn-weights vgg16.pth --describe crop -o regions.h5"),
     ),
     "train-embed": (
@@ -88,18 +88,19 @@ A photograph that is named twice is captioned once. The log-probabilities in JSO
 including the end-of-sentence token; --length-norm and --diversity change only the ranking.
 
 In folders, symbolic links to folders are followed, and no folder is searched twice. Hidden files and folders are
-skipped, as are folders of HTML pages or annotated copies that vsa has written, unless they are named themselves. Images
-with more than 8 bits per channel are scaled so that the white that the file declares, or else its largest value,
-becomes white.
+skipped, as are folders of HTML pages or annotated copies that vsa has written, unless they are named themselves.
+Greyscale images of more than 8 bits are scaled so that the maximum that the file states (sBIT in PNG, MaxSampleValue in
+TIFF), or else the image's largest value, becomes white.
 
 --format html writes one self-contained HTML file that any browser opens, or a folder of pages if the name given with
 -o does not end in .html.
 
 --resume skips photographs already captioned in -o FILE (--format jsonl only) or in a sidecar file, and retries those
 that failed. It stops if the earlier captions were made with another model, other search options or another seed. Those
-settings are stored in a hidden file (see FILES); if that file is missing, nothing is compared. After an interrupted
---force over named photographs or folders, --resume also replaces the sidecars that were not replaced yet; after one
-over a list on stdin, it keeps them. Photographs that would share a sidecar, such as a.jpg and a.png, are refused.
+settings are stored in a hidden file (see FILES); if that file is missing, nothing is compared. If a run with --force
+was interrupted, --resume also replaces the sidecars that the run had not yet replaced. This holds for named photographs
+and folders; if the names came from stdin, existing sidecars are kept. Photographs that would share a
+sidecar, such as a.jpg and a.png, are refused.
 
 --baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
 image in the train split of --corpus: the sentence most similar to that image's other sentences.

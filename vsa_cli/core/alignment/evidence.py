@@ -1,4 +1,6 @@
-"""The unary term of the MRF, from the scores of words and regions. Independent of the model.
+"""The unary term of the MRF, from the scores of words and regions.
+
+This module does not depend on the kind of model.
 
 By v_i . s_t alone, the best region of a word is a part of the object: for "dog", the muzzle, its most typical patch.
 A box that contains many regions with high scores, and few with low ones, is a better choice. So the unary term can be
@@ -6,9 +8,10 @@ summed over the regions that a box contains:
 
     psi_t(i) = a_i^(-gamma) sum_j c_ij (z_tj + tau),    c_ij = area(box_i ∩ box_j) / area(box_j)
 
-where z_tj is v_j . s_t minus its mean over the regions, in standard deviations over the sentence; a_i is the share of
-the photograph that box i covers; tau (`region_prior`) is the evidence that each region adds regardless of its score;
-and gamma (`area_exponent`) is the penalty on the area of a box. No human annotation of boxes is used.
+where z_tj is v_j . s_t minus its mean over the regions, divided by the standard deviation of all such differences in
+the sentence; a_i is the share of the photograph that box i covers; tau (`region_prior`) is the evidence that each
+region adds regardless of its score; and gamma (`area_exponent`) is the penalty on the area of a box. No human
+annotation of boxes is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The chain MRF over a sentence's words (paper, section 3.1.4): regions from scores. Independent of the model.
+"""The chain MRF over a sentence's words (paper, section 3.1.4): regions from scores.
+
+This module does not depend on the kind of model.
 
 Sign convention: the assignment a is chosen to MAXIMISE
 

@@ -1,6 +1,7 @@
 """The files of an alignment, `snippets.jsonl` and the word-scores file, and the importance of words.
 
-`snippets.jsonl` has the envelope (`vsa-snippets`), then a line for each run of words that are aligned with one region::
+`snippets.jsonl` has the envelope (`vsa-snippets`, the file's metadata line; see `core.io.envelope`), then a line for
+each run of words that are aligned with one region::
 
     {"image_id", "sentence_id", "region": int, "box": [x1, y1, x2, y2], "words": [str],
      "start": int, "end": int, "score": float}

@@ -2,8 +2,8 @@ r"""Matches the names in captions, lists, files of boxes, references and results
 
 One photograph is written in many ways: `./a.jpg`, `photos/a.jpg`, `photos\a.jpg`, `sub//a.jpg`, `sub/../a.jpg`, with an
 absolute path, in any Unicode normalisation form (NFC or NFD), with letters in another case, between quotes or blanks,
-or with a number for an id. `plain_name` unifies the spellings, and `PhotoNames` finds the photograph. A name that
-matches several photographs is treated as matching none.
+or by an id that another program wrote as a number (`1`, `1.0`). `plain_name` unifies the spellings, and `PhotoNames`
+finds the photograph. A name that matches several photographs is treated as matching none.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ def prepare(
         config: the sizes of splits, and the options of the vocabulary.
         captions_format: the format of the caption files; `auto` detects it per file.
         splits: split lists, each a path or `train=PATH`; if there are none, those beside a Flickr token file.
-        split: the split of images whose split the caption files do not give.
+        split: the split of images for which the caption files give none; with split lists, images in no list are
+            left out.
         seed: the random seed of the images drawn for val and test.
         threads: the number of threads that decode photographs; 0 takes one per core.
         watch: receives the photographs as they are checked.

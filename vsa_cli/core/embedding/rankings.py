@@ -1,12 +1,13 @@
 """Rankings of a whole split, in both directions: the rankings file.
 
-After the envelope (`vsa-rankings`) one line per query::
+After the envelope (`vsa-rankings`, the file's metadata line; see `core.io.envelope`), one line per query::
 
     {"direction": "i2t" | "t2i", "query_id", "best_rank": int from 1, "top": [[id, score], ...]}
 
-and `"fold": int` if the split is divided into folds. i2t ranks sentences for an image, by the best of its own; t2i
-ranks images for a sentence. Ranks are pessimistic on ties. A sentence with no known word is never found and has the
-last rank. An image that has only such sentences has a best rank of one more than the number of ranked sentences.
+and `"fold": int` if the split is divided into folds. i2t ranks sentences for an image; its `best_rank` is that of
+the best of the image's own sentences. t2i ranks images for a sentence. Ranks are pessimistic on ties. A sentence with
+no known word is never found and has the last rank. An image that has only such sentences has a best rank of one more
+than the number of ranked sentences.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Evaluation of a word-scores file: phrase-grounding accuracy against Flickr30k Entities.
 
-After the envelope (`vsa-alignments`, whose configuration names split and beta) each line is a sentence::
+After the envelope (`vsa-alignments`, the metadata line, whose configuration names split and beta), each line is a
+sentence::
 
     {"image_id", "sentence_id", "width", "height",     size of the image file in pixels
      "boxes": [[x1, y1, x2, y2], ...],                 R regions in these pixels; region 0 is the whole image

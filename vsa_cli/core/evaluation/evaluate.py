@@ -31,7 +31,7 @@ def evaluate(
     seed: int = 0,
     strict: bool = False,
 ) -> Evaluation:
-    """Score captions, rankings or word scores.
+    """Evaluate captions, retrieval rankings or word-to-region alignments (a file of word scores).
 
     Args:
         path: the file to score; `-` is standard input.

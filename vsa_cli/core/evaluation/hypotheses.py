@@ -1,4 +1,8 @@
-"""Reader of the captions to score: every format that `vsa caption` writes, COCO results, and other files of entries."""
+"""Reader of the captions to score.
+
+It reads every format that `vsa caption` writes except HTML, COCO results of other programs, and other tables, JSON and
+JSON Lines files of captions.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ class Hypotheses:
     """Captions to score.
 
     Attributes:
-        captions: the first caption of each image, by image id, which is text.
+        captions: the first caption of each image, by image id; ids are strings.
         notes: entries that were left out.
         files: the other names of each photograph that has several, by image id.
     """
@@ -47,7 +51,7 @@ class Hypotheses:
 
 
 def read_hypotheses(source: Input) -> Hypotheses:
-    """Read captions: for each image, the best candidate for the whole image.
+    """Read captions: for each image, the first caption of the whole image, whatever its score.
 
     Raises:
         DataError: the file has no caption with an image id.

@@ -1,6 +1,6 @@
 """Evaluation of a rankings file: recall, median rank and mean rank.
 
-After the envelope (`vsa-rankings`, whose configuration names the split) each line is a query::
+After the envelope (`vsa-rankings`, the metadata line, whose configuration names the split), each line is a query::
 
     {"direction": "i2t" | "t2i", "query_id": int | str, "best_rank": int from 1, "top": [[id, score], ...]}
 

@@ -1,4 +1,4 @@
-"""The result of an evaluation, the same for captions, rankings and word scores. Independent of file formats."""
+"""The result of an evaluation, the same for captions, rankings and word scores, and for all file formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Beam search for the most likely sentences, over a batch of images. Independent of the network: it calls `step`.
+"""Beam search for the most likely sentences, over a batch of images.
+
+The network is called only through `step`.
 
 `step(words, state)` takes the last word of N sentences and a tuple of N-row tensors, and returns (N, V)
 log-probabilities, which the search may overwrite, and the next state. The search is exact for the given beam: it

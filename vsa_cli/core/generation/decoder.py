@@ -1,6 +1,7 @@
-"""A trained generator with its search, which captions descriptors. Independent of photographs and output formats.
+"""A trained generator with its search, which captions descriptors.
 
-A trained generator is a model directory (`core.learning.model_dir`) of format `vsa-generator`.
+A trained generator is a model directory (`core.learning.model_dir`) of format `vsa-generator`. This module does not
+depend on photographs or output formats.
 """
 
 from __future__ import annotations

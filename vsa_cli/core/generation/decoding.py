@@ -1,4 +1,4 @@
-"""Checks decoding settings for contradictions, before a model is loaded. Independent of tensors."""
+"""Checks decoding settings for contradictions, before a model is loaded. This module does not use tensors."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class SentenceModel(nn.Module, ABC):
 
     @abstractmethod
     def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
-        """The step function that searches captions of (B, D) or (B, R, D) images, and the state before START."""
+        """The step function of a search, and the state before START, for (B, D) or (B, R, D) descriptors of images."""
 
     @abstractmethod
     def logits(self, batch: Batch) -> Tensor:

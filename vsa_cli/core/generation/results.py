@@ -1,4 +1,4 @@
-"""Captions of a photograph and of its regions, as plain records. Independent of models and output formats."""
+"""Captions of a photograph and of its regions, as plain records for all models and output formats."""
 
 from __future__ import annotations
 

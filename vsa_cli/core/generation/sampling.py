@@ -1,4 +1,4 @@
-"""Sentences sampled from the model, over a batch of images. Independent of the network: it calls `step`."""
+"""Sentences sampled from the model, over a batch of images. The network is called only through `step`."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Sink:
 
 @contextmanager
 def sink(path: Path) -> Iterator[Sink]:
-    """Create a file at `path` for the duration of a block.
+    """Create or overwrite the file at `path`, and keep it open for the duration of a block.
 
     Raises:
         OSError: the file cannot be created; or, at the end of the block, a write to it has failed.

@@ -1,7 +1,8 @@
 """Finding photographs in folders, and detecting a file's format by its first bytes.
 
 The format is detected so that an error message can name one that cannot be read. Most camera raw files are TIFFs whose
-first image is a thumbnail, so their suffixes count too. Does not import Pillow, so that finding photographs is fast.
+first image is a thumbnail, so their suffixes count too. This module does not import Pillow, so that
+finding photographs is fast.
 """
 
 from __future__ import annotations

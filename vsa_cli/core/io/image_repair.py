@@ -1,4 +1,6 @@
-"""Inspects PNG and JPEG files, and hides the parts of a PNG that a decoder rejects. Independent of Pillow.
+"""Inspects PNG and JPEG files, and hides the parts of a PNG that a decoder rejects.
+
+This module does not use Pillow.
 
 The text, the profiles and other metadata of a PNG can be broken, or expand to gigabytes, while its pixels are sound.
 `png_without_metadata` presents such a file without them, without copying it.

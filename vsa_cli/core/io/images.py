@@ -82,8 +82,8 @@ def read_picture(path: Path, short_side: int | None = None) -> Picture:
     """Decode a photograph to upright RGB.
 
     Broken or huge metadata is ignored where the pixels can be read; `Picture.notes` reports an orientation that
-    cannot be read. Grey values of more than 8 bits are scaled so that the white stated by the file, or else the
-    largest value, becomes 255. A JPEG that lacks only its end marker is read.
+    cannot be read. Grey values of more than 8 bits are scaled so that the maximum stated by the file, or else the
+    image's largest value, becomes 255. A JPEG that lacks only its end marker is read.
 
     Args:
         path: a file in a supported format, whatever its suffix.

@@ -1,8 +1,8 @@
 """Training states on disk; a run resumed from one yields the same weights as an uninterrupted run.
 
 `training.safetensors` in the folder of the model holds the weights, the best weights and the optimiser state; the
-history, and the settings of the run (`plan`), are JSON in its metadata. It is replaced atomically. Independent of the
-models.
+history, and the settings of the run (`plan`), are JSON in its metadata. The file is replaced
+atomically. This module does not depend on the kind of model.
 """
 
 from __future__ import annotations

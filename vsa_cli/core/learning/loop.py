@@ -2,7 +2,8 @@
 
 The random numbers of an epoch depend on `(seed, epoch)` alone, and everything else that the next step depends on is in
 the `TrainingState` that is saved after each epoch. A run that was killed and resumed therefore yields the same weights
-as an uninterrupted run, bit for bit on the CPU. Independent of images and words.
+as an uninterrupted run, bit for bit on the CPU. This module does not depend on images
+or words.
 """
 
 from __future__ import annotations

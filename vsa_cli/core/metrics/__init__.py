@@ -1,1 +1,1 @@
-"""Metrics of captions, rankings and phrase grounding, computed from texts and numbers. Independent of models."""
+"""Metrics of captions, rankings and phrase grounding, computed from texts and numbers, without a model."""

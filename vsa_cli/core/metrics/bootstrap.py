@@ -1,6 +1,7 @@
 """Bootstrap confidence intervals (Efron 1979): how much a score varies between samples of the same kind of images.
 
-Independent of metrics: a score is anything that can be computed from how often each unit (an image, a query) was drawn.
+This module does not depend on the metric: a score is anything that can be computed from how often each unit (an image,
+a query) was drawn.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The numbers are those of coco-caption (its CIDEr is CIDEr-D). Each metric returns the corpus score, the score of every
 caption, and additive statistics from which any resample of the captions can be scored. Texts are PTB tokens joined by
-spaces. Independent of files and of the tokenizer.
+spaces. This module does not read files or tokenize.
 """
 
 from __future__ import annotations

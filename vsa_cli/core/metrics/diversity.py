@@ -1,4 +1,4 @@
-"""Caption diversity: copied captions, distinct n-grams, vocabulary and length. Independent of references."""
+"""Caption diversity, measured without references: copied captions, distinct n-grams, vocabulary and length."""
 
 from __future__ import annotations
 

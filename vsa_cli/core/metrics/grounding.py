@@ -3,8 +3,8 @@
 Boxes are `[x1, y1, x2, y2]` in pixels. A phrase has one ground-truth box: if several were annotated, the rectangle that
 encloses them. The prediction is a region. Without the MRF it is the region with the largest score, summed over the
 words of the phrase; with the MRF it is the region that was chosen for most of the words (ties go to the larger summed
-score, then to the lower index). A phrase with no known word has no prediction and counts as wrong. Independent of files
-and sentences.
+score, then to the lower index). A phrase with no known word has no prediction and counts as wrong. This module does
+not use files or sentences.
 """
 
 from __future__ import annotations

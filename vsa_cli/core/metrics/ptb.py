@@ -2,7 +2,7 @@
 
 The result equals that of Stanford's tokenizer (CoreNLP 3.4.1, `-preserveLines -lowerCase`) followed by coco-caption's
 list of dropped punctuation; the tests compare the two. Published scores are computed on these tokens, and NLTK's
-Treebank tokenizer gives others, so the rules are written here. Independent of metrics.
+Treebank tokenizer gives others, so the rules are written here. This module does not depend on the metrics.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vsa_cli.core.metrics.ptb_rules import APOS, RULES, Kind, Rule
 DROPPED = frozenset(
     ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";")
 )
-"""coco-caption's list. It names brackets in upper case, after tokens were lower-cased, so brackets are kept."""
+"""coco-caption's list. It names brackets in upper case, but is applied to lower-case tokens, so brackets are kept."""
 
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "{": "-lcb-", "}": "-rcb-", "[": "-lsb-", "]": "-rsb-"}
 _SYMBOLS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "¢": "cents", "£": "#"} | dict.fromkeys(
@@ -80,12 +80,14 @@ class Tokenizer:
 
 
 def drop_punctuation(tokens: Iterable[str]) -> list[str]:
-    """The tokens without those that coco-caption drops."""
+    """The tokens without those in coco-caption's list of punctuation."""
     return [token for token in tokens if token not in DROPPED]
 
 
 def scan(line: str, following: str = "") -> list[str]:
-    """The tokens of one line, without the punctuation that coco-caption always drops.
+    """The tokens of one line, without white space and the punctuation that the rules themselves discard.
+
+    `drop_punctuation` removes the other punctuation.
 
     Args:
         line: a text without line breaks.

@@ -1,4 +1,4 @@
-"""Ranking metrics: recall at K, median rank and mean rank. Independent of images and sentences.
+"""Ranking metrics, computed from ranks and scores alone: recall at K, median rank and mean rank.
 
 Ranks start at 1 and are pessimistic: a wrong answer with the same score as the right one ranks before it.
 """

@@ -1,7 +1,7 @@
 """CNNs that compute descriptors: torchvision classifiers and EfficientNet-Lite, and the reader of `.pth` weight files.
 
 A classifier is cut in three: `body` (pixels to a map), `neck` (a pooled map to a descriptor) and `classifier`
-(a descriptor to ImageNet logits). Independent of boxes and artifacts.
+(a descriptor to ImageNet logits). This module does not use boxes or artifacts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Computes the descriptors of boxes by RoI pooling or from crops (paper, section 3.1), and their statistics.
 
-Independent of how boxes were found. Each photograph is processed alone, so that its descriptors do not depend on a
-batch.
+This module does not depend on how boxes were found. Each photograph is processed alone, so that its descriptors do not
+depend on a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Layout of a card: sizes, boxes in percent, corners for their numbers, runs of words. Independent of HTML."""
+"""Layout of a card, in numbers and not in HTML: sizes, boxes in percent, corners for their numbers, runs of words."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@ r"""Entries about photographs, the same for every file that has one per row, lin
 
 Such a file is a table, JSON Lines, a JSON list, a JSON object that maps names to sentences, or lines of
 `PATH<TAB>sentence`, in whose paths backslashes, tabs and line breaks are escaped (`\\`, `\t`, `\n`, `\r`). An entry
-names its photograph and gives sentences under one of the usual names, which are listed only in this module. Everything
-that `vsa caption` writes can be read; its rows and lines about regions are left out.
+names its photograph and gives sentences under one of the usual names, which are listed only in this module. Every
+format that `vsa caption` writes except HTML can be read; its rows and lines about regions are left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Imports regions from other programs, as untrusted data, into a `regions.h5`. Independent of their file formats.
+"""Imports regions from other programs, as untrusted data, into a `regions.h5`.
+
+This module does not depend on their file formats.
 
 Most programs have no box for the whole image. Region 0 is then the whole image with the mean of the regions'
 descriptors, which captioners of such features feed to their language models. If a program dropped the boxes, every
