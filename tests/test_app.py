@@ -149,12 +149,15 @@ def test_unforeseen_os_error_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path)
         assert "File name too long" in result.stderr
 
 
-def test_full_disk_behind_stdout_is_one_line(drawn: Drawn) -> None:
-    for words in (["info", drawn.corpus], ["caption", drawn.photos / "000.png", "--model", drawn.model]):
-        with Path("/dev/full").open("w") as full:
-            command = [sys.executable, "-m", "vsa_cli", *map(str, words)]
-            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-        assert (done.returncode, done.stderr) == (1, "vsa: stdout: cannot write: No space left on device\n")
+def test_full_disk_behind_stdout_is_one_line(vsa_process: Process, drawn: Drawn) -> None:
+    message = b"vsa: stdout: cannot write: No space left on device\n"
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "vsa_cli", "info", str(drawn.corpus)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (1, message)
+    command = ["caption", str(drawn.photos / "000.png"), "--model", str(drawn.model)]
+    done = vsa_process(*command, stdout=Path("/dev/full"))
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion zsh", "caption --help"])

@@ -102,6 +102,9 @@ was interrupted, --resume also replaces the sidecars that the run had not yet re
 and folders; if the names came from stdin, existing sidecars are kept. Photographs that would share a
 sidecar, such as a.jpg and a.png, are refused.
 
+--sample and the options that imply it cannot be combined with --beam, --groups, --diversity, --length-norm or
+--require, which belong to the search.
+
 --baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
 image in the train split of --corpus: the sentence most similar to that image's other sentences.
 """,

@@ -86,14 +86,14 @@ def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _with_small_suffix(name: str) -> str:
+def _with_lower_case_suffix(name: str) -> str:
     path = PurePosixPath(plain_name(name))
     return str(path.with_suffix(path.suffix.lower())) if is_picture_name(path.name) else str(path)
 
 
-def _in_small_letters(name: str) -> str:
+def _in_lower_case(name: str) -> str:
     return plain_name(name).casefold()
 
 
-_SPELLINGS = (_with_small_suffix, _in_small_letters)
+_SPELLINGS = (_with_lower_case_suffix, _in_lower_case)
 """Spellings under which names are compared, the closest first."""
