@@ -26,6 +26,7 @@ from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.imported import LARGEST_DESCRIPTOR, MOST_REGIONS, ImportedRegions, MalformedEntry
 
 COLUMNS = ("image_id", "image_w", "image_h", "num_boxes", "boxes", "features")
+_HEADER = [name.encode() for name in COLUMNS[:2]]  # the first alone can be the name of a photograph
 _BYTES = re.compile(rb"""\s*"?b(['"])(.*)\1"?\s*""", re.S)
 _ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.S)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -43,8 +44,8 @@ def read_bottom_up(path: Path) -> Iterator[ImportedRegions | MalformedEntry]:
         with path.open("rb") as file:
             for where, line in numbered_lines(file, path.name):
                 fields = _unquoted(line.rstrip(b"\r\n").split(b"\t"))
-                if fields[0] == COLUMNS[0].encode():
-                    continue  # a header, which some files have
+                if fields[:2] == _HEADER:
+                    continue  # some files have a header
                 try:
                     yield _photograph(fields, where)
                 except DataError as error:
