@@ -7,6 +7,8 @@ saved. `cold=True` starts a new interpreter instead. This module is both sides: 
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import json
 import os
@@ -219,6 +221,8 @@ def serve() -> None:
     for module in LOADED:
         importlib.import_module(module)
     _load_lazy_modules()
+    gc.collect()
+    gc.freeze()  # the objects of the server are not examined, and their pages not copied, in every fork
     started: dict[int, float] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -234,13 +238,14 @@ def serve() -> None:
 
 
 def _load_lazy_modules() -> None:
-    """Load the modules that PyTorch, Pillow and Typer import at their first use."""
+    """Load the modules that PyTorch, Pillow and Typer import at their first use, and let Typer build its commands."""
     import torch
     import typer.main
     from PIL import Image
 
     from vsa_cli.app import app
 
+    typer.main.get_command = functools.cache(typer.main.get_command)  # building takes most of the time of a short run
     group: Any = typer.main.get_command(app)
     group.commands["info"].make_context("info", ["file"])
     with torch.device("meta"):
