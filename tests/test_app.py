@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -128,14 +129,14 @@ def test_number_out_of_range_is_a_usage_error(
     assert not list(tmp_path.iterdir())
 
 
-def test_closed_pipe_ends_the_command_silently(drawn: Drawn) -> None:
-    command = f"{sys.executable} -m vsa_cli caption {drawn.photos} --batch-size 1 --model {drawn.model} | head -1"
-    shell = ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"]
-    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True)
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2
-    assert lines[1] == "0"
-    assert done.stderr == ""
+def test_closed_pipe_ends_the_command_silently(server: ForkServer, drawn: Drawn, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    running = server.start("caption", drawn.photos, "--batch-size", 1, "--model", drawn.model, stdout=pipe)
+    with pipe.open("rb", buffering=0) as reader:
+        assert reader.readline().startswith(os.fsencode(drawn.photos))
+    done = running.wait()
+    assert (done.code, done.stderr) == (0, b"")
 
 
 def test_unforeseen_os_error_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
@@ -149,15 +150,23 @@ def test_unforeseen_os_error_is_one_line(vsa: Run, drawn: Drawn, tmp_path: Path)
         assert "File name too long" in result.stderr
 
 
-def test_full_disk_behind_stdout_is_one_line(vsa_process: Process, drawn: Drawn) -> None:
+@pytest.fixture
+def light(drawn: Drawn, tmp_path: Path) -> list[str]:
+    """A command that prints data from a new interpreter, which need not import PyTorch."""
+    captions = tmp_path / "one.csv"
+    captions.write_text("image,caption\n000.png,a circle\n")
+    options = ("--images", str(drawn.photos), "-o", str(tmp_path / "one.json"), "--min-count", "1", "--json", "--quiet")
+    return [sys.executable, "-m", "vsa_cli", "prep", str(captions), *options]
+
+
+def test_full_disk_behind_stdout_is_one_line(vsa_process: Process, drawn: Drawn, light: list[str]) -> None:
     message = b"vsa: stdout: cannot write: No space left on device\n"
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "vsa_cli", "info", str(drawn.corpus)]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+        done = subprocess.run(light, stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (1, message)
-    command = ["caption", str(drawn.photos / "000.png"), "--model", str(drawn.model)]
-    done = vsa_process(*command, stdout=Path("/dev/full"))
-    assert (done.returncode, done.stderr) == (1, message)
+    for words in (("info", drawn.corpus), ("caption", drawn.photos / "000.png", "--model", drawn.model)):
+        done = vsa_process(*words, stdout=Path("/dev/full"))
+        assert (done.returncode, done.stderr) == (1, message)
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion zsh", "caption --help"])
@@ -169,31 +178,36 @@ def test_help_handles_closed_pipe_and_full_disk_like_data(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("closed", "code", "message"),
-    [("<&-", 0, ""), ("2>&-", 0, ""), (">&-", 1, "vsa: stdout: cannot write: Bad file descriptor\n")],
+    ("number", "redirection", "code", "message"),
+    [(0, "<&-", 0, ""), (2, "2>&-", 0, ""), (1, ">&-", 1, "vsa: stdout: cannot write: Bad file descriptor\n")],
 )
-def test_closed_standard_stream_affects_only_itself(drawn: Drawn, closed: str, code: int, message: str) -> None:
-    command = f"{sys.executable} -m vsa_cli caption {drawn.photos / '000.png'} --model {drawn.model} {closed}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+def test_closed_standard_stream_affects_only_itself(
+    server: ForkServer, drawn: Drawn, light: list[str], number: int, redirection: str, code: int, message: str
+) -> None:
+    shell = ["bash", "-c", f"{shlex.join(light)} {redirection}"]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (code, message)
     assert bool(done.stdout) == (code == 0)
+    warm = server.run("caption", drawn.photos / "000.png", "--model", drawn.model, closed=number)
+    assert (warm.code, warm.stderr.decode()) == (code, message)
+    assert bool(warm.stdout) == (code == 0)
 
 
-def test_list_on_a_closed_stdin_is_one_line(drawn: Drawn) -> None:
-    command = f"{sys.executable} -m vsa_cli caption - --model {drawn.model} <&-"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "vsa: stdin: cannot read: Bad file descriptor\n"
+def test_list_on_a_closed_stdin_is_one_line(server: ForkServer, drawn: Drawn) -> None:
+    done = server.run("caption", "-", "--model", drawn.model, closed=0)
+    assert (done.code, done.stdout) == (1, b"")
+    assert done.stderr == b"vsa: stdin: cannot read: Bad file descriptor\n"
 
 
-def test_file_names_that_are_not_utf8_keep_their_bytes_in_every_locale(drawn: Drawn, tmp_path: Path) -> None:
+def test_file_names_that_are_not_utf8_keep_their_bytes_in_every_locale(
+    server: ForkServer, drawn: Drawn, tmp_path: Path
+) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / name).write_bytes((drawn.photos / "000.png").read_bytes())
-    command = [sys.executable, "-m", "vsa_cli", "caption", str(tmp_path), "--model", str(drawn.model)]
-    for encoding in ("utf-8:strict", "ascii", "latin-1"):
+    for encoding, cold in (("utf-8:strict", False), ("ascii", True), ("latin-1", False)):
         environment = {**os.environ, "PYTHONIOENCODING": encoding}
-        done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
-        assert (done.returncode, done.stderr) == (0, b"")
+        done = server.run("caption", tmp_path, "--model", drawn.model, environment=environment, cold=cold)
+        assert (done.code, done.stderr) == (0, b"")
         assert done.stdout.startswith(os.fsencode(tmp_path) + b"/caf\xe9.png\t")
 
 
@@ -207,10 +221,12 @@ def test_interrupt_exits_with_130_and_leaves_no_partial_file(server: ForkServer,
 
 
 INTERRUPTED = """
-import signal, sys, time
+import signal, sys, time, types
 import typer.main
 from vsa_cli import app
-from vsa_cli.core import inspect
+
+# in place of the module that describes artifacts, which imports PyTorch
+inspect = sys.modules["vsa_cli.core.inspect"] = types.ModuleType("vsa_cli.core.inspect")
 
 class Interrupting:
     def __del__(self):
@@ -259,13 +275,18 @@ def test_help_is_fast() -> None:
     assert time.perf_counter() - started < 1.0  # the benchmark measures the real time; this catches an import of torch
 
 
-@pytest.mark.parametrize("command", ["caption", "align"])
-def test_captioning_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path, command: str) -> None:
-    arguments = [command, str(drawn.photos / "000.png"), "--model", str(drawn.model if command == "caption" else embed)]
+def test_captioning_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path) -> None:
+    photo = str(drawn.photos / "000.png")
+    commands = (
+        ["caption", photo, "--model", str(drawn.model)],
+        ["align", photo, "a red circle", "--model", str(embed)],
+    )
     code = (
-        "import atexit, sys; from vsa_cli.app import main; "
-        "atexit.register(lambda: print({'torch._dynamo', 'sympy', 'torchvision'} & set(sys.modules))); "
-        f"sys.argv = {['vsa', *arguments, *(['a red circle'] if command == 'align' else [])]!r}; main()"
+        "import sys; from typer.testing import CliRunner; from vsa_cli.app import app\n"
+        f"for words in {commands!r}:\n"
+        "    done = CliRunner().invoke(app, words)\n"
+        "    print(words[0], done.exit_code, {'torch._dynamo', 'sympy', 'torchvision'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()", "each adds a second or more to the first caption"
+    expected = ["caption 0 set()", "align 0 set()"]
+    assert done.stdout.splitlines() == expected, "each adds a second or more to the first caption"

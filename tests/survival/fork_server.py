@@ -20,7 +20,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -173,6 +172,7 @@ class ForkServer:
         memory_mib: int = 0,
         cold: bool = False,
         under: tuple[str, ...] = (),
+        closed: int | None = None,
     ) -> Running:
         """Start `vsa` with arguments.
 
@@ -186,6 +186,7 @@ class ForkServer:
             memory_mib: limit of data memory; 0 for no limit.
             cold: whether to start a new interpreter.
             under: a command that runs the new interpreter, such as strace.
+            closed: the descriptor of a standard stream to close, as `<&-` does in a shell; not for a new interpreter.
         """
         self._count += 1
         folder = Path(self._scratch.name) / f"{self._count:06d}"
@@ -207,6 +208,7 @@ class ForkServer:
                 "environment": None if environment is None else dict(environment),
                 "touched": str(folder / "touched"),
                 "memory_mib": memory_mib,
+                "closed": closed,
             }
         )
         return Running(self, reply["pid"], folder)
@@ -288,7 +290,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         if request["command"]:
             os.execv(_program(request["command"][0]), [*request["command"], *request["start"]])
-        code = _call(request["start"], request["touched"])
+        code = _call(request["start"], request["touched"], request["closed"])
     except BaseException:  # a child must not return into the loop of its parent
         traceback.print_exc()
     finally:
@@ -302,25 +304,32 @@ def _program(program: str) -> str:
     return shutil.which(program) or program
 
 
-def _call(arguments: list[str], log: str) -> int:
+def _call(arguments: list[str], log: str, closed: int | None) -> int:
     from vsa_cli.app import main
 
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "utf-8:surrogateescape").partition(":")
     for stream, target, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        errors = "backslashreplace" if stream == "stderr" else "surrogateescape"
-        setattr(sys, stream, os.fdopen(target, mode, encoding="utf-8", errors=errors, closefd=False))
+        how = "backslashreplace" if stream == "stderr" else errors or "strict"
+        setattr(sys, stream, os.fdopen(target, mode, encoding=encoding, errors=how, closefd=False))
     sys.argv = ["vsa", *arguments]
     _log_accesses(log)
+    if closed is not None:  # after the log, which would take the descriptor; Python sets a closed stream to None
+        os.close(closed)
+        setattr(sys, ("stdin", "stdout", "stderr")[closed], None)
+    code = 0
     try:
         main()
     except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     except BaseException:
         traceback.print_exc()
-        return 1
-    finally:
-        with suppress(OSError):  # a full stdout, which the process has reported
-            sys.stdout.flush()
-    return 0
+        code = 1
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # the process should have redirected a full stdout; Python ends in the same way
+        print(f"Exception ignored in: {sys.stdout!r}\n{error}", file=sys.stderr)
+        return 120
+    return code
 
 
 LOGGED = ("os.", "shutil.", "subprocess.", "socket.", "pickle.find_class", "ctypes.dlopen", "exec.", "builtins.input")
