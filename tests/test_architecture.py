@@ -6,11 +6,9 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsa_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -133,25 +131,34 @@ def strings(path: Path) -> Iterator[str]:
             yield node.value
 
 
+def faulty(found: Mapping[str, Collection[str]]) -> dict[str, Collection[str]]:
+    """The files in which something was found."""
+    return {name: what for name, what in found.items() if what}
+
+
 def part(path: Path) -> str:
     """The layer of a file or, for a file of core, its part of core."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return parts[1] if parts[0] == "core" and len(parts) > 1 else parts[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_layers_import_only_lower_layers(path: Path) -> None:
-    layer = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    if layer in LAYERS and path.stem != "__main__":
-        used = {other.relative_to(PACKAGE).with_suffix("").parts[0] for other in imported_files(path)}
-        assert used <= LAYERS[layer]
+def test_layers_import_only_lower_layers() -> None:
+    higher = {}
+    for path in FILES:
+        layer = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if layer in LAYERS and path.stem != "__main__":
+            used = {other.relative_to(PACKAGE).with_suffix("").parts[0] for other in imported_files(path)}
+            higher[where(path)] = used - LAYERS[layer]
+    assert faulty(higher) == {}
 
 
-@pytest.mark.parametrize("path", CORE, ids=where)
-def test_parts_of_core_import_only_lower_parts(path: Path) -> None:
-    own = part(path)
-    if own != "__init__":
-        assert {part(other) for other in imported_files(path)} - {own} <= PARTS[own]
+def test_parts_of_core_import_only_lower_parts() -> None:
+    higher = {}
+    for path in CORE:
+        own = part(path)
+        if own != "__init__":
+            higher[where(path)] = {part(other) for other in imported_files(path)} - {own} - PARTS[own]
+    assert faulty(higher) == {}
 
 
 def test_no_import_cycle() -> None:
@@ -176,42 +183,41 @@ def reach(start: Path) -> set[Path]:
     return found
 
 
-@pytest.mark.parametrize("path", CORE, ids=where)
-def test_core_names_no_option(path: Path) -> None:
-    named = [text for text in strings(path) if re.search(r"(?<![\w-])--[a-z]", text)]
-    assert named == [], "a setting is named by its parameter: `max_length`"
+def test_core_names_no_option() -> None:
+    named = {where(path): [text for text in strings(path) if re.search(r"(?<![\w-])--[a-z]", text)] for path in CORE}
+    assert faulty(named) == {}, "a setting is named by its parameter: `max_length`"
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_outside_libraries_are_imported_by_few_files(path: Path) -> None:
-    for name in imported_names(path):
-        library = name.split(".")[0]
-        assert where(path) in IMPORTERS.get(library, {where(path)}), f"{where(path)} imports {library}"
-        if library in ("typer", "click"):
-            assert path not in CORE, f"{where(path)} imports {library}"
+def test_outside_libraries_are_imported_by_few_files() -> None:
+    for path in FILES:
+        for name in imported_names(path):
+            library = name.split(".")[0]
+            assert where(path) in IMPORTERS.get(library, {where(path)}), f"{where(path)} imports {library}"
+            if library in ("typer", "click"):
+                assert path not in CORE, f"{where(path)} imports {library}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_formats_of_artifacts_are_declared_in_one_place(path: Path) -> None:
+def test_formats_of_artifacts_are_declared_in_one_place() -> None:
     formats = set(re.findall(r'"(vsa-[a-z-]+)"', (PACKAGE / "core" / "io" / "envelope.py").read_text(encoding="utf-8")))
     assert len(formats) >= 9
-    if where(path) != "core/io/envelope.py":
-        assert formats.isdisjoint(strings(path))
+    declared = {where(path): formats.intersection(strings(path)) for path in FILES}
+    assert declared.pop("core/io/envelope.py") == formats
+    assert faulty(declared) == {}
 
 
-@pytest.mark.parametrize("path", CORE, ids=where)
-def test_nothing_that_threads_run_parses_python(path: Path) -> None:
-    used = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
-    used |= {name for imported in imported_names(path) for name in imported.split(".")}
-    if where(path) not in MAIN_THREAD_ONLY:
-        assert used.isdisjoint(PARSES_PYTHON)
+def test_nothing_that_threads_run_parses_python() -> None:
+    parsing = {}
+    for path in CORE:
+        used = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+        used |= {name for imported in imported_names(path) for name in imported.split(".")}
+        parsing[where(path)] = used & PARSES_PYTHON
+    assert {name for name, used in parsing.items() if used} <= MAIN_THREAD_ONLY, parsing
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_files_are_neither_long_nor_fragments(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 400
-    assert lines >= 40 or path.stem in SMALL
+def test_files_are_neither_long_nor_fragments() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert [where(path) for path, count in lines.items() if count > 400] == []
+    assert [where(path) for path, count in lines.items() if count < 40 and path.stem not in SMALL] == []
 
 
 def test_no_pickle_and_one_reader_of_weight_files() -> None:
@@ -221,11 +227,14 @@ def test_no_pickle_and_one_reader_of_weight_files() -> None:
     assert [where(path) for path in FILES if {"pickle", "shelve", "marshal"} & imported_names(path)] == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not path.is_relative_to(PACKAGE / "core")], ids=where)
-def test_no_private_names_of_typer_or_click(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert "type_descriptor" not in text
-    assert not [name for name in imported_names(path) if name.startswith(("typer._", "click._"))]
+def test_no_private_names_of_typer_or_click() -> None:
+    outside_core = [path for path in FILES if path not in CORE]
+    assert [where(path) for path in outside_core if "type_descriptor" in path.read_text(encoding="utf-8")] == []
+    private = {
+        where(path): [name for name in imported_names(path) if name.startswith(("typer._", "click._"))]
+        for path in outside_core
+    }
+    assert faulty(private) == {}
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ PHRASES = re.compile(
 
 FRAGMENTS = re.compile(r"(?:^|[.)] )(Independent (?:of|from)|Does not (?:import|depend)|No matter)\b")
 """Sentences without a subject; a docstring has "This module does not depend on"."""
+
+
+def where(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def faults(text: str) -> list[str]:
@@ -91,19 +101,16 @@ def help_texts() -> Iterator[tuple[str, str]]:
             yield f"{name} {parameter.opts[0]}", parameter.help or ""
 
 
-HELP = dict(help_texts())
+def test_help_is_plain_english() -> None:
+    assert [(place, faults(text)) for place, text in help_texts() if faults(text)] == []
+    unfinished = [place for place, text in help_texts() if not text.strip().endswith((".", ")"))]
+    assert unfinished == [], "a help text is a sentence"
 
 
-@pytest.mark.parametrize(("place", "text"), HELP.items(), ids=list(HELP))
-def test_help_is_plain_english(place: str, text: str) -> None:
-    assert faults(text) == []
-    assert text.strip().endswith((".", ")")), "a help text is a sentence"
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_messages_and_docstrings_are_plain_english(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [(text, faults(text)) for text in (*messages(tree), *docstring_openings(tree)) if faults(text)] == []
+def test_messages_and_docstrings_are_plain_english() -> None:
+    trees = ((path, parsed(path)) for path in FILES)
+    texts = [(where(path), text) for path, tree in trees for text in (*messages(tree), *docstring_openings(tree))]
+    assert [(name, text, faults(text)) for name, text in texts if faults(text)] == []
 
 
 DEFAULTS_IN_WORDS = re.compile(
@@ -142,13 +149,15 @@ def test_guard_finds_the_dialect_and_nothing_else(text: str, found: list[str]) -
     assert faults(text) == found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_whole_docstrings_and_messages_have_no_riddles(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def test_whole_docstrings_and_messages_have_no_riddles() -> None:
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    docstrings = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
-    texts = [" ".join(text.split()) for text in (*docstrings, *messages(tree))]
-    assert [text for text in texts if PHRASES.search(text) or FRAGMENTS.search(text)] == []
+    found = []
+    for path in FILES:
+        tree = parsed(path)
+        docstrings = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+        texts = [" ".join(text.split()) for text in (*docstrings, *messages(tree))]
+        found += [(where(path), text) for text in texts if PHRASES.search(text) or FRAGMENTS.search(text)]
+    assert found == []
 
 
 def test_every_help_that_mentions_the_paper_names_it() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,8 @@ from tests.survival.cases import Trap, run
 from tests.survival.fork_server import ForkServer
 from tests.survival.fuzz import TARGETS, try_mutants
 from tests.survival.hostile import every_case
-from tests.survival.jobs import jobs
-from tests.survival.kills import kill_often
+from tests.survival.jobs import Job, jobs
+from tests.survival.kills import Uninterrupted, kill_often, run_twice
 from tests.survival.load import trend
 from tests.survival.material import Material, make
 from tests.survival.scarcity import full_disk, full_stdout, read_only, vanishing_input
@@ -28,33 +30,46 @@ def made(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Materi
     return make(tmp_path_factory.mktemp("survival") / "made", server, epochs=2)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(
+    server: ForkServer, made: Material, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Job, Uninterrupted]]:
+    """A job by its name, and its uninterrupted runs, made once; their folders are as deep as `tmp_path`."""
+
+    @cache
+    def run_once(name: str) -> tuple[Job, Uninterrupted]:
+        (job,) = (job for job in jobs(made, epochs=3) if job.name == name)
+        return job, run_twice(server, job, tmp_path_factory.mktemp(name), cold=False)
+
+    return run_once
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_killed_command_resumes_to_the_output_of_an_uninterrupted_run(
-    name: str, server: ForkServer, made: Material, tmp_path: Path
+    name: str, server: ForkServer, uninterrupted: Callable[[str], tuple[Job, Uninterrupted]], tmp_path: Path
 ) -> None:
-    (job,) = (job for job in jobs(made, epochs=4) if job.name == name)
-    tally = kill_often(server, job, tmp_path / "kills", times=2, cold=False)
+    job, whole = uninterrupted(name)
+    tally = kill_often(server, job, tmp_path, times=2, cold=False, whole=whole)
     assert tally.faults == []
     assert tally.kills >= 1
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_interrupted_command_exits_with_130_and_resumes(
-    name: str, server: ForkServer, made: Material, tmp_path: Path
+    name: str, server: ForkServer, uninterrupted: Callable[[str], tuple[Job, Uninterrupted]], tmp_path: Path
 ) -> None:
-    (job,) = (job for job in jobs(made, epochs=4) if job.name == name)
-    tally = kill_often(server, job, tmp_path / "interrupts", times=3, cold=False, interrupt=True)
+    job, whole = uninterrupted(name)
+    tally = kill_often(server, job, tmp_path, times=3, cold=False, interrupt=True, whole=whole)
     assert tally.faults == []
     assert tally.kills >= 1
 
 
 @pytest.mark.parametrize("name", ["extract-regions", "train-gen", "caption"])
-def test_full_disk_loses_no_finished_work(name: str, server: ForkServer, made: Material, tmp_path: Path) -> None:
-    (job,) = (job for job in jobs(made, epochs=2) if job.name == name)
-    reference = tmp_path / "reference"
-    reference.mkdir()
-    assert server.run(*job.command(reference)).code == 0
-    found = full_disk(server, job, reference, tmp_path, shares=(0.6,))
+def test_full_disk_loses_no_finished_work(
+    name: str, server: ForkServer, uninterrupted: Callable[[str], tuple[Job, Uninterrupted]], tmp_path: Path
+) -> None:
+    job, whole = uninterrupted(name)
+    found = full_disk(server, job, whole.reference, tmp_path, shares=(0.6,))
     if found is None:
         pytest.skip("no right to mount a file system")
     assert found == []

@@ -43,24 +43,51 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Uninterrupted:
+    """Two uninterrupted runs of a command.
+
+    Attributes:
+        reference: folder with the output of the first.
+        seconds: duration of the first.
+        cold: duration of the second, which may have been a new interpreter.
+        faults: differences between the outputs.
+    """
+
+    reference: Path
+    seconds: float
+    cold: float
+    faults: list[str]
+
+
+def run_twice(server: ForkServer, job: Job, scratch: Path, *, cold: bool = True) -> Uninterrupted:
+    """Run a command twice in new folders of `scratch`; `cold`: the second time as a new interpreter."""
+    reference, second = scratch / "reference", scratch / "again"
+    for folder in (reference, second):
+        folder.mkdir(parents=True)
+    done = server.run(*job.command(reference))
+    if done.code:
+        raise RuntimeError(f"{job.name}: {done.stderr.decode()}")
+    again = server.run(*job.command(second), cold=cold)
+    return Uninterrupted(
+        reference, done.seconds, again.seconds, [*job.check_finished(second / job.output, reference / job.output)]
+    )
+
+
 class Rounds:
     """Kills one command repeatedly.
 
     Args:
         server: starts the command.
         job: the command.
-        reference: folder with the output of an uninterrupted run.
-        seconds: duration of an uninterrupted run.
-        cold: duration of an uninterrupted run as a new interpreter.
+        whole: uninterrupted runs.
         seed: random seed of the moments.
         interrupt: whether to send SIGINT instead of SIGKILL.
     """
 
-    def __init__(
-        self, server: ForkServer, job: Job, reference: Path, seconds: float, cold: float, seed: int, *, interrupt: bool
-    ) -> None:
-        self._server, self._job, self._reference = server, job, reference / job.output
-        self._seconds, self._cold, self._interrupt = seconds, cold, interrupt
+    def __init__(self, server: ForkServer, job: Job, whole: Uninterrupted, seed: int, *, interrupt: bool) -> None:
+        self._server, self._job, self._reference = server, job, whole.reference / job.output
+        self._seconds, self._cold, self._interrupt = whole.seconds, whole.cold, interrupt
         self._random = random.Random(f"{seed} {job.name}")
         self.tally = Tally()
 
@@ -129,6 +156,7 @@ def kill_often(
     *,
     cold: bool = True,
     interrupt: bool = False,
+    whole: Uninterrupted | None = None,
 ) -> Tally:
     """Kill a command `times` times, and return what happened.
 
@@ -140,18 +168,13 @@ def kill_often(
         seed: random seed of the moments.
         cold: whether some rounds start a new interpreter.
         interrupt: whether to send SIGINT instead of SIGKILL.
+        whole: uninterrupted runs to compare with; by default, the command is run twice.
     """
     started = time.monotonic()
-    reference = scratch / "reference"
-    reference.mkdir(parents=True)
-    done = server.run(*job.command(reference))
-    if done.code:
-        raise RuntimeError(f"{job.name}: {done.stderr.decode()}")
-    warm = scratch / "again"
-    warm.mkdir()
-    again = server.run(*job.command(warm), cold=cold)
-    rounds = Rounds(server, job, reference, done.seconds, again.seconds, seed, interrupt=interrupt)
-    rounds.add_faults("a second uninterrupted run", [*job.check_finished(warm / job.output, reference / job.output)])
+    whole = whole or run_twice(server, job, scratch, cold=cold)
+    scratch.mkdir(parents=True, exist_ok=True)
+    rounds = Rounds(server, job, whole, seed, interrupt=interrupt)
+    rounds.add_faults("a second uninterrupted run", whole.faults)
     while rounds.tally.kills < times and rounds.tally.rounds < 10 * times:
         number = rounds.tally.rounds
         fresh = cold and number % 10 == 9 and not interrupt
