@@ -123,10 +123,11 @@ def test_coco_results_have_ids_and_captions_only(vsa: Run, drawn: Drawn, tmp_pat
 
 
 def test_captions_do_not_depend_on_batches_and_threads(vsa: Run, drawn: Drawn) -> None:
+    photos = sorted(drawn.photos.iterdir())[:20]
     outputs = []
     for batch, threads in ((1, 1), (7, 2), (64, 2)):
         options = ("--batch-size", batch, "--threads", threads, "--format", "jsonl")
-        outputs.append(records(vsa("caption", drawn.photos, "--model", drawn.model, *options)))
+        outputs.append(records(vsa("caption", *photos, "--model", drawn.model, *options)))
     for other in outputs[1:]:
         assert [record["caption"] for record in other] == [record["caption"] for record in outputs[0]]
         for one, two in zip(outputs[0], other, strict=True):

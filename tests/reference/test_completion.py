@@ -7,7 +7,6 @@ import re
 import select
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import get_args
@@ -16,6 +15,7 @@ import pytest
 import typer.main
 
 from tests.conftest import Drawn
+from tests.survival.fork_server import ForkServer
 from vsa_cli.app import Shell, app
 from vsa_cli.core.io import image_formats
 from vsa_cli.reference.completion import FILES as SCRIPTS
@@ -150,12 +150,11 @@ def test_tab_completes_the_line(shell: str, place: Path) -> None:
         terminal.close()
 
 
-def test_show_completion_prints_the_script() -> None:
+def test_show_completion_prints_the_script(server: ForkServer) -> None:
     assert set(get_args(Shell)) == set(SCRIPTS)
     for shell in SCRIPTS:
-        command = [sys.executable, "-m", "vsa_cli", "--show-completion", shell]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stdout == (FOLDER / SCRIPTS[shell]).read_text(encoding="utf-8")
+        done = server.run("--show-completion", shell)
+        assert (done.code, done.stdout) == (0, (FOLDER / SCRIPTS[shell]).read_bytes())
 
 
 def test_kinds_are_used_and_photographs_are_the_readable_formats() -> None:
