@@ -79,33 +79,6 @@ def test_default_output_is_a_table(vsa: Run, captions: Path, references: Path) -
     assert vsa("evaluate", captions, "--references", references, *NO_JAVA[:4], "--quiet").stderr == ""
 
 
-def test_without_java_all_metrics_but_meteor_are_computed(
-    vsa_process: Process, captions: Path, references: Path
-) -> None:
-    command = ("evaluate", captions, "--references", references, "--json")
-    done = vsa_process(*command, env={"PATH": ""})
-    found = json.loads(done.stdout)
-    assert done.returncode == 0
-    assert found["METEOR"] is None
-    assert "Java" in found["METEOR_absent"]
-    assert b"METEOR was not computed" in done.stderr
-    assert b"Traceback" not in done.stderr
-    assert found["CIDEr"] > 0
-    assert vsa_process(*command, "--metric", "METEOR", env={"PATH": ""}).returncode == 4
-    assert vsa_process(*command, "--fail-under", "METEOR=0.1", env={"PATH": ""}).returncode == 4
-
-
-@pytest.mark.java
-def test_java_adds_meteor_and_changes_no_other_metric(
-    vsa: Run, vsa_process: Process, captions: Path, references: Path
-) -> None:
-    command = ("evaluate", captions, "--references", references, "--json")
-    found = result_of(vsa(*command))
-    without = json.loads(vsa_process(*command, env={"PATH": ""}).stdout)
-    assert 0 < found.pop("METEOR") < 1
-    assert found == {name: value for name, value in without.items() if not name.startswith("METEOR")}
-
-
 def test_corpus_as_references_gives_split_and_copied_captions(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     corpus = json.loads(drawn.corpus.read_text())
     held_out = [image for image in corpus["images"] if image["split"] == "val"]
@@ -122,10 +95,13 @@ def test_corpus_as_references_gives_split_and_copied_captions(vsa: Run, drawn: D
 
 @pytest.mark.parametrize("format", ["text", "json", "jsonl", "coco"])
 def test_output_of_caption_is_read(vsa: Run, drawn: Drawn, tmp_path: Path, format: str) -> None:
-    out = tmp_path / "captions"
-    assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", format, "-o", out).exit_code == 0
-    found = result_of(vsa("evaluate", out, "--references", drawn.captions, *NO_JAVA, "--json", "--strict"))
-    assert found["n_images"] == 48
+    out, references = tmp_path / "captions", tmp_path / "references.csv"
+    photos = sorted(drawn.photos.iterdir())[:12]
+    head, *rows = drawn.captions.read_text().splitlines(keepends=True)
+    references.write_text(head + "".join(row for row in rows if row[:7] in {photo.name for photo in photos}))
+    assert vsa("caption", *photos, "--model", drawn.model, "--format", format, "-o", out).exit_code == 0
+    found = result_of(vsa("evaluate", out, "--references", references, *NO_JAVA, "--json", "--strict"))
+    assert found["n_images"] == 12
     assert found["BLEU-1"] > 0.5
 
 

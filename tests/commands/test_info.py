@@ -61,9 +61,10 @@ def test_document_frequencies_show_images_and_ngrams(vsa: Run, tmp_path: Path) -
 
 
 def test_captions_are_not_an_artifact(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    photo = drawn.photos / "000.png"
     for form in ("jsonl", "json", "coco", "csv"):
         path = tmp_path / f"captions.{form}"
-        assert vsa("caption", drawn.photos, "--model", drawn.model, "--format", form, "-o", path).exit_code == 0
+        assert vsa("caption", photo, "--model", drawn.model, "--format", form, "-o", path).exit_code == 0
         result = vsa("info", path)
         assert result.exit_code == 1
         assert f"{path.name}: not a vsa artifact" in result.stderr

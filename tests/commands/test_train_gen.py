@@ -105,14 +105,14 @@ def test_snippets_of_another_corpus_are_refused(vsa: Run, drawn: Drawn, snippets
 
 
 def test_self_critical_training_raises_the_metric(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
-    assert train(vsa, drawn, tmp_path / "start", "--epochs", 3).exit_code == 0
+    assert train(vsa, drawn, tmp_path / "start", "--epochs", 8).exit_code == 0
     command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", "--self-critical", tmp_path / "start")
-    options = ("--epochs", 24, "--patience", 24, "--learning-rate", 5e-4, "--batch-size", 4, "--json")
+    options = ("--epochs", 10, "--patience", 10, "--learning-rate", 5e-4, "--batch-size", 4, "--json")
     result = vsa(*command, *options)
     assert result.exit_code == 0, result.output
     epochs = json.loads(result.stdout)["epochs"]
     losses = [epoch["loss"] for epoch in epochs]  # the negative CIDEr of the samples
-    assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.04
+    assert sum(losses[-3:]) / 3 < sum(losses[:3]) / 3 - 0.1
     assert "CIDEr" in epochs[0]["validation"]
     envelope = json.loads((tmp_path / "gen" / "config.json").read_text())["envelope"]
     assert set(envelope["config"]["start"]) == {"sha256"}

@@ -83,8 +83,7 @@ def shared(jar: Meteor, monkeypatch: pytest.MonkeyPatch) -> Meteor:
 
 
 @pytest.mark.java
-@pytest.mark.usefixtures("shared")
-def test_scores_equal_all_of_pycocoevalcap_with_java() -> None:
+def test_scores_equal_all_of_pycocoevalcap_with_java(shared: Meteor, monkeypatch: pytest.MonkeyPatch) -> None:
     from pycocoevalcap.meteor.meteor import Meteor as TheirMeteor
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
@@ -96,13 +95,15 @@ def test_scores_equal_all_of_pycocoevalcap_with_java() -> None:
     golden = theirs(their_captions, their_references)
     for measured in (bleu(pairs), rouge(pairs), cider(pairs)):
         check(measured, golden)
-    process = TheirMeteor()
-    corpus, each = process.compute_score(their_references, their_captions)
-    for stream in (process.meteor_p.stdin, process.meteor_p.stdout, process.meteor_p.stderr):
-        stream.close()
-    process.meteor_p.kill()
-    process.meteor_p.wait()
-    TheirMeteor.__del__ = lambda self: None  # it would close them again, and fail
+    # their class exchanges lines with the running process: a second one would load its tables for many seconds
+    running = shared._process
+    with monkeypatch.context() as patch:
+        patch.setattr("subprocess.Popen", lambda *_, **__: running)
+        oracle = TheirMeteor()
+    TheirMeteor.__del__ = lambda self: None  # it would end the process
+    assert isinstance(running.args, list)
+    assert running.args[-7:] == oracle.meteor_cmd[-7:], "the same program with the same arguments"
+    corpus, each = oracle.compute_score(their_references, their_captions)
     ours = meteor(pairs)
     assert ours.scores["METEOR"] == corpus
     assert ours.each["METEOR"].tolist() == each

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import Result
 
 from tests.conftest import Drawn
@@ -138,7 +139,8 @@ def test_faster_rcnn_runs_with_given_weights(vsa: Run, drawn: Drawn, tmp_path: P
     torch.save(fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), tmp_path / "w.pth")
     folder = tmp_path / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes((drawn.photos / "000.png").read_bytes())
+    with Image.open(drawn.photos / "000.png") as picture:
+        picture.crop((0, 40, 128, 56)).save(folder / "a.png")  # its detector enlarges the shorter side the less
     options = ("--detector", "fasterrcnn", "--detector-weights", tmp_path / "w.pth", "--top", 2, *CHEAP)
     result = vsa("extract-regions", folder, "-o", tmp_path / "r.h5", *options)
     assert result.exit_code == 0, result.output

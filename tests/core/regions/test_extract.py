@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from typer.testing import Result
 
 from tests.conftest import Drawn
 from tests.processes import kill_when
 from tests.survival.fork_server import ForkServer
-from vsa_cli.core.regions.extract import part_folder
+from vsa_cli.core.regions.extract import SHARD, part_folder
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -55,9 +56,10 @@ def test_a_killed_and_resumed_run_writes_what_an_uninterrupted_one_writes(
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for copy in range(3):  # three shards
-        for path in drawn.photos.iterdir():
-            (folder / f"{copy}{path.name}").write_bytes(path.read_bytes())
+    for number in range(SHARD):  # a shard that is soon written
+        Image.new("RGB", (16 + number, 24), (number, 99, 0)).save(folder / f"a{number}.png")
+    for path in drawn.photos.iterdir():  # and one that takes seconds
+        (folder / path.name).with_stem(f"b{path.stem}").write_bytes(path.read_bytes())
     whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
     options = ("--detector", "selective-search", "--top", "3", *map(str, CHEAP))
     assert vsa("extract-regions", folder, "-o", whole, *options).exit_code == 0
