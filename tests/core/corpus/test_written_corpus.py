@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -120,6 +120,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([("coco", [("a.jpg", "1.0", "a dog", None)]), ("coco", [("b.png", 1, "a dog", None)])], [], False, "")
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(FORMATS)), rows), min_size=1, max_size=2),
     st.lists(names, max_size=6),

@@ -120,6 +120,8 @@ class PhotoNames(Generic[NamedT]):
 
     def find(self, name: object) -> NamedT | None:
         """The photograph with this name; None if no photograph or more than one has it."""
+        if isinstance(name, str) and name in self._levels[0]:
+            return self._levels[0][name]  # a key is itself, even if it looks like another: 1.0 beside 1
         text = id_text(name)
         found = self._find(text)
         return self._find(unquoted(text)) if found is None and unquoted(text) != text else found
