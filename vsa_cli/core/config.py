@@ -44,6 +44,7 @@ class PrepConfig:
         tune: the number of train images, the last ones, that form the split `tune`.
         val: the number of train images drawn at random that form the split `val`.
         test: the number of train images drawn at random that form the split `test`.
+        style: the name of the sentences' style, such as `flickr` or `coco`; empty for a corpus without one.
     """
 
     min_count: int = 5
@@ -53,6 +54,7 @@ class PrepConfig:
     tune: int = 0
     val: int = 0
     test: int = 0
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,21 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
+class LabellerConfig:
+    """The labeller, which names what regions show.
+
+    Attributes:
+        names: the names that it knows, such as `zebra`.
+        hidden_size: hidden units of its network.
+        classes: the classes of the CNN's own classifier, whose probabilities are mapped to names; 0 uses none.
+    """
+
+    names: tuple[str, ...] = ()
+    hidden_size: int = 512
+    classes: int = 0
+
+
+@dataclass(frozen=True)
 class GeneratorConfig:
     """The multimodal RNN (paper, section 3.2).
 
@@ -178,6 +195,11 @@ class GeneratorConfig:
             whole image once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
+        tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
+        names: the names that can be tags; the model has a vector for each.
+        labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
+        labeller_classes: classes of the labeller (`LabellerConfig.classes`).
+        styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
     cell: Cell = "rnn"
@@ -187,6 +209,11 @@ class GeneratorConfig:
     attention: int = 0
     image_dropout: float = 0.3
     length_norm: float = 0.0
+    tags: int = 0
+    names: tuple[str, ...] = ()
+    labeller_size: int = 0
+    labeller_classes: int = 0
+    styles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vsa_cli.core.errors import ArtifactError, DataError, reason
-from vsa_cli.core.io.json import is_number, is_plain, parse
+from vsa_cli.core.io.json import is_number, is_plain, is_text, parse
 from vsa_cli.core.io.text import numbered_lines
 from vsa_cli.version import __version__
 
@@ -178,7 +178,7 @@ def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config
             raise ArtifactError(f"{where}: {kind.__name__} has no field {name!r}")
         if not _fits(value, hints[name]):
             raise ArtifactError(f"{where}: {name}={value!r} does not fit {kind.__name__}")
-    return kind(**data)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -191,6 +191,8 @@ def _fits(value: object, hint: object) -> bool:
         return value in get_args(hint)
     if isinstance(hint, types.UnionType):
         return any(_fits(value, choice) for choice in get_args(hint))
+    if get_origin(hint) is tuple:  # tuple[str, ...], a list in JSON
+        return isinstance(value, (list, tuple)) and all(map(is_text, value))
     if hint is float:
         return is_number(value)
     if hint is int:

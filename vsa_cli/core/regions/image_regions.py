@@ -34,6 +34,21 @@ _FLOAT, _HALF = np.dtype("<f4"), np.dtype("<f2")
 
 
 @dataclass(frozen=True)
+class Label:
+    """The name of a thing that a region shows.
+
+    Attributes:
+        region: the index of the region; 0 is the whole image.
+        name: what it shows, such as `zebra`.
+        score: the confidence of the detector or labeller, from 0 to 1.
+    """
+
+    region: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
 class ImageRegions:
     """The regions of one photograph.
 
@@ -45,6 +60,7 @@ class ImageRegions:
         boxes: (R, 4) float32, in pixels of the upright original; the first is the whole image.
         scores: (R,) float32, the detector's; 1 for the whole image.
         descriptors: (R, D) float16.
+        labels: the names that a detector gave to regions.
     """
 
     image_id: str
@@ -54,6 +70,7 @@ class ImageRegions:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     descriptors: NDArray[np.float16]
+    labels: tuple[Label, ...] = ()
 
 
 def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
