@@ -15,6 +15,7 @@ from typer.testing import Result
 from tests.conftest import Drawn
 from vsa_cli.core.corpus.vocabulary import END
 from vsa_cli.core.generation.decoder import read_generator
+from vsa_cli.core.generation.model import no_tags
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -173,7 +174,7 @@ def test_logprobs_are_the_models_by_teacher_forcing(vsa: Run, drawn: Drawn, opti
         assert (candidates[0]["caption"], candidates[0]["logprob"]) == (record["caption"], record["logprob"])
         for candidate in candidates:
             words = trained.vocabulary.encode(candidate["caption"].split())
-            (step, state), total = trained.model.start_decoding(descriptor), 0.0
+            (step, state), total = trained.model.start_decoding(descriptor, no_tags(1)), 0.0
             for word, target in zip([trained.vocabulary.start, *words], [*words, END], strict=True):
                 logprobs, state = step(torch.tensor([word]), state)
                 total += logprobs[0, target].item()

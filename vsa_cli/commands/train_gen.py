@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from vsa_cli import options
 from vsa_cli.commands import training_options as shared
-from vsa_cli.commands.training_options import MODEL, TRAINING
+from vsa_cli.commands.training_options import MODEL, SOURCES, TRAINING
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
 from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
+
+if TYPE_CHECKING:
+    from vsa_cli.core.generation.sources import PhotographSource, SnippetSource, TextSource
+
+TAGS = 10
+"""The default number of tags of an image, with a labeller."""
+
+MOST_WEIGHT = 100.0
+"""The largest weight of a source."""
 
 _PRESETS = {preset: GENERATOR_PRESETS[preset] for preset in get_args(GeneratorPreset)[::-1]}
 _RUNS = {**_PRESETS, "--self-critical": (SELF_CRITICAL,)}
@@ -51,6 +60,53 @@ def train_gen(
             metavar="DIR",
             help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings: --preset, "
             "--snippets, --label-smoothing and the model options do not apply.",
+        ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORPUS,REGIONS[,W]",
+            help="Train on this corpus and its regions as well; its sentences occur W times per epoch (default 1). "
+            "May be repeated.",
+            rich_help_panel=SOURCES,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORPUS[,W]",
+            help="Train on sentences without photographs as well, from vsa prep without --images; requires --labels. "
+            "May be repeated.",
+            rich_help_panel=SOURCES,
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labeller, from vsa train-labels, that finds the tags of images; it becomes part of the model.",
+            rich_help_panel=SOURCES,
+        ),
+    ] = None,
+    tags: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="N",
+            help="Maximum number of tags per image: names of things in it, which the model receives beside its "
+            "descriptors. Requires --labels.",
+            show_default="10",
+            rich_help_panel=SOURCES,
+        ),
+    ] = None,
+    also_snippets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[,W]",
+            help="Train on regions and their snippets beside whole images, so that one model captions both; the "
+            "snippets occur W times per epoch (default 1).",
+            rich_help_panel=SOURCES,
         ),
     ] = None,
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
@@ -158,28 +214,39 @@ def train_gen(
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.decoder import read_generator
+    from vsa_cli.core.generation.sources import PhotographSource, Sources
     from vsa_cli.core.generation.train import train_generator
+    from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
     from vsa_cli.output.reports import report_request, report_training
 
     set_threads(threads)
+    if snippets is not None and also_snippets is not None:
+        raise UsageError("--snippets trains on snippets alone, --also-snippets beside whole images: use one of them")
+    if labels is None and (tags is not None or text):
+        raise UsageError("--tags and --text require --labels: `vsa train-labels` makes a labeller")
     read = read_corpus(corpus)
     processor = resolve_device(device)
     start = read_generator(self_critical, processor) if self_critical is not None else None
     model, training = GENERATOR_PRESETS[preset or "best"]
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None:
-        if preset or shape or label_smoothing is not None or snippets is not None:
+        if preset or shape or label_smoothing is not None or snippets or also_snippets or text or labels:
             raise UsageError(
                 "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
-                "with --preset, --snippets, --label-smoothing or an option of the model"
+                "with --preset, --snippets, --also-snippets, --text, --labels, --label-smoothing or an option of the "
+                "model"
             )
         model, training = start.model.config, SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:
         shape["attention"] = 0  # attention needs a GRU
+    if labels is not None and start is None:
+        shape["tags"] = tags or TAGS
     model = replace(model, **shape)
+    if model.tags and not model.attention:
+        raise UsageError("--labels requires a model with attention, such as --preset best")
     if model.attention and (model.cell != "gru" or model.hidden_size % model.attention):
         raise UsageError("--attention requires --cell gru and a --hidden-size that is a multiple of HEADS")
     training = replace(
@@ -192,11 +259,58 @@ def train_gen(
     held_out = read.validation_split(validate)
     keep = keep_last or held_out is None
     request = TrainingRequest(output, model, training, resolve_split(split), held_out, keep, seed, processor, resume)
+    sources = Sources(
+        photographs=(PhotographSource(read, RegionStore(regions)), *map(_photographs, also or ())),
+        text=tuple(map(_text, text or ())),
+        snippets=_snippets(snippets, also_snippets),
+        labeller=None if labels is None else read_labeller(labels, processor),
+    )
+    sources.check()
     console = Console(quiet=quiet)
     if dry_run:
         report_request(console, request, as_json=json)
         return
-    records = train_generator(read, RegionStore(regions), request, snippets, start)
+    records = train_generator(sources, request, start)
     unit = "words" if start is None else "sentences"
     report_training(console, records, output=output, unit=unit, as_json=json)
     console.suggest("caption", "photo.jpg", "--model", output)
+
+
+def _photographs(given: str) -> PhotographSource:
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.generation.sources import PhotographSource
+    from vsa_cli.core.regions.store import RegionStore
+
+    (corpus, regions), weight = _with_weight(given, "--also", "CORPUS,REGIONS[,W]", files=2)
+    return PhotographSource(read_corpus(corpus), RegionStore(regions), weight)
+
+
+def _text(given: str) -> TextSource:
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.generation.sources import TextSource
+
+    (corpus,), weight = _with_weight(given, "--text", "CORPUS[,W]", files=1)
+    return TextSource(read_corpus(corpus), weight)
+
+
+def _snippets(alone: Path | None, beside: str | None) -> SnippetSource | None:
+    from vsa_cli.core.generation.sources import SnippetSource
+
+    if beside is None:
+        return None if alone is None else SnippetSource(alone)
+    (path,), weight = _with_weight(beside, "--also-snippets", "FILE[,W]", files=1)
+    return SnippetSource(path, weight)
+
+
+def _with_weight(given: str, option: str, form: str, *, files: int) -> tuple[list[Path], float]:
+    """The paths of an option's value, and the weight after them, 1 by default."""
+    parts = given.split(",")
+    weight = 1.0
+    if len(parts) == files + 1:
+        try:
+            weight = float(parts.pop())
+        except ValueError:
+            weight = 0.0
+    if len(parts) != files or not all(parts) or not 0 < weight <= MOST_WEIGHT:
+        raise UsageError(f"{option} takes {form}, with W above 0 and at most {MOST_WEIGHT:g}, not {given!r}")
+    return [Path(part) for part in parts], weight

@@ -10,7 +10,7 @@ import typer
 
 from vsa_cli.help import shown_presets
 
-TRAINING, MODEL = "Training", "Model"
+TRAINING, MODEL, SOURCES = "Training", "Model", "Further sources and tags"
 """Headings of the options in the help."""
 
 CorpusFile = Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, from vsa prep.")]

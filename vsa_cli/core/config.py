@@ -167,6 +167,10 @@ class SweepConfig:
     share: int = 3
 
 
+REGION_STYLE = "region"
+"""The style of snippets, in a generator of whole images and regions."""
+
+
 @dataclass(frozen=True)
 class LabellerConfig:
     """The labeller, which names what regions show.
@@ -296,6 +300,7 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
+        style: the style of the captions, one of the model's; None takes its default.
         avoid: words that no caption contains.
         require: words that every caption contains.
         sample: sample each word from the model instead of searching.
@@ -312,6 +317,7 @@ class DecodingConfig:
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0
+    style: str | None = None
     avoid: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     sample: bool = False

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.core.generation.test_model import END, START, D, V, pairs
+from tests.core.generation.test_model import END, START, D, V, packed, pairs
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.attentive import AttentiveGenerator
-from vsa_cli.core.generation.batches import Pairs, pack
+from vsa_cli.core.generation.batches import Pairs
+from vsa_cli.core.generation.model import no_tags
 
 HEADS = 2
 
@@ -52,7 +53,7 @@ def attentive_log_probability(model: AttentiveGenerator, descriptors: Tensor, se
 def test_attention_equals_its_equations() -> None:
     model, data = attentive(), region_pairs()
     for i, sentence in enumerate(data.sentences):
-        computed = model(pack(data, [i], START)).sum()
+        computed = model(packed(data, [i])).sum()
         expected = attentive_log_probability(model, data.descriptors[data.image[i]], sentence)
         assert float(computed.detach()) == pytest.approx(expected, abs=1e-10)
 
@@ -60,35 +61,35 @@ def test_attention_equals_its_equations() -> None:
 def test_steps_equal_the_whole_sentence() -> None:
     model, data = attentive().eval(), region_pairs()
     with torch.no_grad():
-        step, state = model.start_decoding(data.descriptors)
+        step, state = model.start_decoding(data.descriptors, no_tags(3))
         image = 2
         for i in [i for i, row in enumerate(data.image.tolist()) if row == image]:
             total, now = 0.0, tuple(part[image : image + 1] for part in state)
             for word, target in zip((START, *data.sentences[i]), (*data.sentences[i], END), strict=True):
                 scores, now = step(torch.tensor([word]), now)
                 total += float(scores[0, target])
-            assert total == pytest.approx(float(model(pack(data, [i], START)).sum()), abs=1e-10)
+            assert total == pytest.approx(float(model(packed(data, [i])).sum()), abs=1e-10)
 
 
 def test_order_of_regions_does_not_matter() -> None:
     model, data = attentive().eval(), region_pairs()
     shuffled = replace(data, descriptors=data.descriptors[:, [0, 3, 1, 2]])
     with torch.no_grad():
-        torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(shuffled, [0, 1], START)))
+        torch.testing.assert_close(model(packed(data, [0, 1])), model(packed(shuffled, [0, 1])))
 
 
 def test_padding_regions_do_not_matter() -> None:
     model, data = attentive().eval(), region_pairs()
     padded = replace(data, descriptors=torch.cat([data.descriptors, data.descriptors[:, :1].expand(-1, 3, -1)], 1))
     with torch.no_grad():
-        torch.testing.assert_close(model(pack(data, [0, 1], START)), model(pack(padded, [0, 1], START)))
+        torch.testing.assert_close(model(packed(data, [0, 1])), model(packed(padded, [0, 1])))
 
 
 def test_gradients_agree_with_finite_differences() -> None:
     model, data = attentive(), region_pairs()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    batch = pack(data, range(5), START)
+    batch = packed(data, range(5))
     model(batch).sum().backward()
     for name, parameter in model.named_parameters():
         flat, gradient = parameter.data.view(-1), parameter.grad

@@ -46,9 +46,10 @@ def test_neighbour_is_the_most_similar_for_any_block_size(
     by_id = {key: store[key].descriptors[0].astype(np.float64) for key in store.ids}
     unit = {key: row / np.linalg.norm(row) for key, row in by_id.items()}
     keys = [image.key for image in queries]
+    images = [store[key] for key in keys]
     for block in (4096, 7):
         monkeypatch.setattr(module, "_BLOCK", block)
-        captions = NearestNeighbour(corpus, store, 9, exclude_self=exclude_self).caption(store.whole_images(keys), keys)
+        captions = NearestNeighbour(corpus, store, 9, exclude_self=exclude_self).caption(images, keys)
         for image, candidates in zip(queries, captions, strict=True):
             allowed = [one for one in train if not (exclude_self and one.key == image.key)]
             nearest = max(allowed, key=lambda one: float(unit[one.key] @ unit[image.key]))

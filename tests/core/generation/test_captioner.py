@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 import vsa_cli
 from tests.conftest import Drawn
@@ -33,8 +32,10 @@ class Parrot:
 
     uses_regions = False
 
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        assert len(descriptors) == len(keys)
+    def caption(
+        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
+    ) -> list[tuple[Candidate, ...]]:
+        assert len(images) == len(keys)
         return [(Candidate(key, -1.0),) for key in keys]
 
 

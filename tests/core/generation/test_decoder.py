@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from tests.conftest import Drawn
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError
@@ -20,6 +20,7 @@ from vsa_cli.core.generation.model import Generator
 from vsa_cli.core.io.envelope import GENERATOR, Envelope
 from vsa_cli.core.learning.model_dir import Trained, read_model, write_model
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 VOCABULARY = Vocabulary(tuple(f"w{i}" for i in range(20)), tuple(range(40, 20, -1)), "unk")
 MODES = [
@@ -42,8 +43,9 @@ def trained() -> Trained[Generator]:
 
 
 @pytest.fixture(scope="module")
-def descriptors() -> NDArray[np.float16]:
-    return np.random.default_rng(0).normal(size=(9, 4)).astype(np.float16)
+def images() -> list[ImageRegions]:
+    descriptors = np.random.default_rng(0).normal(size=(9, 1, 4)).astype(np.float16)
+    return [ImageRegions("", "", 8, 8, geometry.whole(8, 8), np.ones(1, np.float32), d) for d in descriptors]
 
 
 KEYS = [f"{i}.jpg" for i in range(9)]
@@ -51,9 +53,9 @@ KEYS = [f"{i}.jpg" for i in range(9)]
 
 @pytest.mark.parametrize("decoding", MODES)
 def test_captions_contain_neither_unk_nor_start(
-    decoding: DecodingConfig, trained: Trained[Generator], descriptors: NDArray[np.float16]
+    decoding: DecodingConfig, trained: Trained[Generator], images: list[ImageRegions]
 ) -> None:
-    for candidates in Decoder(trained, decoding, 0).caption(descriptors, KEYS):
+    for candidates in Decoder(trained, decoding, 0).caption(images, KEYS):
         assert candidates
         for candidate in candidates:
             words = candidate.caption.split()
@@ -66,24 +68,24 @@ def test_captions_contain_neither_unk_nor_start(
 def test_captions_do_not_depend_on_batch_order_or_size(
     decoding: DecodingConfig,
     trained: Trained[Generator],
-    descriptors: NDArray[np.float16],
+    images: list[ImageRegions],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     decoder = Decoder(trained, decoding, 5)
-    together = decoder.caption(descriptors, KEYS)
-    backwards = decoder.caption(descriptors[::-1].copy(), KEYS[::-1])[::-1]
-    alone = [decoder.caption(descriptors[i : i + 1], KEYS[i : i + 1])[0] for i in range(9)]
+    together = decoder.caption(images, KEYS)
+    backwards = decoder.caption(images[::-1], KEYS[::-1])[::-1]
+    alone = [decoder.caption(images[i : i + 1], KEYS[i : i + 1])[0] for i in range(9)]
     monkeypatch.setattr(module, "ROWS", 10)
-    pieces = decoder.caption(descriptors, KEYS)
+    pieces = decoder.caption(images, KEYS)
     for other in (backwards, alone, pieces):
         for one, two in zip(together, other, strict=True):
             assert [c.caption for c in one] == [c.caption for c in two]
             assert [c.logprob for c in one] == pytest.approx([c.logprob for c in two], abs=1e-5)
 
 
-def test_samples_differ_by_seed_image_and_number(trained: Trained[Generator], descriptors: NDArray[np.float16]) -> None:
+def test_samples_differ_by_seed_image_and_number(trained: Trained[Generator], images: list[ImageRegions]) -> None:
     decoding = DecodingConfig(sample=True, nbest=2, min_length=5)
-    same = np.repeat(descriptors[:1], 2, axis=0)
+    same = images[:1] * 2
     (a, b), (c, d) = Decoder(trained, decoding, 1).caption(same, ["one", "two"])
     (e, _), _ = Decoder(trained, decoding, 2).caption(same, ["one", "two"])
     assert len({a.caption, b.caption, c.caption, d.caption, e.caption}) == 5

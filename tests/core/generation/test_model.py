@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor
 from vsa_cli.core.config import Cell, GeneratorConfig
 from vsa_cli.core.generation.batches import Pairs, ordered_batches, pack, shuffled_batches
 from vsa_cli.core.generation.cells import PaperCell
-from vsa_cli.core.generation.model import Generator
+from vsa_cli.core.generation.model import Batch, Generator
 
 V, D, END, START = 7, 5, 0, 7
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
@@ -26,7 +28,11 @@ def small(cell: Cell, dropout: float = 0.0) -> Generator:
 def pairs() -> Pairs:
     torch.manual_seed(1)
     sentences = ((3, 1), (2,), (5, 4, 6, 1), (1, 1, 2), (6,))
-    return Pairs(torch.randn(3, D, dtype=torch.float64), torch.tensor([0, 1, 1, 2, 0]), sentences)
+    return Pairs(torch.randn(3, D, dtype=torch.float64), torch.tensor([0, 1, 1, 2, 0]), sentences, START)
+
+
+def packed(data: Pairs, chosen: Iterable[int]) -> Batch:
+    return pack([data], [(0, i) for i in chosen])
 
 
 @torch.no_grad()
@@ -48,7 +54,7 @@ def paper_log_probability(model: Generator, descriptor: Tensor, sentence: tuple[
 def test_paper_cell_equals_the_papers_equations() -> None:
     model, data = small("rnn"), pairs()
     for i, sentence in enumerate(data.sentences):
-        computed = model(pack(data, [i], START)).sum()
+        computed = model(packed(data, [i])).sum()
         expected = paper_log_probability(model, data.descriptors[data.image[i]], sentence)
         assert float(computed.detach()) == pytest.approx(expected, abs=1e-10)
 
@@ -57,8 +63,8 @@ def test_paper_cell_equals_the_papers_equations() -> None:
 def test_batch_equals_its_sentences_alone(cell: Cell) -> None:
     model, data = small(cell), pairs()
     everything = range(len(data.sentences))
-    together = model(pack(data, list(everything), START)).sum()
-    alone = sum(model(pack(data, [i], START)).sum() for i in everything)
+    together = model(packed(data, list(everything))).sum()
+    alone = sum(model(packed(data, [i])).sum() for i in everything)
     torch.testing.assert_close(together, alone)
 
 
@@ -71,13 +77,13 @@ def test_steps_equal_the_whole_sentence(cell: Cell) -> None:
         for word, target in zip((START, *sentence), (*sentence, END), strict=True):
             logprobs, state = model.step(torch.tensor([word]), state)
             total = total + logprobs[0, target]
-        torch.testing.assert_close(total, model(pack(data, [i], START)).sum())
+        torch.testing.assert_close(total, model(packed(data, [i])).sum())
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_agree_with_finite_differences(cell: Cell) -> None:
     model, data = small(cell), pairs()
-    batch = pack(data, [0, 2, 3], START)
+    batch = packed(data, [0, 2, 3])
     loss = -model(batch).sum()
     loss.backward()
     for name, parameter in model.named_parameters():
@@ -96,16 +102,16 @@ def test_gradients_agree_with_finite_differences(cell: Cell) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_output_depends_on_the_image_but_not_on_the_scale_of_descriptors(cell: Cell) -> None:
     model, data = small(cell).eval(), pairs()
-    batch = pack(data, [0, 1, 2], START)
-    other = Pairs(data.descriptors.flip(0), data.image, data.sentences)
-    assert not torch.allclose(model(batch), model(pack(other, [0, 1, 2], START)))
-    scaled = Pairs(data.descriptors * 37, data.image, data.sentences)
+    batch = packed(data, [0, 1, 2])
+    other = replace(data, descriptors=data.descriptors.flip(0))
+    assert not torch.allclose(model(batch), model(packed(other, [0, 1, 2])))
+    scaled = replace(data, descriptors=data.descriptors * 37)
     model.initialise([1] * V, data.descriptors)
     expected = model(batch)
     model.load_state_dict({**model.state_dict(), "scale": torch.ones(())})
     model.initialise([1] * V, scaled.descriptors)
     model.W_oh.weight.data.mul_(10)
-    torch.testing.assert_close(model(pack(scaled, [0, 1, 2], START)), expected)
+    torch.testing.assert_close(model(packed(scaled, [0, 1, 2])), expected)
 
 
 def test_training_starts_at_the_loss_of_the_unigram_model() -> None:
@@ -114,7 +120,7 @@ def test_training_starts_at_the_loss_of_the_unigram_model() -> None:
     counts = [40, 1, 5, 9, 20, 3, 2]
     model.initialise(counts, torch.randn(9, D))
     torch.testing.assert_close(model.W_oh.bias.exp(), torch.tensor(counts) / sum(counts))
-    batch = pack(Pairs(torch.randn(3, D), pairs().image, pairs().sentences), [0, 1, 2, 3], START)
+    batch = packed(replace(pairs(), descriptors=torch.randn(3, D)), [0, 1, 2, 3])
     unigram = -model.W_oh.bias[batch.targets].mean()
     assert float(-model(batch).mean().detach()) == pytest.approx(float(unigram.detach()), rel=0.1)
 
@@ -130,12 +136,12 @@ def test_recurrent_path_has_no_dropout() -> None:
     assert not any(isinstance(module, torch.nn.Dropout) for module in model.cell.modules())
     model.eval()
     data = pairs()
-    torch.testing.assert_close(model(pack(data, [0], START)), model(pack(data, [0], START)))
+    torch.testing.assert_close(model(packed(data, [0])), model(packed(data, [0])))
 
 
 def test_packing_keeps_every_word_once() -> None:
     data = pairs()
-    batch = pack(data, [0, 1, 2, 3, 4], START)
+    batch = packed(data, [0, 1, 2, 3, 4])
     assert len(batch.inputs) == len(batch.targets) == data.steps == sum(batch.batch_sizes)
     assert list(batch.batch_sizes) == sorted(batch.batch_sizes, reverse=True)
     assert batch.inputs[: batch.batch_sizes[0]].eq(START).all()
@@ -145,8 +151,8 @@ def test_packing_keeps_every_word_once() -> None:
 def test_epoch_has_every_sentence_once() -> None:
     data = pairs()
     for batches in (
-        shuffled_batches(data, 2, START, torch.Generator().manual_seed(0)),
-        ordered_batches(data, 2, START),
+        shuffled_batches([data], 2, torch.Generator().manual_seed(0)),
+        ordered_batches([data], 2),
     ):
         targets = torch.cat([batch.targets for batch in batches])
         expected = torch.tensor([word for s in data.sentences for word in (*s, END)])

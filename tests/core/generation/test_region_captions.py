@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
@@ -81,15 +80,17 @@ def test_near_duplicates_are_dropped(first: tuple[Box, str], second: tuple[Box, 
 
 
 class Listener:
-    """Captions an image with its key, and records the descriptors it was given."""
+    """Captions an image with its key, and records the regions that it was given."""
 
     def __init__(self, *, uses_regions: bool) -> None:
         self.uses_regions = uses_regions
-        self.given: list[NDArray[np.float16]] = []
+        self.given: list[ImageRegions] = []
 
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
-        assert len(descriptors) == len(keys)
-        self.given += list(descriptors)
+    def caption(
+        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
+    ) -> list[tuple[Candidate, ...]]:
+        assert len(images) == len(keys)
+        self.given += images
         return [(Candidate(f"region {key}", -0.5),) for key in keys]
 
 
@@ -107,7 +108,7 @@ NESTED = ImageRegions(
         (False, False, [[1], [2], [3]]),
         (False, True, [[1], [2], [3]]),
         (True, True, [[1, 0], [2, 0], [3, 0]]),
-        (True, False, [[1, 2], [2, 2], [3, 3]]),  # with the regions inside it, or itself alone
+        (True, False, [[1, 2], [2], [3]]),  # with the regions inside it
     ],
 )
 def test_region_is_given_to_the_model_as_in_training(
@@ -116,7 +117,7 @@ def test_region_is_given_to_the_model_as_in_training(
     listener = Listener(uses_regions=uses_regions)
     caption_model = RegionCaptioner(listener, RegionCaptionConfig(), trained_on_regions=trained_on_regions)
     (kept,) = caption_model.caption([NESTED], [(Candidate("something else", -1.0),)])
-    assert [view.flatten().tolist() for view in listener.given] == given
+    assert [view.descriptors.flatten().tolist() for view in listener.given] == given
     found = {one.caption: one.box for one in kept}
     assert set(found) <= {"region a#1", "region a#2", "region a#3"}
     assert found["region a#3"] == (60.0, 60.0, 90.0, 90.0)

@@ -8,11 +8,10 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from tests.core.generation.test_model import D, V, pairs
+from tests.core.generation.test_model import D, V, packed, pairs
 from vsa_cli.core.config import SELF_CRITICAL, GeneratorConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.generation.batches import pack
-from vsa_cli.core.generation.model import Generator
+from vsa_cli.core.generation.model import Generator, no_tags
 from vsa_cli.core.generation.self_critical import MetricBatch, ReferencedImages, SelfCriticalTask
 
 WORDS = Vocabulary(("a", "dog", "cat", "runs", "red", "ball"), (6, 5, 4, 3, 2, 1), "drop")
@@ -24,26 +23,30 @@ def task() -> SelfCriticalTask:
     torch.manual_seed(0)
     model = Generator(GeneratorConfig("rnn", 4, 6, 0.0), D, WORDS.size)
     assert WORDS.size == V
-    described = ReferencedImages(torch.randn(3, D), tuple((text, text) for text in CAPTIONS))
-    return SelfCriticalTask(model, WORDS, described, None, replace(SELF_CRITICAL, samples=2))
+    described = ReferencedImages(torch.randn(3, D), tuple((text, text) for text in CAPTIONS), WORDS.start)
+    return SelfCriticalTask(model, WORDS, [described], [], replace(SELF_CRITICAL, samples=2))
+
+
+def first_image(task: SelfCriticalTask) -> MetricBatch:
+    return MetricBatch(task._train[0], torch.tensor([0]), no_tags(1), torch.zeros(2, 20, dtype=torch.float64))
 
 
 def test_log_probabilities_are_in_the_order_of_the_captions(task: SelfCriticalTask) -> None:
     data = replace(pairs(), descriptors=torch.randn(3, D))
-    found = task._log_probability(data.descriptors, data.image, list(data.sentences))
+    found = task._log_probability(data.descriptors, first_image(task), data.image, list(data.sentences))
     for i, sentence in enumerate(data.sentences):
-        alone = task.model(pack(data, [i], WORDS.start)).sum() / (len(sentence) + 1)
+        alone = task.model(packed(data, [i])).sum() / (len(sentence) + 1)
         assert float(found[i].detach()) == pytest.approx(float(alone.detach()), rel=2e-2)  # bfloat16 where it is fast
 
 
 def test_caption_with_the_higher_reward_becomes_likelier(task: SelfCriticalTask) -> None:
     good, bad = tuple(WORDS.encode(CAPTIONS[0].split())), tuple(WORDS.encode(["cat", "cat"]))
-    batch = MetricBatch(torch.tensor([0]), torch.zeros(2, 20, dtype=torch.float64))
+    batch = first_image(task)
 
     def likelihoods() -> list[float]:
         with torch.no_grad():
             image = torch.tensor([0, 0])
-            return task._log_probability(task._train.descriptors[:1], image, [good, bad]).tolist()
+            return task._log_probability(batch.source.descriptors[:1], batch, image, [good, bad]).tolist()
 
     before = likelihoods()
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.005)
@@ -63,6 +66,6 @@ def test_caption_with_the_higher_reward_becomes_likelier(task: SelfCriticalTask)
 def test_equal_rewards_give_no_gradient(task: SelfCriticalTask) -> None:
     same = tuple(WORDS.encode(["a", "dog"]))
     with patch.object(task, "_sample", return_value=[same, same]):
-        objective, _, _ = task.loss(MetricBatch(torch.tensor([0]), torch.zeros(2, 20, dtype=torch.float64)))
+        objective, _, _ = task.loss(first_image(task))
     objective.backward()
     assert all(p.grad is None or float(p.grad.abs().max()) == 0 for p in task.model.parameters())

@@ -1,12 +1,13 @@
-"""A generator that attends to the regions at every word.
+"""A generator that attends to the regions, and to the tags, at every word.
 
-    v_i = ReLU(W_v CNN(I_i)),  g = ReLU(W_g CNN(I_0))
+    v_i = ReLU(W_v CNN(I_i)),  g = ReLU(W_g CNN(I_0)) + sum_j e_j
     h_t = GRU(W_x x_t + W_i g, h_{t-1}),  h_0 = tanh(W_0 g)
     c_t = sum_i softmax_i(q(h_t) . k(v_i) / sqrt(C)) u(v_i),  for each of several heads of size C
     y_t = softmax(W_o (h_t + tanh(W_c [h_t, c_t])) + b_o)
 
 The attention feeds the output and not the recurrence (as in Lu et al. 2017), so that all steps of all sentences attend
-together, in a few large products.
+together, in a few large products. Each tag j, the name of a thing in the image, has a vector e_j, which is attended to
+as a further v_i. An image without a photograph has one learnt vector a in place of ReLU(W_g CNN(I_0)) and of its v_i.
 """
 
 from __future__ import annotations
@@ -17,37 +18,67 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.config import GeneratorConfig, LabellerConfig
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 from vsa_cli.core.generation.model import Batch, SentenceModel, log_frequencies
+from vsa_cli.core.labels.labeller import Labeller
 from vsa_cli.core.learning.recurrent import gru_recurrence
 from vsa_cli.core.regions.features import mean_and_scale
 
 
 @dataclass(frozen=True)
 class _EncodedImages:
-    """K encoded images: (K, H) g, (K, heads, R, C) keys and contents of their regions, and a (K, 1, 1, R) mask.
+    """K encoded images, the first P of which have photographs.
 
-    An image with fewer than R regions repeats its whole image. The mask is minus infinity at the repeats, so that the
-    caption of an image does not depend on the other images of its batch.
+    An image with fewer than R regions repeats its whole image. The mask is minus infinity at the repeats, and at the
+    places of missing tags, so that the caption of an image does not depend on the other images of its batch.
+
+    Attributes:
+        whole: (K, H) g.
+        regions: (P + 1, heads, R, C) keys and contents of the regions, and their (P + 1, 1, 1, R) mask; the last row
+            is that of an image without a photograph.
+        tags: the same of the G tags of K images.
     """
 
     whole: Tensor
-    keys: Tensor
-    contents: Tensor
-    mask: Tensor
+    regions: tuple[Tensor, Tensor, Tensor]
+    tags: tuple[Tensor, Tensor, Tensor] | None
+
+    def of(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, heads, R + G, C) keys and contents, and (B, 1, 1, R + G) mask, of the images with these (B,) indices."""
+        # unlike [image], index_select sums gradients in a fixed order
+        row = image.clamp(max=len(self.regions[0]) - 1)
+        found = [part.index_select(0, row) for part in self.regions]
+        if self.tags is not None:
+            found = [
+                torch.cat([of_regions, of_tags.index_select(0, image)], -1 if of_tags is self.tags[2] else -2)
+                for of_regions, of_tags in zip(found, self.tags, strict=True)
+            ]
+        return found[0], found[1], found[2]
 
 
 class AttentiveGenerator(SentenceModel):
-    """A GRU with attention over regions."""
+    """A GRU with attention over regions and tags.
+
+    Attributes:
+        labeller: finds the tags of images; None if the model has no tags, or receives them.
+    """
 
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
         super().__init__(config)
         hidden = config.hidden_size
         if hidden % config.attention:
             raise ValueError(f"{hidden} hidden units are not a multiple of {config.attention} heads")
-        self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
+        starts = max(1, len(config.styles))
+        self.words = nn.Embedding(vocabulary_size + starts, config.word_size)  # the last rows are START's
+        self.names: nn.Embedding | None = None
+        self.labeller: Labeller | None = None
+        if config.tags:
+            self.names = nn.Embedding(len(config.names) + 1, hidden, padding_idx=len(config.names))
+            self.absent = nn.Parameter(torch.zeros(hidden))
+            self.labeller = _build_labeller(config, descriptor_size)
         self.W_g = nn.Linear(descriptor_size, hidden)
         self.W_v = nn.Linear(descriptor_size, hidden)
         self.W_0 = nn.Linear(hidden, hidden)
@@ -66,6 +97,11 @@ class AttentiveGenerator(SentenceModel):
         self.register_buffer("scale", torch.ones(descriptor_size))
         nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
 
+        if self.names is not None:
+            nn.init.normal_(self.names.weight, std=hidden**-0.5)
+            nn.init.zeros_(self.names.weight[-1])
+            nn.init.normal_(self.absent, std=hidden**-0.5)
+
     @torch.no_grad()
     def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
         """Start near the loss of a unigram model; standardise each descriptor dimension over training regions."""
@@ -74,49 +110,79 @@ class AttentiveGenerator(SentenceModel):
         self.shift.copy_(mean)
         self.scale.copy_(scale)
 
-    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
-        """The step function for (B, R, D) images, and the state before START: h and the image index of each row."""
-        images = self._encode(descriptors)
+    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
+        """The step function for (B, R, D) images with (B, G) tags, and the state before START: h and image indices."""
+        images = self._encode(descriptors, tags)
         image_gates = self.W_i(images.whole)
 
         def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
             h, image = state
             gates = self.W_x(self.words(words)) + image_gates.index_select(0, image)
             h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]
-            return F.log_softmax(self._output(h, images, image), -1), (h, image)
+            attended = self._attend(h[:, None], *images.of(image))[:, 0]
+            return F.log_softmax(self._output(h, attended), -1), (h, image)
 
         return step, (torch.tanh(self.W_0(images.whole)), torch.arange(len(descriptors), device=descriptors.device))
 
     def logits(self, batch: Batch) -> Tensor:
         """(N, V) unnormalised log-probabilities of the word at each step."""
-        images = self._encode(batch.descriptors)
+        images = self._encode(batch.descriptors, batch.tags)
         image = torch.cat([batch.image[:rows] for rows in batch.batch_sizes])  # (N,)
-        # unlike [image], index_select sums gradients in a fixed order
         image_gates = self.W_i(self.dropout(images.whole)).index_select(0, image)
         gates = self.W_x(self.dropout(self.words(batch.inputs))) + image_gates
         start = torch.tanh(self.W_0(images.whole)).index_select(0, batch.image)
         h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
-        return self._output(h, images, image)
+        # The steps of a sentence share its image: attending sentence by sentence gathers each image's keys once.
+        padded, lengths = pad_packed_sequence(PackedSequence(h, torch.tensor(batch.batch_sizes)), batch_first=True)
+        attended = self._attend(padded, *images.of(batch.image))
+        return self._output(h, pack_padded_sequence(attended, lengths, batch_first=True).data)
 
-    def _encode(self, descriptors: Tensor) -> _EncodedImages:
+    def _encode(self, descriptors: Tensor, tags: Tensor) -> _EncodedImages:
         standard = (descriptors - self.shift) * self.scale
         standard = standard * self.image_dropout(torch.ones_like(standard[:, :1]))  # one mask per image
         whole, v = F.relu(self.W_g(standard[:, 0])), F.relu(self.W_v(standard))
         repeats = (descriptors == descriptors[:, :1]).all(-1)
         repeats[:, 0] = False
-        mask = torch.zeros(repeats.shape, device=repeats.device).masked_fill(repeats, -torch.inf)[:, None, None]
-        return _EncodedImages(whole, self._heads(self.key(v)), self._heads(self.content(v)), mask)
+        mask = torch.zeros(repeats.shape, device=repeats.device).masked_fill(repeats, -torch.inf)
+        if self.names is None:
+            return _EncodedImages(whole, self._items(v, mask), None)
+        photographs, regions = mask.shape
+        absent = self.absent.to(v.dtype)
+        none = torch.full((1, regions), -torch.inf, device=mask.device)
+        none[0, 0] = 0.0
+        v = torch.cat([v, absent.expand(1, regions, -1)])
+        without = absent.expand(len(tags) - photographs, -1)
+        of_tags = self.names(tags)
+        missing = torch.zeros(tags.shape, device=tags.device).masked_fill(tags.eq(len(self.config.names)), -torch.inf)
+        return _EncodedImages(
+            torch.cat([whole, without]) + self.dropout(of_tags).sum(1),
+            self._items(v, torch.cat([mask, none])),
+            self._items(of_tags, missing),
+        )
+
+    def _items(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys and contents of the (K, R, H) items of images, and the mask of their scores."""
+        return self._heads(self.key(x)), self._heads(self.content(x)), mask[:, None, None]
 
     def _heads(self, x: Tensor) -> Tensor:
         images, regions, hidden = x.shape
         return x.view(images, regions, self.config.attention, hidden // self.config.attention).transpose(1, 2)
 
-    def _output(self, h: Tensor, images: _EncodedImages, image: Tensor) -> Tensor:
-        """(N, V) logits of (N, H) states; `image` is the (N,) image index of each row."""
-        query = self.query(h).view(len(h), self.config.attention, 1, -1)
-        keys, contents, mask = (part.index_select(0, image) for part in (images.keys, images.contents, images.mask))
-        affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + mask  # (N, heads, 1, R)
-        attended = (torch.softmax(affinity, -1).to(query.dtype) @ contents).flatten(1)
+    def _attend(self, h: Tensor, keys: Tensor, contents: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, H) c of the (B, T, H) states of B sentences."""
+        query = self._heads(self.query(h))  # (B, heads, T, C)
+        affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + mask  # (B, heads, T, R)
+        return (torch.softmax(affinity, -1).to(query.dtype) @ contents).transpose(1, 2).flatten(2)
+
+    def _output(self, h: Tensor, attended: Tensor) -> Tensor:
+        """(N, V) logits of (N, H) states and what each attends to."""
         mixed = h + torch.tanh(self.W_c(self.dropout(torch.cat([h, attended], -1))))
         scores: Tensor = self.W_o(self.dropout(mixed))
         return scores
+
+
+def _build_labeller(config: GeneratorConfig, descriptor_size: int) -> Labeller | None:
+    if not config.labeller_size:
+        return None
+    found = Labeller(LabellerConfig(config.names, config.labeller_size, config.labeller_classes), descriptor_size)
+    return found.requires_grad_(requires_grad=False)

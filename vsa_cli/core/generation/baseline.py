@@ -22,6 +22,7 @@ from vsa_cli.core.generation.results import Candidate, CaptionResult
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.encoder import photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
 
 _BLOCK = 4096  # training images compared per step
@@ -90,13 +91,17 @@ class NearestNeighbour:
         self._own = {image.key: row for row, image in enumerate(images)} if exclude_self else {}
         self._descriptors = store.whole_images([image.key for image in images])
 
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+    def caption(
+        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
+    ) -> list[tuple[Candidate, ...]]:
         """For each of B images, sentences of the nearest training image; those that agree most with the others first.
 
         Args:
-            descriptors: (B, D) float16, of whole images.
+            images: the images; only their region 0 is used.
             keys: the identifier of each image.
+            style: ignored.
         """
+        descriptors = np.stack([image.descriptors[0] for image in images])
         rows = self._nearest(_unit(descriptors), [self._own.get(key, -1) for key in keys])
         return [
             tuple(Candidate(text, None) for text in by_consensus(self._sentences[row])[: self._nbest]) for row in rows

@@ -12,7 +12,9 @@ from torch import Tensor
 from vsa_cli.core.alignment.snippets import Snippet
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.generation.model import Batch
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.generation.model import Batch, no_tags
+from vsa_cli.core.generation.tags import TagSource
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
@@ -24,22 +26,42 @@ class Pairs:
     """Images and their sentences, ready to be batched.
 
     Attributes:
-        descriptors: (K, D) or, for all regions, (K, R, D), float16 or float32 descriptors of K images.
+        descriptors: (K, D) or, for all regions, (K, R, D), float16 or float32 descriptors of K images; None if the
+            images have no photographs.
         image: (M,) index of each sentence's image.
         sentences: the word ids of M sentences, without START and END.
+        start: the id of START, which determines the style.
+        tags: the tags of the images; None for a model without tags.
+        weight: how often each sentence occurs in an epoch, on average.
     """
 
-    descriptors: Tensor
+    descriptors: Tensor | None
     image: Tensor
     sentences: tuple[tuple[int, ...], ...]
+    start: int
+    tags: TagSource | None = None
+    weight: float = 1.0
 
     @property
     def steps(self) -> int:
         """The number of words in all sentences, END counted."""
         return sum(len(sentence) + 1 for sentence in self.sentences)
 
+    @property
+    def drawn(self) -> int:
+        """The number of sentences in an epoch."""
+        return max(1, round(self.weight * len(self.sentences)))
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """The (drawn,) indices of the sentences of an epoch: each `weight` times, the remainder at random."""
+        count = len(self.sentences)
+        whole, rest = divmod(self.drawn, count)
+        return torch.cat([torch.arange(count).repeat(whole), torch.randperm(count, generator=generator)[:rest]])
+
     def sample(self) -> Tensor:
         """(S, D) float32 descriptors of all regions of up to 2,000 images, evenly spaced among all images."""
+        if self.descriptors is None:
+            raise ValueError("these images have no photographs")
         step = max(1, len(self.descriptors) // _SAMPLE)
         return self.descriptors[::step].float().flatten(0, -2)
 
@@ -49,6 +71,12 @@ class Pairs:
         counts = np.bincount(words, minlength=size)
         counts[END] += len(self.sentences)
         return [int(count) for count in counts]
+
+
+def total_counts(sources: Iterable[Pairs], size: int) -> list[int]:
+    """(size,) how often each id is a target in an epoch of several sources, rounded."""
+    counts = sum(np.array(pairs.target_counts(size)) * pairs.drawn / len(pairs.sentences) for pairs in sources)
+    return [round(float(count)) for count in np.asarray(counts)]
 
 
 def image_pairs(
@@ -70,8 +98,24 @@ def image_pairs(
     """
     read = read_sentences(corpus, regions, split, vocabulary)
     found = regions.padded(read.keys) if all_regions else regions.whole_images(read.keys)
-    descriptors = torch.from_numpy(found)
-    return Pairs(descriptors, torch.tensor(read.image), read.words)
+    return Pairs(torch.from_numpy(found), torch.tensor(read.image), read.words, vocabulary.start)
+
+
+def text_pairs(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Pairs:
+    """Read the sentences of a split without photographs. Sentences with no known word are dropped.
+
+    Raises:
+        DataError: the split has no sentence with a known word.
+    """
+    known = [
+        (row, words)
+        for row, image in enumerate(corpus.split(split))
+        for sentence in image.sentences
+        if (words := tuple(vocabulary.encode(sentence.tokens)))
+    ]
+    if not known:
+        raise DataError(f"split {split}: no sentence with a word of the vocabulary")
+    return Pairs(None, torch.tensor([row for row, _ in known]), tuple(words for _, words in known), vocabulary.start)
 
 
 def snippet_pairs(
@@ -111,46 +155,91 @@ def snippet_pairs(
     places, place = torch.unique(torch.tensor([entry[:2] for entry in known]), dim=0, return_inverse=True)
     of_region, of_whole = descriptors[places[:, 0], places[:, 1]], descriptors[places[:, 0], 0]
     chosen = torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
-    return Pairs(chosen, place, tuple(words for _, _, words in known))
+    return Pairs(chosen, place, tuple(words for _, _, words in known), vocabulary.start)
 
 
-def shuffled_batches(pairs: Pairs, size: int, start: int, generator: torch.Generator) -> Iterator[Batch]:
-    """One epoch: every sentence once, in random batches of `size`."""
-    order = torch.randperm(len(pairs.sentences), generator=generator).tolist()
-    for i in range(0, len(order), size):
-        yield pack(pairs, order[i : i + size], start)
+Chosen = tuple[int, int]
+"""A sentence: the index of its source, and its index there."""
 
 
-def ordered_batches(pairs: Pairs, size: int, start: int) -> Iterator[Batch]:
+def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
+    """One epoch: the sentences of all sources, each as often as its weight requires, in random batches of `size`."""
+    drawn = [pairs.draw(generator) for pairs in sources]
+    source = torch.arange(len(sources)).repeat_interleave(torch.tensor([len(indices) for indices in drawn]))
+    chosen = torch.stack([source, torch.cat(drawn)], 1)
+    order = torch.randperm(len(chosen), generator=generator)
+    for part in torch.split(chosen[order], size):
+        yield pack(sources, [(int(s), int(i)) for s, i in part.tolist()], generator)
+
+
+def ordered_batches(sources: Sequence[Pairs], size: int) -> Iterator[Batch]:
     """Every sentence once, in batches of similar lengths."""
-    order = sorted(range(len(pairs.sentences)), key=lambda i: len(pairs.sentences[i]))
+    everything = [(s, i) for s, pairs in enumerate(sources) for i in range(len(pairs.sentences))]
+    order = sorted(everything, key=lambda chosen: len(sources[chosen[0]].sentences[chosen[1]]))
     for i in range(0, len(order), size):
-        yield pack(pairs, order[i : i + size], start)
+        yield pack(sources, order[i : i + size])
 
 
-def pack(pairs: Pairs, chosen: Sequence[int], start: int) -> Batch:
+def longest_first(sources: Sequence[Pairs], chosen: Sequence[Chosen]) -> list[Chosen]:
+    """The chosen sentences in the order of a packed batch."""
+    return sorted(chosen, key=lambda one: -len(sources[one[0]].sentences[one[1]]))
+
+
+def pack(sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Generator | None = None) -> Batch:
     """A batch of the chosen sentences, packed by step, longest first.
 
     Args:
-        pairs: the sentences and their images.
-        chosen: the indices of the sentences.
-        start: the id of START.
+        sources: the sentences and their images.
+        chosen: the sentences.
+        generator: draws the tags; without one they are the likeliest.
     """
-    longest_first = sorted(chosen, key=lambda i: -len(pairs.sentences[i]))
-    sentences = [pairs.sentences[i] for i in longest_first]
+    ordered = longest_first(sources, chosen)
+    sentences = [sources[s].sentences[i] for s, i in ordered]
     steps = len(sentences[0]) + 1
     words = np.full((len(sentences), steps + 1), -1, np.int64)
-    words[:, 0] = start
+    words[:, 0] = [sources[s].start for s, _ in ordered]
     for row, sentence in enumerate(sentences):
         words[row, 1 : len(sentence) + 1] = sentence
         words[row, len(sentence) + 1] = END
     is_target = words[:, 1:].T >= 0  # (steps, B); the rows are longest first, so each step is a prefix
-    images, image = torch.unique(pairs.image[longest_first], return_inverse=True)
-    found = pairs.descriptors[images]
+    descriptors, tags, image = _images(sources, ordered, generator)
     return Batch(
-        descriptors=found.float() if found.dtype == torch.float16 else found,
+        descriptors=descriptors,
+        tags=tags,
         image=image,
         inputs=torch.from_numpy(words[:, :-1].T[is_target]),
         targets=torch.from_numpy(words[:, 1:].T[is_target]),
         batch_sizes=tuple(int(count) for count in is_target.sum(1)),
     )
+
+
+def _images(
+    sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Descriptors and tags of the images of a batch, those with photographs first, and the image of each sentence."""
+    source = torch.tensor([s for s, _ in chosen])
+    image = torch.empty(len(chosen), dtype=torch.int64)
+    descriptors: list[Tensor] = []
+    tags: list[Tensor] = []
+    total = 0
+    for number in sorted(source.unique().tolist(), key=lambda s: sources[s].descriptors is None):
+        pairs, rows = sources[number], (source == number).nonzero()[:, 0]
+        images = pairs.image[[chosen[row][1] for row in rows.tolist()]]
+        used, place = torch.unique(images, return_inverse=True)  # type: ignore[no-untyped-call]
+        image[rows] = total + place
+        total += len(used)
+        tags.append(no_tags(len(used)) if pairs.tags is None else pairs.tags.draw(used, generator))
+        if pairs.descriptors is not None:
+            found = pairs.descriptors[used]
+            descriptors.append(found.float() if found.dtype == torch.float16 else found)
+    return _pad(descriptors, next(p.descriptors for p in sources if p.descriptors is not None)), torch.cat(tags), image
+
+
+def _pad(descriptors: Sequence[Tensor], like: Tensor) -> Tensor:
+    """The descriptors of several sources as one tensor; images with fewer regions repeat their region 0."""
+    if not descriptors:
+        return like[:0].float()  # without images, but of the right shape
+    if like.ndim == 2:
+        return torch.cat(list(descriptors))
+    most = max(part.shape[1] for part in descriptors)
+    return torch.cat([torch.cat([p, p[:, :1].expand(-1, most - p.shape[1], -1)], 1) for p in descriptors])

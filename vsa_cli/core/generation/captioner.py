@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vsa_cli.core import boxes as geometry
-from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig, RegionConfig
+from vsa_cli.core.config import REGION_STYLE, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
 from vsa_cli.core.generation.decoder import Decoder, read_generator
@@ -31,7 +30,7 @@ from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.image_regions import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
 
 BATCH_SIZE = 32
@@ -210,8 +209,9 @@ class Captioner:
         if regions is None:
             return model, None
         of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
-        trained_on_regions = "snippets" in self._generator.envelope.config
-        return model, RegionCaptioner(of_boxes, regions, trained_on_regions=trained_on_regions)
+        config = self._generator.envelope.config
+        style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
+        return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:
@@ -313,9 +313,7 @@ def _caption_batch(
 ) -> Iterator[CaptionResult]:
     readable = [(photo, image) for photo, image in encoded if not isinstance(image, FailedPhoto)]
     images = [image for _, image in readable]
-    captions = (
-        model.caption(_descriptors(model, images), [str(photo.image_id) for photo, _ in readable]) if images else []
-    )
+    captions = model.caption(images, [str(photo.image_id) for photo, _ in readable]) if images else []
     boxes = region_model.caption(images, captions) if region_model is not None and images else [None] * len(images)
     results = iter(zip(captions, boxes, strict=True))
     for photo, image in encoded:
@@ -325,9 +323,3 @@ def _caption_batch(
         candidates, of_boxes = next(results)
         error = None if candidates else f"{photo.path}: no caption meets the constraints; allow more words, avoid fewer"
         yield CaptionResult(photo, candidates, error, of_boxes, (image.width, image.height), image.sha256 or None)
-
-
-def _descriptors(model: CaptionModel, images: Sequence[ImageRegions]) -> NDArray[np.float16]:
-    if model.uses_regions:
-        return pad([image.descriptors for image in images])
-    return np.stack([image.descriptors[0] for image in images])

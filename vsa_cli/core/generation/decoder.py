@@ -10,26 +10,30 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from vsa_cli.core.config import DecodingConfig, GeneratorConfig
+from vsa_cli.core.config import REGION_STYLE, DecodingConfig, GeneratorConfig
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
-from vsa_cli.core.generation.model import Generator, SentenceModel
+from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
 from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.generation.sampling import sample
+from vsa_cli.core.generation.tags import choose, probabilities_of, with_labels
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.model_dir import Trained, read_trained
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
 
 ROWS = 8192
 """Unfinished sentences decoded together. Their scores form an array of this many rows and V columns: 80 MB for the
 vocabulary of Flickr8k."""
+
+MOST_TAGS = 100
+"""The largest number of tags of an image."""
 
 
 def build_generator(config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> SentenceModel:
@@ -46,9 +50,11 @@ def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]
         ArtifactError: it is damaged, of another format, or its length normalisation is out of range.
     """
     trained = read_trained(folder, device, GENERATOR, GeneratorConfig, build_generator)
-    power = trained.model.config.length_norm
-    if not 0 <= power <= MOST_LENGTH_NORM:
-        raise ArtifactError(f"{folder}: length_norm={power} does not fit GeneratorConfig")
+    config = trained.model.config
+    if not 0 <= config.length_norm <= MOST_LENGTH_NORM:
+        raise ArtifactError(f"{folder}: length_norm={config.length_norm} does not fit GeneratorConfig")
+    if config.tags > MOST_TAGS:
+        raise ArtifactError(f"{folder}: tags={config.tags} does not fit GeneratorConfig (at most {MOST_TAGS})")
     return trained
 
 
@@ -61,7 +67,8 @@ class Decoder:
         seed: random seed of the sampling.
 
     Raises:
-        ConfigError: the settings contradict each other, or a word of `avoid` or `require` is unknown to the model.
+        ConfigError: the settings contradict each other, or a word of `avoid` or `require`, or the `style`, is unknown
+            to the model.
     """
 
     def __init__(self, trained: Trained[SentenceModel], decoding: DecodingConfig, seed: int) -> None:
@@ -70,6 +77,7 @@ class Decoder:
         default = trained.model.config.length_norm
         self._length_norm = default if decoding.length_norm is None else decoding.length_norm
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
+        _check_style(self._decoding.style, trained.model.config.styles)
         self._rules = _rules(self._decoding, trained.vocabulary)
 
     @property
@@ -78,30 +86,62 @@ class Decoder:
         return self._model.uses_regions
 
     @torch.inference_mode()
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+    def caption(
+        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
+    ) -> list[tuple[Candidate, ...]]:
         """Candidates for each of B images, best first; sampled ones in the order drawn.
 
         An image has none if the settings rule out every sentence.
 
         Args:
-            descriptors: float16: (B, D) of whole images, or (B, R, D) of all regions if the model `uses_regions`.
+            images: the images; only region 0 of each is used unless the model `uses_regions`.
             keys: the identifier of each image; with the seed, it determines the sampled words.
+            style: one of the model's styles; None takes that of the settings, or else the model's first.
         """
-        step, state = self._model.start_decoding(torch.from_numpy(descriptors).float().to(self._model.device))
+        step, state = self._model.start_decoding(*self._inputs(images, style))
+        start = self._start(style or self._decoding.style)
         decode = self._sample if self._decoding.sample else self._search
         rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
-        images = max(1, ROWS // rows)
+        together = max(1, ROWS // rows)
         found: list[list[Hypothesis]] = []
-        for first in range(0, len(keys), images):
-            part = slice(first, first + images)
-            found += decode(step, tuple(tensor[part] for tensor in state), keys[part])
+        for first in range(0, len(keys), together):
+            part = slice(first, first + together)
+            found += decode(step, tuple(tensor[part] for tensor in state), start, keys[part])
         return [tuple(self._candidate(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
 
-    def _search(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
+    def tags(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
+        """(B, G) int64 tags of images, G = 0 for a model without tags: those of its labeller and of a detector.
+
+        Args:
+            images: the images.
+            style: the style of the captions; for a region, which is followed by its surroundings, the tags are its own.
+        """
+        limit, labeller = self._model.config.tags, getattr(self._model, "labeller", None)
+        if not limit:
+            return no_tags(len(images))
+        seen = [image.take([0]) for image in images] if style == REGION_STYLE else images
+        names = self._model.config.names
+        probabilities = torch.zeros(len(images), len(names))
+        if labeller is not None:
+            probabilities = probabilities_of(labeller, torch.from_numpy(pad([image.descriptors for image in seen])))
+        return choose(with_labels(probabilities, [image.labels for image in seen], names), limit)
+
+    def _inputs(self, images: Sequence[ImageRegions], style: str | None) -> tuple[Tensor, Tensor]:
+        found = pad([image.descriptors for image in images])
+        descriptors = torch.from_numpy(found if self.uses_regions else found[:, 0]).float()
+        return descriptors.to(self._model.device), self.tags(images, style).to(self._model.device)
+
+    def _start(self, style: str | None) -> int:
+        styles = self._model.config.styles
+        return self._vocabulary.start + (styles.index(style) if style is not None and style in styles else 0)
+
+    def _search(
+        self, step: StepFunction, state: DecoderState, start: int, keys: Sequence[str]
+    ) -> list[list[Hypothesis]]:
         return beam_search(
             step,
             state,
-            start=self._vocabulary.start,
+            start=start,
             end=END,
             width=self._decoding.beam,
             max_length=self._decoding.max_length,
@@ -113,13 +153,15 @@ class Decoder:
             required=self._required,
         )
 
-    def _sample(self, step: StepFunction, state: DecoderState, keys: Sequence[str]) -> list[list[Hypothesis]]:
+    def _sample(
+        self, step: StepFunction, state: DecoderState, start: int, keys: Sequence[str]
+    ) -> list[list[Hypothesis]]:
         times, words = self._decoding.nbest, self._decoding.max_length
         seeds = [_seed_of(self._seed, key, number) for key in keys for number in range(times)]
         drawn = sample(
             step,
             tuple(part.repeat_interleave(times, 0) for part in state),
-            start=self._vocabulary.start,
+            start=start,
             end=END,
             max_length=words,
             draws=torch.stack([_uniform(seed, words) for seed in seeds]),
@@ -132,6 +174,13 @@ class Decoder:
 
     def _candidate(self, hypothesis: Hypothesis) -> Candidate:
         return Candidate(self._vocabulary.decode(hypothesis.words), hypothesis.logprob)
+
+
+def _check_style(style: str | None, styles: Sequence[str]) -> None:
+    if style is None or style in styles:
+        return
+    known = ", ".join(one for one in styles if one != REGION_STYLE)
+    raise ConfigError(f"`style`: the model has no style {style!r}; " + (f"it has {known}" if known else "it has none"))
 
 
 def _rules(decoding: DecodingConfig, vocabulary: Vocabulary) -> list[Rule]:

@@ -4,7 +4,8 @@
     h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)
     y_t = softmax(W_oh h_t + b_o)
 
-Words are ids of a vocabulary: END is 0; START is V, an input only, so it is never generated.
+Words are ids of a vocabulary: END is 0; START is V, an input only, so it is never generated. A model of several styles
+has a START for each, V + 0, V + 1, and so on.
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ class Batch:
     """B sentences of T_1 >= T_2 >= ... steps, packed by step, with N steps in all.
 
     Attributes:
-        descriptors: (K, D) float32 descriptors of K whole images; for a model that uses regions (K, R, D), region 0
+        descriptors: (P, D) float32 descriptors of P whole images; for a model that uses regions (P, R, D), region 0
             the whole image.
-        image: (B,) int64 index of each sentence's image.
+        tags: (K, G) int64 tags of K >= P images, padded with M, the number of names; G may be 0. The images from P on
+            are known by their tags alone: they have no photograph.
+        image: (B,) int64 index of each sentence's image, below K.
         inputs: (N,) int64 ids: START, then the words.
         targets: (N,) int64 ids: the words, then END.
         batch_sizes: the number of sentences that have a first step, a second step, and so on.
     """
 
     descriptors: Tensor
+    tags: Tensor
     image: Tensor
     inputs: Tensor
     targets: Tensor
@@ -43,9 +47,9 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        moved = (part.to(device) for part in (self.descriptors, self.image, self.inputs, self.targets))
-        descriptors, image, inputs, targets = moved
-        return Batch(descriptors, image, inputs, targets, self.batch_sizes)
+        moved = (part.to(device) for part in (self.descriptors, self.tags, self.image, self.inputs, self.targets))
+        descriptors, tags, image, inputs, targets = moved
+        return Batch(descriptors, tags, image, inputs, targets, self.batch_sizes)
 
 
 class SentenceModel(nn.Module, ABC):
@@ -77,8 +81,13 @@ class SentenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
-        """The step function of a search, and the state before START, for (B, D) or (B, R, D) descriptors of images."""
+    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
+        """The step function of a search, and the state before START.
+
+        Args:
+            descriptors: (B, D) or (B, R, D) float32 descriptors of images.
+            tags: (B, G) int64 tags of the images, padded with M; a model without tags ignores them.
+        """
 
     @abstractmethod
     def logits(self, batch: Batch) -> Tensor:
@@ -87,6 +96,11 @@ class SentenceModel(nn.Module, ABC):
     def forward(self, batch: Batch) -> Tensor:
         """(N,) log-probability of each target given the previous words and the image, in nats."""
         return -F.cross_entropy(self.logits(batch), batch.targets, reduction="none")
+
+
+def no_tags(images: int) -> Tensor:
+    """(K, 0) int64: the tags of images for a model without tags."""
+    return torch.zeros(images, 0, dtype=torch.int64)
 
 
 def log_frequencies(counts: Sequence[int]) -> Tensor:
@@ -100,6 +114,8 @@ class Generator(SentenceModel):
 
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
         super().__init__(config)
+        if config.tags or config.styles:
+            raise ValueError("only a model with attention takes tags and styles")
         self.scale: Tensor
         self.W_hi = nn.Linear(descriptor_size, config.hidden_size)
         self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
@@ -124,8 +140,8 @@ class Generator(SentenceModel):
         """The state before START, from (B, D) descriptors."""
         return self.cell.initial_state(self.W_hi(self.dropout(descriptors * self.scale)))
 
-    def start_decoding(self, descriptors: Tensor) -> tuple[StepFunction, DecoderState]:
-        """The step function, and the state before START."""
+    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
+        """The step function, and the state before START; `tags` are ignored."""
         return self.step, self.initial_state(descriptors)
 
     def step(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.generation.results import Candidate, CaptionModel, RegionCaption
-from vsa_cli.core.regions.image_regions import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions
 
 _INSIDE = 0.8  # share of a region's area
 _BATCH = 512  # regions captioned together
@@ -27,11 +26,15 @@ class RegionCaptioner:
     Args:
         model: the caption model; its first candidate is taken.
         config: which captions are kept.
-        trained_on_regions: whether the model was trained on regions rather than on whole images.
+        trained_on_regions: whether the model was trained on regions.
+        style: the style of captions of regions; None if the model has no such style.
     """
 
-    def __init__(self, model: CaptionModel, config: RegionCaptionConfig, *, trained_on_regions: bool) -> None:
-        self._model, self._config, self._trained_on_regions = model, config, trained_on_regions
+    def __init__(
+        self, model: CaptionModel, config: RegionCaptionConfig, *, trained_on_regions: bool, style: str | None = None
+    ) -> None:
+        self._model, self._config, self._style = model, config, style
+        self._trained_on_regions = trained_on_regions
 
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
@@ -60,22 +63,21 @@ class RegionCaptioner:
         found: list[tuple[Candidate, ...]] = []
         for first in range(0, len(views), _BATCH):
             part = slice(first, first + _BATCH)
-            descriptors = pad(views[part]) if self._model.uses_regions else np.concatenate(views[part])
-            found += self._model.caption(descriptors, keys[part])
+            found += self._model.caption(views[part], keys[part], self._style)
         in_order = iter(found)
         return [[next(in_order) for _ in image.boxes[1:]] for image in images]
 
-    def _views(self, image: ImageRegions) -> list[NDArray[np.float16]]:
-        """For each region except the whole image, the (R', D) descriptors given to the model, its own first."""
-        d = image.descriptors
+    def _views(self, image: ImageRegions) -> list[ImageRegions]:
+        """For each region except the whole image, the regions given to the model, its own first."""
+        regions = range(1, len(image.boxes))
         if not self._model.uses_regions:
-            return [d[i : i + 1] for i in range(1, len(d))]
+            return [image.take([region]) for region in regions]
         if self._trained_on_regions:
-            return [d[[i, 0]] for i in range(1, len(d))]
+            return [image.take([region, 0]) for region in regions]
         inside = geometry.containment(image.boxes) >= _INSIDE
         inside[:, 0] = False
         np.fill_diagonal(inside, False)
-        return [np.concatenate([d[i : i + 1], d[inside[i]]]) for i in range(1, len(d))]
+        return [image.take([region, *inside[region].nonzero()[0].tolist()]) for region in regions]
 
 
 def choose(captions: Sequence[RegionCaption], whole: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.image_regions import ImageRegions
 
@@ -90,12 +87,15 @@ class CaptionModel(Protocol):
     def uses_regions(self) -> bool:
         """Whether the model takes the descriptors of all regions rather than only of the whole image."""
 
-    def caption(self, descriptors: NDArray[np.float16], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+    def caption(
+        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
+    ) -> list[tuple[Candidate, ...]]:
         """Candidates for each of B images, best first.
 
         Args:
-            descriptors: (B, D) of whole images, or (B, R, D) of all regions if the model `uses_regions`.
+            images: the images; only region 0 of each is used unless the model `uses_regions`.
             keys: the identifier of each image.
+            style: the style of the captions; None takes the default of the model.
         """
 
 

@@ -8,7 +8,7 @@ the training references.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +21,12 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation.batches import Pairs, pack
+from vsa_cli.core.generation.batches import Pairs, longest_first, pack
 from vsa_cli.core.generation.beam_search import beam_search
 from vsa_cli.core.generation.constraints import Avoid, Rule
-from vsa_cli.core.generation.model import SentenceModel
+from vsa_cli.core.generation.model import SentenceModel, no_tags
 from vsa_cli.core.generation.sampling import sample
+from vsa_cli.core.generation.tags import PhotographTags, TagSource
 from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_documents
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.store import RegionStore
@@ -40,14 +41,39 @@ class ReferencedImages:
     Attributes:
         descriptors: (K, D) or (K, R, D) float16 descriptors.
         references: the references of each image, as PTB tokens joined by spaces.
+        start: the id of START, which determines the style.
+        tags: the tags of the images; None for a model without tags.
     """
 
     descriptors: Tensor
     references: tuple[tuple[str, ...], ...]
+    start: int
+    tags: TagSource | None = None
+
+    def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Descriptors and tags of the images with these (B,) indices."""
+        tags = no_tags(len(images)) if self.tags is None else self.tags.draw(images, generator)
+        return self.descriptors[images].float(), tags
 
 
-def images_with_references(corpus: Corpus, regions: RegionStore, split: str, *, all_regions: bool) -> ReferencedImages:
+def images_with_references(
+    corpus: Corpus,
+    regions: RegionStore,
+    split: str,
+    *,
+    all_regions: bool,
+    start: int,
+    tags: Callable[[Sequence[str]], TagSource | None],
+) -> ReferencedImages:
     """Read the images of a split that have sentences.
+
+    Args:
+        corpus: the references.
+        regions: the descriptors.
+        split: the corpus split to read.
+        all_regions: read all regions rather than only the whole image.
+        start: the id of START.
+        tags: finds the tags of images by their keys.
 
     Raises:
         ArtifactError: the regions of an image are missing.
@@ -60,14 +86,23 @@ def images_with_references(corpus: Corpus, regions: RegionStore, split: str, *, 
     tokenizer = Tokenizer()
     references = tuple(tuple(tokenizer.tokenize([s.raw for s in image.sentences])) for image in images)
     found = regions.padded(keys) if all_regions else regions.whole_images(keys)
-    return ReferencedImages(torch.from_numpy(found), references)
+    return ReferencedImages(torch.from_numpy(found), references, start, tags(keys))
 
 
 @dataclass(frozen=True)
 class MetricBatch:
-    """Image indices, and (images * samples, longest) uniform random numbers, one for each word to sample."""
+    """Images of one source.
 
+    Attributes:
+        source: the source.
+        images: (B,) int64 indices of images.
+        tags: (B, G) int64 tags of the images.
+        draws: (B * samples, longest) uniform random numbers, one for each word to sample.
+    """
+
+    source: ReferencedImages
     images: Tensor
+    tags: Tensor
     draws: Tensor
 
 
@@ -78,85 +113,104 @@ class SelfCriticalTask:
         self,
         model: SentenceModel,
         vocabulary: Vocabulary,
-        train: ReferencedImages,
-        held_out: ReferencedImages | None,
+        train: Sequence[ReferencedImages],
+        held_out: Sequence[ReferencedImages],
         training: GeneratorTraining,
     ) -> None:
         self.model = model
         self._vocabulary, self._train, self._held_out, self._training = vocabulary, train, held_out, training
-        self._frequencies: DocumentFrequencies = count_documents(train.references)
+        self._frequencies: DocumentFrequencies = count_documents(
+            [references for source in train for references in source.references]
+        )
         self._rules: list[Rule] = [] if vocabulary.unk is None else [Avoid((vocabulary.unk,))]
         self._bfloat16 = has_fast_bfloat16(model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[MetricBatch]:
-        """Every image once, in random order."""
-        order = torch.randperm(len(self._train.references), generator=generator)
-        for images in torch.split(order, self._training.batch_size):
+        """Every image once, in random order; the images of a batch are from one source."""
+        size = self._training.batch_size
+        parts = [
+            (source, images)
+            for source in self._train
+            for images in torch.split(torch.randperm(len(source.references), generator=generator), size)
+        ]
+        for number in torch.randperm(len(parts), generator=generator).tolist():
+            source, images = parts[number]
             rows = len(images) * self._training.samples
-            yield MetricBatch(
-                images, torch.rand(rows, DecodingConfig.max_length, generator=generator, dtype=torch.float64)
-            )
+            _, tags = source.inputs(images, generator)
+            draws = torch.rand(rows, DecodingConfig.max_length, generator=generator, dtype=torch.float64)
+            yield MetricBatch(source, images, tags, draws)
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
         """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
-        descriptors = self._train.descriptors[batch.images]
-        captions = self._sample(descriptors, batch.draws)
+        descriptors = batch.source.descriptors[batch.images].float()
+        captions = self._sample(descriptors, batch)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
-        references = [self._train.references[int(batch.images[i])] for i in image]
+        references = [batch.source.references[int(batch.images[i])] for i in image]
         reward = self._cider(captions, references).reshape(-1, self._training.samples)
         others = (reward.sum(1, keepdims=True) - reward) / (self._training.samples - 1)
         advantage = torch.from_numpy((reward - others).ravel()).float()
-        objective = -(advantage.to(self.model.device) * self._log_probability(descriptors, image, captions)).mean()
+        log_probability = self._log_probability(descriptors, batch, image, captions)
+        objective = -(advantage.to(self.model.device) * log_probability).mean()
         return objective, -float(reward.sum()), reward.size
 
     def validate(self) -> dict[str, float]:
         """CIDEr of greedy captions on the validation split, with the word weights of the training references."""
-        if self._held_out is None:
-            return {}
+        scores = [self._greedy(source) for source in self._held_out]
+        return {"CIDEr": float(np.concatenate(scores).mean())} if scores else {}
+
+    def _greedy(self, source: ReferencedImages) -> NDArray[np.float64]:
         captions: list[tuple[int, ...]] = []
-        for descriptors in torch.split(self._held_out.descriptors, _VALIDATION_BATCH):
-            step, state = self.model.start_decoding(descriptors.float().to(self.model.device))
+        for images in torch.split(torch.arange(len(source.references)), _VALIDATION_BATCH):
+            descriptors, tags = source.inputs(images)
+            device = self.model.device
+            step, state = self.model.start_decoding(descriptors.to(device), tags.to(device))
             found = beam_search(
                 step,
                 state,
-                start=self._vocabulary.start,
+                start=source.start,
                 end=END,
                 width=1,
                 max_length=DecodingConfig.max_length,
                 rules=self._rules,
             )
             captions += [hypotheses[0].words if hypotheses else () for hypotheses in found]
-        return {"CIDEr": float(self._cider(captions, self._held_out.references).mean())}
+        return self._cider(captions, source.references)
 
     def selection_metric(self, validation: dict[str, float]) -> float:
         """The CIDEr."""
         return validation["CIDEr"]
 
-    def _sample(self, descriptors: Tensor, draws: Tensor) -> list[tuple[int, ...]]:
+    def _sample(self, descriptors: Tensor, batch: MetricBatch) -> list[tuple[int, ...]]:
         """Sample (images * samples) captions without dropout, those of an image in sequence."""
         self.model.eval()
         with torch.inference_mode():
-            step, state = self.model.start_decoding(descriptors.float().to(self.model.device))
+            device = self.model.device
+            step, state = self.model.start_decoding(descriptors.to(device), batch.tags.to(device))
             sampled = sample(
                 step,
                 tuple(part.repeat_interleave(self._training.samples, 0) for part in state),
-                start=self._vocabulary.start,
+                start=batch.source.start,
                 end=END,
                 max_length=DecodingConfig.max_length,
-                draws=draws,
+                draws=batch.draws,
                 rules=self._rules,
             )
         self.model.train()
         return [() if hypothesis is None else hypothesis.words for hypothesis in sampled]
 
-    def _log_probability(self, descriptors: Tensor, image: Tensor, captions: list[tuple[int, ...]]) -> Tensor:
+    def _log_probability(
+        self, descriptors: Tensor, batch: MetricBatch, image: Tensor, captions: list[tuple[int, ...]]
+    ) -> Tensor:
         """(S,) mean log-probability per word of each caption given its image, END counted, in nats."""
-        batch = pack(Pairs(descriptors, image, tuple(captions)), range(len(captions)), self._vocabulary.start)
+        given = PhotographTags(batch.tags, batch.tags)
+        sources = [Pairs(descriptors, image, tuple(captions), batch.source.start, given)]
+        chosen = [(0, i) for i in range(len(captions))]
+        packed = pack(sources, chosen)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
-            logits = self.model.logits(batch.to(self.model.device))
-        each = torch.log_softmax(logits.float(), -1).gather(1, batch.targets.to(logits.device)[:, None])[:, 0]
-        longest_first = sorted(range(len(captions)), key=lambda i: -len(captions[i]))  # the order of `pack`
-        owner = torch.cat([torch.tensor(longest_first[:rows]) for rows in batch.batch_sizes]).to(logits.device)
+            logits = self.model.logits(packed.to(self.model.device))
+        each = torch.log_softmax(logits.float(), -1).gather(1, packed.targets.to(logits.device)[:, None])[:, 0]
+        order = torch.tensor([i for _, i in longest_first(sources, chosen)])
+        owner = torch.cat([order[:rows] for rows in packed.batch_sizes]).to(logits.device)
         total = torch.zeros(len(captions), device=logits.device).index_add(0, owner, each)
         return total / torch.bincount(owner, minlength=len(captions))
 

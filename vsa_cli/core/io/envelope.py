@@ -183,7 +183,8 @@ def from_dict(kind: type[Config], data: Mapping[str, Any], where: str) -> Config
 
 def to_dict(config: Config) -> dict[str, Any]:
     """A configuration as a JSON object."""
-    return dataclasses.asdict(config)
+    stored = dataclasses.asdict(config)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in stored.items()}
 
 
 def _fits(value: object, hint: object) -> bool:

@@ -71,6 +71,7 @@ def run_training(
     regions: RegionStore,
     sentences: int,
     sources: Mapping[str, Any] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train, and write `request.out` each time the model improves.
 
@@ -82,6 +83,7 @@ def run_training(
         regions: the regions of the training data.
         sentences: the number of items in an epoch: sentences or, with the `cider` objective, images.
         sources: other inputs to record in the envelope's configuration, such as snippets or word vectors.
+        vocabulary: the vocabulary of the model; None takes that of the corpus.
 
     Returns:
         The epoch whose weights are kept; it may belong to the run that was resumed.
@@ -91,7 +93,7 @@ def run_training(
         DataError: the output cannot be written.
         DivergedError: the training has diverged.
     """
-    training = request.training
+    training, words = request.training, vocabulary or vocabulary_of(corpus)
     envelope = envelope_of(format_name, corpus, regions, request, sources)
     feature_spec = FeatureSpec.of(regions.envelope, str(regions.path))
     settings = {
@@ -109,7 +111,7 @@ def run_training(
     def write(epoch: Epoch) -> None:
         scores = {"split": request.validate, **epoch.validation} if epoch.validation else {}
         facts = {"trained_on": trained_on, "scores": scores}
-        write_trained(request.out, envelope, vocabulary_of(corpus), feature_spec, facts, state.best)
+        write_trained(request.out, envelope, words, feature_spec, facts, state.best)
 
     def save() -> None:
         write_training(request.out, state, settings)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -71,6 +71,18 @@ class ImageRegions:
     scores: NDArray[np.float32]
     descriptors: NDArray[np.float16]
     labels: tuple[Label, ...] = ()
+
+    def take(self, regions: Sequence[int]) -> ImageRegions:
+        """Some of the regions, in this order, with their labels."""
+        place = {region: position for position, region in enumerate(regions)}
+        chosen = list(regions)
+        return replace(
+            self,
+            boxes=self.boxes[chosen],
+            scores=self.scores[chosen],
+            descriptors=self.descriptors[chosen],
+            labels=tuple(replace(one, region=place[one.region]) for one in self.labels if one.region in place),
+        )
 
 
 def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:

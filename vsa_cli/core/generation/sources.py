@@ -1,0 +1,295 @@
+"""What a generator is trained on: corpora with photographs, sentences without photographs, and snippets of regions.
+
+All sources share one vocabulary, that of the first corpus extended by the frequent words of the others. The sentences
+of a style share a START, so that a trained generator can be asked for either style. Snippets of regions, if they are
+mixed with whole images, have a style of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsa_cli.core.alignment.snippets import Snippet, read_snippets
+from vsa_cli.core.config import REGION_STYLE, GeneratorConfig
+from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.generation.batches import Pairs, image_pairs, snippet_pairs, text_pairs
+from vsa_cli.core.generation.tags import (
+    DrawnTags,
+    PhotographTags,
+    Rates,
+    choose,
+    mentions_of,
+    probabilities_of,
+    with_labels,
+)
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.labels.labeller import Labeller, TrainedLabeller
+from vsa_cli.core.learning.run import vocabulary_of
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import RegionStore
+
+
+@dataclass(frozen=True)
+class PhotographSource:
+    """A corpus with the regions of its photographs; its sentences occur `weight` times in an epoch."""
+
+    corpus: Corpus
+    regions: RegionStore
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """A corpus of sentences without photographs; its sentences occur `weight` times in an epoch."""
+
+    corpus: Corpus
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class SnippetSource:
+    """A file of snippets of the first corpus's regions.
+
+    Attributes:
+        path: the file.
+        weight: how often the snippets occur in an epoch, beside whole images; None trains on snippets alone.
+    """
+
+    path: Path
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that a generator is trained on.
+
+    Attributes:
+        photographs: corpora with photographs; the first determines the default style and the minimum count of words.
+        text: sentences without photographs.
+        snippets: snippets of the first corpus's regions.
+        labeller: finds the tags of images; None trains without tags.
+    """
+
+    photographs: tuple[PhotographSource, ...]
+    text: tuple[TextSource, ...] = ()
+    snippets: SnippetSource | None = None
+    labeller: TrainedLabeller | None = None
+
+    @property
+    def first(self) -> PhotographSource:
+        """The first corpus."""
+        return self.photographs[0]
+
+    @property
+    def corpora(self) -> tuple[Corpus, ...]:
+        """All corpora."""
+        return (*(source.corpus for source in self.photographs), *(source.corpus for source in self.text))
+
+    def check(self) -> None:
+        """Check that the sources fit each other.
+
+        Raises:
+            ArtifactError: regions or labeller were made with another CNN, or in another way.
+            DataError: a corpus has no photographs.
+        """
+        spec = FeatureSpec.of(self.first.regions.envelope, str(self.first.regions.path))
+        for source in self.photographs:
+            source.corpus.require_photographs()
+            spec.require_from(source.regions.envelope, str(source.regions.path))
+        if self.labeller is not None:
+            self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles of all sentences, the default first; empty if there is only one, without a name."""
+        found = list(dict.fromkeys(_style(corpus) for corpus in self.corpora))
+        if self.snippets is not None and self.snippets.weight is not None:
+            found.append(REGION_STYLE)
+        return () if found == [_UNNAMED] else tuple(found)
+
+    def vocabulary(self, split: str) -> Vocabulary:
+        """The words of the first corpus's vocabulary, and those as frequent in all sources together.
+
+        Raises:
+            DataError: the first corpus has no vocabulary.
+        """
+        first = vocabulary_of(self.first.corpus)
+        if len(self.corpora) == 1:
+            return first
+        config = self.first.corpus.envelope.config
+        sentences = (
+            sentence.tokens
+            for corpus in self.corpora
+            for image in corpus.images
+            if image.split == split or split == "all"
+            for sentence in image.sentences
+        )
+        return Vocabulary.build(sentences, config["min_count"], first.unknown, characters=first.characters)
+
+    def record(self) -> dict[str, Any]:
+        """The sources besides the first corpus and its regions, for the envelope of the model."""
+        found: dict[str, Any] = {}
+        if self.photographs[1:]:
+            found["also"] = [
+                {"corpus": one.corpus.sha256, "regions": one.regions.sha256, "weight": one.weight}
+                for one in self.photographs[1:]
+            ]
+        if self.text:
+            found["text"] = [{"corpus": one.corpus.sha256, "weight": one.weight} for one in self.text]
+        if self.snippets is not None:
+            weight = {} if self.snippets.weight is None else {"weight": self.snippets.weight}
+            found["snippets"] = {"sha256": file_sha256(self.snippets.path), **weight}
+        if self.labeller is not None:
+            found["labeller"] = {"sha256": self.labeller.sha256}
+        return found
+
+
+_UNNAMED = "default"
+
+
+def _style(corpus: Corpus) -> str:
+    return str(corpus.envelope.config.get("style") or _UNNAMED)
+
+
+def complete(config: GeneratorConfig, sources: Sources) -> GeneratorConfig:
+    """The configuration of a model with what depends on its sources: styles, names and labeller."""
+    config = replace(config, styles=sources.styles)
+    if sources.labeller is None or not config.tags:
+        return replace(config, tags=0)
+    own = sources.labeller.model.config
+    return replace(config, names=own.names, labeller_size=own.hidden_size, labeller_classes=own.classes)
+
+
+class SourceReader:
+    """Reads sources as training pairs for a model.
+
+    Args:
+        sources: the sources, checked.
+        config: the configuration of the model.
+        vocabulary: the vocabulary of the model.
+        labeller: finds tags, in evaluation mode; None for a model without tags.
+    """
+
+    def __init__(
+        self, sources: Sources, config: GeneratorConfig, vocabulary: Vocabulary, labeller: Labeller | None
+    ) -> None:
+        self._sources, self._config, self._vocabulary, self._labeller = sources, config, vocabulary, labeller
+
+    def photographs(self, split: str) -> list[Pairs]:
+        """The pairs of all corpora with photographs that have this split, and of the snippets.
+
+        Raises:
+            ArtifactError: the regions of an image are missing, or were extracted from another file.
+            DataError: the first corpus has no such split, or there is no sentence or snippet with a known word.
+        """
+        snippets = self._sources.snippets
+        if snippets is not None and snippets.weight is None:
+            return [self._snippets(snippets, split)]
+        found = [
+            self._images(source, split)
+            for number, source in enumerate(self._sources.photographs)
+            if number == 0 or split == "all" or source.corpus.split_sizes().get(split)
+        ]
+        return found if snippets is None else [*found, self._snippets(snippets, split)]
+
+    def text(self, split: str, measured: Sequence[Pairs], measured_on: str) -> Iterator[Pairs]:
+        """The pairs without photographs.
+
+        Args:
+            split: the corpus split to read.
+            measured: the pairs of photographs by which omissions and errors of tags are measured.
+            measured_on: the split of these.
+
+        Raises:
+            DataError: a corpus has no sentence with a known word.
+        """
+        if not self._sources.text:
+            return
+        rates = self._rates(measured, measured_on) if self._config.tags else None
+        for source in self._sources.text:
+            pairs = text_pairs(source.corpus, split, self._vocabulary)
+            tags = None
+            if rates is not None:
+                tags = DrawnTags(self._mentions(source.corpus, split), rates, self._config.tags)
+            yield replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
+
+    def start(self, corpus: Corpus) -> int:
+        """The id of START for the style of a corpus; an unknown style takes the default."""
+        return self._start(_style(corpus))
+
+    def _start(self, style: str) -> int:
+        styles = self._config.styles
+        return self._vocabulary.start + (styles.index(style) if style in styles else 0)
+
+    def tags(self, regions: RegionStore, keys: Sequence[str]) -> PhotographTags | None:
+        """The tags of photographs; None for a model without tags."""
+        if self._labeller is None:
+            return None
+        alone = probabilities_of(self._labeller, torch.from_numpy(regions.padded(keys)))
+        both = with_labels(alone, [regions.labels_of(key) for key in keys], self._config.names)
+        return PhotographTags(choose(alone, self._config.tags), choose(both, self._config.tags))
+
+    def _images(self, source: PhotographSource, split: str) -> Pairs:
+        pairs = image_pairs(
+            source.corpus, source.regions, split, self._vocabulary, all_regions=self._config.attention > 0
+        )
+        tags = self.tags(source.regions, [image.key for image in source.corpus.split(split)])
+        return replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
+
+    def _snippets(self, source: SnippetSource, split: str) -> Pairs:
+        corpus, regions = self._sources.first.corpus, self._sources.first.regions
+        pairs = snippet_pairs(
+            self._aligned(source), corpus, regions, split, self._vocabulary, with_whole_image=self._config.attention > 0
+        )
+        if pairs is None:
+            raise DataError(
+                f"{source.path}: no snippet of split {split} has a known word; run `vsa align` on that split too"
+            )
+        tags = None
+        if self._labeller is not None and pairs.descriptors is not None:
+            found = choose(probabilities_of(self._labeller, pairs.descriptors[:, :1]), self._config.tags)
+            tags = PhotographTags(found, found)
+        return replace(pairs, start=self._start(REGION_STYLE), tags=tags, weight=source.weight or 1.0)
+
+    def _aligned(self, source: SnippetSource) -> list[Snippet]:
+        return read_snippets(source.path, self._sources.first.corpus, self._sources.first.regions)
+
+    def _mentions(self, corpus: Corpus, split: str) -> tuple[tuple[int, ...], ...]:
+        labeller = self._sources.labeller
+        assert labeller is not None
+        sentences = [[sentence.tokens for sentence in image.sentences] for image in corpus.split(split)]
+        return mentions_of(sentences, labeller.names)
+
+    def _rates(self, measured: Sequence[Pairs], split: str) -> Rates:
+        """The rates of tags on the photographs of `measured`, which are in the order of the corpora."""
+        names = len(self._config.names)
+        is_tag: list[torch.Tensor] = []
+        is_mentioned: list[torch.Tensor] = []
+        for source, pairs in zip(self._measurable(split), measured, strict=False):
+            if not isinstance(pairs.tags, PhotographTags):
+                continue
+            mentioned = _indicator([list(found) for found in self._mentions(source.corpus, split)], names)
+            for tags in (pairs.tags.alone, pairs.tags.both):
+                is_tag.append(_indicator(tags.tolist(), names))
+                is_mentioned.append(mentioned)
+        return Rates.measure(torch.cat(is_tag), torch.cat(is_mentioned))
+
+    def _measurable(self, split: str) -> Iterator[PhotographSource]:
+        for number, source in enumerate(self._sources.photographs):
+            if number == 0 or split == "all" or source.corpus.split_sizes().get(split):
+                yield source
+
+
+def _indicator(rows: Sequence[Sequence[int]], names: int) -> torch.Tensor:
+    """(K, M) bool: whether each name is in each row; indices of M are ignored."""
+    result = torch.zeros(len(rows), names + 1, dtype=torch.bool)
+    for row, found in enumerate(rows):
+        result[row, found] = True
+    return result[:, :names]
