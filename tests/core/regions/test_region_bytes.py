@@ -68,8 +68,17 @@ def test_an_inconsistent_record_is_damaged(change: dict[str, Any]) -> None:
         regions_from_bytes(data)
 
 
-@pytest.mark.parametrize("lengths", [(2**32 - 1,) * 6, (0, 0, 1, 1, 2**32 - 1, 1), (0, 0, 1, 1, 1, 2**32 - 1)])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (2**32 - 1,) * 8,
+        (0, 0, 0, 0, 1, 1, 2**32 - 1, 1),
+        (0, 0, 0, 0, 1, 1, 1, 2**32 - 1),
+        (0, 0, 0, 2**32 - 1, 1, 1, 1, 1),
+        (0, 0, 2**32 - 1, 0, 1, 1, 1, 1),
+    ],
+)
 def test_lengths_beyond_the_record_allocate_nothing(lengths: tuple[int, ...]) -> None:
-    content = struct.pack("<6I", *lengths)
+    content = struct.pack("<8I", *lengths)
     with pytest.raises(ValueError, match="cut short"):
-        regions_from_bytes(b"VSAR" + struct.pack("<I", zlib.crc32(content)) + content)
+        regions_from_bytes(b"VSR2" + struct.pack("<I", zlib.crc32(content)) + content)

@@ -45,7 +45,7 @@ def test_every_changed_byte_and_every_truncation_is_one_line_with_a_remedy(tmp_p
 def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
     """A shard with a valid checksum and any contents."""
     content = struct.pack("<2I", count, len(failures)) + failures + b"".join(records)
-    return b"VSASHARD" + struct.pack("<I", zlib.crc32(content)) + content
+    return b"VSASHAR2" + struct.pack("<I", zlib.crc32(content)) + content
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
         sealed(0, b"[" * 100_000),
         sealed(0, b"\xff"),
         sealed(2**32 - 1, b"[]"),
-        sealed(1, b"[]", b"VSAR"),
+        sealed(1, b"[]", b"VSR2"),
         sealed(1, b"[]", regions_to_bytes(image_regions("a", 1)), b"more"),
         sealed(2, b"[]", regions_to_bytes(image_regions("a", 1))),
     ],
