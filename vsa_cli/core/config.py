@@ -300,7 +300,7 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
-        style: the style of the captions, one of the model's; None takes its default.
+        style: the style of the captions, one of the model's; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.
         sample: sample each word from the model instead of searching.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
@@ -13,16 +15,31 @@ from torch import Tensor
 from tests.core.generation.test_model import END, START, D, V, packed, pairs
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.attentive import AttentiveGenerator
-from vsa_cli.core.generation.batches import Pairs
+from vsa_cli.core.generation.batches import Pairs, pack
 from vsa_cli.core.generation.model import no_tags
 
 HEADS = 2
 
 
-def attentive(dropout: float = 0.0) -> AttentiveGenerator:
+def attentive(dropout: float = 0.0, **settings: Any) -> AttentiveGenerator:
     torch.manual_seed(0)
-    config = GeneratorConfig("gru", 4, 6, dropout, attention=HEADS, image_dropout=dropout)
+    config = GeneratorConfig("gru", 4, 6, dropout, attention=HEADS, image_dropout=dropout, **settings)
     return AttentiveGenerator(config, D, V).double()
+
+
+NAMES = ("dog", "cat", "ball")
+TAGGED = {"tags": 3, "names": NAMES, "styles": ("long", "short")}
+NONE = len(NAMES)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Tags that are given."""
+
+    tags: Tensor
+
+    def draw(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.tags[images]
 
 
 def region_pairs() -> Pairs:
@@ -30,12 +47,25 @@ def region_pairs() -> Pairs:
 
 
 @torch.no_grad()
-def attentive_log_probability(model: AttentiveGenerator, descriptors: Tensor, sentence: tuple[int, ...]) -> float:
+def attentive_log_probability(
+    model: AttentiveGenerator,
+    descriptors: Tensor | None,
+    sentence: tuple[int, ...],
+    tags: Sequence[int] = (),
+    start: int = START,
+) -> float:
     """The equations in the module docstring, one word and one head after the other."""
     hidden, size = model.config.hidden_size, model.config.hidden_size // HEADS
-    g, v = F.relu(model.W_g(descriptors[0])), F.relu(model.W_v(descriptors))
+    if descriptors is None:
+        g, v = model.absent, model.absent[None]
+    else:
+        g, v = F.relu(model.W_g(descriptors[0])), F.relu(model.W_v(descriptors))
+    for tag in tags:
+        assert model.names is not None
+        e = model.names.weight[tag]
+        g, v = g + e, torch.cat([v, e[None]])
     h, total = torch.tanh(model.W_0(g)), 0.0
-    for word, target in zip((START, *sentence), (*sentence, END), strict=True):
+    for word, target in zip((start, *sentence), (*sentence, END), strict=True):
         gates = model.W_x(model.words.weight[word]) + model.W_i(g)
         u = h @ model.W_h[0] + model.b_h[0, 0]
         r, z = (torch.sigmoid(gates[k * hidden : (k + 1) * hidden] + u[k * hidden : (k + 1) * hidden]) for k in (0, 1))
@@ -56,6 +86,58 @@ def test_attention_equals_its_equations() -> None:
         computed = model(packed(data, [i])).sum()
         expected = attentive_log_probability(model, data.descriptors[data.image[i]], sentence)
         assert float(computed.detach()) == pytest.approx(expected, abs=1e-10)
+
+
+@torch.no_grad()
+def test_tags_and_styles_equal_their_equations() -> None:
+    model, data = attentive(**TAGGED), region_pairs()
+    tags = [[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]]
+    for style in (0, 1):
+        tagged = replace(data, tags=Given(torch.tensor(tags)), start=START + style)
+        for i, sentence in enumerate(data.sentences):
+            image = int(data.image[i])
+            own = [tag for tag in tags[image] if tag != NONE]
+            expected = attentive_log_probability(model, data.descriptors[image], sentence, own, START + style)
+            assert float(model(packed(tagged, [i])).sum()) == pytest.approx(expected, abs=1e-10)
+
+
+@torch.no_grad()
+def test_photographs_and_text_share_a_batch() -> None:
+    model, data = attentive(**TAGGED), region_pairs()
+    tags = torch.tensor([[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]])
+    seen = replace(data, tags=Given(tags))
+    text = replace(data, descriptors=None, tags=Given(tags.flip(0)), start=START + 1)
+    chosen = [(source, i) for i in range(5) for source in (1, 0)]
+    together = model(pack([seen, text], chosen)).sum()
+    expected = sum(float(model(packed(seen, [i])).sum()) for i in range(5))
+    for i, sentence in enumerate(data.sentences):
+        own = [int(tag) for tag in tags.flip(0)[data.image[i]] if tag != NONE]
+        expected += attentive_log_probability(model, None, sentence, own, START + 1)
+    assert float(together) == pytest.approx(expected, abs=1e-9)
+    alone = model(pack([seen, text], chosen[::2])).sum()  # text alone
+    assert float(alone) == pytest.approx(expected - sum(float(model(packed(seen, [i])).sum()) for i in range(5)))
+
+
+def test_tagged_steps_equal_the_whole_sentence() -> None:
+    model, data = attentive(**TAGGED).eval(), region_pairs()
+    tags = torch.tensor([[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]])
+    tagged = replace(data, tags=Given(tags))
+    with torch.no_grad():
+        step, state = model.start_decoding(data.descriptors, tags)
+        for i, image in enumerate(data.image.tolist()):
+            total, now = 0.0, tuple(part[image : image + 1] for part in state)
+            for word, target in zip((START, *data.sentences[i]), (*data.sentences[i], END), strict=True):
+                scores, now = step(torch.tensor([word]), now)
+                total += float(scores[0, target])
+            assert total == pytest.approx(float(model(packed(tagged, [i])).sum()), abs=1e-10)
+
+
+@torch.no_grad()
+def test_sources_with_fewer_regions_are_padded() -> None:
+    model, data = attentive(), region_pairs()
+    small = replace(data, descriptors=data.descriptors[:, :2])
+    together = model(pack([data, small], [(0, 0), (1, 0)])).sum()
+    assert float(together) == pytest.approx(float(model(packed(data, [0])).sum() + model(packed(small, [0])).sum()))
 
 
 def test_steps_equal_the_whole_sentence() -> None:
@@ -85,11 +167,17 @@ def test_padding_regions_do_not_matter() -> None:
         torch.testing.assert_close(model(packed(data, [0, 1])), model(packed(padded, [0, 1])))
 
 
-def test_gradients_agree_with_finite_differences() -> None:
-    model, data = attentive(), region_pairs()
+@pytest.mark.parametrize("tagged", [False, True])
+def test_gradients_agree_with_finite_differences(tagged: bool) -> None:
+    model, data = attentive(**TAGGED) if tagged else attentive(), region_pairs()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     batch = packed(data, range(5))
+    if tagged:
+        seen = replace(data, tags=Given(torch.tensor([[0, 2], [NONE, NONE], [1, NONE]])))
+        batch = pack(
+            [seen, replace(seen, descriptors=None, start=START + 1)], [(s, i) for s in (0, 1) for i in range(5)]
+        )
     model(batch).sum().backward()
     for name, parameter in model.named_parameters():
         flat, gradient = parameter.data.view(-1), parameter.grad

@@ -79,6 +79,8 @@ class AttentiveGenerator(SentenceModel):
             self.names = nn.Embedding(len(config.names) + 1, hidden, padding_idx=len(config.names))
             self.absent = nn.Parameter(torch.zeros(hidden))
             self.labeller = _build_labeller(config, descriptor_size)
+            self.style_weight: Tensor  # of `styles.likeliest`
+            self.register_buffer("style_weight", torch.zeros(starts, len(config.names) + 1))
         self.W_g = nn.Linear(descriptor_size, hidden)
         self.W_v = nn.Linear(descriptor_size, hidden)
         self.W_0 = nn.Linear(hidden, hidden)

@@ -225,7 +225,7 @@ def _images(
     for number in sorted(source.unique().tolist(), key=lambda s: sources[s].descriptors is None):
         pairs, rows = sources[number], (source == number).nonzero()[:, 0]
         images = pairs.image[[chosen[row][1] for row in rows.tolist()]]
-        used, place = torch.unique(images, return_inverse=True)  # type: ignore[no-untyped-call]
+        used, place = torch.unique(images, return_inverse=True)
         image[rows] = total + place
         total += len(used)
         tags.append(no_tags(len(used)) if pairs.tags is None else pairs.tags.draw(used, generator))

@@ -58,7 +58,7 @@ def beam_search(
     step: StepFunction,
     state: DecoderState,
     *,
-    start: int,
+    start: int | Tensor,
     end: int,
     width: int,
     max_length: int,
@@ -77,7 +77,7 @@ def beam_search(
     Args:
         step: the model's step.
         state: the model's state before START, of B rows.
-        start: the id fed first.
+        start: the id fed first, one for all images or (B,).
         end: the id that ends a sentence.
         width: active hypotheses kept for each image, and for each set of required words; 1 is greedy decoding.
         max_length: maximum words of a sentence.
@@ -98,7 +98,7 @@ def beam_search(
     finished = Finished(searches, -(-nbest // groups), length_norm, max_length, device)
     require = Require(required, end, max_length, device) if required else None
     barred = rules if require is None else (*rules, require)
-    words = torch.full((searches,), start, device=device)
+    words = torch.as_tensor(start, device=device).expand(images).repeat_interleave(groups)
     no_words = torch.zeros(searches, 0, dtype=torch.long, device=device)
     no_total = torch.zeros(searches, device=device, dtype=precise(device))
     active = Active(torch.arange(searches, device=device), no_words, no_total)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_d
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
 from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.generation.sampling import sample
+from vsa_cli.core.generation.styles import likeliest
 from vsa_cli.core.generation.tags import choose, probabilities_of, with_labels
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.model_dir import Trained, read_trained
@@ -96,47 +98,56 @@ class Decoder:
         Args:
             images: the images; only region 0 of each is used unless the model `uses_regions`.
             keys: the identifier of each image; with the seed, it determines the sampled words.
-            style: one of the model's styles; None takes that of the settings, or else the model's first.
+            style: one of the model's styles; None takes that of the settings, or else the one that suits each image.
         """
-        step, state = self._model.start_decoding(*self._inputs(images, style))
-        start = self._start(style or self._decoding.style)
+        seen = self.names(images, style)
+        step, state = self._model.start_decoding(self._descriptors(images), self._tags(seen))
+        start = self._start(style or self._decoding.style, seen)
         decode = self._sample if self._decoding.sample else self._search
         rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
         together = max(1, ROWS // rows)
         found: list[list[Hypothesis]] = []
         for first in range(0, len(keys), together):
             part = slice(first, first + together)
-            found += decode(step, tuple(tensor[part] for tensor in state), start, keys[part])
+            found += decode(step, tuple(tensor[part] for tensor in state), start[part], keys[part])
         return [tuple(self._candidate(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
 
-    def tags(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
-        """(B, G) int64 tags of images, G = 0 for a model without tags: those of its labeller and of a detector.
+    def names(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
+        """(B, M) probability of each of the model's names in each image, by its labeller and by the images' labels.
 
         Args:
             images: the images.
-            style: the style of the captions; for a region, which is followed by its surroundings, the tags are its own.
+            style: the style of the captions; for a region, which is followed by its surroundings, the names are its
+                own.
         """
-        limit, labeller = self._model.config.tags, getattr(self._model, "labeller", None)
-        if not limit:
-            return no_tags(len(images))
+        config, labeller = self._model.config, getattr(self._model, "labeller", None)
         seen = [image.take([0]) for image in images] if style == REGION_STYLE else images
-        names = self._model.config.names
-        probabilities = torch.zeros(len(images), len(names))
+        probabilities = torch.zeros(len(images), len(config.names))
         if labeller is not None:
             probabilities = probabilities_of(labeller, torch.from_numpy(pad([image.descriptors for image in seen])))
-        return choose(with_labels(probabilities, [image.labels for image in seen], names), limit)
+        return with_labels(probabilities, [image.labels for image in seen], config.names)
 
-    def _inputs(self, images: Sequence[ImageRegions], style: str | None) -> tuple[Tensor, Tensor]:
-        found = pad([image.descriptors for image in images])
-        descriptors = torch.from_numpy(found if self.uses_regions else found[:, 0]).float()
-        return descriptors.to(self._model.device), self.tags(images, style).to(self._model.device)
+    def _tags(self, names: Tensor) -> Tensor:
+        limit = self._model.config.tags
+        tags = choose(names, limit) if limit else no_tags(len(names))
+        return tags.to(self._model.device)
 
-    def _start(self, style: str | None) -> int:
-        styles = self._model.config.styles
-        return self._vocabulary.start + (styles.index(style) if style is not None and style in styles else 0)
+    def _descriptors(self, images: Sequence[ImageRegions]) -> Tensor:
+        if not self.uses_regions:
+            return torch.from_numpy(np.stack([image.descriptors[0] for image in images])).float().to(self._model.device)
+        return torch.from_numpy(pad([image.descriptors for image in images])).float().to(self._model.device)
+
+    def _start(self, style: str | None, names: Tensor) -> Tensor:
+        """(B,) int64 START of each image: that of the style, or of the style that suits what is seen."""
+        start, config = torch.full((len(names),), self._vocabulary.start), self._model.config
+        if style is not None and style in config.styles:
+            start += config.styles.index(style)
+        elif config.tags and len(config.styles) > 1:
+            start += likeliest(self._model.get_buffer("style_weight").cpu(), names)
+        return start.to(self._model.device)
 
     def _search(
-        self, step: StepFunction, state: DecoderState, start: int, keys: Sequence[str]
+        self, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]
     ) -> list[list[Hypothesis]]:
         return beam_search(
             step,
@@ -154,14 +165,14 @@ class Decoder:
         )
 
     def _sample(
-        self, step: StepFunction, state: DecoderState, start: int, keys: Sequence[str]
+        self, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]
     ) -> list[list[Hypothesis]]:
         times, words = self._decoding.nbest, self._decoding.max_length
         seeds = [_seed_of(self._seed, key, number) for key in keys for number in range(times)]
         drawn = sample(
             step,
             tuple(part.repeat_interleave(times, 0) for part in state),
-            start=start,
+            start=start.repeat_interleave(times),
             end=END,
             max_length=words,
             draws=torch.stack([_uniform(seed, words) for seed in seeds]),

@@ -95,7 +95,7 @@ class CaptionModel(Protocol):
         Args:
             images: the images; only region 0 of each is used unless the model `uses_regions`.
             keys: the identifier of each image.
-            style: the style of the captions; None takes the default of the model.
+            style: the style of the captions; None takes the one that suits each image.
         """
 
 

@@ -16,7 +16,7 @@ def sample(
     step: StepFunction,
     state: DecoderState,
     *,
-    start: int,
+    start: int | Tensor,
     end: int,
     max_length: int,
     draws: Tensor,
@@ -34,7 +34,7 @@ def sample(
     Args:
         step: the model's step.
         state: the model's state before START, of B rows.
-        start: the id fed first.
+        start: the id fed first, one for all images or (B,).
         end: the id that ends a sentence.
         max_length: the number of words after which a sentence is ended.
         draws: (B, max_length), uniform in [0, 1): the word of each step. They are the only source of randomness, so
@@ -52,7 +52,7 @@ def sample(
     draws = draws.to(device, precise(device))
     sentences: list[Hypothesis | None] = [None] * images
     image = torch.arange(images, device=device)
-    words = torch.full((images,), start, device=device)
+    words = torch.as_tensor(start, device=device).expand(images)
     prefix = torch.zeros(images, 0, dtype=torch.long, device=device)
     total = torch.zeros(images, dtype=draws.dtype, device=device)
     for length in range(max_length + 1):

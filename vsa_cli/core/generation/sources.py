@@ -20,6 +20,7 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.batches import Pairs, image_pairs, snippet_pairs, text_pairs
+from vsa_cli.core.generation.styles import fit_styles
 from vsa_cli.core.generation.tags import (
     DrawnTags,
     PhotographTags,
@@ -192,11 +193,7 @@ class SourceReader:
         snippets = self._sources.snippets
         if snippets is not None and snippets.weight is None:
             return [self._snippets(snippets, split)]
-        found = [
-            self._images(source, split)
-            for number, source in enumerate(self._sources.photographs)
-            if number == 0 or split == "all" or source.corpus.split_sizes().get(split)
-        ]
+        found = [self._images(source, split) for source in self._having(split)]
         return found if snippets is None else [*found, self._snippets(snippets, split)]
 
     def text(self, split: str, measured: Sequence[Pairs], measured_on: str) -> Iterator[Pairs]:
@@ -219,6 +216,18 @@ class SourceReader:
             if rates is not None:
                 tags = DrawnTags(self._mentions(source.corpus, split), rates, self._config.tags)
             yield replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
+
+    def style_weight(self, split: str) -> torch.Tensor | None:
+        """The weights of `core.generation.styles`; None for a model without tags, or of one style."""
+        styles = self._config.styles
+        if self._labeller is None or len(styles) < 2:
+            return None
+        examples: list[list[torch.Tensor]] = [[torch.zeros(0, len(self._config.names))] for _ in styles]
+        for source in self._having(split):
+            keys = [image.key for image in source.corpus.split(split)]
+            seen = probabilities_of(self._labeller, torch.from_numpy(source.regions.padded(keys)))
+            examples[styles.index(_style(source.corpus))].append(seen)
+        return fit_styles([torch.cat(own) for own in examples])
 
     def start(self, corpus: Corpus) -> int:
         """The id of START for the style of a corpus; an unknown style takes the default."""
@@ -272,7 +281,7 @@ class SourceReader:
         names = len(self._config.names)
         is_tag: list[torch.Tensor] = []
         is_mentioned: list[torch.Tensor] = []
-        for source, pairs in zip(self._measurable(split), measured, strict=False):
+        for source, pairs in zip(self._having(split), measured, strict=False):
             if not isinstance(pairs.tags, PhotographTags):
                 continue
             mentioned = _indicator([list(found) for found in self._mentions(source.corpus, split)], names)
@@ -281,7 +290,8 @@ class SourceReader:
                 is_mentioned.append(mentioned)
         return Rates.measure(torch.cat(is_tag), torch.cat(is_mentioned))
 
-    def _measurable(self, split: str) -> Iterator[PhotographSource]:
+    def _having(self, split: str) -> Iterator[PhotographSource]:
+        """The corpora with photographs that have a split; the first is always among them."""
         for number, source in enumerate(self._sources.photographs):
             if number == 0 or split == "all" or source.corpus.split_sizes().get(split):
                 yield source
