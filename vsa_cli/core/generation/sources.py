@@ -107,6 +107,11 @@ class Sources:
         if self.labeller is not None:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
 
+    def having(self, split: str) -> tuple[PhotographSource, ...]:
+        """The corpora with photographs that have a split; the first is always among them."""
+        further = (one for one in self.photographs[1:] if split == "all" or one.corpus.split_sizes().get(split))
+        return (self.first, *further)
+
     @property
     def styles(self) -> tuple[str, ...]:
         """The styles of all sentences, the default first; empty if there is only one, without a name."""
@@ -193,7 +198,7 @@ class SourceReader:
         snippets = self._sources.snippets
         if snippets is not None and snippets.weight is None:
             return [self._snippets(snippets, split)]
-        found = [self._images(source, split) for source in self._having(split)]
+        found = [self._images(source, split) for source in self._sources.having(split)]
         return found if snippets is None else [*found, self._snippets(snippets, split)]
 
     def text(self, split: str, measured: Sequence[Pairs], measured_on: str) -> Iterator[Pairs]:
@@ -223,7 +228,7 @@ class SourceReader:
         if self._labeller is None or len(styles) < 2:
             return None
         examples: list[list[torch.Tensor]] = [[torch.zeros(0, len(self._config.names))] for _ in styles]
-        for source in self._having(split):
+        for source in self._sources.having(split):
             keys = [image.key for image in source.corpus.split(split)]
             seen = probabilities_of(self._labeller, torch.from_numpy(source.regions.padded(keys)))
             examples[styles.index(_style(source.corpus))].append(seen)
@@ -281,7 +286,7 @@ class SourceReader:
         names = len(self._config.names)
         is_tag: list[torch.Tensor] = []
         is_mentioned: list[torch.Tensor] = []
-        for source, pairs in zip(self._having(split), measured, strict=False):
+        for source, pairs in zip(self._sources.having(split), measured, strict=False):
             if not isinstance(pairs.tags, PhotographTags):
                 continue
             mentioned = _indicator([list(found) for found in self._mentions(source.corpus, split)], names)
@@ -289,12 +294,6 @@ class SourceReader:
                 is_tag.append(_indicator(tags.tolist(), names))
                 is_mentioned.append(mentioned)
         return Rates.measure(torch.cat(is_tag), torch.cat(is_mentioned))
-
-    def _having(self, split: str) -> Iterator[PhotographSource]:
-        """The corpora with photographs that have a split; the first is always among them."""
-        for number, source in enumerate(self._sources.photographs):
-            if number == 0 or split == "all" or source.corpus.split_sizes().get(split):
-                yield source
 
 
 def _indicator(rows: Sequence[Sequence[int]], names: int) -> torch.Tensor:

@@ -141,8 +141,7 @@ def _referenced(
             start=reader.start(source.corpus),
             tags=partial(reader.tags, source.regions),
         )
-        for number, source in enumerate(sources.photographs)
-        if number == 0 or source.corpus.split_sizes().get(split)
+        for source in sources.having(split)
     ]
 
 

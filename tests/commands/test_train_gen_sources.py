@@ -1,0 +1,159 @@
+"""`vsa train-gen` on several corpora, on sentences without photographs, with tags and with snippets beside images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from typer.testing import Result
+
+from tests.conftest import SMALL, Drawn
+
+Run = Callable[..., Result]
+ATTENTIVE = ("--preset", "best", "--attention", 4, *SMALL)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A second corpus of the drawn photographs in another style, sentences without photographs, and a labeller."""
+
+    also: str
+    text: Path
+    labels: Path
+
+
+@pytest.fixture(scope="module")
+def material(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    folder = tmp_path_factory.mktemp("sources")
+    names = {"circle": ["circle"], "square": ["square"], "triangle": ["triangle"], "pentagon": ["pentagon"]}
+    (folder / "names.json").write_text(json.dumps(names))
+    other = folder / "other.csv"
+    lines = ["image,caption,split"]
+    for number, line in enumerate((drawn.folder / "captions.csv").read_text().splitlines()[1:]):
+        image, _, split = line.split(",")[0], line, line.rsplit(",", 1)[1]
+        lines.append(f"{image},look here number {number % 7},{split}")
+    other.write_text("\n".join(lines))
+    corpus = folder / "other.json"
+    done = vsa("prep", other, "--images", drawn.folder / "photos", "--style", "odd", "-o", corpus)
+    assert done.exit_code == 0, done.output
+    text = folder / "sentences.txt"
+    text.write_text("\n".join(f"a {colour} pentagon on a white ground" for colour in ("red", "green", "blue") * 8))
+    done = vsa("prep", text, "-o", folder / "text.json")
+    assert done.exit_code == 0, done.output
+    labels = folder / "labels"
+    options = ("--corpus", drawn.corpus, "--names", folder / "names.json", "--epochs", 8)
+    done = vsa("train-labels", drawn.regions, *options, "-o", labels)
+    assert done.exit_code == 0, done.output
+    return Material(f"{corpus},{drawn.regions},0.5", folder / "text.json", labels)
+
+
+def train(vsa: Run, drawn: Drawn, out: Path, *options: object) -> Result:
+    return vsa("train-gen", drawn.corpus, drawn.regions, "-o", out, *ATTENTIVE, *options)
+
+
+def captions(vsa: Run, drawn: Drawn, model: Path, *options: object) -> list[str]:
+    stored = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--format", "jsonl")
+    result = vsa("caption", *stored, "--model", model, *options)
+    assert result.exit_code == 0, result.output
+    return [json.loads(line)["caption"] for line in result.stdout.splitlines()]
+
+
+def test_one_model_learns_several_styles_and_words_that_have_no_photograph(
+    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
+) -> None:
+    further = ("--also", material.also, "--text", material.text, "--labels", material.labels, "--tags", 3)
+    result = train(vsa, drawn, tmp_path / "gen", *further, "--epochs", 10, "--json")
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    assert epochs[-1]["validation"]["perplexity"] < 0.6 * epochs[0]["validation"]["perplexity"]
+    config = json.loads((tmp_path / "gen" / "config.json").read_text())
+    assert "pentagon" in config["vocabulary"]["words"]
+    assert config["envelope"]["config"]["model"]["styles"] == ["default", "odd"]
+    assert config["envelope"]["config"]["also"][0]["weight"] == 0.5
+    in_other = captions(vsa, drawn, tmp_path / "gen", "--style", "odd")
+    assert sum(caption.startswith("look here") for caption in in_other) > 0.8 * len(in_other)
+    assert not any(c.startswith("look here") for c in captions(vsa, drawn, tmp_path / "gen", "--style", "default"))
+    assert captions(vsa, drawn, tmp_path / "gen")  # a style for each photograph
+    wrong = vsa("caption", drawn.folder / "photos" / "000.png", "--model", tmp_path / "gen", "--style", "verse")
+    assert wrong.exit_code == 2
+    assert "default, odd" in wrong.stderr
+
+
+def test_killed_run_of_several_sources_resumes_exactly(
+    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
+) -> None:
+    further = ("--also", material.also, "--text", f"{material.text},0.5", "--labels", material.labels, "--epochs", 3)
+    assert train(vsa, drawn, tmp_path / "whole", *further).exit_code == 0
+    parts = iter((1, 2))
+
+    class Stop(Exception):
+        """Ends a run after an epoch."""
+
+    from vsa_cli.core.learning import run
+
+    saved = run.write_training
+
+    def stop(*arguments: object) -> None:
+        saved(*arguments)  # type: ignore[arg-type]
+        if next(parts, None) is not None:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "write_training", stop)
+        for _ in range(2):
+            assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code != 0
+    assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code == 0
+    whole, parts_ = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all(whole[name].equal(parts_[name]) for name in whole)
+
+
+def test_run_is_not_resumed_with_other_sources(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
+    further = ("--text", material.text, "--labels", material.labels, "--epochs", 1)
+    assert train(vsa, drawn, tmp_path / "gen", *further).exit_code == 0
+    result = train(vsa, drawn, tmp_path / "gen", "--labels", material.labels, "--epochs", 1, "--resume")
+    assert result.exit_code == 1
+    assert "differs in text" in result.stderr
+
+
+def test_self_critical_training_keeps_tags_and_styles(
+    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
+) -> None:
+    further = ("--also", material.also, "--labels", material.labels, "--epochs", 4)
+    assert train(vsa, drawn, tmp_path / "gen", *further).exit_code == 0
+    tuned = vsa(
+        "train-gen", drawn.corpus, drawn.regions, "--self-critical", tmp_path / "gen", "--also", material.also,
+        "-o", tmp_path / "tuned", "--epochs", 1, "--threads", 1,
+    )  # fmt: skip
+    assert tuned.exit_code == 0, tuned.output
+    before, after = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("gen", "tuned"))
+    assert before["envelope"]["config"]["model"] == after["envelope"]["config"]["model"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--also", "corpus.json"), "--also takes CORPUS,REGIONS[,W]"),
+        (("--also", "a,b,0"), "--also takes CORPUS,REGIONS[,W]"),
+        (("--also", "a,b,c"), "--also takes CORPUS,REGIONS[,W]"),
+        (("--text", "t.json"), "--tags and --text require --labels"),
+        (("--tags", 3), "--tags and --text require --labels"),
+        (("--snippets", "s", "--also-snippets", "s"), "use one of them"),
+    ],
+)
+def test_wrong_sources_are_a_usage_error(
+    vsa: Run, drawn: Drawn, tmp_path: Path, options: tuple[object, ...], problem: str
+) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", *options)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_dry_run_checks_every_source(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "gen", "--also", f"{material.text},{drawn.regions}", "--dry-run")
+    assert result.exit_code == 1
+    assert "without photographs" in result.stderr
+    assert not (tmp_path / "gen").exists()
