@@ -107,6 +107,7 @@ def _regions(path: Path) -> dict[str, Any]:
         "images": len(store),
         "regions": len(store.boxes),
         "descriptor_size": store.descriptor_size,
+        "label_names": len(store.label_names),
         "sha256": store.sha256,
     }
     store.close()
@@ -126,8 +127,12 @@ def _model(path: Path) -> dict[str, Any]:
     trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
+    described = trained.envelope.to_dict()
+    config = described["config"].get("model", {})
+    if "names" in config:  # hundreds
+        described["config"]["model"] = {**config, "names": len(config["names"])}
     return {
-        **trained.envelope.to_dict(),
+        **described,
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
