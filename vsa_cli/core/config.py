@@ -178,12 +178,37 @@ class LabellerConfig:
     Attributes:
         names: the names that it knows, such as `zebra`.
         hidden_size: hidden units of its network.
-        classes: the classes of the CNN's own classifier, whose probabilities are mapped to names; 0 uses none.
+        dropout: dropout on descriptors and hidden units in training.
     """
 
     names: tuple[str, ...] = ()
     hidden_size: int = 512
-    classes: int = 0
+    dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class LabellerTraining:
+    """Training of the labeller.
+
+    Attributes:
+        mention_weight: the weight of a name that sentences do not mention, beside 1 for one that they mention: people
+            do not mention everything that they see.
+        sure: the teacher's score from which a name is seen; below `unsure` it is not, and between them it does not
+            count.
+        unsure: see `sure`.
+        learning_rate: the initial learning rate; half a cosine takes it to zero over `epochs`.
+        weight_decay: the decoupled weight decay of Adam.
+        batch_size: photographs per step.
+        epochs: passes over the photographs.
+    """
+
+    mention_weight: float = 0.3
+    sure: float = 0.5
+    unsure: float = 0.15
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 100
+    epochs: int = 12
 
 
 @dataclass(frozen=True)
@@ -202,7 +227,6 @@ class GeneratorConfig:
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
-        labeller_classes: classes of the labeller (`LabellerConfig.classes`).
         styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
@@ -216,7 +240,6 @@ class GeneratorConfig:
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
-    labeller_classes: int = 0
     styles: tuple[str, ...] = ()
 
 

@@ -34,9 +34,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Write the score of every word and region, for vsa evaluate --boxes:",
          "vsa align --corpus corpus.json --regions-file regions.h5 --split val --scores scores.jsonl"),
     ),
+    "train-labels": (
+        ("Learn names from a detector's labels and from sentences:",
+         "vsa train-labels regions.h5 unlabelled.h5 --corpus corpus.json -o labels/"),
+    ),
     "train-gen": (
         ("Train the strongest model; the same command resumes an interrupted run:",
          "vsa train-gen corpus.json regions.h5 -o gen/ --resume"),
+        ("Train on two corpora, on sentences without photographs, and on the names of things:",
+         "vsa train-gen coco.json coco.h5 --also flickr.json,flickr.h5 --text sentences.json,0.5 --labels labels/ -o gen/"),
         ("Train the paper's generator of region captions on aligned snippets:",
          "vsa train-gen corpus.json regions.h5 --preset paper --snippets snippets.jsonl -o gen-regions/"),
     ),
@@ -170,6 +176,7 @@ SEE_ALSO = {
     "extract-regions": ("vsa-prep", "vsa-convert", "vsa-train-embed", "vsa-train-gen"),
     "train-embed": ("vsa-extract-regions", "vsa-retrieve", "vsa-align", "vsa-pack"),
     "align": ("vsa-train-embed", "vsa-train-gen", "vsa-evaluate"),
+    "train-labels": ("vsa-extract-regions", "vsa-train-gen"),
     "train-gen": ("vsa-extract-regions", "vsa-align", "vsa-caption", "vsa-pack"),
     "caption": ("vsa-train-gen", "vsa-evaluate"),
     "retrieve": ("vsa-train-embed", "vsa-evaluate"),
