@@ -85,7 +85,7 @@ _vsa_value() {
     "align --threads") : ;;
     "prep --images") _vsa_files folder ;;
     "prep -o"|"prep --output") _vsa_files file ;;
-    "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder list csv text sidecar webdataset sentences ;;
+    "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder list csv text sidecar webdataset plain ;;
     "prep --splits") _vsa_files text ;;
     "prep --split") _vsa_words train tune val test all ;;
     "prep --tune") : ;;

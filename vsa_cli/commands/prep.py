@@ -132,7 +132,7 @@ def prep(
 ) -> None:
     """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
-    CAPTIONS must be in one of these formats, plain or gzipped; the photographs must be in --images. Without --images,
+    CAPTIONS must be in one of these formats, gzipped or not; the photographs must be in --images. Without --images,
     the corpus has sentences without photographs, on which vsa train-gen --text trains. The formats include all that
     vsa caption writes, except html; captions of regions are ignored.
 
@@ -147,7 +147,7 @@ def prep(
       sidecar      folders in which each photo.jpg has a text file photo.txt or photo.caption, one sentence per line; a
                    text file that belongs to two photographs, such as a.jpg and a.png, is an error
       webdataset   tars, each unpacked into its own subfolder of --images; existing files are not overwritten
-      sentences    text file with a sentence per line; only without --images
+      plain        text file with one sentence per line; only without --images
 
     Missing or damaged photographs and invalid lines are left out and reported on stderr (exit code 3); with --strict,
     nothing is written if there are any.

@@ -44,7 +44,7 @@ _READERS: dict[str, Callable[[CaptionFile], None]] = {
     "text": read_text,
     "sidecar": read_sidecars,
     "webdataset": read_webdataset,
-    "sentences": read_plain_sentences,
+    "plain": read_plain_sentences,
 }
 _FORMATS: dict[FileKind | None, str] = {"json": "json", "json-lines": "imagefolder", "table": "csv"}
 _SENTENCE_FILES = frozenset({"", ".txt", ".text", ".caption"})
@@ -91,7 +91,7 @@ def read_captions(
         raise ConfigError(f"`captions_format` {captions_format}: choose from {choices}")
     collector = Collector()
     formats = tuple(_read_one(CaptionFile(path, collector, images, split), captions_format) for path in paths)
-    _check_names([path for path, kind in zip(paths, formats, strict=True) if kind in ("webdataset", "sentences")])
+    _check_names([path for path, kind in zip(paths, formats, strict=True) if kind in ("webdataset", "plain")])
     parents = {
         f"captions[{number}]": parent(kind, folder_sha256(path) if path.is_dir() else file_sha256(path))
         for number, (path, kind) in enumerate(zip(paths, formats, strict=True))
@@ -157,7 +157,7 @@ def _detect(path: Path, *, alone: bool) -> str:
     if is_text_of_photos(lines):
         return "text"
     if alone and _are_sentences(lines, path):
-        return "sentences"
+        return "plain"
     hint = f"; {NEEDED_COLUMNS}" if any(delimiter in lines[0] for delimiter in DELIMITERS) else ""
     raise DataError(
         f"{path}: not a caption file in a known format ({', '.join(get_args(CaptionFileFormat)[1:])}){hint}"
