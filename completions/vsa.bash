@@ -85,12 +85,13 @@ _vsa_value() {
     "align --threads") : ;;
     "prep --images") _vsa_files folder ;;
     "prep -o"|"prep --output") _vsa_files file ;;
-    "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder list csv text sidecar webdataset ;;
+    "prep --captions-format") _vsa_words auto karpathy coco flickr imagefolder list csv text sidecar webdataset plain ;;
     "prep --splits") _vsa_files text ;;
     "prep --split") _vsa_words train tune val test all ;;
     "prep --tune") : ;;
     "prep --val") : ;;
     "prep --test") : ;;
+    "prep --style") : ;;
     "prep --min-count") : ;;
     "prep --unknown") _vsa_words drop unk ;;
     "prep --restval") _vsa_words train drop ;;
@@ -214,7 +215,7 @@ _vsa() {
       caption) _vsa_words -m --model --beam --nbest --format --json -o --output --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
-      prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
+      prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;

@@ -45,7 +45,7 @@ function __vsa_takes
             return 0
         case 'align -m' 'align --model' 'align --beta' 'align --evidence' 'align --corpus' 'align --regions-file' 'align --split' 'align --scores' 'align --words' 'align --html-limit' 'align -o' 'align --output' 'align --html' 'align --cnn-weights' 'align --cache-dir' 'align --device' 'align --threads'
             return 0
-        case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
+        case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --style' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
             return 0
         case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
             return 0
@@ -212,14 +212,15 @@ complete -c vsa -n '__vsa_in align' -s h -l help -d 'Show this help and exit.'
 complete -c vsa -n '__vsa_at align 0' -a '(__vsa_files photo)'
 complete -c vsa -n '__vsa_at align 1 -' -a '(__vsa_files text)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a prep -d 'Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary'
-complete -c vsa -n '__vsa_in prep' -l images -x -a '(__vsa_files folder)' -d 'Folder of the photographs; webdataset tars are unpacked into it.'
+complete -c vsa -n '__vsa_in prep' -l images -x -a '(__vsa_files folder)' -d 'Folder of the photographs; webdataset tars are unpacked into it. Without it, the corpus has sentences alone.'
 complete -c vsa -n '__vsa_in prep' -s o -l output -x -a '(__vsa_files file)' -d 'Corpus file to write.'
-complete -c vsa -n '__vsa_in prep' -l captions-format -x -a 'auto karpathy coco flickr imagefolder list csv text sidecar webdataset' -d 'Format of the caption files; auto detects it.'
+complete -c vsa -n '__vsa_in prep' -l captions-format -x -a 'auto karpathy coco flickr imagefolder list csv text sidecar webdataset plain' -d 'Format of the caption files; auto detects it.'
 complete -c vsa -n '__vsa_in prep' -l splits -x -a '(__vsa_files text)' -d 'File that lists the images of one split, one per line. Without SPLIT=, the file name must contain the split, as in Flickr_8k.trainImages.txt. Can be given several times.'
 complete -c vsa -n '__vsa_in prep' -l split -x -a 'train tune val test all' -d 'Split of images for which the caption files give none. With --splits, images in no list are left out.'
 complete -c vsa -n '__vsa_in prep' -l tune -x -d 'Move the last N train images to the split tune, on which epochs and hyperparameters are selected.'
 complete -c vsa -n '__vsa_in prep' -l val -x -d 'Move N randomly chosen train images to val.'
 complete -c vsa -n '__vsa_in prep' -l test -x -d 'Move N randomly chosen train images to test.'
+complete -c vsa -n '__vsa_in prep' -l style -x -d 'Name of the sentences\' style, such as flickr: one word of letters, digits, - and _.'
 complete -c vsa -n '__vsa_in prep' -l min-count -x -d 'The vocabulary has the words that occur at least N times in the train split.'
 complete -c vsa -n '__vsa_in prep' -l unknown -x -a 'drop unk' -d 'What to do with words rarer than --min-count: drop them (as in Karpathy & Fei-Fei 2015), or replace each with UNK.'
 complete -c vsa -n '__vsa_in prep' -l characters -d 'Treat each character as a word in languages written without spaces (Chinese, Japanese, Thai).'

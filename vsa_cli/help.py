@@ -17,7 +17,7 @@ FORMS: dict[str, tuple[str, ...]] = {
         "--corpus FILE --regions-file FILE",
     ),
     "align": ("PHOTO SENTENCE...", "--corpus FILE --regions-file FILE"),
-    "prep": ("CAPTIONS... --images DIR",),
+    "prep": ("CAPTIONS... [--images DIR]",),
     "evaluate": ("FILE", "--compare OLD NEW"),
     "convert": ("IN [CORPUS] -o OUT",),
     "pack": ("MODEL -o DIR",),

@@ -174,6 +174,67 @@ def test_process_separates_stdout_and_stderr_and_escapes_names(folder: Path) -> 
     assert b"Traceback" not in process.stderr
 
 
+def sentences(folder: Path, *options: str) -> Result:
+    arguments = ["prep", str(folder / "captions.csv"), "-o", str(folder / "text.json")]
+    return CliRunner().invoke(app, [*arguments, *options])
+
+
+def test_sentences_without_photographs_and_their_style(folder: Path) -> None:
+    result = sentences(folder, "--style", "flickr")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "4 images (train 4), 8 sentences without photographs, vocabulary size" in result.stderr
+    shown = CliRunner().invoke(app, ["info", str(folder / "text.json")]).stdout
+    assert ", style flickr\n" in shown
+    assert "\nimages: 4\nphotographs: 0\n" in shown
+    assert prep(folder).exit_code == 0
+    assert "\nphotographs: 4\n" in CliRunner().invoke(app, ["info", str(folder / "corpus.json")]).stdout
+
+
+@pytest.mark.parametrize("style", ["region", "two words", "x" * 41])
+def test_invalid_style_is_a_usage_error(folder: Path, style: str) -> None:
+    result = sentences(folder, "--style", style)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"vsa: --style {style}: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (folder / "text.json").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("extract-regions", "TEXT", "-o", "NEW"),
+        ("extract-regions", "TEXT", "--images", "PHOTOS", "-o", "NEW"),
+        ("train-embed", "TEXT", "REGIONS", "-o", "NEW"),
+        ("train-gen", "TEXT", "REGIONS", "-o", "NEW"),
+        ("caption", "--corpus", "TEXT", "--regions-file", "REGIONS"),
+        ("caption", "--corpus", "TEXT", "--regions-file", "REGIONS", "--baseline", "nearest-neighbour"),
+        ("retrieve", "--corpus", "TEXT", "--regions-file", "REGIONS"),
+        ("align", "--corpus", "TEXT", "--regions-file", "REGIONS", "-o", "NEW"),
+        ("convert", "REGIONS", "TEXT", "-o", "NEW.tsv"),
+    ],
+)
+def test_commands_that_need_photographs_reject_sentences_alone(folder: Path, command: tuple[str, ...]) -> None:
+    assert sentences(folder).exit_code == 0
+    text = folder / "text.json"
+    (folder / "regions.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    names = {"TEXT": text, "PHOTOS": folder / "photos", "REGIONS": folder / "regions.h5", "NEW": folder / "new"}
+    names["NEW.tsv"] = folder / "new.tsv"
+    result = CliRunner().invoke(app, [str(names.get(word, word)) for word in command])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"vsa: {text}: has sentences without photographs; only `vsa train-gen --text` uses them"
+    )
+    assert "Traceback" not in result.output
+
+
+def test_captions_are_scored_against_sentences_without_photographs(folder: Path) -> None:
+    assert sentences(folder).exit_code == 0
+    (folder / "mine.jsonl").write_text('{"image": "1.png", "caption": "a thing"}\n')
+    arguments = ["evaluate", str(folder / "mine.jsonl"), "--references", str(folder / "text.json"), "--metric", "BLEU"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+
+
 def test_help_has_an_example_and_imports_nothing_heavy() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from vsa_cli.app import app;"

@@ -1,4 +1,4 @@
-"""`vsa prep`: make `corpus.json` from caption files and photographs."""
+"""`vsa prep`: make `corpus.json` from caption files and photographs, or from caption files alone."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ def prep(
         typer.Argument(metavar="CAPTIONS...", help="Caption files, folders of text files, or webdataset tars."),
     ],
     images: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--images", metavar="DIR", help="Folder of the photographs; webdataset tars are unpacked into it."
+            "--images",
+            metavar="DIR",
+            help="Folder of the photographs; webdataset tars are unpacked into it. Without it, the corpus has "
+            "sentences alone.",
         ),
-    ],
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Corpus file to write.")] = Path(
         "corpus.json"
     ),
@@ -74,6 +77,14 @@ def prep(
     test: Annotated[
         int, typer.Option("--test", min=0, metavar="N", help="Move N randomly chosen train images to test.")
     ] = PrepConfig.test,
+    style: Annotated[
+        str,
+        typer.Option(
+            "--style",
+            metavar="NAME",
+            help="Name of the sentences' style, such as flickr: one word of letters, digits, - and _.",
+        ),
+    ] = PrepConfig.style,
     min_count: Annotated[
         int,
         typer.Option(
@@ -121,8 +132,9 @@ def prep(
 ) -> None:
     """Prepare a corpus: read captions, check photographs, assign splits, build the vocabulary.
 
-    CAPTIONS must be in one of these formats; the photographs must be in --images. The formats include all that vsa
-    caption writes, except html; captions of regions are ignored.
+    CAPTIONS must be in one of these formats, gzipped or not; the photographs must be in --images. Without --images,
+    the corpus has sentences without photographs, on which vsa train-gen --text trains. The formats include all that
+    vsa caption writes, except html; captions of regions are ignored.
 
       karpathy     Karpathy's JSON
       coco         COCO captions JSON
@@ -135,6 +147,7 @@ def prep(
       sidecar      folders in which each photo.jpg has a text file photo.txt or photo.caption, one sentence per line; a
                    text file that belongs to two photographs, such as a.jpg and a.png, is an error
       webdataset   tars, each unpacked into its own subfolder of --images; existing files are not overwritten
+      plain        text file with one sentence per line; only without --images
 
     Missing or damaged photographs and invalid lines are left out and reported on stderr (exit code 3); with --strict,
     nothing is written if there are any.
@@ -152,8 +165,8 @@ def prep(
         if path is not None:
             check_output(path, force=force or dry_run)
     console = Console(quiet=quiet)
-    config = PrepConfig(min_count, unknown, characters, restval, tune, val, test)
-    if (tars := sum(map(looks_like_tar, captions))) and not dry_run:
+    config = PrepConfig(min_count, unknown, characters, restval, tune, val, test, style)
+    if (tars := sum(map(looks_like_tar, captions))) and images is not None and not dry_run:
         console.note(f"unpacking the photographs of {tars} tars into {images}")
 
     def watch(results: Iterable[Result], total: int) -> Iterator[Result]:
@@ -176,7 +189,7 @@ def prep(
         print_data(dump_json(prepared.summary()))
     console.note(f"{'would write' if dry_run else 'wrote'} {output}: {_summary(prepared)}")
     if not dry_run:
-        console.suggest("extract-regions", output)
+        _suggest(console, output, prepared)
     if prepared.failures:
         raise typer.Exit(3)
 
@@ -192,8 +205,16 @@ def _report_problems(console: Console, prepared: Prepared) -> None:
         console.note(f"note: {len(same)} {kind}: {name_some(note.name for note in same)} ({same[0].message})")
 
 
+def _suggest(console: Console, output: Path, prepared: Prepared) -> None:
+    if prepared.corpus.has_photographs:
+        console.suggest("extract-regions", output)
+    else:
+        console.suggest("train-gen", "corpus.json", "regions.h5", "--text", output)
+
+
 def _summary(prepared: Prepared) -> str:
     numbers = prepared.summary()
     splits = ", ".join(f"{name} {count}" for name, count in numbers["splits"].items())
     vocabulary = f"vocabulary size {numbers['vocabulary_size']}" if numbers["vocabulary_size"] else "no vocabulary"
-    return f"{numbers['images']} images ({splits}), {numbers['sentences']} sentences, {vocabulary}"
+    photographs = "" if prepared.corpus.has_photographs else " without photographs"
+    return f"{numbers['images']} images ({splits}), {numbers['sentences']} sentences{photographs}, {vocabulary}"

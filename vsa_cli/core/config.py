@@ -28,7 +28,7 @@ CaptionFormat = Literal["text", "json", "jsonl", "coco", "csv", "html"]
 Baseline = Literal["nearest-neighbour"]
 Unknown = Literal["drop", "unk"]
 CaptionFileFormat = Literal[
-    "auto", "karpathy", "coco", "flickr", "imagefolder", "list", "csv", "text", "sidecar", "webdataset"
+    "auto", "karpathy", "coco", "flickr", "imagefolder", "list", "csv", "text", "sidecar", "webdataset", "plain"
 ]
 
 

@@ -71,10 +71,11 @@ def _lines(path: Path, format_name: str) -> dict[str, Any]:
 def _corpus(path: Path) -> dict[str, Any]:
     from vsa_cli.core.corpus.corpus import read_corpus
 
-    corpus = read_corpus(path)
+    corpus = read_corpus(path, needs_photographs=False)
     return {
         **corpus.envelope.to_dict(),
         "images": len(corpus.images),
+        "photographs": len(corpus.images) if corpus.has_photographs else 0,
         "sentences": sum(len(image.sentences) for image in corpus.images),
         "splits": corpus.split_sizes(),
         "vocabulary_size": corpus.vocabulary.size if corpus.vocabulary else None,

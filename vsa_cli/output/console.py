@@ -39,11 +39,13 @@ def settings_named(options: Callable[[], Mapping[str, str]]) -> Iterator[None]:
 def name_options(message: str) -> str:
     """A message of core, with settings named by the options of the running command.
 
-    `` `max_length` `` becomes `--max-len` where the command has a parameter of that name; anything else between
-    backticks stays as it is.
+    `` `max_length` `` becomes `--max-len` where the command has a parameter of that name, and `` `text` of `vsa
+    train-gen` ``, a setting of another command, becomes `` `vsa train-gen --text` ``; anything else between backticks
+    stays as it is.
     """
     if "`" not in message:
         return message
+    message = re.sub(r"`([a-z]+)` of `(vsa [a-z-]+)`", r"`\2 --\1`", message)
     options = _OPTIONS.get()()
     return re.sub(r"`(\w+)`", lambda match: options.get(match[1], match[0]), message)
 

@@ -12,6 +12,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa prep Flickr8k.token.txt --images Flicker8k_Dataset --tune 1000 -o corpus_tune.json"),
         ("Read a folder in which each photograph has a text file of the same name, and hold out 100 photographs:",
          "vsa prep photos/ --images photos/ --val 100 -o corpus.json"),
+        ("Read sentences without photographs, a sentence per line, with a style:",
+         "vsa prep sentences.txt --style coco -o text.json"),
     ),
     "extract-regions": (
         ("Extract the regions of all photographs of a corpus; the same command resumes an interrupted run:",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 
@@ -100,3 +101,38 @@ def test_text_lines_reads_up_to_a_limit_and_raises_for_missing_files(tmp_path: P
 @given(st.binary(max_size=40).filter(lambda data: encoding_of(data) == UTF8))
 def test_decoding_loses_no_bytes(data: bytes) -> None:
     assert decode_text(data).encode("utf-8", "surrogateescape") == data.removeprefix(b"\xef\xbb\xbf")
+
+
+def test_gzipped_files_are_read_whatever_their_name(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(gzip.compress(b"one\n") + gzip.compress("zw\u00f6lf".encode("utf-16")[2:]))
+    (tmp_path / "b.gz").write_bytes(b"one\ntwo")
+    assert text_lines(tmp_path / "a.txt", 5)[0] == "one"
+    assert text_lines(tmp_path / "b.gz") == ["one", "two"]
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b", gzip.compress(b"one\n" * 99)[:-9], b"\x1f\x8b\x08" + b"\xff" * 40])
+def test_damaged_gzip_raises_one_line(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.gz").write_bytes(data)
+    with pytest.raises(DataError, match=r"^\S*a\.gz: .+$"):
+        text_lines(tmp_path / "a.gz")
+
+
+def test_gzip_unpacks_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(1000)))
+    monkeypatch.setattr(texts, "MAX_UNPACKED_BYTES", 1000)
+    assert len(texts.read_bytes(tmp_path / "a.gz")) == 1000
+    monkeypatch.setattr(texts, "MAX_UNPACKED_BYTES", 999)
+    for most in (-1, 5000):
+        with pytest.raises(DataError, match="unpacks to more than 999 bytes"):
+            texts.read_bytes(tmp_path / "a.gz", most)
+    assert len(texts.read_bytes(tmp_path / "a.gz", 10)) == 10
+
+
+def test_lines_of_a_whole_text_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "MAX_LINES", 4)
+    for end in (b"\n", b"\r", b"\r\n"):
+        (tmp_path / "a.gz").write_bytes(gzip.compress(end * 4))
+        assert len(text_lines(tmp_path / "a.gz")) == 5
+        (tmp_path / "a.gz").write_bytes(gzip.compress(end * 5))
+        with pytest.raises(DataError, match="more than 4 lines"):
+            text_lines(tmp_path / "a.gz")

@@ -77,6 +77,16 @@ def check_images(
     return images, [one for one in found if isinstance(one, Problem)] + notes + _note_duplicates(images)
 
 
+def without_photographs(records: Sequence[Record], *, characters: bool = False) -> list[Image]:
+    """Images that are only sentences: no photograph is searched for, the size is 0 and there is no hash.
+
+    Args:
+        records: the records, each with a split.
+        characters: whether each letter of a script without spaces is a word.
+    """
+    return [_image(record, record.file, 0, 0, "", characters=characters) for record in records]
+
+
 def _find(record: Record, root: Path) -> str | None:
     """The record's file below `root`: in its folder, as written, with Windows separators, or by file name alone.
 

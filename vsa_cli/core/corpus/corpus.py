@@ -3,14 +3,15 @@
 The file is one JSON object in UTF-8::
 
     {"format": "vsa-corpus", "version": 1, "tool": ..., "seed": ..., "config": PrepConfig, "parents": {...},
-     "root": "../photos",             folder of the photographs, relative to this file's folder, posix
+     "root": "../photos" |            folder of the photographs, relative to this file's folder, posix
+        null,                         null for sentences without photographs
      "vocabulary": null |             null if there is no train split
         {"unknown": "drop" | "unk", "words": [str], "counts": [int]},
      "images": [
         {"image_id": int | str,       unique as text
-         "file": str,                 posix path below root, without ".."
-         "width": int, "height": int, of the upright photograph, in pixels
-         "sha256": str,               of the photograph's bytes, hexadecimal
+         "file": str,                 posix path below root, without ".."; without photographs, any relative path
+         "width": int, "height": int, of the upright photograph, in pixels; 0 without photographs
+         "sha256": str,               of the photograph's bytes, hexadecimal; "" without photographs
          "split": "train" | "tune" | "val" | "test",
          "sentences": [{"sentence_id": str, "raw": str, "tokens": [str]}]}]}
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,15 @@ from vsa_cli.core.config import PrepConfig
 from vsa_cli.core.corpus.records import is_id, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS, resolve_split
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.io.envelope import CORPUS, VERSIONS, Envelope, check_exists, from_dict
 from vsa_cli.core.io.files import file_sha256, write_text
 from vsa_cli.core.io.json import dump_json, is_text, read_json
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_STYLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_RESERVED_STYLE = "region"
+"""The style of snippets, sentences about regions."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,14 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Image:
-    """A photograph of the corpus.
+    """A photograph of the corpus, or what its sentences are about if the corpus has no photographs.
 
     Attributes:
         image_id: unique in the corpus, compared as text.
         file: posix path relative to the corpus's root.
-        width: width of the upright photograph, in pixels.
-        height: height of the upright photograph, in pixels.
-        sha256: SHA-256 of the file, in hexadecimal.
+        width: width of the upright photograph, in pixels; 0 without photographs.
+        height: height of the upright photograph, in pixels; 0 without photographs.
+        sha256: SHA-256 of the file, in hexadecimal; "" without photographs.
         split: one of `SPLITS`.
         sentences: its sentences.
     """
@@ -82,17 +87,35 @@ class Corpus:
 
     Attributes:
         envelope: the configuration and the caption files it was made with.
-        root: the folder of the photographs.
+        root: the folder of the photographs; None for sentences without photographs.
         images: the images, in the order of the caption files.
         vocabulary: the words of the train split; None if there is no train split.
         sha256: SHA-256 of `corpus.json`; "" before it is written.
     """
 
     envelope: Envelope
-    root: Path
+    root: Path | None
     images: tuple[Image, ...]
     vocabulary: Vocabulary | None
     sha256: str = ""
+
+    @property
+    def has_photographs(self) -> bool:
+        """Whether the images are photographs, not only sentences."""
+        return self.root is not None
+
+    def require_photographs(self, where: str = "the corpus") -> Path:
+        """The folder of the photographs.
+
+        Args:
+            where: the name of the corpus, for the message.
+
+        Raises:
+            DataError: the corpus has sentences without photographs.
+        """
+        if self.root is None:
+            raise DataError(f"{where}: has sentences without photographs; only `text` of `vsa train-gen` uses them")
+        return self.root
 
     def split(self, name: str) -> list[Image]:
         """The images of a split.
@@ -135,8 +158,24 @@ class Corpus:
         return {split: count for split, count in counts.items() if count}
 
     def path(self, image: Image) -> Path:
-        """The path of a photograph."""
-        return self.root / image.file
+        """The path of a photograph.
+
+        Raises:
+            DataError: the corpus has sentences without photographs.
+        """
+        return self.require_photographs() / image.file
+
+
+def check_style(name: str) -> None:
+    """Check the name of a style: one word of ASCII letters, digits, `-` and `_`, or "" for none.
+
+    Raises:
+        ConfigError: it is another name, or reserved.
+    """
+    if name == _RESERVED_STYLE:
+        raise ConfigError(f"`style` {name}: is reserved for sentences about regions; choose another name")
+    if name and not _STYLE.fullmatch(name):
+        raise ConfigError(f"`style` {name}: must be one word of letters, digits, - and _, at most 40 characters")
 
 
 def write_corpus(path: Path, corpus: Corpus) -> Corpus:
@@ -145,15 +184,16 @@ def write_corpus(path: Path, corpus: Corpus) -> Corpus:
     Raises:
         DataError: the file cannot be written, or the name of the images' folder is not UTF-8.
     """
-    root = Path(os.path.relpath(_resolve_root(corpus.root), path.resolve().parent)).as_posix()
-    if not is_text(root):
+    folder = _resolve_root(corpus.root) if corpus.root is not None else None
+    root = Path(os.path.relpath(folder, path.resolve().parent)).as_posix() if folder is not None else None
+    if root is not None and not is_text(root):
         raise DataError(f"{corpus.root}: the folder's name is not UTF-8, so {path} cannot record it")
     vocabulary = corpus.vocabulary.to_dict() if corpus.vocabulary is not None else None
     head = {**corpus.envelope.to_dict(), "root": root, "vocabulary": vocabulary}
     # One image per line: compact, but still readable by `grep` and `diff`.
     lines = ",\n".join(map(_to_json, corpus.images))
     write_text(path, f'{dump_json(head).removesuffix("}")}, "images": [\n{lines}\n]}}\n')
-    return replace(corpus, root=_resolve_root(corpus.root), sha256=file_sha256(path))
+    return replace(corpus, root=folder, sha256=file_sha256(path))
 
 
 def _resolve_root(root: Path) -> Path:
@@ -166,43 +206,68 @@ def _to_json(image: Image) -> str:
     return dump_json({**vars(image), "sentences": [vars(sentence) for sentence in image.sentences]})
 
 
-def read_corpus(path: Path, images: Path | None = None) -> Corpus:
+def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bool = True) -> Corpus:
     """Read `corpus.json`, checking every value.
 
     Args:
         path: the file.
         images: the folder of the photographs; None takes the recorded one.
+        needs_photographs: whether a corpus of sentences without photographs is an error.
 
     Raises:
-        DataError: missing, unreadable, or not JSON.
+        DataError: missing, unreadable, or not JSON; or it has no photographs and must have them.
         ArtifactError: another format or version, or damaged.
     """
     check_exists(path, CORPUS)
     data, where = read_json(path), str(path)
     envelope = Envelope.from_dict(data, where, CORPUS, VERSIONS[CORPUS])
-    from_dict(PrepConfig, envelope.config, where)
+    _check_config(envelope, where)
     root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
-    _require(is_text(root) and not Path(root).is_absolute(), where, "root is not a relative path")
+    is_relative = is_text(root) and not Path(root).is_absolute()
+    _require(root is None or is_relative, where, "root is not a relative path")
     _require(isinstance(entries, list), where, "images is not a list")
-    read = tuple(_image(entry, f"{where}: images[{number}]") for number, entry in enumerate(entries))
+    check = _check_photograph if root is not None else _check_no_photograph
+    read = tuple(_image(entry, f"{where}: images[{number}]", check) for number, entry in enumerate(entries))
     _check_unique([image.key for image in read], f"{where}: damaged (image_id)")
-    return Corpus(
+    recorded = _resolve_root(path.resolve().parent / root) if root is not None else None
+    corpus = Corpus(
         envelope=envelope,
-        root=images if images is not None else _resolve_root(path.resolve().parent / root),
+        root=images if images is not None and recorded is not None else recorded,
         images=read,
         vocabulary=None if vocabulary is None else Vocabulary.from_dict(vocabulary, where),
         sha256=file_sha256(path),
     )
+    if needs_photographs:
+        corpus.require_photographs(where)
+    return corpus
 
 
-def _image(entry: Any, where: str) -> Image:
-    _require(isinstance(entry, dict), where, "not an object")
-    file, sha256 = entry.get("file"), entry.get("sha256")
-    _require(is_id(entry.get("image_id")), where, "image_id")
-    _require(is_text(file) and relative_file(file) == file, where, "file")
+def _check_config(envelope: Envelope, where: str) -> None:
+    try:
+        check_style(from_dict(PrepConfig, envelope.config, where).style)
+    except ConfigError as error:
+        raise ArtifactError(f"{where}: damaged (style)") from error
+
+
+def _check_photograph(entry: dict[str, Any], where: str) -> None:
+    sha256 = entry.get("sha256")
     for side in ("width", "height"):
         _require(type(entry.get(side)) is int and 0 < entry[side] < 2**31, where, side)
     _require(isinstance(sha256, str) and _SHA256.fullmatch(sha256) is not None, where, "sha256")
+
+
+def _check_no_photograph(entry: dict[str, Any], where: str) -> None:
+    for side in ("width", "height"):
+        _require(type(entry.get(side)) is int and entry[side] == 0, where, f"{side}, but the root is null")
+    _require(entry.get("sha256") == "", where, "sha256, but the root is null")
+
+
+def _image(entry: Any, where: str, check: Callable[[dict[str, Any], str], None]) -> Image:
+    _require(isinstance(entry, dict), where, "not an object")
+    file = entry.get("file")
+    _require(is_id(entry.get("image_id")), where, "image_id")
+    _require(is_text(file) and relative_file(file) == file, where, "file")
+    check(entry, where)
     _require(entry.get("split") in SPLITS, where, "split")
     _require(isinstance(entry.get("sentences"), list), where, "sentences")
     sentences = tuple(_sentence(one, f"{where}.sentences[{number}]") for number, one in enumerate(entry["sentences"]))

@@ -64,6 +64,12 @@ def is_absolute(name: str) -> bool:
     return name.startswith("/") or _DRIVE.match(name) is not None
 
 
+def below_drive(name: str) -> str:
+    """A plain name without the drive and the slashes that an absolute path starts with."""
+    drive = _DRIVE.match(name)
+    return name[len(drive[0]) if drive else 0 :].lstrip("/")
+
+
 def below_root(name: str, root_name: str) -> str | None:
     """The part of a name below the photographs' folder, where the name contains that folder: `photos/a.jpg`.
 

@@ -1,4 +1,4 @@
-"""Preparing a corpus from caption files and photographs.
+"""Preparing a corpus from caption files and photographs, or from caption files alone.
 
 The same input gives the same corpus, whatever the number of threads.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.config import CaptionFileFormat, PrepConfig
-from vsa_cli.core.corpus.checks import Watch, check_images, unwatched
-from vsa_cli.core.corpus.corpus import Corpus, Image
+from vsa_cli.core.corpus.checks import Watch, check_images, unwatched, without_photographs
+from vsa_cli.core.corpus.corpus import Corpus, Image, check_style
 from vsa_cli.core.corpus.readers.detect import read_captions, shards_among
 from vsa_cli.core.corpus.readers.webdataset import place_of
 from vsa_cli.core.corpus.records import Problem, Record
@@ -84,7 +84,7 @@ class Prepared:
 
 def prepare(
     captions: Sequence[Path],
-    images: Path,
+    images: Path | None,
     config: PrepConfig,
     *,
     captions_format: CaptionFileFormat = "auto",
@@ -95,11 +95,12 @@ def prepare(
     watch: Watch = unwatched,
     dry_run: bool = False,
 ) -> Prepared:
-    """Read captions, check every photograph, assign splits and build the vocabulary.
+    """Read captions, check every photograph if there are any, assign splits and build the vocabulary.
 
     Args:
         captions: caption files, folders of sidecars, and webdataset shards, whose photographs are unpacked.
-        images: the folder of the photographs; created if shards are unpacked into it.
+        images: the folder of the photographs; created if shards are unpacked into it. None makes a corpus of sentences
+            alone.
         config: the sizes of splits, and the options of the vocabulary.
         captions_format: the format of the caption files; `auto` detects it per file.
         splits: split lists, each a path or `train=PATH`; if there are none, those beside a Flickr token file.
@@ -112,19 +113,25 @@ def prepare(
 
     Raises:
         DataError: a caption file, a split list or the images' folder cannot be read.
-        ConfigError: a split is unknown, or has no images to be drawn from.
+        ConfigError: a split is unknown, or has no images to be drawn from; the style is not a name.
     """
+    check_style(config.style)
     split = resolve_split(split, also=(RESTVAL,)) if split is not None else None
-    if not images.is_dir() and not any(map(looks_like_tar, captions)):
+    if images is not None and not images.is_dir() and not any(map(looks_like_tar, captions)):
         raise DataError(f"{images}: no such folder of photographs")
     lists = named_lists(splits)
     reading = read_captions(captions, images, captions_format, split)
     lists = lists or lists_beside(captions, reading.formats)
     records, unplaced = place(reading.records, lists, images) if lists else (reading.records, [])
     records = resolve_splits(records, config.restval)
-    shards = shards_among(captions, reading.formats)
-    records, unseen, not_unpacked = _unpack_shards(records, shards, images, dry_run=dry_run)
-    checked, unreadable = check_images(records, images, threads, watch, unseen, characters=config.characters)
+    not_unpacked: list[Problem] = []
+    unreadable: list[Problem] = []
+    if images is None:
+        checked = without_photographs(records, characters=config.characters)
+    else:
+        shards = shards_among(captions, reading.formats)
+        records, unseen, not_unpacked = _unpack_shards(records, shards, images, dry_run=dry_run)
+        checked, unreadable = check_images(records, images, threads, watch, unseen, characters=config.characters)
     divided = _divide(checked, config, seed, {record.key: record.rank for record in records})
     vocabulary, words_dropped = _count_words(divided, config)
     parents = {**reading.parents, **list_parents(lists)}

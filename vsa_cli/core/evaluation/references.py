@@ -168,7 +168,7 @@ def _add_files(images: Iterable[ReferenceImage], entries: object) -> None:
 
 
 def _corpus(path: Path) -> tuple[list[ReferenceImage], frozenset[tuple[str, ...]] | None]:
-    corpus = read_corpus(path)
+    corpus = read_corpus(path, needs_photographs=False)
     cut = corpus.vocabulary is not None and corpus.vocabulary.characters  # captions are compared by their words
     sentences = (sentence for image in corpus.images if image.split == "train" for sentence in image.sentences)
     train = frozenset(tokenize(sentence.raw) if cut else sentence.tokens for sentence in sentences)

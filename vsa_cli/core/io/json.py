@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from vsa_cli.core.errors import DataError, reason
-from vsa_cli.core.io.files import check_regular_file
+from vsa_cli.core.io.text import read_bytes
 
 MAX_JSON_BYTES, MAX_JSON_VALUES = 512 * 1024**2, 2**24
 """Largest JSON document, in bytes and in values; a larger one is refused before it fills the memory.
@@ -43,7 +43,7 @@ def is_plain(value: object, depth: int = 0) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
+    """Parse a JSON file, plain or gzipped, of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
 
     Raises:
         DataError: missing, not a regular file, unreadable, too large, not text, not JSON, or nested too deeply.
@@ -51,12 +51,9 @@ def read_json(path: Path) -> Any:
     try:
         if (size := path.stat().st_size) > MAX_JSON_BYTES:
             raise DataError(f"{path}: {size} bytes of JSON; the limit is {MAX_JSON_BYTES}")
-        check_regular_file(path)
-        with path.open("rb") as file:
-            data = file.read(MAX_JSON_BYTES + 1)
-        return parse_json(data, str(path))
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
+    return parse_json(read_bytes(path, MAX_JSON_BYTES + 1), str(path))
 
 
 def parse_json(data: bytes, where: str) -> Any:

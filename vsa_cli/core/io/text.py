@@ -2,12 +2,15 @@
 
 Three ways to read, by the source: `numbered_lines` streams the lines of a file of any size as bytes, `text_lines`
 decodes a whole file, `split_lines` decodes bytes that are in memory. `encoding_of` decides the encoding of all.
+Whole files may be gzipped: `read_bytes` unpacks them, up to a limit.
 """
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +21,14 @@ from vsa_cli.core.io.files import check_regular_file
 MAX_LINE_BYTES = 64 * 1024**2
 """Longest line, in bytes, that is read into memory."""
 
+MAX_UNPACKED_BYTES = 512 * 1024**2
+"""Largest content of a gzipped file, in bytes; gzip makes a thousand times as much of a hostile one."""
+
+MAX_LINES = 2**24
+"""Most lines of a text that is read whole: a list of empty lines takes sixteen times their bytes in memory."""
+
 UTF8 = "utf-8"
+_GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 16
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ASCII = rb"[\t\n\r -~]"
@@ -116,22 +126,43 @@ def _encode(text: str) -> bytes:
 
 
 def text_lines(path: Path, max_bytes: int = -1) -> list[str]:
-    """The lines of a text file, as `split_lines` returns them.
+    """The lines of a text file, plain or gzipped, as `split_lines` returns them.
 
     Args:
         path: the file.
         max_bytes: how much to read from its start; negative for all of it.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or has more than `MAX_LINES` lines.
+    """
+    data = read_bytes(path, max_bytes)
+    if max(data.count(b"\n"), data.count(b"\r")) > MAX_LINES:
+        raise DataError(f"{path}: more than {MAX_LINES} lines, which is the limit; split the file into several")
+    return split_lines(data)
+
+
+def read_bytes(path: Path, max_bytes: int = -1) -> bytes:
+    """The bytes of a file; those of a gzipped one are unpacked.
+
+    Args:
+        path: the file; its first bytes decide whether it is gzipped, not its name.
+        max_bytes: how much to return from its start; negative for all of it.
+
+    Raises:
+        DataError: the file cannot be read, is damaged, or unpacks to more than `MAX_UNPACKED_BYTES`.
     """
     try:
         check_regular_file(path)
-        with path.open("rb") as file:
-            data = file.read(max_bytes)
-    except OSError as error:
+        with path.open("rb") as raw:
+            if not raw.peek(len(_GZIP)).startswith(_GZIP):
+                return raw.read(max_bytes)
+            with gzip.open(raw) as file:
+                data = file.read(max_bytes if 0 <= max_bytes <= MAX_UNPACKED_BYTES else MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {reason(error)}") from error
-    return split_lines(data)
+    if len(data) > MAX_UNPACKED_BYTES:
+        raise DataError(f"{path}: unpacks to more than {MAX_UNPACKED_BYTES} bytes, which is the limit")
+    return data
 
 
 def split_lines(data: bytes) -> list[str]:

@@ -118,8 +118,9 @@ class _Inputs:
 
 
 def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
-    if not corpus.root.is_dir():
-        raise DataError(f"{corpus.root}: no such folder of photographs; name their folder with `images`")
+    root = corpus.require_photographs()
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder of photographs; name their folder with `images`")
 
     def photo(image: Image) -> Photo:
         file = corpus.path(image)
@@ -127,7 +128,7 @@ def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
 
     sides = [min(image.width, image.height) for image in corpus.images]
     parents = {"corpus": parent(corpus.envelope.format, corpus.sha256)}
-    names: PhotoNames[Named] = PhotoNames(corpus.images, str(corpus.root.resolve()))
+    names: PhotoNames[Named] = PhotoNames(corpus.images, str(root.resolve()))
     return _Inputs([photo(image) for image in corpus.split(split)], names, sides, parents)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vsa_cli.core.corpus.photo_folder import PhotoFolder
-from vsa_cli.core.corpus.photo_names import below_root, is_absolute, plain_name
+from vsa_cli.core.corpus.photo_names import below_drive, below_root, is_absolute, plain_name
 from vsa_cli.core.corpus.records import Collector, relative_file
 from vsa_cli.core.corpus.split_names import find_split, split_in_file_name
 from vsa_cli.core.io.text import unquoted
@@ -21,27 +21,19 @@ class CaptionFile:
     Attributes:
         path: the file; for sidecars, the folder.
         collector: receives the records and the problems.
-        images: the folder of the photographs.
+        images: the folder of the photographs; None if the sentences have none.
         split: the split of images whose split the file does not give, as set by the user.
     """
 
     path: Path
     collector: Collector
-    images: Path
+    images: Path | None
     split: str | None = None
     _located: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
-    def _root(self) -> str:
-        return plain_name(str(self.images.resolve()))
-
-    @cached_property
-    def _folder(self) -> PhotoFolder:
-        return PhotoFolder(self.images)
-
-    @cached_property
-    def _prefix(self) -> str | None:
-        return self.folder_prefix(self.path.parent)
+    def _photos(self) -> _Photos | None:
+        return _Photos(self.images, self.path.parent) if self.images is not None else None
 
     def where(self, place: str) -> str:
         """A place in the file, for problems."""
@@ -64,17 +56,40 @@ class CaptionFile:
             names: the names of one photograph, in order of preference; the first that is found counts.
 
         Returns:
-            The path of the photograph; if none is found, the path that the first name stands for.
+            The path of the photograph; if none is found, the path that the first name stands for. Without photographs,
+            the first name as a relative path.
         """
         if names not in self._located:  # each sentence of a photograph names it again
-            spellings = dict.fromkeys((*names, *map(unquoted, names)))
-            found = (self._folder.find(choice) for name in spellings for choice in self._choices(name))
-            self._located[names] = next((file for file in found if file is not None), None) or self._expected(names[0])
+            self._located[names] = self._photos.locate(names) if self._photos is not None else _as_relative(names[0])
         return self._located[names]
+
+
+def _as_relative(name: str) -> str:
+    return relative_file(below_drive(plain_name(name)) if is_absolute(plain_name(name)) else name) or name
+
+
+class _Photos:
+    """The photographs that a caption file can name.
+
+    Args:
+        root: the folder of the photographs.
+        beside: the folder of the caption file.
+    """
+
+    def __init__(self, root: Path, beside: Path) -> None:
+        self._root = plain_name(str(root.resolve()))
+        self._root_name = root.name
+        self._folder = PhotoFolder(root)
+        self._prefix = folder_prefix(beside, root)
+
+    def locate(self, names: tuple[str, ...]) -> str:
+        spellings = dict.fromkeys((*names, *map(unquoted, names)))
+        found = (self._folder.find(choice) for name in spellings for choice in self._choices(name))
+        return next((file for file in found if file is not None), None) or self._expected(names[0])
 
     def _choices(self, name: str) -> list[str]:
         plain, root = plain_name(name), self._root
-        below = below_root(plain, self.images.name)
+        below = below_root(plain, self._root_name)
         if is_absolute(plain):
             return [plain.removeprefix(f"{root}/")] if plain.startswith(f"{root}/") else [below] if below else []
         prefix = self._prefix
@@ -88,10 +103,11 @@ class CaptionFile:
             return next(iter(self._choices(name)), name)
         return relative_file(f"{self._prefix or ''}{name}") or name
 
-    def folder_prefix(self, folder: Path) -> str | None:
-        """The prefix of paths in a folder, relative to the images' folder: "" or "a/b/"; None if it is outside."""
-        below = os.path.relpath(folder.resolve(), self.images.resolve()).replace(os.sep, "/")
-        if below == ".":
-            return ""
-        inside = relative_file(below)
-        return f"{inside}/" if inside else None
+
+def folder_prefix(folder: Path, root: Path) -> str | None:
+    """The prefix of paths in a folder, relative to the images' folder: "" or "a/b/"; None if it is outside."""
+    below = os.path.relpath(folder.resolve(), root.resolve()).replace(os.sep, "/")
+    if below == ".":
+        return ""
+    inside = relative_file(below)
+    return f"{inside}/" if inside else None

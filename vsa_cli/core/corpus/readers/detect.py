@@ -16,6 +16,7 @@ from vsa_cli.core.corpus.readers.lines import (
     read_flickr,
     read_imagefolder,
     read_list,
+    read_plain_sentences,
     read_table,
     read_text,
 )
@@ -26,7 +27,8 @@ from vsa_cli.core.corpus.tars import looks_like_tar
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import parent
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.json import read_json
+from vsa_cli.core.io.image_formats import is_picture_name
+from vsa_cli.core.io.json import is_text, read_json
 from vsa_cli.core.io.table import DELIMITERS
 from vsa_cli.core.io.text import text_lines
 
@@ -42,8 +44,11 @@ _READERS: dict[str, Callable[[CaptionFile], None]] = {
     "text": read_text,
     "sidecar": read_sidecars,
     "webdataset": read_webdataset,
+    "plain": read_plain_sentences,
 }
 _FORMATS: dict[FileKind | None, str] = {"json": "json", "json-lines": "imagefolder", "table": "csv"}
+_SENTENCE_FILES = frozenset({"", ".txt", ".text", ".caption"})
+"""Suffixes of files that are detected as lines of one sentence each; a table has commas, but so has a sentence."""
 _DETECTION_LINES = 20
 _DETECTION_BYTES = 65_536
 
@@ -66,18 +71,19 @@ class Reading:
 
 
 def read_captions(
-    paths: Sequence[Path], images: Path, captions_format: CaptionFileFormat = "auto", split: str | None = None
+    paths: Sequence[Path], images: Path | None, captions_format: CaptionFileFormat = "auto", split: str | None = None
 ) -> Reading:
     """Read caption files; an image that several of them name becomes one record.
 
     Args:
         paths: caption files, and folders of sidecars.
-        images: the folder of the photographs.
+        images: the folder of the photographs; None if the sentences have none, and names are only ids.
         captions_format: the format of all files; `auto` detects it per file.
         split: the split of images whose split the files do not give.
 
     Raises:
-        DataError: a file is missing, unreadable, or not in the format; two shards have the same name.
+        DataError: a file is missing, unreadable, or not in the format; two shards, or two files of plain
+            sentences, have the same name.
         ConfigError: `captions_format` is not a format.
     """
     if captions_format not in get_args(CaptionFileFormat):
@@ -85,7 +91,7 @@ def read_captions(
         raise ConfigError(f"`captions_format` {captions_format}: choose from {choices}")
     collector = Collector()
     formats = tuple(_read_one(CaptionFile(path, collector, images, split), captions_format) for path in paths)
-    _check_shard_names(shards_among(paths, formats))
+    _check_names([path for path, kind in zip(paths, formats, strict=True) if kind in ("webdataset", "plain")])
     parents = {
         f"captions[{number}]": parent(kind, folder_sha256(path) if path.is_dir() else file_sha256(path))
         for number, (path, kind) in enumerate(zip(paths, formats, strict=True))
@@ -99,20 +105,19 @@ def shards_among(paths: Sequence[Path], formats: Sequence[str]) -> list[Path]:
     return [path for path, kind in zip(paths, formats, strict=True) if kind == "webdataset"]
 
 
-def _check_shard_names(shards: Sequence[Path]) -> None:
-    folders: dict[str, Path] = {}
-    for shard in shards:
-        other = folders.setdefault(place_of(shard, ""), shard)
-        if other is not shard:
-            raise DataError(
-                f"{shard}: has the same name as {other}, and so the same ids and folder; rename one of them"
-            )
+def _check_names(paths: Sequence[Path]) -> None:
+    """Check the names of files that are part of the ids in them."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        other = named.setdefault(place_of(path, ""), path)
+        if other is not path:
+            raise DataError(f"{path}: has the same name as {other}, and so the same ids; rename one of them")
 
 
 def _read_one(captions: CaptionFile, wanted: CaptionFileFormat) -> str:
     collector, path = captions.collector, captions.path
     named, sentences, problems = collector.named, collector.sentences, len(collector.problems)
-    found = _detect(captions.path) if wanted == "auto" else wanted
+    found = _detect(captions.path, alone=captions.images is None) if wanted == "auto" else wanted
     if found in _READERS:
         _READERS[found](captions)
     else:
@@ -130,8 +135,13 @@ def _read_one(captions: CaptionFile, wanted: CaptionFileFormat) -> str:
     return found
 
 
-def _detect(path: Path) -> str:
-    """The format of a file by its first lines, with `json` for both JSON formats; a folder contains sidecars."""
+def _detect(path: Path, *, alone: bool) -> str:
+    """The format of a file by its first lines, with `json` for both JSON formats; a folder contains sidecars.
+
+    Args:
+        path: the file or folder.
+        alone: whether its sentences have no photographs.
+    """
     if path.is_dir():
         return "sidecar"
     if looks_like_tar(path):
@@ -146,10 +156,20 @@ def _detect(path: Path) -> str:
         return "flickr"
     if is_text_of_photos(lines):
         return "text"
+    if alone and _are_sentences(lines, path):
+        return "plain"
     hint = f"; {NEEDED_COLUMNS}" if any(delimiter in lines[0] for delimiter in DELIMITERS) else ""
     raise DataError(
         f"{path}: not a caption file in a known format ({', '.join(get_args(CaptionFileFormat)[1:])}){hint}"
     )
+
+
+def _are_sentences(lines: Sequence[str], path: Path) -> bool:
+    """Whether the first lines of a file can be sentences: text without tabs, and not all names of photographs."""
+    whole = lines[:-1] or lines  # the last one may be cut inside a letter
+    plain = all(is_text(line) and "\t" not in line for line in whole)
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return plain and suffix in _SENTENCE_FILES and not all(is_picture_name(line.strip()) for line in lines)
 
 
 def _detect_json(document: object, path: Path) -> str:

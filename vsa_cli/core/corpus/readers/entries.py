@@ -218,6 +218,17 @@ def text_entries(lines: Sequence[str]) -> Iterator[Entry | BadEntry]:
             yield Entry(f"line {number}", {"image_id": image, "caption": sentence}, is_row=True)
 
 
+def sentence_entries(lines: Sequence[str], name: str) -> Iterator[Entry | BadEntry]:
+    """The entries of lines that are a sentence each, without a photograph: the id is the file's name and the line."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not is_text(line):
+            yield BadEntry(f"line {number}", "is not UTF-8 text")
+        else:
+            yield Entry(f"line {number}", {"image_id": f"{name}:{number}", "caption": line.strip()})
+
+
 def _entry(where: str, value: object) -> Entry | BadEntry:
     if not isinstance(value, dict):
         return BadEntry(where, "is not a JSON object")

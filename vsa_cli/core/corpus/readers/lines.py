@@ -14,12 +14,13 @@ from vsa_cli.core.corpus.readers.entries import (
     ids_of,
     json_entries,
     json_line_entries,
+    sentence_entries,
     sentences_of,
     table_entries,
     table_header,
     text_entries,
 )
-from vsa_cli.core.errors import DataError
+from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.json import is_text
 from vsa_cli.core.io.text import text_lines
 
@@ -87,6 +88,18 @@ def read_text(captions: CaptionFile) -> None:
         DataError: the file cannot be read.
     """
     _add_entries(captions, text_entries(text_lines(captions.path)))
+
+
+def read_plain_sentences(captions: CaptionFile) -> None:
+    """Read lines of one sentence each, which have no photograph.
+
+    Raises:
+        ConfigError: there is a folder of photographs.
+        DataError: the file cannot be read.
+    """
+    if captions.images is not None:
+        raise ConfigError(f"{captions.path}: has sentences without photographs; leave out `images`")
+    _add_entries(captions, sentence_entries(text_lines(captions.path), captions.path.name))
 
 
 def _add_entries(captions: CaptionFile, entries: Iterable[Entry | BadEntry]) -> None:

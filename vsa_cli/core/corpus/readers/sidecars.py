@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from vsa_cli.core.corpus.photo_names import plain_name
-from vsa_cli.core.corpus.readers.caption_file import CaptionFile
+from vsa_cli.core.corpus.readers.caption_file import CaptionFile, folder_prefix
 from vsa_cli.core.corpus.records import Record
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.files import file_sha256
@@ -29,18 +29,27 @@ def read_sidecars(captions: CaptionFile) -> None:
     """Read a folder of texts; an image's id is its path relative to the images' folder.
 
     If the folder is the images' folder or inside it, photographs are beside their texts; otherwise they have the same
-    names in the images' folder. Photographs without a text are kept, and noted.
+    names in the images' folder. Photographs without a text are kept, and noted. Without photographs, a text's path
+    without its suffix is the id.
 
     Raises:
         DataError: not a folder, cannot be listed, or contains no text of a photograph.
     """
     if not captions.path.is_dir():
         raise DataError(f"{captions.path}: not a folder of texts beside photographs")
-    prefix = captions.folder_prefix(captions.path)
-    home = captions.path if prefix is not None else captions.images
     texts: dict[str, list[str]] = {}
     for text in _texts(captions.path):
         texts.setdefault(_stem(text), []).append(text)
+    if captions.images is None:
+        for stem, files in texts.items():
+            _add_photograph(captions, stem, files)
+    else:
+        _match_photographs(captions, captions.images, texts)
+
+
+def _match_photographs(captions: CaptionFile, images: Path, texts: dict[str, list[str]]) -> None:
+    prefix = folder_prefix(captions.path, images)
+    home = captions.path if prefix is not None else images
     found = find_pictures(home)
     for failure in found.failures:
         captions.collector.report("unreadable", captions.path.name, failure)

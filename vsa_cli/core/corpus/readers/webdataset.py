@@ -85,10 +85,10 @@ def _split(name: str) -> tuple[str, str]:
 
 def _add_sample(captions: CaptionFile, key: str, sample: _Sample) -> None:
     where = captions.where(key)
-    if not sample.photos:
+    if not sample.photos and captions.images is not None:
         captions.collector.report("missing", where, "no photograph has this key")
         return
-    (name,) = sample.photos
+    name = sample.photos[0] if sample.photos else key
     facts = _facts(captions, sample)
     safe = relative_file(name)
     file = (
