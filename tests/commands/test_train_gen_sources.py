@@ -90,7 +90,7 @@ def test_killed_run_of_several_sources_resumes_exactly(
     assert train(vsa, drawn, tmp_path / "whole", *further).exit_code == 0
     parts = iter((1, 2))
 
-    class Stop(Exception):
+    class StopError(Exception):
         """Ends a run after an epoch."""
 
     from vsa_cli.core.learning import run
@@ -100,7 +100,7 @@ def test_killed_run_of_several_sources_resumes_exactly(
     def stop(*arguments: object) -> None:
         saved(*arguments)  # type: ignore[arg-type]
         if next(parts, None) is not None:
-            raise Stop
+            raise StopError
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "write_training", stop)

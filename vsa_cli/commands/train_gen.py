@@ -290,7 +290,7 @@ def _text(given: str) -> TextSource:
     from vsa_cli.core.generation.sources import TextSource
 
     (corpus,), weight = _with_weight(given, "--text", "CORPUS[,W]", files=1)
-    return TextSource(read_corpus(corpus), weight)
+    return TextSource(read_corpus(corpus, needs_photographs=False), weight)
 
 
 def _snippets(alone: Path | None, beside: str | None) -> SnippetSource | None:

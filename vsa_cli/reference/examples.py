@@ -44,7 +44,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Train the strongest model; the same command resumes an interrupted run:",
          "vsa train-gen corpus.json regions.h5 -o gen/ --resume"),
         ("Train on two corpora, on sentences without photographs, and on the names of things:",
-         "vsa train-gen coco.json coco.h5 --also flickr.json,flickr.h5 --text sentences.json,0.5 --labels labels/ -o gen/"),
+         "vsa train-gen coco.json coco.h5 --also flickr.json,flickr.h5 --text text.json,0.5 --labels labels/ -o gen/"),
         ("Train the paper's generator of region captions on aligned snippets:",
          "vsa train-gen corpus.json regions.h5 --preset paper --snippets snippets.jsonl -o gen-regions/"),
     ),
