@@ -66,11 +66,11 @@ def training(preset: EmbedPreset, pairs: Pairs, **changes: object) -> tuple[Work
     """A function that makes one training step, and a typical batch."""
     config, settings = EMBED_PRESETS[preset]
     model = start(replace(config, **changes), pairs)  # type: ignore[arg-type]
-    task, state = EmbeddingTask(model, pairs, None, settings), TrainingState(model, make_optimizer(model, settings))
+    task, state = EmbeddingTask(model, [pairs], [], settings), TrainingState(model, make_optimizer(model, settings))
     schedule = Schedule(settings.learning_rate, settings.clip, 1000, 1000, len(pairs.sentences) // settings.batch_size)
     steps = (record for record in fit(task, state, schedule, 0, lambda: None) if isinstance(record, Step))
     chosen = torch.randperm(len(pairs.sentences), generator=torch.Generator().manual_seed(1))[: settings.batch_size]
-    return lambda: next(steps), make_batch(pairs, chosen.tolist())
+    return lambda: next(steps), make_batch([pairs], [(0, i) for i in chosen.tolist()])
 
 
 def products(config: EmbedConfig, batch: Batch) -> Work:

@@ -38,6 +38,7 @@ def train_embed(
     ] = "best",
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
+    also: shared.Also = None,
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
     patience: Annotated[int | None, shared.patience(_RUNS)] = None,
     keep_last: shared.KeepLast = False,
@@ -205,7 +206,8 @@ def train_embed(
     After each epoch, prints the loss, and on the validation split R@1 for image-to-text and text-to-image retrieval and
     the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls). --resume continues an
     interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
-    combination of learning rate and weight decay, the best third of them longer, and the best one in full.
+    combination of learning rate and weight decay, the best third of them longer, and the best one in full. With --also,
+    the words are those frequent in all corpora together; the first corpus selects the epoch.
 
     "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 
@@ -228,7 +230,8 @@ def train_embed(
     from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
-    from vsa_cli.core.learning.run import TrainingRequest, vocabulary_of
+    from vsa_cli.core.learning.corpora import PhotographSource, check_photographs, joint_vocabulary
+    from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
     from vsa_cli.output.reports import report_plan, report_request, report_sweep, report_training
@@ -252,10 +255,13 @@ def train_embed(
         tune_words=not fixed_words,
     )  # fmt: skip
     split, held_out = resolve_split(split), read.validation_split(validate)
+    corpora = [PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())]
+    check_photographs(corpora)
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
-    given = read_word_vectors(word_vectors, vocabulary_of(read)) if word_vectors is not None else None
-    if given is not None:
+    given = None
+    if word_vectors is not None:
+        given = read_word_vectors(word_vectors, joint_vocabulary([one.corpus for one in corpora], split))
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
@@ -265,12 +271,11 @@ def train_embed(
         if plan is not None:
             report_plan(console, plan)
         return
-    store = RegionStore(regions)
     if plan is not None:
-        trials = sweep_embedding(read, store, request, plan, given)
+        trials = sweep_embedding(corpora, request, plan, given)
         report_sweep(console, trials, plan, output=output, as_json=json)
     else:
-        records = train_embedding(read, store, request, given)
+        records = train_embedding(corpora, request, given)
         report_training(console, records, output=output, unit="pairs", as_json=json)
     console.suggest("align", "photo.jpg", "what it shows", "--model", output)
 

@@ -17,13 +17,11 @@ from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
-    from vsa_cli.core.generation.sources import PhotographSource, SnippetSource, TextSource
+    from vsa_cli.core.generation.sources import SnippetSource
+    from vsa_cli.core.learning.corpora import TextSource
 
 TAGS = 10
 """The default number of tags of an image, with a labeller."""
-
-MOST_WEIGHT = 100.0
-"""The largest weight of a source."""
 
 _PRESETS = {preset: GENERATOR_PRESETS[preset] for preset in get_args(GeneratorPreset)[::-1]}
 _RUNS = {**_PRESETS, "--self-critical": (SELF_CRITICAL,)}
@@ -62,15 +60,7 @@ def train_gen(
             "--snippets, --label-smoothing and the model options do not apply.",
         ),
     ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CORPUS,REGIONS[,W]",
-            help="Train on this corpus and its regions as well; its sentences occur W times per epoch (default 1). "
-            "May be repeated.",
-            rich_help_panel=SOURCES,
-        ),
-    ] = None,
+    also: shared.Also = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
@@ -214,9 +204,10 @@ def train_gen(
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.generation.decoder import read_generator
-    from vsa_cli.core.generation.sources import PhotographSource, Sources
+    from vsa_cli.core.generation.sources import Sources
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.labels.labeller import read_labeller
+    from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -260,7 +251,7 @@ def train_gen(
     keep = keep_last or held_out is None
     request = TrainingRequest(output, model, training, resolve_split(split), held_out, keep, seed, processor, resume)
     sources = Sources(
-        photographs=(PhotographSource(read, RegionStore(regions)), *map(_photographs, also or ())),
+        photographs=(PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         text=tuple(map(_text, text or ())),
         snippets=_snippets(snippets, also_snippets),
         labeller=None if labels is None else read_labeller(labels, processor),
@@ -276,20 +267,11 @@ def train_gen(
     console.suggest("caption", "photo.jpg", "--model", output)
 
 
-def _photographs(given: str) -> PhotographSource:
-    from vsa_cli.core.corpus.corpus import read_corpus
-    from vsa_cli.core.generation.sources import PhotographSource
-    from vsa_cli.core.regions.store import RegionStore
-
-    (corpus, regions), weight = _with_weight(given, "--also", "CORPUS,REGIONS[,W]", files=2)
-    return PhotographSource(read_corpus(corpus), RegionStore(regions), weight)
-
-
 def _text(given: str) -> TextSource:
     from vsa_cli.core.corpus.corpus import read_corpus
-    from vsa_cli.core.generation.sources import TextSource
+    from vsa_cli.core.learning.corpora import TextSource
 
-    (corpus,), weight = _with_weight(given, "--text", "CORPUS[,W]", files=1)
+    (corpus,), weight = shared.with_weight(given, "--text", "CORPUS[,W]", files=1)
     return TextSource(read_corpus(corpus, needs_photographs=False), weight)
 
 
@@ -298,19 +280,5 @@ def _snippets(alone: Path | None, beside: str | None) -> SnippetSource | None:
 
     if beside is None:
         return None if alone is None else SnippetSource(alone)
-    (path,), weight = _with_weight(beside, "--also-snippets", "FILE[,W]", files=1)
+    (path,), weight = shared.with_weight(beside, "--also-snippets", "FILE[,W]", files=1)
     return SnippetSource(path, weight)
-
-
-def _with_weight(given: str, option: str, form: str, *, files: int) -> tuple[list[Path], float]:
-    """The paths of an option's value, and the weight after them, 1 by default."""
-    parts = given.split(",")
-    weight = 1.0
-    if len(parts) == files + 1:
-        try:
-            weight = float(parts.pop())
-        except ValueError:
-            weight = 0.0
-    if len(parts) != files or not all(parts) or not 0 < weight <= MOST_WEIGHT:
-        raise UsageError(f"{option} takes {form}, with W above 0 and at most {MOST_WEIGHT:g}, not {given!r}")
-    return [Path(part) for part in parts], weight

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vsa_cli.help import shown_presets
+from vsa_cli.options import UsageError
 
-TRAINING, MODEL, SOURCES = "Training", "Model", "Further sources and tags"
+if TYPE_CHECKING:
+    from vsa_cli.core.learning.corpora import PhotographSource
+
+TRAINING, MODEL, SOURCES = "Training", "Model", "Further sources"
 """Headings of the options in the help."""
+
+MOST_WEIGHT = 100.0
+"""The largest weight of a source."""
 
 CorpusFile = Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, from vsa prep.")]
 RegionsFile = Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, from vsa extract-regions.")]
@@ -33,6 +40,17 @@ KeepLast = Annotated[
         "--keep-last",
         help="Train for all epochs, ignoring --patience, and keep the last; implied by --validate none.",
         rich_help_panel=TRAINING,
+    ),
+]
+
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="CORPUS,REGIONS[,W]",
+        help="Train on this corpus and its regions as well; its sentences occur W times per epoch (default 1). "
+        "May be repeated.",
+        rich_help_panel=SOURCES,
     ),
 ]
 
@@ -75,3 +93,37 @@ def learning_rate(presets: Presets) -> Any:
         show_default=shown_presets(presets, "learning_rate"),
         rich_help_panel=TRAINING,
     )
+
+
+def photographs_of(also: str) -> PhotographSource:
+    """The corpus and the regions that a value of `--also` names.
+
+    Raises:
+        UsageError: the value does not have the form CORPUS,REGIONS[,W].
+        DataError: a file cannot be read.
+        ArtifactError: a file is damaged or of another kind.
+    """
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.learning.corpora import PhotographSource
+    from vsa_cli.core.regions.store import RegionStore
+
+    (corpus, regions), weight = with_weight(also, "--also", "CORPUS,REGIONS[,W]", files=2)
+    return PhotographSource(read_corpus(corpus), RegionStore(regions), weight)
+
+
+def with_weight(given: str, option: str, form: str, *, files: int) -> tuple[list[Path], float]:
+    """The paths of an option's value, and the weight after them, 1 by default.
+
+    Raises:
+        UsageError: the value does not have this form, or the weight is not above 0 and at most `MOST_WEIGHT`.
+    """
+    parts = given.split(",")
+    weight = 1.0
+    if len(parts) == files + 1:
+        try:
+            weight = float(parts.pop())
+        except ValueError:
+            weight = 0.0
+    if len(parts) != files or not all(parts) or not 0 < weight <= MOST_WEIGHT:
+        raise UsageError(f"{option} takes {form}, with W above 0 and at most {MOST_WEIGHT:g}, not {given!r}")
+    return [Path(part) for part in parts], weight

@@ -118,7 +118,8 @@ def _epoch_line(epoch: Epoch, unit: str) -> str:
 
 
 def _measures(found: Mapping[str, float]) -> str:
-    return "".join(f"  {name} {found[name]:.4g}" for name in _SHOWN if name in found)
+    further = (name for name in found if name.startswith("also") and name.endswith("_rsum"))
+    return "".join(f"  {name} {found[name]:.4g}" for name in (*_SHOWN, *further) if name in found)
 
 
 def report_plan(console: Console, plan: SweepPlan) -> None:

@@ -12,11 +12,12 @@ import torch
 
 from tests.conftest import Drawn
 from vsa_cli.core.config import EmbedConfig, EmbedTraining, SweepConfig
-from vsa_cli.core.corpus.corpus import Corpus, read_corpus
+from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.embedding.halving import SweepPlan, Trial, Winner, plan_sweep
 from vsa_cli.core.embedding.sweep import sweep_embedding
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.errors import ArtifactError, DivergedError
+from vsa_cli.core.learning.corpora import PhotographSource
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import TrainingRequest
 from vsa_cli.core.regions.store import RegionStore
@@ -27,12 +28,13 @@ TRAINING = EmbedTraining(
 )
 PLAN = plan_sweep(TRAINING, "val", [1e-3, 1e-2, 1e36], [0.0, 0.1], SweepConfig(epochs=1, share=2))
 Request = TrainingRequest[EmbedConfig, EmbedTraining]
+Corpora = tuple[PhotographSource, ...]
 
 
 @pytest.fixture(scope="module")
-def data(drawn: Drawn) -> Iterator[tuple[Corpus, RegionStore]]:
+def data(drawn: Drawn) -> Iterator[Corpora]:
     store = RegionStore(drawn.regions)
-    yield read_corpus(drawn.corpus), store
+    yield (PhotographSource(read_corpus(drawn.corpus), store),)
     store.close()
 
 
@@ -50,9 +52,9 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(data: tuple[Corpus, RegionStore], tmp_path_factory: pytest.TempPathFactory) -> Whole:
+def whole(data: Corpora, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     out = tmp_path_factory.mktemp("whole")
-    return Whole(out, list(sweep_embedding(*data, ask(out), PLAN)))
+    return Whole(out, list(sweep_embedding(data, ask(out), PLAN)))
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -61,12 +63,10 @@ def content(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
-def test_repeatedly_killed_sweep_ends_at_the_same_bytes(
-    data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
-) -> None:
+def test_repeatedly_killed_sweep_ends_at_the_same_bytes(data: Corpora, whole: Whole, tmp_path: Path) -> None:
     asked, kills, records = ask(tmp_path / "broken"), 0, list[object]()
     while True:
-        stream, steps, records = sweep_embedding(*data, asked, PLAN), 0, []
+        stream, steps, records = sweep_embedding(data, asked, PLAN), 0, []
         for record in stream:
             records.append(record)
             steps += isinstance(record, Step)
@@ -85,81 +85,75 @@ def test_repeatedly_killed_sweep_ends_at_the_same_bytes(
     assert {trial.setting.learning_rate for trial in lost} == {1e36}
 
 
-def test_winner_equals_a_training_without_a_sweep(
-    data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
-) -> None:
+def test_winner_equals_a_training_without_a_sweep(data: Corpora, whole: Whole, tmp_path: Path) -> None:
     trials = [record for record in whole.records if isinstance(record, Trial)]
     winner = next(record.setting for record in whole.records if isinstance(record, Winner))
     last = [trial for trial in trials if trial.rung == PLAN.rungs[-1].number]
     assert max(last, key=lambda trial: trial.selection_metric).setting == winner
     training = replace(TRAINING, learning_rate=winner.learning_rate, weight_decay=winner.weight_decay)
-    list(train_embedding(*data, ask(tmp_path / "plain", training=training)))
+    list(train_embedding(data, ask(tmp_path / "plain", training=training)))
     plain, swept = content(tmp_path / "plain"), content(whole.out)
     table = swept.pop("sweep.jsonl").decode().splitlines()
     assert swept == plain
     assert [json.loads(line) for line in table[1:]] == [trial.to_dict() for trial in trials]
 
 
-def test_trial_equals_a_training_of_the_rungs_length(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
-    records = sweep_embedding(*data, ask(tmp_path / "swept"), PLAN)
+def test_trial_equals_a_training_of_the_rungs_length(data: Corpora, tmp_path: Path) -> None:
+    records = sweep_embedding(data, ask(tmp_path / "swept"), PLAN)
     trial = next(record for record in records if isinstance(record, Trial) and record.rung == 2)
     training = replace(
         TRAINING, learning_rate=trial.setting.learning_rate, weight_decay=trial.setting.weight_decay,
         epochs=trial.epochs, patience=trial.epochs,
     )  # fmt: skip
-    plain = [r for r in train_embedding(*data, ask(tmp_path / "plain", training=training)) if isinstance(r, Epoch)]
+    plain = [r for r in train_embedding(data, ask(tmp_path / "plain", training=training)) if isinstance(r, Epoch)]
     assert trial.metrics == max((epoch.validation for epoch in plain), key=lambda metrics: metrics["rsum"])
     (folder,) = (tmp_path / "swept" / "sweep" / "rung-2").iterdir()
     assert content(folder) == content(tmp_path / "plain")
 
 
-def start_sweep(data: tuple[Corpus, RegionStore], out: Path, plan: SweepPlan = PLAN) -> None:
+def start_sweep(data: Corpora, out: Path, plan: SweepPlan = PLAN) -> None:
     """A sweep killed after its first trial."""
-    stream = sweep_embedding(*data, ask(out), plan)
+    stream = sweep_embedding(data, ask(out), plan)
     assert any(isinstance(record, Trial) for record in stream)
 
 
-def test_resuming_another_sweep_is_refused_by_name(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
+def test_resuming_another_sweep_is_refused_by_name(data: Corpora, tmp_path: Path) -> None:
     start_sweep(data, tmp_path)
     other = plan_sweep(TRAINING, "val", [1e-3, 1e-4], [0.0])
     with pytest.raises(ArtifactError, match="differs in sweep; `force`"):
-        next(sweep_embedding(*data, ask(tmp_path, resume=True), other))
+        next(sweep_embedding(data, ask(tmp_path, resume=True), other))
     with pytest.raises(ArtifactError, match=r"sweep\.jsonl: cannot resume: the saved run differs in seed; `force`"):
-        next(sweep_embedding(*data, ask(tmp_path, resume=True, seed=1), PLAN))
+        next(sweep_embedding(data, ask(tmp_path, resume=True, seed=1), PLAN))
 
 
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"format": "vsa-sweep", "version": 1, "config": {}, "parents": {}}']
 )
-def test_damaged_table_is_refused(data: tuple[Corpus, RegionStore], tmp_path: Path, damage: str) -> None:
+def test_damaged_table_is_refused(data: Corpora, tmp_path: Path, damage: str) -> None:
     start_sweep(data, tmp_path)
     (tmp_path / "sweep.jsonl").write_text(damage)
     with pytest.raises(ArtifactError, match=r"sweep\.jsonl"):
-        next(sweep_embedding(*data, ask(tmp_path, resume=True), PLAN))
+        next(sweep_embedding(data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_run_without_a_sweep_is_not_resumed_as_one(data: tuple[Corpus, RegionStore], tmp_path: Path) -> None:
-    list(train_embedding(*data, ask(tmp_path, training=replace(TRAINING, epochs=1))))
+def test_run_without_a_sweep_is_not_resumed_as_one(data: Corpora, tmp_path: Path) -> None:
+    list(train_embedding(data, ask(tmp_path, training=replace(TRAINING, epochs=1))))
     with pytest.raises(ArtifactError, match="the saved run is not a sweep; `force`"):
-        next(sweep_embedding(*data, ask(tmp_path, resume=True), PLAN))
+        next(sweep_embedding(data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_new_sweep_replaces_the_old_one_and_keeps_other_files(
-    data: tuple[Corpus, RegionStore], whole: Whole, tmp_path: Path
-) -> None:
+def test_new_sweep_replaces_the_old_one_and_keeps_other_files(data: Corpora, whole: Whole, tmp_path: Path) -> None:
     start_sweep(data, tmp_path / "out", plan_sweep(TRAINING, "val", [2e-3, 1e-4], [0.0], SweepConfig(epochs=1)))
     (folder,) = (tmp_path / "out" / "sweep" / "rung-1").iterdir()
     note = folder / "notes.txt"
     note.write_text("mine")
-    list(sweep_embedding(*data, ask(tmp_path / "out"), PLAN))
+    list(sweep_embedding(data, ask(tmp_path / "out"), PLAN))
     left = content(tmp_path / "out")
     assert left.pop(note.relative_to(tmp_path / "out").as_posix()) == b"mine"
     assert left == content(whole.out)
 
 
-def test_sweep_in_which_all_trials_diverge_raises_diverged_error(
-    data: tuple[Corpus, RegionStore], tmp_path: Path
-) -> None:
+def test_sweep_in_which_all_trials_diverge_raises_diverged_error(data: Corpora, tmp_path: Path) -> None:
     plan = plan_sweep(TRAINING, "val", [1e36, 1e37], [0.0], SweepConfig(epochs=2))
     with pytest.raises(DivergedError, match="every trial of rung 1 diverged: try smaller learning rates"):
-        list(sweep_embedding(*data, ask(tmp_path), plan))
+        list(sweep_embedding(data, ask(tmp_path), plan))

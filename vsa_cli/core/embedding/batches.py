@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.learning.corpora import draw, drawn_of
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
@@ -90,6 +91,7 @@ class Pairs:
         sentences: the word ids of M sentences, none empty.
         sentence_ids: the ids of the M sentences.
         out_of_vocabulary: (image index, sentence id) of each sentence with no known word; these are ranked last.
+        weight: how often each sentence occurs in an epoch, on average.
     """
 
     image_ids: tuple[str, ...]
@@ -98,6 +100,12 @@ class Pairs:
     sentences: tuple[tuple[int, ...], ...]
     sentence_ids: tuple[str, ...]
     out_of_vocabulary: tuple[tuple[int, str], ...]
+    weight: float = 1.0
+
+    @property
+    def drawn(self) -> int:
+        """The number of sentences in an epoch."""
+        return drawn_of(len(self.sentences), self.weight)
 
     def select_images(self, start: int, end: int) -> Pairs:
         """The images from `start` up to, not including, `end`, with their sentences."""
@@ -143,15 +151,41 @@ def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Voc
     return Pairs(read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary)
 
 
-def shuffled_batches(pairs: Pairs, size: int, generator: torch.Generator) -> Iterator[Batch]:
-    """One epoch: every sentence once, in random batches; a last batch of one pair has no negatives and is dropped."""
-    order = torch.randperm(len(pairs.sentences), generator=generator)
-    for chosen in torch.split(order, size):
-        if len(chosen) > 1:
-            yield make_batch(pairs, chosen.tolist())
+Chosen = tuple[int, int]
+"""A sentence: the index of its source, and its index there."""
 
 
-def make_batch(pairs: Pairs, chosen: Sequence[int]) -> Batch:
-    """A batch of the chosen sentences, with each of their images once."""
-    images, image = torch.unique(pairs.image[list(chosen)], return_inverse=True)
-    return Batch(pairs.regions[images].float(), image, pack([pairs.sentences[i] for i in chosen]))
+def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
+    """One epoch: the sentences of all sources, each as often as its weight requires, in random batches.
+
+    A last batch of one pair has no negatives and is dropped.
+    """
+    drawn = [draw(len(pairs.sentences), pairs.weight, generator) for pairs in sources]
+    source = torch.arange(len(sources)).repeat_interleave(torch.tensor([len(indices) for indices in drawn]))
+    everything = torch.stack([source, torch.cat(drawn)], 1)
+    order = torch.randperm(len(everything), generator=generator)
+    for part in torch.split(order, size):
+        if len(part) > 1:
+            yield make_batch(sources, [(int(s), int(i)) for s, i in everything[part].tolist()])
+
+
+def make_batch(sources: Sequence[Pairs], chosen: Sequence[Chosen]) -> Batch:
+    """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch."""
+    source = torch.tensor([s for s, _ in chosen])
+    image = torch.empty(len(chosen), dtype=torch.int64)
+    descriptors: list[Tensor] = []
+    total = 0
+    for number in torch.unique(source).tolist():
+        rows = (source == number).nonzero()[:, 0]
+        of_sentence = sources[number].image[[chosen[row][1] for row in rows.tolist()]]
+        images, place = torch.unique(of_sentence, return_inverse=True)
+        image[rows] = total + place
+        total += len(images)
+        descriptors.append(sources[number].regions[images].float())
+    return Batch(_same_count(descriptors), image, pack([sources[s].sentences[i] for s, i in chosen]))
+
+
+def _same_count(descriptors: Sequence[Tensor]) -> Tensor:
+    """The descriptors of several sources as one tensor; images with fewer regions repeat their region 0."""
+    most = max(part.shape[1] for part in descriptors)
+    return torch.cat([torch.cat([p, p[:, :1].expand(-1, most - p.shape[1], -1)], 1) for p in descriptors])

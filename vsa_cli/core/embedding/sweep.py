@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
-from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.halving import Metrics, Rung, Setting, SweepPlan, Trial, Winner, halve
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
@@ -28,10 +27,10 @@ from vsa_cli.core.io.envelope import SWEEP, Envelope, open_lines
 from vsa_cli.core.io.files import write_lines
 from vsa_cli.core.io.json import dump_json, parse
 from vsa_cli.core.learning.checkpoint import check_same_settings
+from vsa_cli.core.learning.corpora import PhotographSource, record_further
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import has_training
 from vsa_cli.core.learning.run import TrainingRequest, envelope_of, settings_of
-from vsa_cli.core.regions.store import RegionStore
 
 _TABLE, _TRIALS = "sweep.jsonl", "sweep"
 _TRAINING = "training.safetensors"
@@ -40,8 +39,7 @@ _FILES = ("model.safetensors", "config.json", _TRAINING)
 
 
 def sweep_embedding(
-    corpus: Corpus,
-    regions: RegionStore,
+    corpora: Sequence[PhotographSource],
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None = None,
@@ -49,8 +47,7 @@ def sweep_embedding(
     """Run or resume a sweep, then train its winner into `request.out`.
 
     Args:
-        corpus: the images and sentences.
-        regions: the regions of the images.
+        corpora: the images, their sentences and regions; the first corpus selects.
         request: the training of the winner, except for what the sweep selects.
         plan: the plan of the sweep.
         word_vectors: initial word vectors, as for `train_embedding`.
@@ -60,19 +57,19 @@ def sweep_embedding(
         the records of the winner's training.
 
     Raises:
-        ArtifactError: corpus and regions are inconsistent, or the sweep to resume is damaged or its settings differ.
+        ArtifactError: corpora and regions are inconsistent, or the sweep to resume is damaged or its settings differ.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: all trials of a rung diverged, or the final training of the winner did.
     """
     table = request.out / _TABLE
-    envelope = _envelope(corpus, regions, request, plan, word_vectors)
+    envelope = _envelope(corpora, request, plan, word_vectors)
     trials = _finished_trials(table, envelope, request)
 
     def run(rung: Rung, setting: Setting) -> Generator[Step | Epoch, None, Metrics]:
         folder = request.out / _TRIALS / f"rung-{rung.number}" / _name(setting)
         training = replace(_training(request, setting), epochs=rung.epochs, patience=rung.epochs)
         trial = replace(request, out=folder, training=training, resume=True)
-        kept = yield from train_embedding(corpus, regions, trial, word_vectors)
+        kept = yield from train_embedding(corpora, trial, word_vectors)
         assert kept is not None, "a rung has at least one epoch"
         return kept.validation
 
@@ -85,7 +82,7 @@ def sweep_embedding(
             winner = record.setting
         yield record
     final = replace(request, training=_training(request, winner), resume=True)
-    yield from train_embedding(corpus, regions, final, word_vectors)
+    yield from train_embedding(corpora, final, word_vectors)
     _remove_trials(request.out)
 
 
@@ -98,8 +95,7 @@ def _name(setting: Setting) -> str:
 
 
 def _envelope(
-    corpus: Corpus,
-    regions: RegionStore,
+    corpora: Sequence[PhotographSource],
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None,
@@ -110,10 +106,11 @@ def _envelope(
         "validate": request.validate,
         "keep_last": request.keep_last,
         "sweep": {"settings": grid, "rungs": [dataclasses.asdict(rung) for rung in plan.rungs]},
+        **record_further(corpora),
     }
     if word_vectors is not None:
         sources["word_vectors"] = word_vectors.facts()
-    return envelope_of(SWEEP, corpus, regions, request, sources)
+    return envelope_of(SWEEP, corpora[0].corpus, corpora[0].regions, request, sources)
 
 
 def _finished_trials(

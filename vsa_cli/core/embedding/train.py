@@ -1,40 +1,50 @@
-"""Training of the alignment model on a corpus and its regions."""
+"""Training of the alignment model on corpora and their regions."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
-from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.batches import Batch, Pairs, pack, read_pairs, shuffled_batches
+from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, read_pairs, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
 from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import EMBEDDING
+from vsa_cli.core.learning.corpora import (
+    PhotographSource,
+    check_photographs,
+    having,
+    joint_vocabulary,
+    record_further,
+)
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.run import TrainingRequest, run_training, vocabulary_of
-from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.learning.run import TrainingRequest, run_training
 
-_SAMPLE = 500  # images, and sentences, by which the initial weights are scaled
+_SAMPLE = 500  # images, and sentences, by which the initial weights are scaled, from all corpora together
 
 
 class EmbeddingTask:
     """Training to score each image and its own sentence above all other pairs (paper, section 3.1.3)."""
 
-    def __init__(self, model: Embedding, train: Pairs, held_out: Pairs | None, training: EmbedTraining) -> None:
+    def __init__(
+        self, model: Embedding, train: Sequence[Pairs], held_out: Sequence[Pairs | None], training: EmbedTraining
+    ) -> None:
+        """`train` and `held_out` are in the order of the corpora; without a first held-out one nothing is validated."""
         self.model = model
         self._train, self._held_out, self._training = train, held_out, training
         self._device = model.W_m.weight.device
         self._bfloat16 = has_fast_bfloat16(self._device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
-        """Every training sentence once, in random order."""
+        """The sentences of all corpora, each as often as its weight requires, in random order."""
         return shuffled_batches(self._train, self._training.batch_size, generator)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
@@ -50,28 +60,35 @@ class EmbeddingTask:
         return loss, loss.item() * pairs, pairs
 
     def validate(self) -> dict[str, float]:
-        """Recalls and ranks in both directions on the validation split."""
-        if self._held_out is None:
+        """Recalls and ranks in both directions on the validation split of the first corpus, and of the others.
+
+        The names of the latter start with `also1_`, `also2_`, ..., in their order.
+        """
+        if not self._held_out or self._held_out[0] is None:
             return {}
-        scores = score_pairs(self.model, self._held_out)
-        return recall_both_ways(scores, self._held_out.image.numpy(), len(self._held_out.out_of_vocabulary))
+        found: dict[str, float] = {}
+        for number, pairs in enumerate(self._held_out):
+            if pairs is not None:
+                recalls = recall_both_ways(
+                    score_pairs(self.model, pairs), pairs.image.numpy(), len(pairs.out_of_vocabulary)
+                )
+                found |= {f"also{number}_{name}" if number else name: value for name, value in recalls.items()}
+        return found
 
     def selection_metric(self, validation: dict[str, float]) -> float:
-        """The sum of the six recalls."""
+        """The sum of the six recalls of the first corpus."""
         return validation["rsum"]
 
 
 def train_embedding(
-    corpus: Corpus,
-    regions: RegionStore,
+    corpora: Sequence[PhotographSource],
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     word_vectors: WordVectors | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train an alignment model, and write `request.out` each time it improves.
 
     Args:
-        corpus: the images and sentences.
-        regions: the regions of the images.
+        corpora: the images, their sentences and regions; the first corpus selects the best epoch.
         request: what to train, and how.
         word_vectors: initial word vectors of the model's word size; None draws random ones.
 
@@ -79,22 +96,49 @@ def train_embedding(
         The epoch whose weights are kept.
 
     Raises:
-        ArtifactError: corpus and regions are inconsistent, or the settings differ from those of the run to resume.
+        ArtifactError: corpora and regions are inconsistent, or the settings differ from those of the run to resume.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """
-    vocabulary = vocabulary_of(corpus)
-    train = read_pairs(corpus, regions, request.split, vocabulary)
-    if len(torch.unique(train.image)) < 2:
+    check_photographs(corpora)
+    first = corpora[0]
+    vocabulary = joint_vocabulary([source.corpus for source in corpora], request.split)
+    train = [_read(source, request.split, vocabulary) for source in having(corpora, request.split)]
+    if sum(len(torch.unique(pairs.image)) for pairs in train) < 2:
         raise DataError(f"split {request.split}: only one image has sentences; training needs two or more")
-    held_out = read_pairs(corpus, regions, request.validate, vocabulary) if request.validate is not None else None
     torch.manual_seed(request.seed)
-    model = Embedding(request.model, regions.descriptor_size, vocabulary.size)
+    model = Embedding(request.model, first.regions.descriptor_size, vocabulary.size)
     if word_vectors is not None:
         initialise_words(model.W_w, word_vectors)
     model.W_w.weight.requires_grad_(request.training.tune_words)
-    model.initialise(train.regions[:_SAMPLE].float().flatten(0, 1), pack(train.sentences[:_SAMPLE]))
+    model.initialise(*_sample(train))
     model.to(request.device)
-    task = EmbeddingTask(model, train, held_out, request.training)
-    sources = {"word_vectors": word_vectors.facts()} if word_vectors is not None else None
-    return (yield from run_training(task, request, EMBEDDING, corpus, regions, len(train.sentences), sources))
+    task = EmbeddingTask(model, train, _held_out(corpora, request.validate, vocabulary), request.training)
+    sources = record_further(corpora)
+    if word_vectors is not None:
+        sources["word_vectors"] = word_vectors.facts()
+    count = sum(pairs.drawn for pairs in train)
+    return (
+        yield from run_training(
+            task, request, EMBEDDING, first.corpus, first.regions, count, sources, vocabulary=vocabulary
+        )
+    )
+
+
+def _read(source: PhotographSource, split: str, vocabulary: Vocabulary) -> Pairs:
+    return replace(read_pairs(source.corpus, source.regions, split, vocabulary), weight=source.weight)
+
+
+def _held_out(corpora: Sequence[PhotographSource], split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
+    """The pairs of the validation split of each corpus; None for one without it."""
+    if split is None:
+        return []
+    measured = having(corpora, split)
+    return [_read(source, split, vocabulary) if source in measured else None for source in corpora]
+
+
+def _sample(train: Sequence[Pairs]) -> tuple[Tensor, Packed]:
+    """(S, D) float32 descriptors of all regions of some images, as many of each corpus, and as many sentences."""
+    share = _SAMPLE // len(train)
+    descriptors = [pairs.regions[:share].float().flatten(0, 1) for pairs in train]
+    return torch.cat(descriptors), pack([words for pairs in train for words in pairs.sentences[:share]])

@@ -15,6 +15,7 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.model import Batch, no_tags
 from vsa_cli.core.generation.tags import TagSource
+from vsa_cli.core.learning.corpora import draw, drawn_of
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
@@ -50,13 +51,11 @@ class Pairs:
     @property
     def drawn(self) -> int:
         """The number of sentences in an epoch."""
-        return max(1, round(self.weight * len(self.sentences)))
+        return drawn_of(len(self.sentences), self.weight)
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """The (drawn,) indices of the sentences of an epoch: each `weight` times, the remainder at random."""
-        count = len(self.sentences)
-        whole, rest = divmod(self.drawn, count)
-        return torch.cat([torch.arange(count).repeat(whole), torch.randperm(count, generator=generator)[:rest]])
+        return draw(len(self.sentences), self.weight, generator)
 
     def sample(self) -> Tensor:
         """(S, D) float32 descriptors of all regions of up to 2,000 images, evenly spaced among all images."""

@@ -32,26 +32,15 @@ from vsa_cli.core.generation.tags import (
 )
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.labels.labeller import Labeller, TrainedLabeller
-from vsa_cli.core.learning.run import vocabulary_of
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.learning.corpora import (
+    PhotographSource,
+    TextSource,
+    check_photographs,
+    having,
+    joint_vocabulary,
+    record_further,
+)
 from vsa_cli.core.regions.store import RegionStore
-
-
-@dataclass(frozen=True)
-class PhotographSource:
-    """A corpus with the regions of its photographs; its sentences occur `weight` times in an epoch."""
-
-    corpus: Corpus
-    regions: RegionStore
-    weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class TextSource:
-    """A corpus of sentences without photographs; its sentences occur `weight` times in an epoch."""
-
-    corpus: Corpus
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,17 +89,13 @@ class Sources:
             ArtifactError: regions or labeller were made with another CNN, or in another way.
             DataError: a corpus has no photographs.
         """
-        spec = FeatureSpec.of(self.first.regions.envelope, str(self.first.regions.path))
-        for source in self.photographs:
-            source.corpus.require_photographs()
-            spec.require_from(source.regions.envelope, str(source.regions.path))
+        check_photographs(self.photographs)
         if self.labeller is not None:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
 
     def having(self, split: str) -> tuple[PhotographSource, ...]:
         """The corpora with photographs that have a split; the first is always among them."""
-        further = (one for one in self.photographs[1:] if split == "all" or one.corpus.split_sizes().get(split))
-        return (self.first, *further)
+        return having(self.photographs, split)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -126,27 +111,11 @@ class Sources:
         Raises:
             DataError: the first corpus has no vocabulary.
         """
-        first = vocabulary_of(self.first.corpus)
-        if len(self.corpora) == 1:
-            return first
-        config = self.first.corpus.envelope.config
-        sentences = (
-            sentence.tokens
-            for corpus in self.corpora
-            for image in corpus.images
-            if image.split == split or split == "all"
-            for sentence in image.sentences
-        )
-        return Vocabulary.build(sentences, config["min_count"], first.unknown, characters=first.characters)
+        return joint_vocabulary(self.corpora, split)
 
     def record(self) -> dict[str, Any]:
         """The sources besides the first corpus and its regions, for the envelope of the model."""
-        found: dict[str, Any] = {}
-        if self.photographs[1:]:
-            found["also"] = [
-                {"corpus": one.corpus.sha256, "regions": one.regions.sha256, "weight": one.weight}
-                for one in self.photographs[1:]
-            ]
+        found = record_further(self.photographs)
         if self.text:
             found["text"] = [{"corpus": one.corpus.sha256, "weight": one.weight} for one in self.text]
         if self.snippets is not None:

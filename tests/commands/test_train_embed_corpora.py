@@ -1,0 +1,167 @@
+"""`vsa train-embed` on several corpora: words, weights, validation, resuming, sweeps, and inputs that do not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.conftest import SMALL_EMBED, Drawn
+
+Run = Callable[..., Result]
+
+
+@dataclass(frozen=True)
+class Further:
+    """A second corpus of the drawn photographs, described in other words, with regions of another count."""
+
+    corpus: Path
+    regions: Path
+
+    def weighing(self, weight: str) -> str:
+        """The value of `--also` with a weight."""
+        return f"{self.corpus},{self.regions},{weight}"
+
+
+@pytest.fixture(scope="module")
+def further(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Further:
+    folder = tmp_path_factory.mktemp("further")
+    _, *rows = drawn.captions.read_text().splitlines()
+    described = [row.replace("circle", "zebra").replace("square", "giraffe") for row in rows]
+    (folder / "captions.csv").write_text("\n".join(["image,caption,split", *described]))
+    corpus, regions = folder / "corpus.json", folder / "regions.h5"
+    photos = ("--images", drawn.photos)
+    assert vsa("prep", folder / "captions.csv", *photos, "-o", corpus, "--min-count", 3).exit_code == 0
+    top = ("--detector", "grid", "--top", 1, "--side", 96)
+    done = vsa("extract-regions", corpus, "-o", regions, *top)
+    assert done.exit_code == 0, done.output
+    return Further(corpus, regions)
+
+
+@pytest.fixture(scope="module")
+def alike(vsa: Run, drawn: Drawn, further: Further, tmp_path_factory: pytest.TempPathFactory) -> Further:
+    """The second corpus with regions extracted as those of the first."""
+    regions = tmp_path_factory.mktemp("alike") / "regions.h5"
+    options = ("--detector", "grid", "--top", 3, "--side", 96)
+    done = vsa("extract-regions", further.corpus, "-o", regions, *options)
+    assert done.exit_code == 0, done.output
+    return Further(further.corpus, regions)
+
+
+def train(vsa: Run, drawn: Drawn, out: Path, *options: object) -> Result:
+    return vsa("train-embed", drawn.corpus, drawn.regions, "-o", out, *SMALL_EMBED, *options)
+
+
+def test_model_knows_and_finds_the_words_of_both_corpora(
+    vsa: Run, drawn: Drawn, alike: Further, tmp_path: Path
+) -> None:
+    result = train(vsa, drawn, tmp_path / "embed", "--also", alike.weighing("1.5"), "--epochs", 10, "--json")
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(result.stdout)["epochs"]
+    assert epochs[-1]["loss"] < 0.9 * epochs[0]["loss"]
+    last = epochs[-1]["validation"]
+    assert {"rsum", "i2t_R@1", "also1_rsum", "also1_i2t_R@1"} <= set(last)
+    assert "also1_rsum" in result.stderr
+    best = max(epochs, key=lambda epoch: float(epoch["validation"]["rsum"]))
+    assert best["best"]  # by the recalls of the first corpus alone
+    config = json.loads((tmp_path / "embed" / "config.json").read_text())
+    assert {"circle", "zebra", "giraffe"} <= set(config["vocabulary"]["words"])
+    (recorded,) = config["envelope"]["config"]["also"]
+    assert recorded["weight"] == 1.5
+    assert all(len(recorded[name]) == 64 for name in ("corpus", "regions"))
+    own = sum(split == "train" for split in splits(drawn.corpus))
+    assert config["trained_on"]["sentences"] == own + round(1.5 * sum(s == "train" for s in splits(alike.corpus)))
+    found = vsa(
+        "retrieve", "--corpus", alike.corpus, "--regions-file", alike.regions, "--model", tmp_path / "embed",
+        "--split", "val", "-o", tmp_path / "r.jsonl",
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+
+
+def splits(corpus: Path) -> list[str]:
+    """The split of each sentence of a corpus."""
+    images = json.loads(corpus.read_text())["images"]
+    return [image["split"] for image in images for _ in image["sentences"]]
+
+
+def test_interrupted_run_of_two_corpora_resumes_exactly(vsa: Run, drawn: Drawn, alike: Further, tmp_path: Path) -> None:
+    options = ("--also", alike.weighing("0.5"), "--also", alike.weighing("0.3"), "--epochs", 3)
+    assert train(vsa, drawn, tmp_path / "whole", *options).exit_code == 0
+
+    class StopError(Exception):
+        """Ends a run after an epoch."""
+
+    from vsa_cli.core.learning import run
+
+    saved = run.write_training
+
+    def stop(*arguments: object) -> None:
+        saved(*arguments)  # type: ignore[arg-type]
+        raise StopError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "write_training", stop)
+        with pytest.raises(StopError):
+            train(vsa, drawn, tmp_path / "parts", *options)
+    assert train(vsa, drawn, tmp_path / "parts", *options, "--resume").exit_code == 0
+    names = ("config.json", "model.safetensors")
+    whole, parts = ([(tmp_path / out / name).read_bytes() for name in names] for out in ("whole", "parts"))
+    assert whole == parts
+
+
+@pytest.mark.parametrize("changed", ["weight", "none"])
+def test_run_is_not_resumed_with_other_corpora(
+    vsa: Run, drawn: Drawn, alike: Further, tmp_path: Path, changed: str
+) -> None:
+    assert train(vsa, drawn, tmp_path / "embed", "--also", alike.weighing("1"), "--epochs", 1).exit_code == 0
+    other = ("--also", alike.weighing("2")) if changed == "weight" else ()
+    result = train(vsa, drawn, tmp_path / "embed", *other, "--epochs", 1, "--resume")
+    assert result.exit_code == 1
+    assert "differs in also" in result.stderr
+
+
+def test_corpus_without_the_validation_split_is_trained_on_only(
+    vsa: Run, drawn: Drawn, alike: Further, tmp_path: Path
+) -> None:
+    lines = (alike.corpus.parent / "captions.csv").read_text().splitlines()
+    rows = [line for line in lines[1:] if line.endswith(",train")]
+    (tmp_path / "c.csv").write_text("\n".join(["image,caption,split", *rows]))
+    assert vsa("prep", tmp_path / "c.csv", "--images", drawn.photos, "-o", tmp_path / "c.json").exit_code == 0
+    also = f"{tmp_path / 'c.json'},{alike.regions}"
+    result = train(vsa, drawn, tmp_path / "embed", "--also", also, "--epochs", 1, "--json")
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)["epochs"][0]["validation"]
+    assert "rsum" in measured
+    assert not any(name.startswith("also") for name in measured)
+
+
+def test_sweep_of_two_corpora_trains_its_winner_on_both(vsa: Run, drawn: Drawn, alike: Further, tmp_path: Path) -> None:
+    options = [option for option in SMALL_EMBED if option not in ("--learning-rate", 3e-3)]
+    options += ["--epochs", 1, "--sweep", "--sweep-rates", "1e-3,3e-3", "--sweep-decays", "0"]
+    command = ("train-embed", drawn.corpus, drawn.regions, "-o", tmp_path / "embed", *options)
+    result = vsa(*command, "--also", alike.weighing("1"))
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "embed" / "config.json").read_text())
+    assert config["envelope"]["config"]["also"][0]["weight"] == 1
+    again = vsa(*command, "--also", alike.weighing("2"), "--resume")
+    assert again.exit_code == 1
+    assert "differs in also" in again.stderr
+
+
+@pytest.mark.parametrize("value", ["corpus.json", "a,b,0", "a,b,c", "a,b,101", ",b", "a,b,1,2"])
+def test_malformed_value_is_a_usage_error(vsa: Run, drawn: Drawn, tmp_path: Path, value: str) -> None:
+    result = train(vsa, drawn, tmp_path / "embed", "--also", value)
+    assert result.exit_code == 2
+    assert "--also takes CORPUS,REGIONS[,W]" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_regions_extracted_in_another_way_are_refused(vsa: Run, drawn: Drawn, further: Further, tmp_path: Path) -> None:
+    result = train(vsa, drawn, tmp_path / "embed", "--also", f"{further.corpus},{further.regions}", "--dry-run")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert str(further.regions) in result.stderr
