@@ -18,6 +18,7 @@ from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
+    from vsa_cli.core.embedding.sources import UnpairedSource
     from vsa_cli.core.embedding.word_vectors import WordVectors
     from vsa_cli.output.console import Console
 
@@ -39,6 +40,15 @@ def train_embed(
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
     also: shared.Also = None,
+    unpaired: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REGIONS,CORPUS[,W]",
+            help="Train on photographs without sentences as well: each occurs W times per epoch (default 1) with a "
+            "sentence of CORPUS, from vsa prep without --images, that mentions what labels of REGIONS name.",
+            rich_help_panel=shared.SOURCES,
+        ),
+    ] = None,
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
     patience: Annotated[int | None, shared.patience(_RUNS)] = None,
     keep_last: shared.KeepLast = False,
@@ -227,10 +237,11 @@ def train_embed(
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.halving import plan_sweep
+    from vsa_cli.core.embedding.sources import Sources
     from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
-    from vsa_cli.core.learning.corpora import PhotographSource, check_photographs, joint_vocabulary
+    from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -255,13 +266,16 @@ def train_embed(
         tune_words=not fixed_words,
     )  # fmt: skip
     split, held_out = resolve_split(split), read.validation_split(validate)
-    corpora = [PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())]
-    check_photographs(corpora)
+    sources = Sources(
+        (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
+        tuple(map(_unpaired, unpaired or ())),
+    )
+    sources.check()
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
     given = None
     if word_vectors is not None:
-        given = read_word_vectors(word_vectors, joint_vocabulary([one.corpus for one in corpora], split))
+        given = read_word_vectors(word_vectors, sources.vocabulary(split))
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
@@ -272,12 +286,21 @@ def train_embed(
             report_plan(console, plan)
         return
     if plan is not None:
-        trials = sweep_embedding(corpora, request, plan, given)
+        trials = sweep_embedding(sources, request, plan, given)
         report_sweep(console, trials, plan, output=output, as_json=json)
     else:
-        records = train_embedding(corpora, request, given)
+        records = train_embedding(sources, request, given)
         report_training(console, records, output=output, unit="pairs", as_json=json)
     console.suggest("align", "photo.jpg", "what it shows", "--model", output)
+
+
+def _unpaired(given: str) -> UnpairedSource:
+    from vsa_cli.core.corpus.corpus import read_corpus
+    from vsa_cli.core.embedding.sources import UnpairedSource
+    from vsa_cli.core.regions.store import RegionStore
+
+    (regions, corpus), weight = shared.with_weight(given, "--unpaired", "REGIONS,CORPUS[,W]", files=2)
+    return UnpairedSource(RegionStore(regions), read_corpus(corpus, needs_photographs=False), weight)
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...]:

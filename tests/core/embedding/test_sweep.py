@@ -14,6 +14,7 @@ from tests.conftest import Drawn
 from vsa_cli.core.config import EmbedConfig, EmbedTraining, SweepConfig
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.embedding.halving import SweepPlan, Trial, Winner, plan_sweep
+from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.sweep import sweep_embedding
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.errors import ArtifactError, DivergedError
@@ -28,13 +29,12 @@ TRAINING = EmbedTraining(
 )
 PLAN = plan_sweep(TRAINING, "val", [1e-3, 1e-2, 1e36], [0.0, 0.1], SweepConfig(epochs=1, share=2))
 Request = TrainingRequest[EmbedConfig, EmbedTraining]
-Corpora = tuple[PhotographSource, ...]
 
 
 @pytest.fixture(scope="module")
-def data(drawn: Drawn) -> Iterator[Corpora]:
+def data(drawn: Drawn) -> Iterator[Sources]:
     store = RegionStore(drawn.regions)
-    yield (PhotographSource(read_corpus(drawn.corpus), store),)
+    yield Sources((PhotographSource(read_corpus(drawn.corpus), store),))
     store.close()
 
 
@@ -52,7 +52,7 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(data: Corpora, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+def whole(data: Sources, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     out = tmp_path_factory.mktemp("whole")
     return Whole(out, list(sweep_embedding(data, ask(out), PLAN)))
 
@@ -63,7 +63,7 @@ def content(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
-def test_repeatedly_killed_sweep_ends_at_the_same_bytes(data: Corpora, whole: Whole, tmp_path: Path) -> None:
+def test_repeatedly_killed_sweep_ends_at_the_same_bytes(data: Sources, whole: Whole, tmp_path: Path) -> None:
     asked, kills, records = ask(tmp_path / "broken"), 0, list[object]()
     while True:
         stream, steps, records = sweep_embedding(data, asked, PLAN), 0, []
@@ -85,7 +85,7 @@ def test_repeatedly_killed_sweep_ends_at_the_same_bytes(data: Corpora, whole: Wh
     assert {trial.setting.learning_rate for trial in lost} == {1e36}
 
 
-def test_winner_equals_a_training_without_a_sweep(data: Corpora, whole: Whole, tmp_path: Path) -> None:
+def test_winner_equals_a_training_without_a_sweep(data: Sources, whole: Whole, tmp_path: Path) -> None:
     trials = [record for record in whole.records if isinstance(record, Trial)]
     winner = next(record.setting for record in whole.records if isinstance(record, Winner))
     last = [trial for trial in trials if trial.rung == PLAN.rungs[-1].number]
@@ -98,7 +98,7 @@ def test_winner_equals_a_training_without_a_sweep(data: Corpora, whole: Whole, t
     assert [json.loads(line) for line in table[1:]] == [trial.to_dict() for trial in trials]
 
 
-def test_trial_equals_a_training_of_the_rungs_length(data: Corpora, tmp_path: Path) -> None:
+def test_trial_equals_a_training_of_the_rungs_length(data: Sources, tmp_path: Path) -> None:
     records = sweep_embedding(data, ask(tmp_path / "swept"), PLAN)
     trial = next(record for record in records if isinstance(record, Trial) and record.rung == 2)
     training = replace(
@@ -111,13 +111,13 @@ def test_trial_equals_a_training_of_the_rungs_length(data: Corpora, tmp_path: Pa
     assert content(folder) == content(tmp_path / "plain")
 
 
-def start_sweep(data: Corpora, out: Path, plan: SweepPlan = PLAN) -> None:
+def start_sweep(data: Sources, out: Path, plan: SweepPlan = PLAN) -> None:
     """A sweep killed after its first trial."""
     stream = sweep_embedding(data, ask(out), plan)
     assert any(isinstance(record, Trial) for record in stream)
 
 
-def test_resuming_another_sweep_is_refused_by_name(data: Corpora, tmp_path: Path) -> None:
+def test_resuming_another_sweep_is_refused_by_name(data: Sources, tmp_path: Path) -> None:
     start_sweep(data, tmp_path)
     other = plan_sweep(TRAINING, "val", [1e-3, 1e-4], [0.0])
     with pytest.raises(ArtifactError, match="differs in sweep; `force`"):
@@ -129,20 +129,20 @@ def test_resuming_another_sweep_is_refused_by_name(data: Corpora, tmp_path: Path
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"format": "vsa-sweep", "version": 1, "config": {}, "parents": {}}']
 )
-def test_damaged_table_is_refused(data: Corpora, tmp_path: Path, damage: str) -> None:
+def test_damaged_table_is_refused(data: Sources, tmp_path: Path, damage: str) -> None:
     start_sweep(data, tmp_path)
     (tmp_path / "sweep.jsonl").write_text(damage)
     with pytest.raises(ArtifactError, match=r"sweep\.jsonl"):
         next(sweep_embedding(data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_run_without_a_sweep_is_not_resumed_as_one(data: Corpora, tmp_path: Path) -> None:
+def test_run_without_a_sweep_is_not_resumed_as_one(data: Sources, tmp_path: Path) -> None:
     list(train_embedding(data, ask(tmp_path, training=replace(TRAINING, epochs=1))))
     with pytest.raises(ArtifactError, match="the saved run is not a sweep; `force`"):
         next(sweep_embedding(data, ask(tmp_path, resume=True), PLAN))
 
 
-def test_new_sweep_replaces_the_old_one_and_keeps_other_files(data: Corpora, whole: Whole, tmp_path: Path) -> None:
+def test_new_sweep_replaces_the_old_one_and_keeps_other_files(data: Sources, whole: Whole, tmp_path: Path) -> None:
     start_sweep(data, tmp_path / "out", plan_sweep(TRAINING, "val", [2e-3, 1e-4], [0.0], SweepConfig(epochs=1)))
     (folder,) = (tmp_path / "out" / "sweep" / "rung-1").iterdir()
     note = folder / "notes.txt"
@@ -153,7 +153,7 @@ def test_new_sweep_replaces_the_old_one_and_keeps_other_files(data: Corpora, who
     assert left == content(whole.out)
 
 
-def test_sweep_in_which_all_trials_diverge_raises_diverged_error(data: Corpora, tmp_path: Path) -> None:
+def test_sweep_in_which_all_trials_diverge_raises_diverged_error(data: Sources, tmp_path: Path) -> None:
     plan = plan_sweep(TRAINING, "val", [1e36, 1e37], [0.0], SweepConfig(epochs=2))
     with pytest.raises(DivergedError, match="every trial of rung 1 diverged: try smaller learning rates"):
         list(sweep_embedding(data, ask(tmp_path), plan))

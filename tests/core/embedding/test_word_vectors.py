@@ -14,6 +14,7 @@ from vsa_cli.core.config import EmbedConfig, EmbedTraining, Unknown
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.model import read_embedding
+from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import initialise_words, read_word_vectors
 from vsa_cli.core.errors import ConfigError, DataError
@@ -106,13 +107,13 @@ def trained(drawn: Drawn, folder: Path, *, tune: bool, kill: bool = False) -> di
         loss="contrastive", optimizer="adam", learning_rate=1e-2, weight_decay=0.1, batch_size=40, epochs=3,
         tune_words=tune,
     )  # fmt: skip
-    out, corpora = folder / "embed", [PhotographSource(corpus, regions)]
+    out, sources = folder / "embed", Sources((PhotographSource(corpus, regions),))
     asked = TrainingRequest(out, MODEL, training, "train", "val", False, 0, torch.device("cpu"), False)
     if kill:
-        stream = train_embedding(corpora, asked, given)
+        stream = train_embedding(sources, asked, given)
         assert any(isinstance(record, Step) and (record.epoch, record.step) == (2, 2) for record in stream)
         stream.close()
-    list(train_embedding(corpora, replace(asked, resume=kill), given))
+    list(train_embedding(sources, replace(asked, resume=kill), given))
     regions.close()
     return {name: (out / name).read_bytes() for name in ("config.json", "model.safetensors")}
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
 from vsa_cli.core.embedding.halving import Metrics, Rung, Setting, SweepPlan, Trial, Winner, halve
+from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.train import train_embedding
 from vsa_cli.core.embedding.word_vectors import WordVectors
 from vsa_cli.core.errors import ArtifactError, DataError, reason
@@ -27,7 +28,6 @@ from vsa_cli.core.io.envelope import SWEEP, Envelope, open_lines
 from vsa_cli.core.io.files import write_lines
 from vsa_cli.core.io.json import dump_json, parse
 from vsa_cli.core.learning.checkpoint import check_same_settings
-from vsa_cli.core.learning.corpora import PhotographSource, record_further
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import has_training
 from vsa_cli.core.learning.run import TrainingRequest, envelope_of, settings_of
@@ -39,7 +39,7 @@ _FILES = ("model.safetensors", "config.json", _TRAINING)
 
 
 def sweep_embedding(
-    corpora: Sequence[PhotographSource],
+    sources: Sources,
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None = None,
@@ -47,7 +47,7 @@ def sweep_embedding(
     """Run or resume a sweep, then train its winner into `request.out`.
 
     Args:
-        corpora: the images, their sentences and regions; the first corpus selects.
+        sources: the images, their sentences and regions.
         request: the training of the winner, except for what the sweep selects.
         plan: the plan of the sweep.
         word_vectors: initial word vectors, as for `train_embedding`.
@@ -62,14 +62,14 @@ def sweep_embedding(
         DivergedError: all trials of a rung diverged, or the final training of the winner did.
     """
     table = request.out / _TABLE
-    envelope = _envelope(corpora, request, plan, word_vectors)
+    envelope = _envelope(sources, request, plan, word_vectors)
     trials = _finished_trials(table, envelope, request)
 
     def run(rung: Rung, setting: Setting) -> Generator[Step | Epoch, None, Metrics]:
         folder = request.out / _TRIALS / f"rung-{rung.number}" / _name(setting)
         training = replace(_training(request, setting), epochs=rung.epochs, patience=rung.epochs)
         trial = replace(request, out=folder, training=training, resume=True)
-        kept = yield from train_embedding(corpora, trial, word_vectors)
+        kept = yield from train_embedding(sources, trial, word_vectors)
         assert kept is not None, "a rung has at least one epoch"
         return kept.validation
 
@@ -82,7 +82,7 @@ def sweep_embedding(
             winner = record.setting
         yield record
     final = replace(request, training=_training(request, winner), resume=True)
-    yield from train_embedding(corpora, final, word_vectors)
+    yield from train_embedding(sources, final, word_vectors)
     _remove_trials(request.out)
 
 
@@ -95,22 +95,22 @@ def _name(setting: Setting) -> str:
 
 
 def _envelope(
-    corpora: Sequence[PhotographSource],
+    sources: Sources,
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     plan: SweepPlan,
     word_vectors: WordVectors | None,
 ) -> Envelope:
     grid = [[setting.learning_rate, setting.weight_decay] for setting in plan.settings]
-    sources: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "split": request.split,
         "validate": request.validate,
         "keep_last": request.keep_last,
         "sweep": {"settings": grid, "rungs": [dataclasses.asdict(rung) for rung in plan.rungs]},
-        **record_further(corpora),
+        **sources.record(),
     }
     if word_vectors is not None:
-        sources["word_vectors"] = word_vectors.facts()
-    return envelope_of(SWEEP, corpora[0].corpus, corpora[0].regions, request, sources)
+        settings["word_vectors"] = word_vectors.facts()
+    return envelope_of(SWEEP, sources.first.corpus, sources.first.regions, request, settings)
 
 
 def _finished_trials(

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
-from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, read_pairs, shuffled_batches
+from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
+from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
-from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import EMBEDDING
-from vsa_cli.core.learning.corpora import (
-    PhotographSource,
-    check_photographs,
-    having,
-    joint_vocabulary,
-    record_further,
-)
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import TrainingRequest, run_training
 
@@ -81,14 +72,14 @@ class EmbeddingTask:
 
 
 def train_embedding(
-    corpora: Sequence[PhotographSource],
+    sources: Sources,
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     word_vectors: WordVectors | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train an alignment model, and write `request.out` each time it improves.
 
     Args:
-        corpora: the images, their sentences and regions; the first corpus selects the best epoch.
+        sources: the images, their sentences and regions.
         request: what to train, and how.
         word_vectors: initial word vectors of the model's word size; None draws random ones.
 
@@ -100,12 +91,9 @@ def train_embedding(
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """
-    check_photographs(corpora)
-    first = corpora[0]
-    vocabulary = joint_vocabulary([source.corpus for source in corpora], request.split)
-    train = [_read(source, request.split, vocabulary) for source in having(corpora, request.split)]
-    if sum(len(torch.unique(pairs.image)) for pairs in train) < 2:
-        raise DataError(f"split {request.split}: only one image has sentences; training needs two or more")
+    sources.check()
+    first, vocabulary = sources.first, sources.vocabulary(request.split)
+    train = sources.train(request.split, vocabulary, request.seed)
     torch.manual_seed(request.seed)
     model = Embedding(request.model, first.regions.descriptor_size, vocabulary.size)
     if word_vectors is not None:
@@ -113,28 +101,16 @@ def train_embedding(
     model.W_w.weight.requires_grad_(request.training.tune_words)
     model.initialise(*_sample(train))
     model.to(request.device)
-    task = EmbeddingTask(model, train, _held_out(corpora, request.validate, vocabulary), request.training)
-    sources = record_further(corpora)
+    task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training)
+    recorded = sources.record()
     if word_vectors is not None:
-        sources["word_vectors"] = word_vectors.facts()
+        recorded["word_vectors"] = word_vectors.facts()
     count = sum(pairs.drawn for pairs in train)
     return (
         yield from run_training(
-            task, request, EMBEDDING, first.corpus, first.regions, count, sources, vocabulary=vocabulary
+            task, request, EMBEDDING, first.corpus, first.regions, count, recorded, vocabulary=vocabulary
         )
     )
-
-
-def _read(source: PhotographSource, split: str, vocabulary: Vocabulary) -> Pairs:
-    return replace(read_pairs(source.corpus, source.regions, split, vocabulary), weight=source.weight)
-
-
-def _held_out(corpora: Sequence[PhotographSource], split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
-    """The pairs of the validation split of each corpus; None for one without it."""
-    if split is None:
-        return []
-    measured = having(corpora, split)
-    return [_read(source, split, vocabulary) if source in measured else None for source in corpora]
 
 
 def _sample(train: Sequence[Pairs]) -> tuple[Tensor, Packed]:

@@ -1,0 +1,152 @@
+"""What an alignment model is trained on: corpora with photographs, and photographs matched with sentences of others.
+
+All sources share one vocabulary. The first corpus selects the best epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.embedding.batches import Pairs, read_pairs
+from vsa_cli.core.errors import DataError
+from vsa_cli.core.labels.matching import match_sentences, seen_in
+from vsa_cli.core.labels.names import Names, read_names
+from vsa_cli.core.learning.corpora import (
+    PhotographSource,
+    check_photographs,
+    having,
+    joint_vocabulary,
+    record_further,
+)
+from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.store import RegionStore
+
+
+@dataclass(frozen=True)
+class UnpairedSource:
+    """Photographs without sentences, and sentences of other photographs.
+
+    Attributes:
+        regions: the regions of the photographs, with a detector's labels.
+        corpus: the sentences.
+        weight: how often each photograph occurs in an epoch, on average, with a sentence that mentions what it shows.
+    """
+
+    regions: RegionStore
+    corpus: Corpus
+    weight: float = 1.0
+
+    def pairs(self, split: str, vocabulary: Vocabulary, names: Names, seed: int) -> Pairs:
+        """Match the photographs with sentences of a split.
+
+        Raises:
+            DataError: the regions have no labels, or no sentence mentions what a photograph shows.
+        """
+        sentences = [sentence for image in self.corpus.split(split) for sentence in image.sentences]
+        seen, known = seen_in(self.regions, names)
+        mentions = [names.mentions(sentence.tokens) for sentence in sentences]
+        matched = match_sentences(seen, known, mentions, torch.Generator().manual_seed(seed))
+        found = [
+            (row, words) for row, sentence in matched if (words := tuple(vocabulary.encode(sentences[sentence].tokens)))
+        ]
+        if not found:
+            raise DataError(f"{self.regions.path}: no sentence of the text mentions what a photograph shows")
+        rows, place = torch.unique(torch.tensor([row for row, _ in found]), return_inverse=True)
+        ids = tuple(self.regions.ids[row] for row in rows.tolist())
+        return Pairs(
+            ids,
+            torch.from_numpy(self.regions.padded(ids)),
+            place,
+            tuple(words for _, words in found),
+            tuple(map(str, range(len(found)))),
+            (),
+            weight=self.weight * len(ids) / len(found),
+        )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that an alignment model is trained on.
+
+    Attributes:
+        photographs: corpora with photographs; the first has the minimum count of words.
+        unpaired: photographs without sentences, and sentences without photographs.
+    """
+
+    photographs: tuple[PhotographSource, ...]
+    unpaired: tuple[UnpairedSource, ...] = ()
+
+    @property
+    def first(self) -> PhotographSource:
+        """The first corpus."""
+        return self.photographs[0]
+
+    def check(self) -> None:
+        """Check that the sources fit each other.
+
+        Raises:
+            ArtifactError: regions were extracted with another CNN, or in another way.
+            DataError: a corpus has no photographs, or unpaired regions have no labels.
+        """
+        check_photographs(self.photographs)
+        spec = FeatureSpec.of(self.first.regions.envelope, str(self.first.regions.path))
+        for source in self.unpaired:
+            spec.require_from(source.regions.envelope, str(source.regions.path))
+
+    def vocabulary(self, split: str) -> Vocabulary:
+        """The words of the first corpus's vocabulary, or with more sources those that are frequent in all together.
+
+        Raises:
+            DataError: the first corpus has no vocabulary.
+        """
+        corpora = [*(one.corpus for one in self.photographs), *(one.corpus for one in self.unpaired)]
+        return joint_vocabulary(corpora, split)
+
+    def train(self, split: str, vocabulary: Vocabulary, seed: int) -> list[Pairs]:
+        """The pairs of all sources.
+
+        Args:
+            split: the corpus split to read.
+            vocabulary: the words of the model.
+            seed: draws the sentences of unpaired photographs.
+
+        Raises:
+            ArtifactError: the regions of an image are missing, or were extracted from another file.
+            DataError: there is nothing to train on.
+        """
+        paired = [_read(source, split, vocabulary) for source in having(self.photographs, split)]
+        if sum(len(torch.unique(pairs.image)) for pairs in paired) < 2:
+            raise DataError(f"split {split}: only one image has sentences; training needs two or more")
+        names = read_names() if self.unpaired else Names({})
+        return [*paired, *(source.pairs(split, vocabulary, names, seed) for source in self.unpaired)]
+
+    def held_out(self, split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
+        """The pairs of a split, by corpus, None for a corpus without it; empty if no split is given.
+
+        Raises:
+            ArtifactError: the regions of an image are missing, or were extracted from another file.
+            DataError: the first corpus has no such split.
+        """
+        if split is None:
+            return []
+        measured = having(self.photographs, split)
+        return [_read(source, split, vocabulary) if source in measured else None for source in self.photographs]
+
+    def record(self) -> dict[str, Any]:
+        """The sources besides the first corpus and its regions, for the envelope of the model."""
+        found = record_further(self.photographs)
+        if self.unpaired:
+            found["unpaired"] = [
+                {"regions": one.regions.sha256, "corpus": one.corpus.sha256, "weight": one.weight}
+                for one in self.unpaired
+            ]
+        return found
+
+
+def _read(source: PhotographSource, split: str, vocabulary: Vocabulary) -> Pairs:
+    return replace(read_pairs(source.corpus, source.regions, split, vocabulary), weight=source.weight)
