@@ -35,7 +35,7 @@ def train_embed(
     output: shared.ModelFolder = Path("embed"),
     preset: Annotated[
         EmbedPreset,
-        typer.Option(help="Defaults of the training and model options: the paper's, or the strongest model's (best)."),
+        typer.Option(help="Defaults of the options: the paper's, or the strongest (best)."),
     ] = "best",
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
@@ -43,9 +43,9 @@ def train_embed(
     unpaired: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="REGIONS,CORPUS[,W]",
-            help="Train on photographs without sentences as well: each occurs W times per epoch (default 1) with a "
-            "sentence of CORPUS, from vsa prep without --images, that mentions what labels of REGIONS name.",
+            metavar="REGIONS,TEXT[,W]",
+            help="Train on photographs without sentences as well: each occurs W times per epoch with a sentence of "
+            "the corpus TEXT that mentions what labels of REGIONS name.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
@@ -70,7 +70,7 @@ def train_embed(
             min=2,
             max=1_000_000,
             metavar="N",
-            help="Image-sentence pairs per step.",
+            help="Pairs per step.",
             show_default=_default("batch_size"),
             rich_help_panel=TRAINING,
         ),
@@ -78,7 +78,7 @@ def train_embed(
     loss: Annotated[
         Loss | None,
         typer.Option(
-            help="hinge: the paper's ranking loss; contrastive: softmax cross-entropy over the batch, both directions.",
+            help="hinge: the paper's ranking loss; contrastive: a softmax over the batch, both ways.",
             show_default=_default("loss"),
             rich_help_panel=TRAINING,
         ),
@@ -170,7 +170,7 @@ def train_embed(
         bool,
         typer.Option(
             "--fixed-words/--tuned-words",
-            help="Freeze the pretrained word vectors, as in the paper, or fine-tune them.",
+            help="Freeze or fine-tune the word vectors.",
             rich_help_panel=MODEL,
         ),
     ] = False,
@@ -179,7 +179,7 @@ def train_embed(
         typer.Option(
             "--sweep",
             help="Select learning rate and weight decay by successive halving.",
-            rich_help_panel="Sweep",
+            rich_help_panel=TRAINING,
         ),
     ] = False,
     sweep_rates: Annotated[
@@ -189,7 +189,7 @@ def train_embed(
             metavar="A,B,...",
             help="Rates to try, replacing --learning-rate.",
             show_default="four around it",
-            rich_help_panel="Sweep",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     sweep_decays: Annotated[
@@ -199,7 +199,7 @@ def train_embed(
             metavar="A,B,...",
             help="Decays to try, replacing --weight-decay.",
             show_default="three around it",
-            rich_help_panel="Sweep",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     device: options.Device = "auto",
@@ -214,12 +214,10 @@ def train_embed(
     """Train the alignment model, which embeds regions and words in one space.
 
     After each epoch, prints the loss, and on the validation split R@1 for image-to-text and text-to-image retrieval and
-    the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls). --resume continues an
-    interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
-    combination of learning rate and weight decay, the best third of them longer, and the best one in full. With --also,
-    the words are those frequent in all corpora together; the first corpus selects the epoch.
-
-    "The paper" is Karpathy & Fei-Fei (CVPR 2015).
+    the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls on CORPUS). --resume continues
+    an interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
+    combination of rate and decay, the best third longer, and the best one in full. "The paper" is Karpathy & Fei-Fei
+    (CVPR 2015).
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
@@ -299,7 +297,7 @@ def _unpaired(given: str) -> UnpairedSource:
     from vsa_cli.core.embedding.sources import UnpairedSource
     from vsa_cli.core.regions.store import RegionStore
 
-    (regions, corpus), weight = shared.with_weight(given, "--unpaired", "REGIONS,CORPUS[,W]", files=2)
+    (regions, corpus), weight = shared.with_weight(given, "--unpaired", "REGIONS,TEXT[,W]", files=2)
     return UnpairedSource(RegionStore(regions), read_corpus(corpus, needs_photographs=False), weight)
 
 

@@ -38,7 +38,7 @@ KeepLast = Annotated[
     bool,
     typer.Option(
         "--keep-last",
-        help="Train for all epochs, ignoring --patience, and keep the last; implied by --validate none.",
+        help="Keep the last epoch and ignore --patience; implied by --validate none.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -48,8 +48,7 @@ Also = Annotated[
     typer.Option(
         "--also",
         metavar="CORPUS,REGIONS[,W]",
-        help="Train on this corpus and its regions as well; its sentences occur W times per epoch (default 1). "
-        "May be repeated.",
+        help="Further corpus; its sentences occur W times per epoch. Can be given several times.",
         rich_help_panel=SOURCES,
     ),
 ]

@@ -1,7 +1,6 @@
 """Several corpora as training data: what they share, and how often the sentences of each occur in an epoch.
 
-The first corpus decides: it names the minimum count of words, its regions fix the CNN of the others, and it has every
-split that is asked for.
+The first corpus decides: it has the minimum count of words, and the regions of the others are extracted like its own.
 """
 
 from __future__ import annotations
