@@ -281,7 +281,7 @@ complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defau
 complete -c vsa -n '__vsa_in train-embed' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-embed' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
 complete -c vsa -n '__vsa_in train-embed' -l also -x -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
-complete -c vsa -n '__vsa_in train-embed' -l unpaired -x -d 'Train on photographs without sentences as well: each occurs W times per epoch with a sentence of the corpus TEXT that mentions what labels of REGIONS name.'
+complete -c vsa -n '__vsa_in train-embed' -l unpaired -x -d 'Photographs without sentences; each occurs W times per epoch with a sentence of the corpus TEXT that mentions what its labels name.'
 complete -c vsa -n '__vsa_in train-embed' -l epochs -x -d 'Maximum number of epochs.'
 complete -c vsa -n '__vsa_in train-embed' -l patience -x -d 'Stop after N epochs without improvement in validation.'
 complete -c vsa -n '__vsa_in train-embed' -l keep-last -d 'Keep the last epoch and ignore --patience; implied by --validate none.'

@@ -44,8 +44,8 @@ def train_embed(
         list[str] | None,
         typer.Option(
             metavar="REGIONS,TEXT[,W]",
-            help="Train on photographs without sentences as well: each occurs W times per epoch with a sentence of "
-            "the corpus TEXT that mentions what labels of REGIONS name.",
+            help="Photographs without sentences; each occurs W times per epoch with a sentence of the corpus TEXT that "
+            "mentions what its labels name.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
