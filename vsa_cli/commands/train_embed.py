@@ -49,6 +49,14 @@ def train_embed(
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labeller that names more in them, from vsa train-labels.",
+            rich_help_panel=shared.SOURCES,
+        ),
+    ] = None,
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
     patience: Annotated[int | None, shared.patience(_RUNS)] = None,
     keep_last: shared.KeepLast = False,
@@ -230,6 +238,8 @@ def train_embed(
         raise UsageError("--weight-decay cannot be combined with --sweep-decays")
     if fixed_words and word_vectors is None:
         raise UsageError("--fixed-words requires --word-vectors")
+    if labels is not None and not unpaired:
+        raise UsageError("--labels requires --unpaired")
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
@@ -239,6 +249,7 @@ def train_embed(
     from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
+    from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
@@ -267,6 +278,7 @@ def train_embed(
     sources = Sources(
         (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         tuple(map(_unpaired, unpaired or ())),
+        None if labels is None else read_labeller(labels, resolve_device(device)),
     )
     sources.check()
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None

@@ -14,8 +14,9 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.batches import Pairs, read_pairs
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.labels.labeller import TrainedLabeller
 from vsa_cli.core.labels.matching import match_sentences, seen_in
-from vsa_cli.core.labels.names import Names, read_names
+from vsa_cli.core.labels.names import read_names
 from vsa_cli.core.learning.corpora import (
     PhotographSource,
     check_photographs,
@@ -41,14 +42,21 @@ class UnpairedSource:
     corpus: Corpus
     weight: float = 1.0
 
-    def pairs(self, split: str, vocabulary: Vocabulary, names: Names, seed: int) -> Pairs:
+    def pairs(self, split: str, vocabulary: Vocabulary, labeller: TrainedLabeller | None, seed: int) -> Pairs:
         """Match the photographs with sentences of a split.
+
+        Args:
+            split: the split of the sentences.
+            vocabulary: the words of the model.
+            labeller: finds names in the photographs, beside the labels of the detector.
+            seed: draws among sentences that fit about equally well.
 
         Raises:
             DataError: the regions have no labels, or no sentence mentions what a photograph shows.
         """
         sentences = [sentence for image in self.corpus.split(split) for sentence in image.sentences]
-        seen, known = seen_in(self.regions, names)
+        names = read_names() if labeller is None else labeller.names
+        seen, known = seen_in(self.regions, names, None if labeller is None else labeller.model)
         mentions = [names.mentions(sentence.tokens) for sentence in sentences]
         matched = match_sentences(seen, known, mentions, torch.Generator().manual_seed(seed))
         found = [
@@ -76,10 +84,12 @@ class Sources:
     Attributes:
         photographs: corpora with photographs; the first has the minimum count of words.
         unpaired: photographs without sentences, and sentences without photographs.
+        labeller: finds what unpaired photographs show, beside the labels of a detector; None uses these alone.
     """
 
     photographs: tuple[PhotographSource, ...]
     unpaired: tuple[UnpairedSource, ...] = ()
+    labeller: TrainedLabeller | None = None
 
     @property
     def first(self) -> PhotographSource:
@@ -97,6 +107,8 @@ class Sources:
         spec = FeatureSpec.of(self.first.regions.envelope, str(self.first.regions.path))
         for source in self.unpaired:
             spec.require_from(source.regions.envelope, str(source.regions.path))
+        if self.labeller is not None:
+            self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
 
     def vocabulary(self, split: str) -> Vocabulary:
         """The words of the first corpus's vocabulary, or with more sources those that are frequent in all together.
@@ -122,8 +134,7 @@ class Sources:
         paired = [_read(source, split, vocabulary) for source in having(self.photographs, split)]
         if sum(len(torch.unique(pairs.image)) for pairs in paired) < 2:
             raise DataError(f"split {split}: only one image has sentences; training needs two or more")
-        names = read_names() if self.unpaired else Names({})
-        return [*paired, *(source.pairs(split, vocabulary, names, seed) for source in self.unpaired)]
+        return [*paired, *(source.pairs(split, vocabulary, self.labeller, seed) for source in self.unpaired)]
 
     def held_out(self, split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
         """The pairs of a split, by corpus, None for a corpus without it; empty if no split is given.
@@ -145,6 +156,8 @@ class Sources:
                 {"regions": one.regions.sha256, "corpus": one.corpus.sha256, "weight": one.weight}
                 for one in self.unpaired
             ]
+        if self.labeller is not None:
+            found["labeller"] = {"sha256": self.labeller.sha256}
         return found
 
 

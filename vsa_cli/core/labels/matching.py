@@ -1,8 +1,9 @@
 """Sentences for photographs that have none: those that mention what is seen in them, and nothing that is not.
 
-The names of things seen in a photograph are a detector's labels. A sentence fits if it mentions at least one name that
-is surely seen, and none that is probably absent; names that the detector does not know play no part. The sentences that
-fit best mention most of what is seen, a rare name counting more than a frequent one (by inverse document frequency).
+The names of things seen in a photograph are a detector's labels, and what a labeller finds. A sentence fits if it
+mentions at least one name that is surely seen, and none that is probably absent; names that neither can find play no
+part. The sentences that fit best mention most of what is seen, a rare name counting more than a frequent one (by inverse
+document frequency).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from vsa_cli.core.errors import DataError
+from vsa_cli.core.labels.labeller import Labeller
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.regions.store import RegionStore
 
@@ -29,23 +31,44 @@ _NEARLY = 0.75  # of the best fit: sentences that fit almost as well are drawn t
 _BATCH = 500  # photographs
 
 
-def seen_in(regions: RegionStore, names: Names) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(K, M) highest score of each name in the K photographs of a file, and (M,) whether the detector knows it.
+def seen_in(
+    regions: RegionStore, names: Names, labeller: Labeller | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What is seen in the K photographs of a file.
+
+    Args:
+        regions: the regions.
+        names: M names.
+        labeller: finds these names in descriptors, in evaluation mode; None uses the labels of a detector alone.
+
+    Returns:
+        (K, M) the highest score of each name in each photograph, and (M,) whether a name can be found at all.
 
     Raises:
-        DataError: the file has no labels of these names.
+        DataError: the file has no labels of these names, and there is no labeller.
     """
     index_of = {name: index for index, name in enumerate(names.names)}
-    known = np.zeros(len(index_of), np.bool_)
+    known = np.full(len(index_of), labeller is not None)
     known[[index_of[name] for name in regions.label_names if name in index_of]] = True
     if not known.any():
         raise DataError(f"{regions.path}: its regions have no labels; extract them with a detector such as ssd")
     seen = np.zeros((len(regions.ids), len(index_of)), np.float32)
+    if labeller is not None:
+        for start in range(0, len(regions.ids), _BATCH):
+            rows = slice(start, start + _BATCH)
+            seen[rows] = _probabilities(labeller, regions.padded(regions.ids[rows]))
     for row, key in enumerate(regions.ids):
         for label in regions.labels_of(key):
             if (index := index_of.get(label.name)) is not None:
                 seen[row, index] = max(seen[row, index], label.score)
     return seen, known
+
+
+@torch.inference_mode()
+def _probabilities(labeller: Labeller, descriptors: NDArray[np.float16]) -> NDArray[np.float32]:
+    device = labeller.mean.device
+    found: NDArray[np.float32] = labeller.of_images(torch.from_numpy(descriptors).float().to(device)).cpu().numpy()
+    return found
 
 
 def match_sentences(
