@@ -14,7 +14,7 @@ from typer.testing import Result
 from tests.conftest import SMALL, Drawn
 
 Run = Callable[..., Result]
-ATTENTIVE = ("--preset", "best", "--attention", 4, *SMALL)
+ATTENTIVE = (*SMALL, "--preset", "best", "--attention", 4, "--cell", "gru")
 
 
 @dataclass(frozen=True)

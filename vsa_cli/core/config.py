@@ -202,7 +202,7 @@ class LabellerTraining:
         epochs: passes over the photographs.
     """
 
-    mention_weight: float = 0.3
+    mention_weight: float = 0.5
     sure: float = 0.5
     unsure: float = 0.15
     learning_rate: float = 1e-3
