@@ -41,9 +41,10 @@ PARTS = {
     "learning": CORPUS | {"regions"},
     "embedding": LEARNING,
     "alignment": LEARNING | {"embedding"},
-    "generation": LEARNING | {"alignment"},
+    "labels": LEARNING,
+    "generation": LEARNING | {"alignment", "labels"},
     "evaluation": CORPUS,
-    "inspect": LEARNING | {"embedding", "alignment", "generation", "evaluation"},
+    "inspect": LEARNING | {"embedding", "alignment", "labels", "generation", "evaluation"},
     "doctor": LEARNING | {"embedding", "alignment", "generation", "evaluation"},
 }
 """Folder or file of core: what else of core it may import."""
