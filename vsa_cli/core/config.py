@@ -183,6 +183,36 @@ class LabellerConfig:
 
 
 @dataclass(frozen=True)
+class LabellerTraining:
+    """Training of the labeller.
+
+    Attributes:
+        mention_weight: the weight of a name that no sentence mentions, beside 1 for one that is mentioned: people do
+            not mention everything that they see.
+        sure: the teacher's score from which a photograph shows a name.
+        unsure: the teacher's score up to which it does not; between the two, the teacher is not believed.
+        dropout: dropout on hidden units.
+        learning_rate: the initial learning rate of Adam; half a cosine takes it to zero over `epochs`.
+        weight_decay: the decoupled weight decay of Adam.
+        batch_size: photographs per step.
+        clip: gradients are clipped elementwise to [-clip, clip].
+        epochs: maximum passes over the photographs.
+        patience: stop after this many epochs without a better average precision.
+    """
+
+    mention_weight: float = 0.5
+    sure: float = 0.5
+    unsure: float = 0.1
+    dropout: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 64
+    clip: float = 5.0
+    epochs: int = 8
+    patience: int = 4
+
+
+@dataclass(frozen=True)
 class GeneratorConfig:
     """The multimodal RNN (paper, section 3.2).
 

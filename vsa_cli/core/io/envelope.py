@@ -30,6 +30,7 @@ CORPUS = "vsa-corpus"
 REGIONS = "vsa-regions"
 EMBEDDING = "vsa-embedding"
 GENERATOR = "vsa-generator"
+LABELLER = "vsa-labeller"
 SNIPPETS = "vsa-snippets"
 ALIGNMENTS = "vsa-alignments"
 RANKINGS = "vsa-rankings"
@@ -38,7 +39,7 @@ FREQUENCIES = "vsa-document-frequencies"
 
 VERSIONS = {
     CORPUS: 1, REGIONS: 1, EMBEDDING: 1, GENERATOR: 1, SNIPPETS: 1, ALIGNMENTS: 1, RANKINGS: 1, SWEEP: 1,
-    FREQUENCIES: 1,
+    FREQUENCIES: 1, LABELLER: 1,
 }  # fmt: skip
 """The newest version of every artifact format: the one that is written, and the highest that can be read."""
 
@@ -47,6 +48,7 @@ _MAKERS = {
     REGIONS: "vsa extract-regions",
     EMBEDDING: "vsa train-embed",
     GENERATOR: "vsa train-gen",
+    LABELLER: "vsa train-labels",
     SNIPPETS: "vsa align",
     ALIGNMENTS: "vsa align",
     RANKINGS: "vsa retrieve",

@@ -43,6 +43,8 @@ class Names:
 
     Attributes:
         names: the names, each once; a name is referred to by its number in this order.
+        words: the words and phrases of each name.
+        other: phrases that mention nothing.
     """
 
     def __init__(self, words: Mapping[str, Iterable[str]], other: Iterable[str] = ()) -> None:
@@ -52,15 +54,45 @@ class Names:
             words: the words of each name.
             other: phrases that mention nothing.
         """
-        self.names = tuple(words)
+        self.words = {name: tuple(phrases) for name, phrases in words.items()}
+        self.other = tuple(other)
+        self.names = tuple(self.words)
         self._numbers = {name: number for number, name in enumerate(self.names)}
-        mentioned: dict[tuple[str, ...], tuple[int, ...]] = {tuple(phrase.split()): () for phrase in other}
-        for number, phrases in enumerate(words.values()):
-            for phrase in map(tuple, map(str.split, phrases)):
+        mentioned: dict[tuple[str, ...], tuple[int, ...]] = {tuple(phrase.split()): () for phrase in self.other}
+        for number, phrases in enumerate(self.words.values()):
+            for phrase in dict.fromkeys(tuple(phrase.split()) for phrase in phrases):
                 mentioned[phrase] = (*mentioned.get(phrase, ()), number)
         self._phrases: dict[str, list[_Phrase]] = {}
         for phrase in sorted(mentioned, key=len, reverse=True):  # the longest first
             self._phrases.setdefault(phrase[0], []).append(_Phrase(phrase[1:], mentioned[phrase]))
+
+    @classmethod
+    def from_dict(cls, data: object, where: str) -> Names:
+        """Names from their stored form, with every value checked.
+
+        Args:
+            data: the parsed JSON.
+            where: the file's name, for messages.
+
+        Raises:
+            ArtifactError: not names with their words, or larger than the limits.
+        """
+        words, other = (data.get("names"), data.get("other", [])) if isinstance(data, dict) else (None, None)
+        if not isinstance(words, dict) or not isinstance(other, list):
+            raise ArtifactError(f"{where}: not a file of names (it needs an object `names`)")
+        if not 0 < len(words) <= MAX_NAMES:
+            raise ArtifactError(f"{where}: {len(words)} names; it needs 1 to {MAX_NAMES}")
+        for name, phrases in words.items():
+            _check(is_name(name) and isinstance(phrases, list) and all(map(is_name, phrases)), where, name)
+        for phrase in other:
+            _check(is_name(phrase), where, phrase)
+        if sum(map(len, words.values())) + len(other) > MAX_PHRASES:
+            raise ArtifactError(f"{where}: more than {MAX_PHRASES} phrases, which is the limit")
+        return cls(words, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The names as a JSON object, as in the file."""
+        return {"names": {name: list(phrases) for name, phrases in self.words.items()}, "other": list(self.other)}
 
     def __len__(self) -> int:
         """The number of names."""
@@ -85,9 +117,9 @@ class Names:
         return tuple(sorted(found))
 
     def of_label(self, label: str) -> tuple[int, ...]:
-        """The names that a detector's label stands for: itself, if it is a name, and those that its words mention."""
-        own = (self._numbers[label],) if label in self._numbers else ()
-        return tuple(sorted({*own, *self.mentions(label.lower().split())}))
+        """The names that a detector's label stands for: the name of that text, or else those that it mentions."""
+        own = self._numbers.get(label)
+        return self.mentions(label.lower().split()) if own is None else (own,)
 
 
 def read_names(path: Path = NAMES_FILE) -> Names:
@@ -97,22 +129,7 @@ def read_names(path: Path = NAMES_FILE) -> Names:
         DataError: missing, unreadable, or not JSON.
         ArtifactError: not a file of names, or larger than the limits.
     """
-    data = read_json(path)
-    words, other = (data.get("names"), data.get("other", [])) if isinstance(data, dict) else (None, None)
-    if not isinstance(words, dict) or not isinstance(other, list) or not words:
-        raise ArtifactError(f"{path}: not a file of names (it needs an object `names`)")
-    if len(words) > MAX_NAMES:
-        raise ArtifactError(f"{path}: {len(words)} names; the limit is {MAX_NAMES}")
-    for name, phrases in words.items():
-        _require(is_name(name), path, name)
-        _require(isinstance(phrases, list) and bool(phrases), path, name)
-        for phrase in phrases:
-            _require(is_name(phrase), path, phrase)
-    for phrase in other:
-        _require(is_name(phrase), path, phrase)
-    if sum(map(len, words.values())) + len(other) > MAX_PHRASES:
-        raise ArtifactError(f"{path}: more than {MAX_PHRASES} phrases, which is the limit")
-    return Names(words, other)
+    return Names.from_dict(read_json(path), str(path))
 
 
 def is_name(value: Any) -> bool:
@@ -122,6 +139,8 @@ def is_name(value: Any) -> bool:
     return " ".join(value.split()) == value
 
 
-def _require(fits: bool, path: Path, what: object) -> None:
+def _check(fits: bool, where: str, what: object) -> None:
     if not fits:
-        raise ArtifactError(f"{path}: {what!r} is not a name with its words")
+        raise ArtifactError(
+            f"{where}: {str(what)[:MAX_CHARACTERS]!r} is not a name with a list of words that mention it"
+        )

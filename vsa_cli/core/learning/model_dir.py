@@ -1,4 +1,4 @@
-"""Model directories, `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
+"""Model directories, such as `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
 
 The files, each replaced atomically, `config.json` before the weights that refer to it::
 
@@ -110,14 +110,29 @@ def read_trained(
     config = from_dict(config_type, model_config, where)
     vocabulary = Vocabulary.from_dict(contents.pop("vocabulary", None), where)
     feature_spec = FeatureSpec.from_dict(contents.pop("regions", None), where)
+    model = assign_weights(lambda: build(config, feature_spec.descriptor_size, vocabulary.size), weights, where)
+    sha256 = file_sha256(folder / WEIGHTS)
+    return Trained(model.to(device).eval(), vocabulary, feature_spec, envelope, contents, sha256)
+
+
+def assign_weights(build: Callable[[], ModelT], weights: Mapping[str, Tensor], where: str) -> ModelT:
+    """A model with the weights of a file.
+
+    Args:
+        build: makes the model, from a configuration that is not trusted.
+        weights: the weights by their names in the model.
+        where: the model's name, for messages.
+
+    Raises:
+        ArtifactError: the weights do not fit the configuration.
+    """
     try:
         with torch.device("meta"), _SkipInit():  # a configuration from a file must not make it allocate memory
-            model = build(config, feature_spec.descriptor_size, vocabulary.size)
+            model = build()
         model.load_state_dict(weights, assign=True)
     except (RuntimeError, ValueError, ArithmeticError) as error:
         raise ArtifactError(f"{where}: its weights do not fit its configuration") from error
-    sha256 = file_sha256(folder / WEIGHTS)
-    return Trained(model.to(device).eval(), vocabulary, feature_spec, envelope, contents, sha256)
+    return model
 
 
 class _SkipInit(TorchFunctionMode):
