@@ -28,6 +28,7 @@ from vsa_cli.commands.prep import prep
 from vsa_cli.commands.retrieve import retrieve
 from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
+from vsa_cli.commands.train_labels import train_labels
 from vsa_cli.core.errors import ExitCode, VsaError, reason
 from vsa_cli.help import HELP_FLAGS, HELP_TEXT, explanation, page, panel_of, usage
 from vsa_cli.options import option_names
@@ -181,6 +182,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "prep": prep,
         "extract-regions": extract_regions,
         "train-embed": train_embed,
+        "train-labels": train_labels,
         "train-gen": train_gen,
         "evaluate": evaluate,
     },

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.extract import Extracted
 
-_SHOWN = ("rsum", "i2t_R@1", "t2i_R@1", "perplexity", "CIDEr")
+_SHOWN = ("rsum", "i2t_R@1", "t2i_R@1", "perplexity", "CIDEr", "average precision")
 """Validation measures in the line of an epoch or a trial; `--json` and `vsa info` have them all."""
 
 
