@@ -100,7 +100,7 @@ _vsa_value() {
     "extract-regions -o"|"extract-regions --output") _vsa_files file ;;
     "extract-regions --split") _vsa_words train tune val test all ;;
     "extract-regions --images") _vsa_files folder ;;
-    "extract-regions --detector") _vsa_words selective-search fasterrcnn boxes grid ;;
+    "extract-regions --detector") _vsa_words selective-search ssd fasterrcnn boxes grid ;;
     "extract-regions --top") : ;;
     "extract-regions --boxes") _vsa_files boxes ;;
     "extract-regions --detector-weights") _vsa_files weights ;;

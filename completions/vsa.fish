@@ -238,7 +238,7 @@ complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a extract-regions -d
 complete -c vsa -n '__vsa_in extract-regions' -s o -l output -x -a '(__vsa_files file)' -d 'Regions file to write.'
 complete -c vsa -n '__vsa_in extract-regions' -l split -x -a 'train tune val test all' -d 'Split to extract: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in extract-regions' -l images -x -a '(__vsa_files folder)' -d 'Folder of the photographs, if it is no longer the one recorded in the corpus.'
-complete -c vsa -n '__vsa_in extract-regions' -l detector -x -a 'selective-search fasterrcnn boxes grid' -d 'Source of the boxes: selective search, Faster R-CNN, your own --boxes, or a grid (for tests).'
+complete -c vsa -n '__vsa_in extract-regions' -l detector -x -a 'selective-search ssd fasterrcnn boxes grid' -d 'Source of the boxes: selective search; ssd, which also names the objects that it finds and adds selective search; Faster R-CNN; your own --boxes; or a grid (for tests).'
 complete -c vsa -n '__vsa_in extract-regions' -l top -x -d 'Number of boxes per photograph, besides the whole image.'
 complete -c vsa -n '__vsa_in extract-regions' -l boxes -x -a '(__vsa_files boxes)' -d 'Your own boxes, for --detector boxes: JSON {"id or file name": [[x1, y1, x2, y2], ...]} in pixels of the photograph after its EXIF orientation is applied.'
 complete -c vsa -n '__vsa_in extract-regions' -l detector-weights -x -a '(__vsa_files weights)' -d 'Weights (.pth) for --detector fasterrcnn.'

@@ -21,6 +21,7 @@ from tests.drawn import write_corpus
 from tests.survival.fork_server import ForkServer
 from vsa_cli.app import app
 from vsa_cli.core.learning.model_dir import pack_model
+from vsa_cli.core.regions import ssd
 
 # the processes of the suite share the cores: one thread each, in this process and in those that tests start
 torch.set_num_threads(1)
@@ -42,6 +43,7 @@ class Drawn:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reasons = {
         "cuda": None if torch.cuda.is_available() else "no CUDA device",
+        "detector": None if ssd.is_installed() else f"no SSD: {ssd.REMEDY}",
         "java": None if shutil.which("java") else "no Java runtime",
         "flickr8k": None if os.environ.get("VSA_FLICKR8K") else "VSA_FLICKR8K does not name a Flickr8k folder",
     }

@@ -41,7 +41,7 @@ def are_same(one: ImageRegions | None, other: ImageRegions) -> bool:
     """Whether two images have the same regions, to the bit, and the same types."""
     if one is None:
         return False
-    names = ("image_id", "sha256", "width", "height")
+    names = ("image_id", "sha256", "width", "height", "labels")
     pairs = [(getattr(one, name), getattr(other, name)) for name in ("boxes", "scores", "descriptors")]
     return all(getattr(one, name) == getattr(other, name) for name in names) and all(
         np.array_equal(a, b) and a.dtype == b.dtype and a.flags.writeable for a, b in pairs

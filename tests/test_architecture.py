@@ -53,7 +53,7 @@ IMPORTERS = {
     "PIL": {"core/io/images.py", "output/annotate.py"},
     "pillow_heif": {"core/io/images.py"},
     "h5py": {"core/regions/store.py"},
-    "cv2": {"core/regions/proposals.py"},
+    "cv2": {"core/regions/proposals.py", "core/regions/ssd.py"},
     "safetensors": {"core/learning/model_dir.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/features.py", "core/regions/detectors.py"},
     "pycocoevalcap": {"core/metrics/captioning.py"},
@@ -63,7 +63,7 @@ IMPORTERS = {
     "concurrent": {"core/io/threads.py"},
 }
 """Library: the files that may import it. Pillow reads and draws; torchvision has classifiers, RoIAlign and detectors;
-only one thread pool survives Ctrl-C."""
+OpenCV has selective search and runs SSD; only one thread pool survives Ctrl-C."""
 
 SMALL = {
     "__init__",

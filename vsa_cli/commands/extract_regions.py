@@ -32,7 +32,8 @@ def extract_regions(
     detector: Annotated[
         Detector,
         typer.Option(
-            help="Source of the boxes: selective search, Faster R-CNN, your own --boxes, or a grid (for tests)."
+            help="Source of the boxes: selective search; ssd, which also names the objects that it finds and adds "
+            "selective search; Faster R-CNN; your own --boxes; or a grid (for tests)."
         ),
     ] = RegionConfig.detector,
     top: Annotated[

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Detector = Literal["selective-search", "fasterrcnn", "boxes", "grid"]
+Detector = Literal["selective-search", "ssd", "fasterrcnn", "boxes", "grid"]
 Describe = Literal["crop", "roi"]
 Evidence = Literal["contained", "own"]
 EmbedPreset = Literal["paper", "best"]

@@ -30,6 +30,7 @@ from vsa_cli.core.metrics.meteor import java_version
 from vsa_cli.core.regions.cache import cache_folder, count_cached
 from vsa_cli.core.regions.cnn import find_weights, weights_remedy
 from vsa_cli.core.regions.efficientnet_lite import SCALES
+from vsa_cli.core.regions.ssd import REMEDY, is_installed
 from vsa_cli.version import __version__
 
 State = Literal["ok", "absent", "missing"]
@@ -70,6 +71,7 @@ def check_installation(cache: Path | None = None) -> Iterator[Finding]:
     yield _gpu()
     yield _java()
     yield _heic()
+    yield _detector()
     required = []
     for name in (*SCALES, *_OTHER_CNNS):
         required.append(_cnn(name))
@@ -127,6 +129,12 @@ def _heic() -> Finding:
     if can_read_heic():
         return Finding("heic", "ok", "HEIC photographs can be read")
     return Finding("heic", "absent", "HEIC photographs, as from phones, cannot be read", "pip install pillow-heif")
+
+
+def _detector() -> Finding:
+    if is_installed():
+        return Finding("detector", "ok", "SSD finds and names 80 kinds of objects")
+    return Finding("detector", "absent", "SSD is not installed; objects are not named", REMEDY)
 
 
 def _cnn(name: str) -> Finding:

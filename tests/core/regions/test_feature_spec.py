@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.config import Detector, RegionConfig
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import REGIONS, Envelope
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.feature_spec import FeatureSpec, with_detector
 
 SPEC = FeatureSpec(RegionConfig(side=320, photo_side=375), "a" * 64, 1280)
 
@@ -45,6 +45,14 @@ def test_descriptors_are_compatible_for_any_detector() -> None:
     SPEC.require_from(
         envelope(replace(SPEC, config=replace(SPEC.config, detector="grid", top=3, photo_side=9))), "r.h5"
     )
+
+
+@pytest.mark.parametrize(("trained", "given"), [("selective-search", "ssd"), ("ssd", "selective-search")])
+def test_a_model_takes_regions_with_or_without_the_boxes_of_ssd(trained: Detector, given: Detector) -> None:
+    spec = with_detector(SPEC, trained)
+    assert spec.config.detector == trained
+    assert with_detector(spec, SPEC.config.detector) == SPEC
+    spec.require_from(envelope(with_detector(SPEC, given)), "r.h5")
 
 
 @pytest.mark.parametrize(

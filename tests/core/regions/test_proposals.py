@@ -63,6 +63,17 @@ def test_a_box_in_a_new_place_is_preferred_to_a_similar_box() -> None:
     assert [70, 70, 90, 90] in chosen.tolist()
 
 
+@given(st.integers(0, 10**6), st.integers(0, 6))
+def test_boxes_that_are_regions_already_represent_proposals(seed: int, taken: int) -> None:
+    """The choice goes on as if the boxes taken had been chosen first."""
+    boxes, confidence = random_boxes(seed, 20), np.random.default_rng(seed).random(20).astype(np.float32)
+    chosen, gains = select(boxes, confidence, SIDE, SIDE, 9)
+    rest, rest_gains = select(boxes, confidence, SIDE, SIDE, 9 - taken, chosen[:taken])
+    positive = gains[taken:] > 1e-6  # once everything is represented, any box may follow
+    assert np.array_equal(rest[positive], chosen[taken:][positive])
+    assert rest_gains[positive] == pytest.approx(gains[taken:][positive], abs=1e-6)
+
+
 def test_tiny_boxes_and_the_whole_image_are_not_candidates() -> None:
     boxes = np.array([[0, 0, 3, 3], [0, 0, 100, 99], [10, 10, 60, 60]], np.float32)
     assert plausible(boxes, SIDE, SIDE).tolist() == [[10, 10, 60, 60]]

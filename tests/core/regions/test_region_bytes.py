@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.foreign_files import are_same, image_regions
-from vsa_cli.core.regions.image_regions import regions_from_bytes, regions_to_bytes
+from vsa_cli.core.regions.image_regions import MAX_LABELS, Label, regions_from_bytes, regions_to_bytes
 
 NAMES = ["", "a.jpg", "ünï/ çödé.png", "caf\udce9.png"]
 
@@ -33,8 +33,58 @@ def test_regions_are_read_as_written_wherever_they_start(name: str, count: int, 
     assert end == len(before) + len(data)
 
 
+LABELS = (Label(0, "zebra", 1.0), Label(2, "ünï", 0.5), Label(2, "zebra", 0.0), Label(0, "x" * 100, 0.25))
+
+
+def test_labels_are_read_as_written_in_their_order() -> None:
+    regions = dataclasses.replace(image_regions("a", 3), labels=LABELS)
+    data = regions_to_bytes(regions)
+    assert are_same(regions_from_bytes(b"before" + data + b"more", 6)[0], regions)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        Label(3, "zebra", 0.5),
+        Label(2**32 - 1, "zebra", 0.5),
+        Label(0, "", 0.5),
+        Label(0, "x" * 101, 0.5),
+        Label(0, "a\0b", 0.5),
+        Label(0, "zebra", -0.1),
+        Label(0, "zebra", 1.1),
+        Label(0, "zebra", float("nan")),
+        Label(0, "zebra", float("inf")),
+    ],
+)
+@pytest.mark.parametrize("others", [(), LABELS])
+def test_a_wrong_label_is_damage(label: Label, others: tuple[Label, ...]) -> None:
+    data = regions_to_bytes(dataclasses.replace(image_regions("a", 3), labels=(*others, label)))
+    with pytest.raises(ValueError, match="label"):
+        regions_from_bytes(data)
+
+
+def test_more_labels_than_a_photograph_can_have_are_damage() -> None:
+    most = image_regions("a", 3)
+    for count in (MAX_LABELS, MAX_LABELS + 1):
+        data = regions_to_bytes(dataclasses.replace(most, labels=(LABELS[0],) * count))
+        if count == MAX_LABELS:
+            assert len(regions_from_bytes(data)[0].labels) == count
+        else:
+            with pytest.raises(ValueError, match="more than 10000 labels"):
+                regions_from_bytes(data)
+
+
+def test_names_that_are_not_utf8_are_damage() -> None:
+    data = bytearray(regions_to_bytes(dataclasses.replace(image_regions("a", 3), labels=LABELS)))
+    place = data.index(b"zebra")
+    data[place] = 0xFF
+    data[4:8] = struct.pack("<I", zlib.crc32(data[8:]))
+    with pytest.raises(ValueError, match="utf-8"):
+        regions_from_bytes(bytes(data))
+
+
 def test_every_changed_byte_and_every_truncation_is_detected() -> None:
-    data = regions_to_bytes(image_regions("a.jpg", 2))
+    data = regions_to_bytes(dataclasses.replace(image_regions("a.jpg", 2), labels=(Label(1, "cat", 0.5),)))
     for place in range(len(data)):
         with pytest.raises(ValueError, match=r"."):
             regions_from_bytes(data[:place])
@@ -68,8 +118,17 @@ def test_an_inconsistent_record_is_damaged(change: dict[str, Any]) -> None:
         regions_from_bytes(data)
 
 
-@pytest.mark.parametrize("lengths", [(2**32 - 1,) * 6, (0, 0, 1, 1, 2**32 - 1, 1), (0, 0, 1, 1, 1, 2**32 - 1)])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (2**32 - 1,) * 8,
+        (0, 0, 0, 0, 1, 1, 2**32 - 1, 1),
+        (0, 0, 0, 0, 1, 1, 1, 2**32 - 1),
+        (0, 0, 0, 2**32 - 1, 1, 1, 1, 1),
+        (0, 0, 2**32 - 1, 0, 1, 1, 1, 1),
+    ],
+)
 def test_lengths_beyond_the_record_allocate_nothing(lengths: tuple[int, ...]) -> None:
-    content = struct.pack("<6I", *lengths)
+    content = struct.pack("<8I", *lengths)
     with pytest.raises(ValueError, match="cut short"):
-        regions_from_bytes(b"VSAR" + struct.pack("<I", zlib.crc32(content)) + content)
+        regions_from_bytes(b"VSR2" + struct.pack("<I", zlib.crc32(content)) + content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,20 @@ import pytest
 from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.regions.image_regions import ImageRegions, regions_to_bytes
+from vsa_cli.core.regions.image_regions import ImageRegions, Label, regions_to_bytes
 from vsa_cli.core.regions.shards import read_shard, write_shard
 
 FAILED = FailedPhoto(Photo("b\udce9.jpg", "b", Path("b.jpg")), "b\udce9.jpg: broken")
 
 
 def test_regions_and_failures_are_read_as_written(tmp_path: Path) -> None:
-    results: list[ImageRegions | FailedPhoto] = [image_regions("a", 3), FAILED, image_regions("c", 1)]
+    labelled = replace(image_regions("a", 3), labels=(Label(2, "zebra", 0.5),))
+    results: list[ImageRegions | FailedPhoto] = [labelled, FAILED, image_regions("c", 1)]
     write_shard(tmp_path / "0.shard", results)
     images, failures = read_shard(tmp_path / "0.shard")
     assert failures == ("b\udce9.jpg: broken",)
     assert [image.image_id for image in images] == ["a", "c"]
-    assert are_same(images[0], image_regions("a", 3))
+    assert are_same(images[0], labelled)
 
 
 def test_a_shard_may_hold_failures_alone(tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_every_changed_byte_and_every_truncation_is_one_line_with_a_remedy(tmp_p
 def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
     """A shard with a valid checksum and any contents."""
     content = struct.pack("<2I", count, len(failures)) + failures + b"".join(records)
-    return b"VSASHARD" + struct.pack("<I", zlib.crc32(content)) + content
+    return b"VSASHAR2" + struct.pack("<I", zlib.crc32(content)) + content
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def sealed(count: int, failures: bytes, *records: bytes) -> bytes:
         sealed(0, b"[" * 100_000),
         sealed(0, b"\xff"),
         sealed(2**32 - 1, b"[]"),
-        sealed(1, b"[]", b"VSAR"),
+        sealed(1, b"[]", b"VSR2"),
         sealed(1, b"[]", regions_to_bytes(image_regions("a", 1)), b"more"),
         sealed(2, b"[]", regions_to_bytes(image_regions("a", 1))),
     ],

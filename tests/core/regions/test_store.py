@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import itertools
 import signal
 from collections.abc import Callable
@@ -17,7 +19,8 @@ from tests.foreign_files import are_same, image_regions
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import REGIONS, Envelope
 from vsa_cli.core.io.guarded_file import Sink
-from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.io.json import dump_json
+from vsa_cli.core.regions.image_regions import ImageRegions, Label
 from vsa_cli.core.regions.store import RegionStore, write_regions
 
 D = 6
@@ -50,6 +53,71 @@ def test_the_hash_depends_on_the_contents_and_not_on_the_parts(tmp_path: Path) -
         write(tmp_path / f"{n}.h5", chosen, part)
         hashes.append(RegionStore(tmp_path / f"{n}.h5").sha256)
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def labelled(name: str, count: int, *labels: Label) -> ImageRegions:
+    return dataclasses.replace(image_regions(name, count), labels=labels)
+
+
+LABELLED = [
+    labelled("a", 2),
+    labelled("b", 3, Label(0, "zebra", 0.25), Label(2, "grass", 1.0), Label(2, "zebra", 0.5)),
+    labelled("c", 1, Label(0, "ünï çödé", 0.0)),
+    labelled("d", 4, Label(3, "grass", 0.125)),
+]
+
+
+@pytest.mark.parametrize("part", [1, 3])
+def test_labels_are_read_as_written(tmp_path: Path, part: int) -> None:
+    write(tmp_path / "r.h5", LABELLED, part)
+    store = RegionStore(tmp_path / "r.h5")
+    assert store.label_names == ("zebra", "grass", "ünï çödé")
+    for one in LABELLED:
+        assert are_same(store[one.image_id], one)
+        assert store.labels_of(one.image_id) == one.labels
+    with pytest.raises(ArtifactError, match="has no image e"):
+        store.labels_of("e")
+
+
+def test_labels_are_ordered_by_region(tmp_path: Path) -> None:
+    write(tmp_path / "r.h5", [labelled("a", 3, Label(2, "x", 0.5), Label(0, "y", 0.5), Label(2, "a", 1.0))])
+    assert RegionStore(tmp_path / "r.h5").labels_of("a") == (Label(0, "y", 0.5), Label(2, "x", 0.5), Label(2, "a", 1.0))
+
+
+def test_a_file_without_labels_is_as_it_was_before_there_were_labels(tmp_path: Path) -> None:
+    images = [labelled("a", 2), labelled("b", 3)]
+    write(tmp_path / "r.h5", images)
+    envelope = Envelope(REGIONS, 1, {"cnn": "x"})
+    contents = [image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes() for image in images]
+    store = RegionStore(tmp_path / "r.h5")
+    assert store.sha256 == hashlib.sha256(b"".join([dump_json(envelope.to_dict()).encode(), *contents])).hexdigest()
+    assert (store.label_names, store.labels_of("b"), store["b"].labels) == ((), (), ())
+    store.close()
+    with h5py.File(tmp_path / "r.h5") as file:
+        assert not [name for name in file if "label" in name]
+
+
+def test_the_hash_depends_on_the_labels(tmp_path: Path) -> None:
+    changes = [
+        (),
+        (Label(0, "zebra", 0.5),),
+        (Label(1, "zebra", 0.5),),
+        (Label(0, "horse", 0.5),),
+        (Label(0, "zebra", 0.75),),
+        (Label(0, "zebra", 0.5), Label(0, "horse", 0.5)),
+    ]
+    for number, labels in enumerate(changes):
+        write(tmp_path / f"{number}.h5", [labelled("a", 2, *labels), labelled("b", 2)])
+    assert len({RegionStore(tmp_path / f"{number}.h5").sha256 for number in range(len(changes))}) == len(changes)
+
+
+@pytest.mark.parametrize(
+    "label", [Label(2, "x", 0.5), Label(-1, "x", 0.5), Label(0, "\ud800", 0.5), Label(0, "x", 2.0)]
+)
+def test_a_wrong_label_is_not_written(tmp_path: Path, label: Label) -> None:
+    with pytest.raises(DataError, match=r"^b: .*label"):
+        write(tmp_path / "r.h5", [labelled("a", 4), labelled("b", 2, label)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
@@ -117,6 +185,66 @@ def test_an_inconsistent_file_is_refused_in_one_line(tmp_path: Path, change: Cal
     write(path, [image_regions("a", 2), image_regions("b", 3)])
     edit(path, change)
     with pytest.raises(ArtifactError, match=r"r\.h5") as caught:
+        RegionStore(path)
+    assert "\n" not in str(caught.value)
+
+
+def soft_labels(file: h5py.File) -> None:
+    del file["labels"]
+    file["labels"] = h5py.SoftLink("/label_rows")
+
+
+def dangling(file: h5py.File) -> None:
+    for name in ("label_names", "labels", "label_rows", "label_scores"):
+        del file[name]
+    file["labels"] = h5py.SoftLink("/gone")
+
+
+def names(*some: bytes | str) -> Callable[[h5py.File], None]:
+    return replace("label_names", data=list(some), dtype=h5py.string_dtype("utf-8"))
+
+
+LISTS = np.array([np.array([1, 2]), np.array([3]), np.array([4])], object)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(lambda file, name=name: file.__delitem__(name) for name in ("label_names", "labels", "label_rows")),
+        lambda file: file.__delitem__("label_scores"),
+        soft_labels,
+        dangling,
+        names("zebra", "grass"),
+        names("zebra", "zebra", "grass"),
+        names("zebra", "", "grass"),
+        names("zebra", "x" * 101, "grass"),
+        names("zebra", b"\xed\xa0\x80", "grass"),
+        names("zebra", b"\xff", "grass"),
+        replace("label_names", data=np.array([b"a", b"b", b"c"])),
+        replace("label_names", data=[1, 2, 3]),
+        replace("label_names", data=LISTS, dtype=h5py.vlen_dtype(np.int32)),
+        replace("label_names", shape=(3,), dtype=h5py.ref_dtype),
+        replace("ids", data=np.append(LISTS, LISTS[:1]), dtype=h5py.vlen_dtype(np.int32)),
+        replace("labels", data=[0, 1, 0, -1, 1]),
+        replace("labels", data=[0, 1, 0, 3, 1]),
+        replace("labels", data=[0, 1, 0]),
+        replace("labels", data=np.zeros(5, "u4")),
+        replace("labels", data=np.zeros(5, "f4")),
+        replace("labels", shape=(2**40,), dtype="i4", chunks=(512,)),
+        replace("label_rows", data=[2, 4, 4, 5, 10]),
+        replace("label_rows", data=[-1, 4, 4, 5, 9]),
+        replace("label_rows", data=[4, 2, 4, 5, 9]),
+        replace("label_rows", data=np.zeros((5, 1), "i8")),
+        *(replace("label_scores", data=[0.5, 1, 0, 0, wrong]) for wrong in (np.nan, np.inf, -np.inf, -0.1, 1.5)),
+        replace("label_scores", data=[1, 1, 1, 1, 1]),
+    ],
+)
+def test_inconsistent_labels_are_refused_in_one_line(tmp_path: Path, change: Callable[[h5py.File], None]) -> None:
+    path = tmp_path / "r.h5"
+    write(path, LABELLED)
+    RegionStore(path).close()
+    edit(path, change)
+    with pytest.raises(ArtifactError, match=r"r\.h5: damaged regions file") as caught:
         RegionStore(path)
     assert "\n" not in str(caught.value)
 

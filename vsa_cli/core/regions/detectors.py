@@ -1,4 +1,4 @@
-"""Sources of boxes behind one interface: selective search, a grid, the user's own boxes, Faster R-CNN.
+"""Sources of boxes behind one interface: selective search, SSD, a grid, the user's own boxes, Faster R-CNN.
 
 The only module that imports torchvision's detectors.
 """
@@ -24,7 +24,9 @@ from vsa_cli.core.io.images import Picture
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.regions.cnn import read_weights
 from vsa_cli.core.regions.features import FeatureExtractor
+from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.proposals import class_confidence, plausible, propose, select
+from vsa_cli.core.regions.ssd import Ssd, as_labels, choose_boxes
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,16 @@ class Found:
     Attributes:
         boxes: (R, 4) in pixels of the upright original.
         scores: (R,) the detector's own scores.
+        labels: the names that the detector gave; region 0 is the whole image, and region 1 is the first of `boxes`.
     """
 
     boxes: Boxes
     scores: NDArray[np.float32]
+    labels: tuple[Label, ...] = ()
+
+
+NO_BOXES = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+"""Nothing found, so that the whole image is the only region."""
 
 
 class Detector(Protocol):
@@ -72,11 +80,38 @@ class SelectiveSearch:
 
     def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
         """The proposals that together represent most of the photograph."""
+        return self.fill(NO_BOXES, picture, feature_map)
+
+    def fill(self, found: Found, picture: Picture, feature_map: Tensor) -> Found:
+        """The boxes found already, followed by the proposals that represent most of what those do not."""
+        count = self._top - len(found.boxes)
+        if count <= 0:
+            return found
         width, height = picture.width, picture.height
         candidates = plausible(_inside(propose(picture.rgb) * _to_original(picture), picture), width, height)
         confidence = class_confidence(self._features, feature_map, picture, candidates)
-        chosen, scores = select(candidates, confidence, width, height, self._top)
-        return Found(chosen, scores)
+        chosen, scores = select(candidates, confidence, width, height, count, found.boxes)
+        return Found(np.concatenate([found.boxes, chosen]), np.concatenate([found.scores, scores]), found.labels)
+
+
+class SsdAndSearch:
+    """Objects found and named by SSD, then proposals of selective search; without boxes, names of the whole image.
+
+    Raises:
+        MissingError: SSD is not installed.
+    """
+
+    def __init__(self, top: int, features: FeatureExtractor) -> None:
+        self._top, self._ssd, self._search = top, Ssd(), SelectiveSearch(top, features)
+
+    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
+        """The objects with the highest scores, and the proposals that represent most of the rest of the photograph."""
+        width, height = picture.width, picture.height
+        found = self._ssd.detect(picture.rgb)
+        boxes = geometry.clip(found.boxes * _to_original(picture), width, height)
+        chosen = choose_boxes(boxes, found.scores, width, height, self._top)
+        labels = as_labels(found.names, found.scores, chosen)
+        return self._search.fill(Found(boxes[chosen], found.scores[chosen], labels), picture, feature_map)
 
 
 class Grid:
@@ -204,7 +239,7 @@ def build_detector(
 
     Raises:
         ConfigError: a file that the detector needs is not given, or a given file is not used by the detector.
-        MissingError: the weights are not installed.
+        MissingError: the detector's weights are not installed.
         DataError: the boxes file is wrong.
     """
     for name, setting, file in (("boxes", "boxes", boxes_file), ("fasterrcnn", "detector_weights", weights)):
@@ -212,6 +247,8 @@ def build_detector(
             raise ConfigError(f"`{setting}` goes with `detector` {name}, not with {config.detector}")
     if config.detector == "selective-search":
         return SelectiveSearch(config.top, features)
+    if config.detector == "ssd":
+        return SsdAndSearch(config.top, features)
     if config.detector == "grid":
         return Grid(config.top)
     if config.detector == "fasterrcnn":

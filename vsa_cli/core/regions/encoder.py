@@ -16,19 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vsa_cli.core import boxes as geometry
-from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.images import Picture, read_picture
+from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
-from vsa_cli.core.regions.detectors import Detector, build_detector
+from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -63,26 +61,21 @@ class RegionExtractor:
         picture = read_picture(photo.file, self.photo_side)
         for note in picture.notes:
             _LOG.warning(note)
-        boxes, scores, descriptors = self._describe(photo, picture)
+        feature_map, found = None, NO_BOXES
+        if self.detector is not None:
+            feature_map = self.feature_extractor.map(picture)
+            found = self.detector.choose(str(photo.image_id), picture, feature_map)
+        boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
         return ImageRegions(
             image_id=str(photo.image_id),
             sha256=sha256,
             width=picture.width,
             height=picture.height,
             boxes=boxes,
-            scores=scores,
-            descriptors=to_half(descriptors),
+            scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
+            descriptors=to_half(self.feature_extractor.regions(picture, boxes, feature_map)),
+            labels=found.labels,
         )
-
-    def _describe(self, photo: Photo, picture: Picture) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
-        whole = geometry.whole(picture.width, picture.height)
-        if self.detector is None:
-            return whole, np.ones(1, np.float32), self.feature_extractor.regions(picture, whole)
-        feature_map = self.feature_extractor.map(picture)
-        found = self.detector.choose(str(photo.image_id), picture, feature_map)
-        boxes = np.concatenate([whole, found.boxes])
-        scores = np.concatenate([[1.0], found.scores]).astype(np.float32)
-        return boxes, scores, self.feature_extractor.regions(picture, boxes, feature_map)
 
 
 class PhotoEncoder:

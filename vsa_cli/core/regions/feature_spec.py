@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from vsa_cli.core.config import RegionConfig
+from vsa_cli.core.config import Detector, RegionConfig
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
 
@@ -81,3 +81,8 @@ class FeatureSpec:
 
     def _kind(self) -> tuple[str, str, str, int]:
         return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side
+
+
+def with_detector(spec: FeatureSpec, detector: Detector) -> FeatureSpec:
+    """The specification with another source of boxes; the descriptors are of the same kind."""
+    return replace(spec, config=replace(spec.config, detector=detector))

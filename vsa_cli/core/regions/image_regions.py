@@ -1,13 +1,16 @@
 """The regions of one photograph: the record that all packages share, and its layout in bytes.
 
 The bytes are those of the feature cache and of the shards of an extraction. A record, little-endian, of R regions
-with descriptors of D numbers::
+with L labels and with descriptors of D numbers::
 
-    magic      4 bytes        b"VSAR"
+    magic      4 bytes        b"VSR2"
     checksum   uint32         CRC-32 of the rest of the record
-    lengths    6 x uint32     bytes of the id, bytes of the hash, width, height (both in pixels), R, D
+    lengths    8 x uint32     bytes of the id, of the hash and of the names, L, width, height (both in pixels), R, D
     id         UTF-8          undecodable bytes of a file name kept as they are
     hash       ASCII          SHA-256 of the photograph's file, in hexadecimal
+    names      UTF-8          L names of labels, with a NUL between two
+    labelled   (L,)   uint32  the region of each label
+    certainty  (L,)   float32 the score of each label
     boxes      (R, 4) float32
     scores     (R,)   float32
     descriptors (R, D) float16
@@ -20,17 +23,23 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-_MAGIC = b"VSAR"
-_HEADER = struct.Struct("<4s7I")
+from vsa_cli.core.io.json import is_text
+
+MAX_LABELS, MAX_LABEL_NAME = 10_000, 100
+"""The most labels of a photograph, and the most characters of the name of one."""
+
+_MAGIC = b"VSR2"
+_HEADER = struct.Struct("<4s9I")
 _CHECKED = 8  # bytes before those that the checksum covers
-_FLOAT, _HALF = np.dtype("<f4"), np.dtype("<f2")
+_FLOAT, _HALF, _INDEX = np.dtype("<f4"), np.dtype("<f2"), np.dtype("<u4")
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Label:
     Attributes:
         region: the index of the region; 0 is the whole image.
         name: what it shows, such as `zebra`.
-        score: the confidence of the detector or labeller, from 0 to 1.
+        score: the confidence of the detector or labeller, from 0 to 1; files hold it as float32.
     """
 
     region: int
@@ -73,6 +82,33 @@ class ImageRegions:
     labels: tuple[Label, ...] = ()
 
 
+def check_labels(labels: Iterable[Label], regions: int) -> None:
+    """Check labels that come from a file or are written to one.
+
+    Args:
+        labels: the labels of a photograph.
+        regions: the number of its regions.
+
+    Raises:
+        ValueError: a label names a region that the photograph lacks, its name is empty, too long or no plain text, its
+            score is not a number from 0 to 1, or there are too many.
+    """
+    for count, label in enumerate(labels, 1):
+        if count > MAX_LABELS:
+            raise ValueError(f"more than {MAX_LABELS} labels")
+        if not 0 <= label.region < regions:
+            raise ValueError("a label has a region that does not exist")
+        if not is_label_name(label.name):
+            raise ValueError(f"the name of a label is not a text of 1 to {MAX_LABEL_NAME} characters")
+        if not 0 <= label.score <= 1:  # nor is NaN
+            raise ValueError("the score of a label is not from 0 to 1")
+
+
+def is_label_name(name: object) -> TypeGuard[str]:
+    """Whether a value can be the name of a label."""
+    return is_text(name) and 0 < len(name) <= MAX_LABEL_NAME
+
+
 def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
     """(B, R, D): the descriptors of B images; those with fewer than R regions repeat their whole image."""
     most = max(len(regions) for regions in images)
@@ -82,12 +118,17 @@ def pad(images: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
 def regions_to_bytes(regions: ImageRegions) -> bytes:
     """The record of a photograph's regions."""
     name, sha256 = regions.image_id.encode("utf-8", "surrogateescape"), regions.sha256.encode("ascii")
-    lengths = (len(name), len(sha256), regions.width, regions.height, *regions.descriptors.shape)
+    labels = regions.labels
+    names = "\0".join(label.name for label in labels).encode()
+    sides = regions.width, regions.height
     content = b"".join(
         [
-            struct.pack("<6I", *lengths),
+            struct.pack("<8I", len(name), len(sha256), len(names), len(labels), *sides, *regions.descriptors.shape),
             name,
             sha256,
+            names,
+            np.array([label.region for label in labels], _INDEX).tobytes(),
+            np.array([label.score for label in labels], _FLOAT).tobytes(),
             regions.boxes.astype(_FLOAT).tobytes(),
             regions.scores.astype(_FLOAT).tobytes(),
             regions.descriptors.astype(_HALF).tobytes(),
@@ -104,8 +145,15 @@ def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
     """
     if len(data) - start < _HEADER.size:
         raise ValueError("cut short")
-    magic, checksum, *lengths, width, height, count, size = _HEADER.unpack_from(data, start)
-    sizes = (*lengths, 4 * count * _FLOAT.itemsize, count * _FLOAT.itemsize, count * size * _HALF.itemsize)
+    magic, checksum, *lengths, labels, width, height, count, size = _HEADER.unpack_from(data, start)
+    sizes = (
+        *lengths,
+        labels * _INDEX.itemsize,
+        labels * _FLOAT.itemsize,
+        4 * count * _FLOAT.itemsize,
+        count * _FLOAT.itemsize,
+        count * size * _HALF.itemsize,
+    )
     ends = list(accumulate(sizes, initial=start + _HEADER.size))
     if magic != _MAGIC or ends[-1] > len(data):
         raise ValueError("not a record of regions, or cut short")
@@ -113,15 +161,33 @@ def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
         raise ValueError("wrong checksum")
     if not all(0 < side < 2**31 for side in (width, height)) or not count or not size:
         raise ValueError("no size, or no regions")
-    (name_at, hash_at), (_, boxes_at), (_, scores_at), (_, descriptors_at) = pairwise(ends[:-1])
+    name_at, hash_at, names_at, labelled_at, certainty_at, boxes_at, scores_at, descriptors_at, end = ends
     boxes = np.frombuffer(data, _FLOAT, 4 * count, boxes_at).reshape(count, 4).astype(np.float32)
     scores = np.frombuffer(data, _FLOAT, count, scores_at).astype(np.float32)
     descriptors = np.frombuffer(data, _HALF, count * size, descriptors_at).reshape(count, size).astype(np.float16)
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all() and _are_finite(descriptors)):
         raise ValueError("not all numbers are finite")
     name = data[name_at:hash_at].decode("utf-8", "surrogateescape")
-    sha256 = data[hash_at:boxes_at].decode("ascii")
-    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors), ends[-1]
+    sha256 = data[hash_at:names_at].decode("ascii")
+    labelled = np.frombuffer(data, _INDEX, labels, labelled_at).tolist()
+    certainty = np.frombuffer(data, _FLOAT, labels, certainty_at).tolist()
+    found = _labels(data[names_at:labelled_at], labelled, certainty, count)
+    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors, found), end
+
+
+def _labels(names: bytes, labelled: Sequence[int], certainty: Sequence[float], regions: int) -> tuple[Label, ...]:
+    """The labels of a record, checked.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    if not names and not labelled:
+        return ()
+    if names.count(b"\0") + 1 != len(labelled):
+        raise ValueError("its labels are inconsistent")
+    labels = tuple(map(Label, labelled, names.decode().split("\0"), certainty))
+    check_labels(labels, regions)
+    return labels
 
 
 def _are_finite(halves: NDArray[np.float16]) -> bool:

@@ -94,7 +94,12 @@ def plausible(boxes: Boxes, width: int, height: int) -> Boxes:
 
 
 def select(
-    boxes: Boxes, confidence: NDArray[np.float32], width: int, height: int, count: int
+    boxes: Boxes,
+    confidence: NDArray[np.float32],
+    width: int,
+    height: int,
+    count: int,
+    taken: Boxes | None = None,
 ) -> tuple[Boxes, NDArray[np.float32]]:
     """Greedy maximum coverage, which reaches at least 1 - 1/e of the best coverage.
 
@@ -104,6 +109,7 @@ def select(
         width: width of the photograph, in pixels.
         height: height of the photograph, in pixels.
         count: the maximum number of boxes to choose.
+        taken: (T, 4) boxes that are regions already, besides the whole image.
 
     Returns:
         (R, 4) boxes, R <= count, in the order of choice, and (R,) the share of the total weight that each added.
@@ -114,7 +120,9 @@ def select(
     weight = order / len(boxes) * geometry.area(boxes) ** _AREA_EXPONENT
     weight /= weight.sum()
     represents = _ramp(geometry.iou(boxes, boxes))
-    covered = _ramp(geometry.iou(geometry.whole(width, height), boxes)[0])
+    whole = geometry.whole(width, height)
+    given = whole if taken is None else np.concatenate([whole, taken])
+    covered = _ramp(geometry.iou(given, boxes)).max(0)
     chosen: list[int] = []
     gains: list[float] = []
     for _ in range(min(count, len(boxes))):

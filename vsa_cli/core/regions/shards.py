@@ -2,7 +2,7 @@
 
 A shard, little-endian::
 
-    magic      8 bytes    b"VSASHARD"
+    magic      8 bytes    b"VSASHAR2"
     checksum   uint32     CRC-32 of the rest of the file
     lengths    2 x uint32 number of photographs with regions, bytes of the failures
     failures   JSON       a list with one line for each photograph that failed
@@ -23,7 +23,7 @@ from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import FailedPhoto
 from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
-LAYOUT = "VSASHARD"
+LAYOUT = "VSASHAR2"
 """The name of the layout of shards; another version of `vsa` may use another layout."""
 
 _HEADER = struct.Struct("<8s3I")

@@ -9,6 +9,10 @@ With N images and S regions in total (the regions of an image are adjacent, and 
     /ids          (N,)    utf-8     the image's id
     /sizes        (N, 2)  int32     width and height in pixels
     /hashes       (N,)    utf-8     SHA-256 of the photograph's file
+    /label_names  (M,)    utf-8     the names of what regions show; like the next three only in a file with labels
+    /labels       (L,)    int32     label l has the name label_names[labels[l]]
+    /label_rows   (L,)    int64     and the region at this row of /descriptors; ascending
+    /label_scores (L,)    float32   and this confidence, from 0 to 1
     attributes: `envelope` (JSON, format `vsa-regions`; its config is a `FeatureSpec`)
                 `sha256`   (SHA-256 of the contents, by which files made from this one refer to it)
 
@@ -33,10 +37,13 @@ from vsa_cli.core.io.files import atomic_path
 from vsa_cli.core.io.guarded_file import sink
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.threads import uninterrupted
-from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, Label
+from vsa_cli.core.regions.label_table import NO_LABELS, LabelCollector, LabelTable
 
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
+_LABEL_COLUMNS = ("label_names", "labels", "label_rows", "label_scores")
+_TEXT, _INTEGERS = ("ids", "hashes", "label_names"), ("offsets", "sizes", "labels", "label_rows")
 
 
 class RegionStore:
@@ -105,7 +112,19 @@ class RegionStore:
         if not consistent:
             raise ValueError("its datasets are inconsistent")
         self._offsets = offsets
+        self._labels = self._read_labels(total)
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
+
+    def _read_labels(self, regions: int) -> LabelTable:
+        present = [name for name in _LABEL_COLUMNS if self._file.get(name, getlink=True) is not None]
+        if not present:
+            return NO_LABELS
+        if len(present) < len(_LABEL_COLUMNS):
+            raise ValueError(f"has /{present[0]}, but not all of {', '.join(f'/{name}' for name in _LABEL_COLUMNS)}")
+        names, labels, rows, scores = (self._dataset(name, 1)[:] for name in _LABEL_COLUMNS)
+        table = LabelTable(tuple(name.decode() for name in names), labels, rows, scores)
+        table.check(regions)
+        return table
 
     def _dataset(self, name: str, rank: int) -> h5py.Dataset:
         # a link could lead to another file, and a shape could claim more than the file holds
@@ -114,8 +133,9 @@ class RegionStore:
         data = self._file[name]
         if not isinstance(data, h5py.Dataset) or data.ndim != rank or data.external or data.is_virtual:
             raise ValueError(f"/{name} is not a plain {rank}-dimensional dataset")
-        expected = "O" if name in ("ids", "hashes") else {"offsets": "i", "sizes": "i"}.get(name, "f")
-        if data.dtype.kind != expected:
+        expected = "O" if name in _TEXT else "i" if name in _INTEGERS else "f"
+        is_object = expected == "O"  # a string, or else a list or a reference
+        if data.dtype.kind != expected or (is_object and h5py.check_string_dtype(data.dtype) is None):
             raise ValueError(f"/{name} has the type {data.dtype}")
         if data.id.get_storage_size() < data.nbytes:
             raise ValueError(f"/{name} claims more than is stored")
@@ -146,7 +166,22 @@ class RegionStore:
             boxes=self.boxes[start:end],
             scores=self.scores[start:end],
             descriptors=self._read(slice(start, end)),
+            labels=self._labels.between(start, end),
         )
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The distinct names of all labels; empty for a file without labels."""
+        return self._labels.names
+
+    def labels_of(self, image_id: str) -> tuple[Label, ...]:
+        """The labels of an image, by region; its descriptors are not read.
+
+        Raises:
+            ArtifactError: the image is not in the file.
+        """
+        row = self._row(image_id)
+        return self._labels.between(int(self._offsets[row]), int(self._offsets[row + 1]))
 
     def hash_of(self, image_id: str) -> str:
         """SHA-256 of the photograph with this id.
@@ -233,7 +268,7 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
         The number of images written.
 
     Raises:
-        DataError: the file cannot be written.
+        DataError: the file cannot be written, or the labels of an image are wrong.
     """
     digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
     with (
@@ -251,7 +286,7 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
             "sizes": _column(file, "sizes", (2,), "i4"),
             "hashes": _column(file, "hashes", (), text),
         }
-        offsets = [0]
+        offsets, labels = [0], LabelCollector()
         for images in parts:
             if came:
                 raise KeyboardInterrupt
@@ -264,12 +299,35 @@ def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[Image
             _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
             _append(columns["hashes"], [image.sha256 for image in images])
             for image in images:
-                offsets.append(offsets[-1] + len(image.boxes))
                 digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
+                digest.update(_collect(labels, image, offsets[-1]))
+                offsets.append(offsets[-1] + len(image.boxes))
         file.create_dataset("offsets", data=np.array(offsets, "i8"))
+        _write_labels(file, labels.table())
         file.attrs["envelope"] = dump_json(envelope.to_dict())
         file.attrs["sha256"] = digest.hexdigest()
     return len(offsets) - 1
+
+
+def _collect(labels: LabelCollector, image: ImageRegions, start: int) -> bytes:
+    """Add the labels of an image; see `LabelCollector.add`.
+
+    Raises:
+        DataError: they are wrong.
+    """
+    try:
+        return labels.add(image.labels, start, len(image.boxes))
+    except ValueError as error:
+        raise DataError(f"{image.image_id}: {reason(error)}") from error
+
+
+def _write_labels(file: h5py.File, table: LabelTable) -> None:
+    if len(table.labels) == 0:
+        return
+    names = h5py.string_dtype("utf-8")
+    file.create_dataset("label_names", data=list(table.names), dtype=names, chunks=(min(CHUNK_ROWS, len(table.names)),))
+    for name, column in (("labels", table.labels), ("label_rows", table.rows), ("label_scores", table.scores)):
+        file.create_dataset(name, data=column, chunks=(min(64 * CHUNK_ROWS, len(column)),))
 
 
 def _column(file: h5py.File, name: str, shape: tuple[int, ...], dtype: object) -> h5py.Dataset:
