@@ -178,12 +178,12 @@ class LabellerConfig:
     Attributes:
         names: the names that it knows, such as `zebra`.
         hidden_size: hidden units of its network.
-        dropout: dropout on descriptors and hidden units in training.
+        classes: the classes of the CNN's own classifier, whose probabilities are mapped to names; 0 uses none.
     """
 
     names: tuple[str, ...] = ()
     hidden_size: int = 512
-    dropout: float = 0.3
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -191,24 +191,29 @@ class LabellerTraining:
     """Training of the labeller.
 
     Attributes:
-        mention_weight: the weight of a name that sentences do not mention, beside 1 for one that they mention: people
-            do not mention everything that they see.
-        sure: the teacher's score from which a name is seen; below `unsure` it is not, and between them it does not
-            count.
-        unsure: see `sure`.
-        learning_rate: the initial learning rate; half a cosine takes it to zero over `epochs`.
+        mention_weight: the weight of a name that no sentence mentions, beside 1 for one that is mentioned: people do
+            not mention everything that they see.
+        sure: the teacher's score from which a photograph shows a name.
+        unsure: the teacher's score up to which it does not; between the two, the teacher is not believed.
+        dropout: dropout on hidden units.
+        learning_rate: the initial learning rate of Adam; half a cosine takes it to zero over `epochs`.
         weight_decay: the decoupled weight decay of Adam.
         batch_size: photographs per step.
-        epochs: passes over the photographs.
+        clip: gradients are clipped elementwise to [-clip, clip].
+        epochs: maximum passes over the photographs.
+        patience: stop after this many epochs without a better average precision.
     """
 
     mention_weight: float = 0.5
     sure: float = 0.5
-    unsure: float = 0.15
+    unsure: float = 0.1
+    dropout: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    batch_size: int = 100
-    epochs: int = 12
+    batch_size: int = 64
+    clip: float = 5.0
+    epochs: int = 8
+    patience: int = 4
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,7 @@ class GeneratorConfig:
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
+        labeller_classes: classes of the labeller (`LabellerConfig.classes`).
         styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
@@ -240,6 +246,7 @@ class GeneratorConfig:
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
+    labeller_classes: int = 0
     styles: tuple[str, ...] = ()
 
 

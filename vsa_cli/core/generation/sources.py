@@ -170,7 +170,7 @@ def complete(config: GeneratorConfig, sources: Sources) -> GeneratorConfig:
     if sources.labeller is None or not config.tags:
         return replace(config, tags=0)
     own = sources.labeller.model.config
-    return replace(config, names=own.names, labeller_size=own.hidden_size)
+    return replace(config, names=own.names, labeller_size=own.hidden_size, labeller_classes=own.classes)
 
 
 class SourceReader:
