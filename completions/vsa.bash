@@ -113,6 +113,21 @@ _vsa_value() {
     "extract-regions --device") _vsa_words auto cpu cuda mps ;;
     "extract-regions --threads") : ;;
     "extract-regions --seed") : ;;
+    "train-labels -o"|"train-labels --output") _vsa_files file ;;
+    "train-labels --corpus") _vsa_files corpus ;;
+    "train-labels --teacher") _vsa_files file ;;
+    "train-labels --names") _vsa_files file ;;
+    "train-labels --split") _vsa_words train tune val test all ;;
+    "train-labels --validate") _vsa_words auto train tune val test none ;;
+    "train-labels --epochs") : ;;
+    "train-labels --patience") : ;;
+    "train-labels --learning-rate") : ;;
+    "train-labels --batch-size") : ;;
+    "train-labels --mention-weight") : ;;
+    "train-labels --hidden-size") : ;;
+    "train-labels --device") _vsa_words auto cpu cuda mps ;;
+    "train-labels --threads") : ;;
+    "train-labels --seed") : ;;
     "train-embed -o"|"train-embed --output") _vsa_files file ;;
     "train-embed --preset") _vsa_words paper best ;;
     "train-embed --split") _vsa_words train tune val test all ;;
@@ -142,6 +157,11 @@ _vsa_value() {
     "train-gen --validate") _vsa_words auto train tune val test none ;;
     "train-gen --snippets") _vsa_files snippets ;;
     "train-gen --self-critical") _vsa_files -m generator ;;
+    "train-gen --also") : ;;
+    "train-gen --text") : ;;
+    "train-gen --labels") _vsa_files file ;;
+    "train-gen --tags") : ;;
+    "train-gen --also-snippets") _vsa_files file ;;
     "train-gen --epochs") : ;;
     "train-gen --patience") : ;;
     "train-gen --learning-rate") : ;;
@@ -201,7 +221,7 @@ _vsa() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _vsa_words caption retrieve align prep extract-regions train-embed train-gen evaluate info convert pack doctor --version --show-completion --help
+    _vsa_words caption retrieve align prep extract-regions train-labels train-embed train-gen evaluate info convert pack doctor --version --show-completion --help
     return
   fi
   if [[ $cur == = ]]; then
@@ -217,8 +237,9 @@ _vsa() {
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --hidden-size --device --threads --seed -f --force -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;
       convert) _vsa_words -o --output --split --cnn -f --force -q --quiet --json -h --help ;;
@@ -245,6 +266,7 @@ _vsa() {
     "align "*) _vsa_files text ;;
     "prep "*) _vsa_files sentences ;;
     "extract-regions "0) _vsa_files corpus folder ;;
+    "train-labels "*) _vsa_files regions ;;
     "train-embed "0) _vsa_files corpus ;;
     "train-embed "1) _vsa_files regions ;;
     "train-gen "0) _vsa_files corpus ;;
