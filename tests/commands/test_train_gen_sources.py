@@ -30,7 +30,7 @@ class Material:
 def material(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Material:
     folder = tmp_path_factory.mktemp("sources")
     names = {"circle": ["circle"], "square": ["square"], "triangle": ["triangle"], "pentagon": ["pentagon"]}
-    (folder / "names.json").write_text(json.dumps(names))
+    (folder / "names.json").write_text(json.dumps({"names": names}))
     other = folder / "other.csv"
     lines = ["image,caption,split"]
     for number, line in enumerate((drawn.folder / "captions.csv").read_text().splitlines()[1:]):
@@ -105,7 +105,8 @@ def test_killed_run_of_several_sources_resumes_exactly(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "write_training", stop)
         for _ in range(2):
-            assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code != 0
+            with pytest.raises(StopError):
+                train(vsa, drawn, tmp_path / "parts", *further, "--resume")
     assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code == 0
     whole, parts_ = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(whole[name].equal(parts_[name]) for name in whole)

@@ -79,7 +79,7 @@ class Names:
         """
         words, other = (data.get("names"), data.get("other", [])) if isinstance(data, dict) else (None, None)
         if not isinstance(words, dict) or not isinstance(other, list):
-            raise ArtifactError(f"{where}: not a file of names (it needs an object `names`)")
+            raise ArtifactError(f"{where}: not a file of names (it needs an object with the key names)")
         if not 0 < len(words) <= MAX_NAMES:
             raise ArtifactError(f"{where}: {len(words)} names; it needs 1 to {MAX_NAMES}")
         for name, phrases in words.items():
