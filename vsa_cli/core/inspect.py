@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import (
@@ -13,6 +13,7 @@ from vsa_cli.core.io.envelope import (
     CORPUS,
     FREQUENCIES,
     GENERATOR,
+    LABELLER,
     RANKINGS,
     SNIPPETS,
     SWEEP,
@@ -23,6 +24,9 @@ from vsa_cli.core.io.envelope import (
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import model_format
+
+if TYPE_CHECKING:
+    import torch
 
 _LINES = frozenset({SNIPPETS, ALIGNMENTS, RANKINGS, SWEEP})
 """Formats of JSON Lines whose first line is the envelope."""
@@ -122,12 +126,14 @@ def _model(path: Path) -> dict[str, Any]:
     from vsa_cli.core.learning.model_dir import Trained
 
     cpu = torch.device("cpu")
+    if model_format(path) == LABELLER:
+        return _labeller(path, cpu)
     is_generator = model_format(path) == GENERATOR
     trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
     return {
-        **trained.envelope.to_dict(),
+        **_with_names_counted(trained.envelope),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
@@ -135,3 +141,26 @@ def _model(path: Path) -> dict[str, Any]:
         **trained.facts,
         "sha256": trained.sha256,
     }
+
+
+def _labeller(path: Path, device: torch.device) -> dict[str, Any]:
+    from vsa_cli.core.labels.labeller import read_labeller
+
+    trained = read_labeller(path, device)
+    return {
+        **_with_names_counted(trained.envelope),
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
+        "regions": trained.feature_spec.to_dict(),
+        **trained.facts,
+        "sha256": trained.sha256,
+    }
+
+
+def _with_names_counted(envelope: Envelope) -> dict[str, Any]:
+    """The envelope of a model, with the number of its names, which are hundreds, in place of them."""
+    described = envelope.to_dict()
+    model = described["config"].get("model")
+    if isinstance(model, dict) and isinstance(model.get("names"), (list, tuple)):
+        described["config"] = {**described["config"], "model": {**model, "names": len(model["names"])}}
+    return described

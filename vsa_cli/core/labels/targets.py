@@ -14,7 +14,7 @@ If the sources differ, the one that shows the name is right; a teacher's "does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,7 +35,10 @@ class Teacher(Protocol):
     """A regions file whose regions carry the labels of a detector."""
 
     ids: list[str]
-    label_names: tuple[str, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names that its labels have."""
 
     def labels_of(self, image_id: str) -> tuple[Label, ...]:
         """The labels of an image."""
@@ -97,13 +100,9 @@ class Sources:
                     score[number] = max(score[number], label.score)
             self._taught[teacher.hash_of(image_id)] = taught, score
 
-    def is_in(self, sha256: str, split: str | None) -> bool:
-        """Whether a photograph is in a split of a corpus, and in no other; None for those that are in no corpus.
-
-        A photograph that is in the train split of one corpus and in the val split of another is in neither.
-        """
-        found = self._splits.get(sha256)
-        return not found if split is None else found == {split} or (split == "all" and bool(found))
+    def splits_of(self, sha256: str) -> Set[str]:
+        """The splits of a photograph: one, none if it is in no corpus, or several if corpora differ."""
+        return self._splits.get(sha256, frozenset())
 
     def known(self, sha256: str) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """(M,) whether a photograph shows each name, and (M,) the weight of that; None if nothing is known."""
@@ -123,19 +122,18 @@ class Sources:
         return shown.astype(np.float32), weight
 
 
-def read_known(sources: Sources, regions: Sequence[RegionStore], splits: Iterable[str | None]) -> Known:
-    """The photographs of regions files that are in some of the splits, and of which something is known; each once.
+def read_known(sources: Sources, regions: Sequence[RegionStore], wanted: Callable[[Set[str]], bool]) -> Known:
+    """The photographs of regions files that are wanted, and of which something is known; each once.
 
     Args:
         sources: what is known of photographs.
         regions: the regions files.
-        splits: the splits of the corpora; None stands for photographs that are in no corpus.
+        wanted: whether to read a photograph, given its splits; see `Sources.splits_of`.
 
     Raises:
         DataError: nothing is known of any photograph.
         ArtifactError: the descriptors cannot be read.
     """
-    wanted = tuple(splits)
     seen: set[str] = set()
     descriptors: list[Tensor] = []
     facts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
@@ -143,7 +141,7 @@ def read_known(sources: Sources, regions: Sequence[RegionStore], splits: Iterabl
         ids: list[str] = []
         for image_id, sha256 in zip(store.ids, store.hashes, strict=True):
             known = sources.known(sha256)
-            if known is None or sha256 in seen or not any(sources.is_in(sha256, split) for split in wanted):
+            if known is None or sha256 in seen or not wanted(sources.splits_of(sha256)):
                 continue
             seen.add(sha256)
             ids.append(image_id)

@@ -101,13 +101,15 @@ def train_labeller(
         teachers: regions with the labels of a detector.
 
     Raises:
-        ConfigError: neither corpora nor teachers are given.
+        ConfigError: neither corpora nor teachers are given, or it would be trained on the split that it is tested on.
         ArtifactError: the regions files were not made in the same way.
         DataError: too little is known of the photographs, or the output cannot be written.
         DivergedError: the training has diverged.
     """
     if not corpora and not teachers:
         raise ConfigError("nothing names what the photographs show: give a `corpus` or a `teacher`")
+    if request.validate is not None and request.validate in (request.split, "all"):
+        raise ConfigError(f"`validate` {request.validate}: the photographs that select the epoch are not trained on")
     spec = FeatureSpec.of(regions[0].envelope, str(regions[0].path))
     for store in regions[1:]:
         spec.require_from(store.envelope, str(store.path))
@@ -147,11 +149,13 @@ def _read(
 ) -> tuple[Known, Known]:
     """What is known of the photographs to train on, and of those that are held out."""
     sources = Sources(request.names, corpora, teachers, request.training)
-    train = read_known(sources, regions, (request.split, None))
-    if request.validate is None:
+    split, validate = request.split, request.validate
+    # a photograph whose corpora put it into different splits is neither trained on nor held out
+    train = read_known(sources, regions, lambda own: validate not in own and (split == "all" or own <= {split}))
+    if validate is None:
         train, checked = held_out(train)
     else:
-        checked = read_known(sources, regions, (request.validate,))
+        checked = read_known(sources, regions, lambda own: own == {validate})
     for what, known in (("train on", train), ("validate on", checked)):
         if not bool((known.shown * known.weight).any()):
             raise DataError(f"no photograph to {what} shows one of the names")
@@ -175,7 +179,7 @@ def _envelope(
     teachers: tuple[RegionStore, ...],
 ) -> Envelope:
     config: dict[str, Any] = {"model": to_dict(request.model), "training": to_dict(request.training)}
-    roles = {"regions": regions, "corpus": corpora, "teacher": teachers}
+    roles: dict[str, tuple[RegionStore | Corpus, ...]] = {"regions": regions, "corpus": corpora, "teacher": teachers}
     parents = {
         f"{role} {number}" if len(files) > 1 else role: parent(file.envelope.format, file.sha256)
         for role, files in roles.items()
