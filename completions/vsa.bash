@@ -135,6 +135,21 @@ _vsa_value() {
     "train-embed --device") _vsa_words auto cpu cuda mps ;;
     "train-embed --threads") : ;;
     "train-embed --seed") : ;;
+    "train-labels -o"|"train-labels --output") _vsa_files file ;;
+    "train-labels --corpus") _vsa_files corpus ;;
+    "train-labels --teacher") _vsa_files file ;;
+    "train-labels --names") _vsa_files file ;;
+    "train-labels --split") _vsa_words train tune val test all ;;
+    "train-labels --validate") _vsa_words auto train tune val test none ;;
+    "train-labels --epochs") : ;;
+    "train-labels --patience") : ;;
+    "train-labels --learning-rate") : ;;
+    "train-labels --batch-size") : ;;
+    "train-labels --mention-weight") : ;;
+    "train-labels --hidden-size") : ;;
+    "train-labels --device") _vsa_words auto cpu cuda mps ;;
+    "train-labels --threads") : ;;
+    "train-labels --seed") : ;;
     "train-gen -o"|"train-gen --output") _vsa_files file ;;
     "train-gen --preset") _vsa_words paper best ;;
     "train-gen --split") _vsa_words train tune val test all ;;
@@ -200,7 +215,7 @@ _vsa() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _vsa_words caption retrieve align prep extract-regions train-embed train-gen evaluate info convert pack doctor --version --show-completion --help
+    _vsa_words caption retrieve align prep extract-regions train-embed train-labels train-gen evaluate info convert pack doctor --version --show-completion --help
     return
   fi
   if [[ $cur == = ]]; then
@@ -217,6 +232,7 @@ _vsa() {
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --hidden-size --device --threads --seed -f --force -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;
@@ -246,6 +262,7 @@ _vsa() {
     "extract-regions "0) _vsa_files corpus folder ;;
     "train-embed "0) _vsa_files corpus ;;
     "train-embed "1) _vsa_files regions ;;
+    "train-labels "*) _vsa_files regions ;;
     "train-gen "0) _vsa_files corpus ;;
     "train-gen "1) _vsa_files regions ;;
     "evaluate "0) _vsa_files results ;;
