@@ -25,14 +25,16 @@ def train_labels(
     output: shared.ModelFolder = Path("labels"),
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Corpus whose sentences mention what photographs show. May be repeated."),
+        typer.Option(
+            metavar="FILE", help="Corpus whose sentences mention what photographs show; can be given several times."
+        ),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Regions file with the labels of a detector, from vsa extract-regions --detector ssd. May be "
-            "repeated, and may be one of REGIONS.",
+            help="Regions file with the labels of a detector, from vsa extract-regions --detector ssd. It can be "
+            "one of REGIONS, and can be given several times.",
         ),
     ] = None,
     names: Annotated[
