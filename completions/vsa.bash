@@ -115,7 +115,7 @@ _vsa_value() {
     "extract-regions --seed") : ;;
     "train-labels -o"|"train-labels --output") _vsa_files file ;;
     "train-labels --corpus") _vsa_files corpus ;;
-    "train-labels --teacher") _vsa_files file ;;
+    "train-labels --teacher") _vsa_files regions ;;
     "train-labels --names") _vsa_files file ;;
     "train-labels --split") _vsa_words train tune val test all ;;
     "train-labels --validate") _vsa_words auto train tune val test none ;;

@@ -26,15 +26,15 @@ def train_labels(
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Corpus whose sentences mention what photographs show. Can be given several times."
+            metavar="FILE", help="Corpus whose sentences mention what photographs show; can be given several times."
         ),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Regions file with the labels of a detector, from vsa extract-regions --detector ssd. Can be given "
-            "several times, and be one of REGIONS.",
+            help="Regions file with the labels of a detector, from vsa extract-regions --detector ssd. It can be "
+            "one of REGIONS, and can be given several times.",
         ),
     ] = None,
     names: Annotated[

@@ -1,4 +1,4 @@
-"""Scores of a labeller: average precision, and precision and recall at a threshold. This module does not depend on photographs."""
+"""Scores of a labeller: average precision, and precision and recall at a threshold."""
 
 from __future__ import annotations
 
