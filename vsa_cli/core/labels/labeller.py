@@ -13,7 +13,10 @@ repeated, as padding is, changes no maximum.
 With classes, the CNN's own classifier takes part. Its C classes are mapped to names by a 0/1 matrix A, and the higher
 probability of a name counts::
 
-    q(v)   = softmax(U v + c) A;    p(v) = max(sigmoid(z(v)), q(v)), and p(I) = max(sigmoid(...), max_i q(v_i))
+    q(v)   = softmax(U v + c) A;    p(v) = max(sigmoid(z(v)), q(v)), and p(I) = max(sigmoid(...), q(v_0))
+
+For the photograph only the whole image is classified: for parts of one, the classifier is sure of classes that are not
+there (of the names that only the maximum over regions added to photographs of Flickr8k, a sixth were mentioned).
 
 Letters: as in `vsa_cli.core`; M names, C classes.
 """
@@ -82,7 +85,7 @@ class Labeller(nn.Module):
         network = torch.sigmoid(self.image_logits(descriptors))
         if not self.config.classes:
             return network
-        return torch.maximum(network, self._class_probabilities(descriptors).amax(1))
+        return torch.maximum(network, self._class_probabilities(descriptors[:, 0]))
 
     def image_logits(self, descriptors: Tensor) -> Tensor:
         """(B, M) log-odds of each name, by the network alone, for (B, R, D) float32 descriptors of photographs."""

@@ -22,7 +22,8 @@ _WORDS = {
 _KINDS: dict[str, tuple[str, ...]] = {
     "captions": ("sentences",), "images": ("folder",), "splits": ("text",), "source": ("corpus", "folder"),
     "boxes": ("boxes",), "detector_weights": ("weights",), "cnn_weights": ("weights",), "corpus": ("corpus",),
-    "regions": ("regions",), "regions_file": ("regions",), "teacher": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
+    "regions": ("regions",), "regions_file": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
+    "teacher": ("regions",),
     "self_critical": ("generator",), "model": ("embedding",), "cache_dir": ("folder",), "html": ("folder",),
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
     "sentences": ("text",),
