@@ -37,6 +37,7 @@ _vsa_value() {
     "caption --no-repeat-ngram") : ;;
     "caption --avoid") : ;;
     "caption --require") : ;;
+    "caption --style") : ;;
     "caption --groups") : ;;
     "caption --diversity") : ;;
     "caption --temperature") : ;;
@@ -51,6 +52,7 @@ _vsa_value() {
     "caption --batch-size") : ;;
     "caption --cnn-weights") _vsa_files weights ;;
     "caption --cache-dir") _vsa_files folder ;;
+    "caption --detector") _vsa_words auto selective-search ssd ;;
     "caption --device") _vsa_words auto cpu cuda mps ;;
     "caption --threads") : ;;
     "caption --seed") : ;;
@@ -157,11 +159,11 @@ _vsa_value() {
     "train-gen --validate") _vsa_words auto train tune val test none ;;
     "train-gen --snippets") _vsa_files snippets ;;
     "train-gen --self-critical") _vsa_files -m generator ;;
-    "train-gen --also") : ;;
-    "train-gen --text") : ;;
-    "train-gen --labels") _vsa_files file ;;
+    "train-gen --also") _vsa_files corpus ;;
+    "train-gen --text") _vsa_files corpus ;;
+    "train-gen --labels") _vsa_files -m model ;;
     "train-gen --tags") : ;;
-    "train-gen --also-snippets") _vsa_files file ;;
+    "train-gen --also-snippets") _vsa_files snippets ;;
     "train-gen --epochs") : ;;
     "train-gen --patience") : ;;
     "train-gen --learning-rate") : ;;
@@ -232,7 +234,7 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;

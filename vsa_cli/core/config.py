@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Detector = Literal["selective-search", "ssd", "fasterrcnn", "boxes", "grid"]
+CaptionDetector = Literal["auto", "selective-search", "ssd"]
 Describe = Literal["crop", "roi"]
 Evidence = Literal["contained", "own"]
 EmbedPreset = Literal["paper", "best"]
@@ -330,6 +331,8 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
+        repetition: whether a caption may mention a thing twice; None allows it unless the model takes tags, since the
+            rule is for English.
         style: the style of the captions, one of the model's; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.
@@ -347,6 +350,7 @@ class DecodingConfig:
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0
+    repetition: bool | None = None
     style: str | None = None
     avoid: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
