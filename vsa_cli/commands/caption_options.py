@@ -257,7 +257,7 @@ Split = Annotated[
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        help="Use a sentence of the most similar train image of --corpus instead of a model.",
+        help="Use a sentence of the most similar train image of --corpus, no model.",
     ),
 ]
 Sidecar = Annotated[
@@ -265,7 +265,7 @@ Sidecar = Annotated[
     typer.Option(
         metavar=".SUFFIX",
         rich_help_panel=OUTPUT,
-        help="Write text files beside photographs: .txt makes photo.txt for photo.jpg.",
+        help="Write text files beside photographs: with .txt, photo.txt.",
     ),
 ]
 Annotate = Annotated[
