@@ -135,7 +135,7 @@ complete -c vsa -n '__vsa_in caption' -l objects -d 'In json and jsonl, also nam
 complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the regions, and keep the confident, distinct captions.'
 complete -c vsa -n '__vsa_in caption' -l min-logprob -x -d 'Minimum mean log-probability per word, in nats.'
 complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, most confident first.'
-complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA; 0 is off.'
+complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA.'
 complete -c vsa -n '__vsa_in caption' -l min-len -l min-length -x -d 'Minimum number of words.'
 complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum number of words.'
 complete -c vsa -n '__vsa_in caption' -l no-repeat-ngram -x -d 'Repeat no sequence of N words; 0 is off.'

@@ -127,7 +127,7 @@ LengthNorm = Annotated[
         max=MOST_LENGTH_NORM,
         metavar="ALPHA",
         rich_help_panel=_SEARCH,
-        help="Rank by log p / length^ALPHA; 0 is off.",
+        help="Rank by log p / length^ALPHA.",
         show_default="the model's",
     ),
 ]
