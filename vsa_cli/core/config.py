@@ -331,8 +331,8 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
-        repetition: whether a caption may mention a thing twice; None allows it unless the model takes tags, since the
-            rule is for English.
+        repetition: whether a caption may mention a thing twice, or end with an article or preposition; None allows it
+            unless the model takes tags, since the rules are for English.
         style: the style of the captions, one of the model's; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsa_cli.core.generation.constraints import NEVER
+from vsa_cli.core.generation.constraints import NEVER, NotLast
 from vsa_cli.core.generation.repetition import NoSecondMention, stem
 
 WORDS = ("a", "and", "brown", "man", "men", "dog", "dogs", "shirt", "bus", "buses", "with", "grass", "glass")
@@ -61,6 +61,16 @@ def test_the_rule_equals_its_definition_on_random_sentences() -> None:
             free = word in ("a", "and", "brown", "with")
             banned = (not free and stem(word) in map(stem, words)) or (words[-1] == "and" and words[-2] == word)
             assert (scores[row, i] == NEVER) == banned
+
+
+def test_sentences_do_not_end_with_an_article_unless_they_are_full() -> None:
+    rule = NotLast((WORDS.index("a") + 1,), 0, max_length=3)
+    scores = torch.zeros(2, len(WORDS) + 1)
+    rule(scores, torch.tensor([[4, 1], [1, 4]]))
+    assert scores[:, 0].tolist() == [NEVER, 0]
+    full = torch.zeros(1, len(WORDS) + 1)
+    rule(full, torch.tensor([[4, 6, 1]]))
+    assert full[0, 0] == 0
 
 
 def test_nothing_is_forbidden_before_the_first_word() -> None:

@@ -19,10 +19,10 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
-from vsa_cli.core.generation.repetition import NoSecondMention
+from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention
 from vsa_cli.core.generation.results import Box, Candidate, SeenObject
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.styles import likeliest
@@ -85,6 +85,8 @@ class Decoder:
         repetition = self._decoding.repetition
         if repetition is False or (repetition is None and trained.model.config.tags):
             self._rules.append(NoSecondMention(trained.vocabulary.words, self._required))
+            unfinished = tuple(trained.vocabulary.encode(filter(trained.vocabulary.knows, UNFINISHED)))
+            self._rules.append(NotLast(unfinished, END, self._decoding.max_length))
 
     @property
     def uses_regions(self) -> bool:

@@ -23,6 +23,9 @@ _RECUR = frozenset(
 )
 """Words that may occur several times in a caption."""
 
+UNFINISHED = ("a", "an", "the", "of", "in", "on", "at", "by", "with", "to", "and", "is", "are", "his", "her", "their")
+"""Words that end no English sentence."""
+
 _IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "people": "person", "persons": "person", "feet": "foot",
     "teeth": "tooth", "mice": "mouse", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "kids": "child",
@@ -45,6 +48,11 @@ def stem(word: str) -> str:
     return word
 
 
+def is_thing(word: str) -> bool:
+    """Whether a word counts as a thing, of which a caption has each only once; verbs and most adjectives do, too."""
+    return word not in _RECUR
+
+
 class NoSecondMention:
     """No sentence mentions a thing twice, or repeats a word across "and".
 
@@ -56,7 +64,7 @@ class NoSecondMention:
     def __init__(self, words: Sequence[str], exempt: Collection[int] = ()) -> None:
         things: dict[str, list[int]] = {}
         for number, word in enumerate(words, start=1):
-            if word not in _RECUR and number not in exempt:
+            if is_thing(word) and number not in exempt:
                 things.setdefault(stem(word), []).append(number)
         most = max(map(len, things.values()), default=1)
         # (V + 2, most): the ids of the words for the same thing as each id; -1 fills up
