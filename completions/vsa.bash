@@ -37,6 +37,7 @@ _vsa_value() {
     "caption --no-repeat-ngram") : ;;
     "caption --avoid") : ;;
     "caption --require") : ;;
+    "caption --style") : ;;
     "caption --groups") : ;;
     "caption --diversity") : ;;
     "caption --temperature") : ;;
@@ -51,6 +52,7 @@ _vsa_value() {
     "caption --batch-size") : ;;
     "caption --cnn-weights") _vsa_files weights ;;
     "caption --cache-dir") _vsa_files folder ;;
+    "caption --detector") _vsa_words auto selective-search ssd ;;
     "caption --device") _vsa_words auto cpu cuda mps ;;
     "caption --threads") : ;;
     "caption --seed") : ;;
@@ -115,19 +117,26 @@ _vsa_value() {
     "extract-regions --seed") : ;;
     "train-labels -o"|"train-labels --output") _vsa_files file ;;
     "train-labels --corpus") _vsa_files corpus ;;
+    "train-labels --teacher") _vsa_files regions ;;
     "train-labels --names") _vsa_files file ;;
+    "train-labels --split") _vsa_words train tune val test all ;;
     "train-labels --validate") _vsa_words auto train tune val test none ;;
     "train-labels --epochs") : ;;
-    "train-labels --hidden-size") : ;;
+    "train-labels --patience") : ;;
+    "train-labels --learning-rate") : ;;
+    "train-labels --batch-size") : ;;
     "train-labels --mention-weight") : ;;
+    "train-labels --hidden-size") : ;;
+    "train-labels --device") _vsa_words auto cpu cuda mps ;;
     "train-labels --threads") : ;;
     "train-labels --seed") : ;;
     "train-embed -o"|"train-embed --output") _vsa_files file ;;
     "train-embed --preset") _vsa_words paper best ;;
     "train-embed --split") _vsa_words train tune val test all ;;
     "train-embed --validate") _vsa_words auto train tune val test none ;;
-    "train-embed --also") : ;;
+    "train-embed --also") _vsa_files corpus ;;
     "train-embed --unpaired") : ;;
+    "train-embed --labels") _vsa_files -m model ;;
     "train-embed --epochs") : ;;
     "train-embed --patience") : ;;
     "train-embed --learning-rate") : ;;
@@ -153,11 +162,11 @@ _vsa_value() {
     "train-gen --validate") _vsa_words auto train tune val test none ;;
     "train-gen --snippets") _vsa_files snippets ;;
     "train-gen --self-critical") _vsa_files -m generator ;;
-    "train-gen --also") : ;;
-    "train-gen --text") : ;;
-    "train-gen --labels") _vsa_files file ;;
+    "train-gen --also") _vsa_files corpus ;;
+    "train-gen --text") _vsa_files corpus ;;
+    "train-gen --labels") _vsa_files -m model ;;
     "train-gen --tags") : ;;
-    "train-gen --also-snippets") _vsa_files file ;;
+    "train-gen --also-snippets") _vsa_files snippets ;;
     "train-gen --epochs") : ;;
     "train-gen --patience") : ;;
     "train-gen --learning-rate") : ;;
@@ -228,13 +237,13 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-labels) _vsa_words -o --output --corpus --names --validate --epochs --hidden-size --mention-weight --threads --seed -f --force -q --quiet --json -h --help ;;
-      train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --hidden-size --device --threads --seed -f --force -q --quiet --json --dry-run -h --help ;;
+      train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;

@@ -44,7 +44,7 @@ PARTS = {
     "alignment": LEARNING | {"embedding"},
     "generation": LEARNING | {"alignment", "labels"},
     "evaluation": CORPUS,
-    "inspect": LEARNING | {"embedding", "alignment", "generation", "evaluation"},
+    "inspect": LEARNING | {"embedding", "alignment", "labels", "generation", "evaluation"},
     "doctor": LEARNING | {"embedding", "alignment", "generation", "evaluation"},
 }
 """Folder or file of core: what else of core it may import."""

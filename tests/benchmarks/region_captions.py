@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from vsa_cli.core.alignment.snippets import read_snippets
-from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.config import REGION_STYLE, DecodingConfig, RegionCaptionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Sentence, read_corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import resolve_device, set_threads
@@ -83,7 +83,8 @@ def captions_by(model: Path, images: Sequence[ImageRegions]) -> list[str]:
     trained = read_generator(model, resolve_device("cpu"))
     decoder = Decoder(trained, DecodingConfig(), 0)
     trained_on_regions = "snippets" in trained.envelope.config
-    captioner = RegionCaptioner(decoder, RegionCaptionConfig(), trained_on_regions=trained_on_regions)
+    style = REGION_STYLE if REGION_STYLE in trained.model.config.styles else None
+    captioner = RegionCaptioner(decoder, RegionCaptionConfig(), trained_on_regions=trained_on_regions, style=style)
     return [of_box[0].caption for of_image in captioner.caption_all(images) for of_box in of_image]
 
 

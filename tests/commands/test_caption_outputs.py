@@ -7,8 +7,9 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from tests.survival.fork_server import ForkServer
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.generation.baseline import by_consensus
 from vsa_cli.core.generation.decoder import Decoder
+from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import pack_model
 from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -83,11 +86,16 @@ def test_photographs_and_stored_descriptors_have_the_same_region_captions(vsa: R
 def test_region_is_captioned_from_its_own_descriptor(vsa: Run, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[np.ndarray] = []
     caption = Decoder.caption
-    monkeypatch.setattr(Decoder, "caption", lambda self, d, keys: given.append(d) or caption(self, d, keys))
+
+    def listen(self: Decoder, images: Sequence[ImageRegions], *rest: Any) -> list[tuple[Candidate, ...]]:
+        given.append(np.concatenate([image.descriptors for image in images]))
+        return caption(self, images, *rest)
+
+    monkeypatch.setattr(Decoder, "caption", listen)
     stored(vsa, drawn, *ALL, "--batch-size", 48)
     store = RegionStore(drawn.regions)
     whole, regions = given
-    assert (whole == store.whole_images(store.ids)).all()
+    assert (whole == np.concatenate([store[key].descriptors for key in store.ids])).all()
     assert (regions == np.concatenate([store[key].descriptors[1:] for key in store.ids])).all()
 
 

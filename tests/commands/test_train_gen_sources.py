@@ -14,7 +14,7 @@ from typer.testing import Result
 from tests.conftest import SMALL, Drawn
 
 Run = Callable[..., Result]
-ATTENTIVE = ("--preset", "best", "--attention", 4, *SMALL)
+ATTENTIVE = (*SMALL, "--preset", "best", "--attention", 4, "--cell", "gru")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Material:
 def material(vsa: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Material:
     folder = tmp_path_factory.mktemp("sources")
     names = {"circle": ["circle"], "square": ["square"], "triangle": ["triangle"], "pentagon": ["pentagon"]}
-    (folder / "names.json").write_text(json.dumps(names))
+    (folder / "names.json").write_text(json.dumps({"names": names}))
     other = folder / "other.csv"
     lines = ["image,caption,split"]
     for number, line in enumerate((drawn.folder / "captions.csv").read_text().splitlines()[1:]):
@@ -83,6 +83,47 @@ def test_one_model_learns_several_styles_and_words_that_have_no_photograph(
     assert "default, odd" in wrong.stderr
 
 
+def test_objects_are_named_with_their_boxes(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
+    assert train(vsa, drawn, tmp_path / "gen", "--labels", material.labels, "--epochs", 1).exit_code == 0
+    photos = (drawn.folder / "photos" / "000.png", drawn.folder / "captions.csv")
+    options = ("--objects", "--json", "--detector", "selective-search", "--no-cache")
+    result = vsa("caption", *photos, "--model", tmp_path / "gen", *options)
+    assert result.exit_code == 3
+    first, broken = json.loads(result.stdout)
+    assert broken["objects"] == []
+    assert broken["error"]
+    for one in first["objects"]:
+        assert one["name"] in ("circle", "square", "triangle", "pentagon")
+        assert 0.33 <= one["score"] <= 1
+        x1, y1, x2, y2 = one["box"]
+        assert 0 <= x1 < x2 <= 128
+        assert 0 <= y1 < y2 <= 96
+    assert first["objects"] == sorted(first["objects"], key=lambda one: -one["score"])
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--objects",), "--objects requires --format json or jsonl"),
+        (("--objects", "--json"), "only one trained with a labeller"),
+        (("--style", "verse"), "the model has no style 'verse'"),
+    ],
+)
+def test_what_a_model_without_labeller_cannot_do_is_said(
+    vsa: Run, drawn: Drawn, options: tuple[object, ...], problem: str
+) -> None:
+    result = vsa("caption", drawn.folder / "photos" / "000.png", "--model", drawn.model, *options)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_detector_is_for_photographs(vsa: Run, drawn: Drawn) -> None:
+    stored = ("--corpus", drawn.corpus, "--regions-file", drawn.regions)
+    result = vsa("caption", *stored, "--model", drawn.model, "--detector", "ssd")
+    assert result.exit_code == 2
+    assert "already extracted" in result.stderr
+
+
 def test_killed_run_of_several_sources_resumes_exactly(
     vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
 ) -> None:
@@ -105,7 +146,8 @@ def test_killed_run_of_several_sources_resumes_exactly(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "write_training", stop)
         for _ in range(2):
-            assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code != 0
+            with pytest.raises(StopError):
+                train(vsa, drawn, tmp_path / "parts", *further, "--resume")
     assert train(vsa, drawn, tmp_path / "parts", *further, "--resume").exit_code == 0
     whole, parts_ = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(whole[name].equal(parts_[name]) for name in whole)

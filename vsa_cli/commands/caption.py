@@ -36,6 +36,7 @@ def caption(
     format: declared.Format = None,
     json: declared.Json = False,
     output: declared.Output = None,
+    objects: declared.Objects = False,
     region_captions: declared.RegionCaptions = False,
     min_logprob: declared.MinLogprob = None,
     top_regions: declared.TopRegions = None,
@@ -45,6 +46,8 @@ def caption(
     no_repeat_ngram: declared.NoRepeatNgram = DecodingConfig.no_repeat_ngram,
     avoid: declared.Avoid = None,
     require: declared.Require = None,
+    repetition: declared.Repetition = DecodingConfig.repetition,
+    style: declared.Style = DecodingConfig.style,
     groups: declared.Groups = DecodingConfig.groups,
     diversity: declared.Diversity = DecodingConfig.diversity,
     sample: declared.Sample = False,
@@ -64,6 +67,7 @@ def caption(
     cnn_weights: options.CnnWeights = None,
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
+    detector: declared.Detector = "auto",
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Random seed of --sample.")] = 0,
@@ -74,8 +78,7 @@ def caption(
 
     Prints one line per photograph: its path, a tab and the caption; for a single photograph, only the caption. A
     photograph that cannot be read is named on stderr, and the others are captioned (exit code 3). In folders, links are
-    followed; hidden files, and the HTML pages and annotated copies written by vsa, are skipped. vsa-caption(1) has the
-    rules of --resume, --baseline and 16-bit greyscale images.
+    followed; hidden files, and pages and annotated copies written by vsa, are skipped. See also vsa-caption(1).
 
     Example: vsa caption photo.jpg
     """
@@ -92,6 +95,8 @@ def caption(
             groups=groups,
             diversity=diversity,
             no_repeat_ngram=no_repeat_ngram,
+            repetition=repetition,
+            style=style,
             avoid=tuple(avoid or ()),
             require=tuple(require or ()),
             sample=sample,
@@ -109,7 +114,11 @@ def caption(
         baseline=baseline is not None,
     )
     if baseline is not None:
-        _check_baseline(decoding, region_captions=region_captions)
+        _check_baseline(decoding, region_captions=region_captions, objects=objects)
+    if corpus is not None and detector != "auto":
+        raise UsageError("--detector is for photographs; the regions of --regions-file are already extracted")
+    if objects and kind not in ("json", "jsonl"):
+        raise UsageError("--objects requires --format json or jsonl")
     _check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
     _check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
     from vsa_cli.core.device import resolve_device, set_threads
@@ -128,6 +137,8 @@ def caption(
             corpus=corpus,
             seed=seed,
             region_captions=region_captions,
+            objects=objects,
+            detector=detector,
             min_logprob=min_logprob,
             top_regions=top_regions,
         )
@@ -170,14 +181,21 @@ def caption(
         )
     else:
         cache = False if no_cache else cache_dir or True
-        captioner = load_captioner(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights)
+        captioner = load_captioner(
+            model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights, detector=detector
+        )
         kept = RegionCaptionConfig(
             min_logprob=RegionCaptionConfig.min_logprob if min_logprob is None else min_logprob,
             top=top_regions or RegionCaptionConfig.top,
         )
         if stored is None:
             results = captioner.stream(
-                remaining, decoding, regions=kept if region_captions else None, batch_size=batch_size, seed=seed
+                remaining,
+                decoding,
+                regions=kept if region_captions else None,
+                objects=objects,
+                batch_size=batch_size,
+                seed=seed,
             )
         else:
             results = captioner.stream_split(
@@ -185,6 +203,7 @@ def caption(
                 split or "val",
                 decoding,
                 regions=kept if region_captions else None,
+                objects=objects,
                 batch_size=batch_size,
                 seed=seed,
             )
@@ -208,6 +227,8 @@ def _settings(
     corpus: Path | None,
     seed: int,
     region_captions: bool,
+    objects: bool,
+    detector: str,
     min_logprob: float | None,
     top_regions: int | None,
 ) -> dict[str, Any]:
@@ -222,7 +243,7 @@ def _settings(
     settings: dict[str, Any] = {"baseline": None, "model": str(model or "the bundled one"), "model_sha256": sha256}
     settings |= {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(decoding).items()}
     settings["seed"] = seed if decoding.sample else None
-    settings["region_captions"] = region_captions
+    settings |= {"region_captions": region_captions, "objects": objects, "detector": detector}
     if region_captions:
         settings |= {"min_logprob": min_logprob, "top_regions": top_regions}
     return settings
@@ -269,14 +290,14 @@ def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, spl
         raise UsageError("- reads file names from a pipe, and stdin is a terminal")
 
 
-def _check_baseline(decoding: DecodingConfig, *, region_captions: bool) -> None:
+def _check_baseline(decoding: DecodingConfig, *, region_captions: bool, objects: bool) -> None:
     """Check that no setting of a model is given with a baseline.
 
     Raises:
         UsageError: one is given.
     """
-    if region_captions:
-        raise UsageError("--region-captions needs a model; it cannot be combined with --baseline")
+    if region_captions or objects:
+        raise UsageError("--region-captions and --objects need a model; they cannot be combined with --baseline")
     if decoding != DecodingConfig(nbest=decoding.nbest):
         raise UsageError("--baseline does not search: of the search options it takes --nbest only")
 

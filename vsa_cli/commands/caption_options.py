@@ -11,7 +11,7 @@ from vsa_cli.core import config
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, MOST_REQUIRED
 from vsa_cli.options import OUTPUT, RUNTIME, STORED_SPLIT
 
-_REGIONS, _SEARCH, _SAMPLING = "Regions", "Search", "Sampling"
+_REGIONS, _SEARCH = "Regions", "Search and sampling"
 
 Photos = Annotated[
     list[str] | None,
@@ -39,7 +39,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         rich_help_panel=OUTPUT,
-        help="json: one array; jsonl: one object per line; coco: COCO results.",
+        help="json: one array; jsonl: one object per line.",
         show_default="text",
     ),
 ]
@@ -60,7 +60,35 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         rich_help_panel=OUTPUT,
-        help="Continue an interrupted run; needs -o FILE --format jsonl, or --sidecar.",
+        help="Continue an interrupted run with -o FILE --format jsonl, or --sidecar.",
+    ),
+]
+Objects = Annotated[
+    bool,
+    typer.Option(
+        "--objects", rich_help_panel=OUTPUT, help="In json and jsonl, also name the things that photographs show."
+    ),
+]
+Style = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_SEARCH,
+        help="Style of captions, such as coco.",
+        show_default="the likeliest",
+    ),
+]
+Detector = Annotated[
+    config.CaptionDetector,
+    typer.Option(rich_help_panel=RUNTIME, help="Source of regions; auto prefers ssd, from vsa[detector]."),
+]
+Repetition = Annotated[
+    bool | None,
+    typer.Option(
+        "--repeat/--no-repeat",
+        rich_help_panel=_SEARCH,
+        help="Let captions mention a thing twice.",
+        show_default="the model's",
     ),
 ]
 RegionCaptions = Annotated[
@@ -99,8 +127,8 @@ LengthNorm = Annotated[
         max=MOST_LENGTH_NORM,
         metavar="ALPHA",
         rich_help_panel=_SEARCH,
-        help="Rank captions by log p / length^ALPHA; 0 is off.",
-        show_default="the model's, 0.7 in the bundled one",
+        help="Rank by log p / length^ALPHA.",
+        show_default="the model's",
     ),
 ]
 MinLength = Annotated[
@@ -160,7 +188,7 @@ Groups = Annotated[
         max=1000,
         metavar="G",
         rich_help_panel=_SEARCH,
-        help="Diverse beam search with G groups, a divisor of --beam.",
+        help="Diverse beam search with G groups, dividing --beam.",
     ),
 ]
 Diversity = Annotated[
@@ -170,15 +198,15 @@ Diversity = Annotated[
         max=100,
         metavar="L",
         rich_help_panel=_SEARCH,
-        help="With --groups: penalty, in nats, for each earlier group that chose the same word at the same position.",
+        help="With --groups: cost of words of earlier groups, in nats.",
     ),
 ]
 Sample = Annotated[
     bool,
     typer.Option(
         "--sample",
-        rich_help_panel=_SAMPLING,
-        help="Sample instead of searching; implied by --temperature, --top-k and --top-p.",
+        rich_help_panel=_SEARCH,
+        help="Sample instead of searching; implied by the next three.",
     ),
 ]
 Temperature = Annotated[
@@ -187,15 +215,13 @@ Temperature = Annotated[
         min=0.01,
         max=100,
         metavar="T",
-        rich_help_panel=_SAMPLING,
-        help="Sampling is sharper below 1, more random above 1.",
+        rich_help_panel=_SEARCH,
+        help="Sampling: sharper below 1, more random above.",
     ),
 ]
 TopK = Annotated[
     int,
-    typer.Option(
-        min=0, metavar="K", rich_help_panel=_SAMPLING, help="Sample from the K most likely words; 0 means all words."
-    ),
+    typer.Option(min=0, metavar="K", rich_help_panel=_SEARCH, help="Sample from the K likeliest words; 0 is all."),
 ]
 TopP = Annotated[
     float,
@@ -203,8 +229,8 @@ TopP = Annotated[
         min=0.01,
         max=1,
         metavar="P",
-        rich_help_panel=_SAMPLING,
-        help="Sample from the smallest set of most likely words with total probability P; 1 means all words.",
+        rich_help_panel=_SEARCH,
+        help="Sample from the likeliest words of total probability P.",
     ),
 ]
 Corpus = Annotated[
@@ -231,8 +257,7 @@ Split = Annotated[
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        help="Use a sentence of the most similar image in the train split of --corpus (required, with --regions-file) "
-        "instead of a model.",
+        help="Use a sentence of the most similar train image of --corpus, no model.",
     ),
 ]
 Sidecar = Annotated[
@@ -240,7 +265,7 @@ Sidecar = Annotated[
     typer.Option(
         metavar=".SUFFIX",
         rich_help_panel=OUTPUT,
-        help="Write text files beside photographs: .txt makes photo.txt for photo.jpg.",
+        help="Write text files beside photographs: with .txt, photo.txt.",
     ),
 ]
 Annotate = Annotated[

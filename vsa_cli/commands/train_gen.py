@@ -48,16 +48,16 @@ def train_gen(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Train on regions and their snippets instead of whole images. FILE has the snippets of the train and "
-            "validation splits, from vsa align --corpus with --split all.",
+            help="Train on regions and their snippets, from vsa align --corpus with --split all, instead of whole "
+            "images.",
         ),
     ] = None,
     self_critical: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings: --preset, "
-            "--snippets, --label-smoothing and the model options do not apply.",
+            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings; of the sources, "
+            "only --also applies.",
         ),
     ] = None,
     also: shared.Also = None,
@@ -65,8 +65,8 @@ def train_gen(
         list[str] | None,
         typer.Option(
             metavar="CORPUS[,W]",
-            help="Train on sentences without photographs as well, from vsa prep without --images; requires --labels. "
-            "May be repeated.",
+            help="Also train on sentences without photographs, from vsa prep without --images; requires --labels. "
+            "Can be given several times.",
             rich_help_panel=SOURCES,
         ),
     ] = None,
@@ -74,7 +74,7 @@ def train_gen(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Labeller, from vsa train-labels, that finds the tags of images; it becomes part of the model.",
+            help="Labeller, from vsa train-labels, which finds tags: names of things in an image, as a further input.",
             rich_help_panel=SOURCES,
         ),
     ] = None,
@@ -84,8 +84,7 @@ def train_gen(
             min=1,
             max=100,
             metavar="N",
-            help="Maximum number of tags per image: names of things in it, which the model receives beside its "
-            "descriptors. Requires --labels.",
+            help="Maximum number of tags per image; requires --labels.",
             show_default="10",
             rich_help_panel=SOURCES,
         ),
@@ -94,8 +93,7 @@ def train_gen(
         str | None,
         typer.Option(
             metavar="FILE[,W]",
-            help="Train on regions and their snippets beside whole images, so that one model captions both; the "
-            "snippets occur W times per epoch (default 1).",
+            help="Also train on regions and their snippets, W times per epoch, so that one model captions both.",
             rich_help_panel=SOURCES,
         ),
     ] = None,
@@ -128,8 +126,7 @@ def train_gen(
     cell: Annotated[
         Cell | None,
         typer.Option(
-            help="Recurrent cell: rnn is the paper's ReLU network. Only gru supports attention; with another "
-            "cell, --attention must be 0, which is then its default.",
+            help="Recurrent cell: rnn is the paper's ReLU network. With lstm and rnn, --attention is 0.",
             show_default=_default("cell"),
             rich_help_panel=MODEL,
         ),
@@ -140,8 +137,7 @@ def train_gen(
             min=0,
             max=64,
             metavar="HEADS",
-            help="Number of attention heads over the regions; 0 uses only the whole image. Requires --cell gru and a "
-            "--hidden-size divisible by HEADS.",
+            help="Attention heads over the regions, a divisor of --hidden-size; 0 uses only the whole image.",
             show_default=_default("attention"),
             rich_help_panel=MODEL,
         ),
@@ -174,7 +170,7 @@ def train_gen(
             min=0,
             max=0.95,
             metavar="P",
-            help="Dropout probability on all non-recurrent layers.",
+            help="Dropout probability on non-recurrent layers.",
             show_default=_default("dropout"),
             rich_help_panel=MODEL,
         ),
@@ -192,8 +188,7 @@ def train_gen(
 
     After each epoch, prints the loss, the perplexity on the validation split (CIDEr with --self-critical) and the
     speed. Keeps the weights of the best epoch. --resume continues an interrupted run and yields the same weights as an
-    uninterrupted one. With --snippets, the generator learns to caption regions; --self-critical fine-tunes a trained
-    generator.
+    uninterrupted one.
 
     "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 

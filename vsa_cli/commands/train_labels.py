@@ -9,43 +9,59 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands.training_options import TRAINING, ModelFolder, Validate
+from vsa_cli.commands import training_options as shared
+from vsa_cli.commands.training_options import MODEL, TRAINING
 from vsa_cli.core.config import LabellerConfig, LabellerTraining
 from vsa_cli.core.io.files import check_output
+
+_DEFAULTS = {"default": (LabellerTraining(), LabellerConfig())}
 
 
 def train_labels(
     regions: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="REGIONS...",
-            help="Regions files, from vsa extract-regions; with --detector ssd, the detector is the teacher.",
-        ),
+        typer.Argument(metavar="REGIONS...", help="Regions files of the photographs, from vsa extract-regions."),
     ],
-    output: ModelFolder = Path("labels"),
+    output: shared.ModelFolder = Path("labels"),
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="FILE", help="Corpus whose sentences mention what photographs show; can be given several times."
+        ),
+    ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
             metavar="FILE",
-            help="Corpus file with sentences of the photographs: what they mention is learnt as well. May be repeated.",
+            help="Regions file with the labels of a detector, from vsa extract-regions --detector ssd. It can be "
+            "one of REGIONS, and can be given several times.",
         ),
     ] = None,
     names: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='Names to learn, with the phrases that mention each: JSON {"hot dog": ["hot dog", "hot dogs"], ...}.',
-            show_default="173 names",
+            help='Names to learn, with the words that mention them: JSON such as {"names": {"hot dog": ["hot dog", '
+            '"hot dogs"]}}.',
+            show_default="the names installed with vsa",
         ),
     ] = None,
-    validate: Validate = "auto",
-    epochs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Number of epochs.", rich_help_panel=TRAINING)
-    ] = LabellerTraining.epochs,
-    hidden_size: Annotated[
+    split: shared.Split = "train",
+    validate: Annotated[
+        str,
+        typer.Option(
+            metavar="SPLIT",
+            help="Split on which the best epoch is selected: auto is tune, else val; none, or auto without such a "
+            "split, holds out the last tenth of the photographs.",
+        ),
+    ] = "auto",
+    epochs: Annotated[int | None, shared.epochs(_DEFAULTS)] = None,
+    patience: Annotated[int | None, shared.patience(_DEFAULTS)] = None,
+    learning_rate: Annotated[float | None, shared.learning_rate(_DEFAULTS)] = None,
+    batch_size: Annotated[
         int,
-        typer.Option(min=1, max=8192, metavar="N", help="Hidden units of the network.", rich_help_panel=TRAINING),
-    ] = LabellerConfig.hidden_size,
+        typer.Option(min=1, max=1_000_000, metavar="N", help="Photographs per step.", rich_help_panel=TRAINING),
+    ] = LabellerTraining.batch_size,
     mention_weight: Annotated[
         float,
         typer.Option(
@@ -56,43 +72,50 @@ def train_labels(
             rich_help_panel=TRAINING,
         ),
     ] = LabellerTraining.mention_weight,
+    hidden_size: Annotated[
+        int, typer.Option(min=1, max=8192, metavar="N", help="Hidden units.", rich_help_panel=MODEL)
+    ] = LabellerConfig.hidden_size,
+    device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
-    force: options.ForceRun = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Train the labeller, which names what photographs show.
 
-    It learns from the labels of a detector and from what sentences mention, and then names things without the detector.
-    After each epoch, prints the loss and the mean average precision of names on the validation split. vsa train-gen
-    --labels builds the labeller into a caption generator.
+    It learns from what sentences mention (--corpus) and from the labels of a detector (--teacher), and then names
+    things without either. Photographs in no corpus are all trained on. After each epoch, prints the loss, the mean
+    average precision of the names and the speed. Keeps the weights of the best epoch.
 
-    Example: vsa train-labels regions.h5 unlabelled.h5 --corpus corpus.json -o labels/
+    Example: vsa train-labels regions.h5 --corpus corpus.json -o labels/
     """
-    check_output(output, force=force, resume=False, folder=True)
+    check_output(output, force=force, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
-    from vsa_cli.core.device import set_threads
-    from vsa_cli.core.labels.names import BUNDLED_NAMES, read_names
+    from vsa_cli.core.corpus.split_names import resolve_split
+    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.labels.names import NAMES_FILE, read_names
     from vsa_cli.core.labels.train import LabellerRequest, train_labeller
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
-    from vsa_cli.output.reports import report_training
+    from vsa_cli.output.reports import report_request, report_training
 
     set_threads(threads)
-    known = read_names(names or BUNDLED_NAMES)
+    processor = resolve_device(device)
+    known = read_names(names or NAMES_FILE)
     corpora = tuple(map(read_corpus, corpus or ()))
     held_out = next((found for one in corpora if (found := one.validation_split(validate))), None)
-    request = LabellerRequest(
-        out=output,
-        names=known,
-        regions=tuple(map(RegionStore, regions)),
-        corpora=corpora,
-        validate=held_out,
-        model=replace(LabellerConfig(), names=known.names, hidden_size=hidden_size),
-        training=replace(LabellerTraining(), epochs=epochs, mention_weight=mention_weight),
-        seed=seed,
+    training = replace(
+        LabellerTraining(batch_size=batch_size, mention_weight=mention_weight),
+        **options.given(epochs=epochs, patience=patience, learning_rate=learning_rate),
     )
+    model = LabellerConfig(known.names, hidden_size)
+    request = LabellerRequest(output, known, model, training, resolve_split(split), held_out, seed, processor)
     console = Console(quiet=quiet)
-    report_training(console, train_labeller(request), output=output, unit="photographs", as_json=json)
-    console.suggest("train-gen", "corpus.json", "regions.h5", "--labels", output)
+    if dry_run:
+        report_request(console, request, as_json=json)
+        return
+    stores, teachers = (tuple(map(RegionStore, paths)) for paths in (regions, teacher or ()))
+    records = train_labeller(request, stores, corpora, teachers)
+    report_training(console, records, output=output, unit="photographs", as_json=json)

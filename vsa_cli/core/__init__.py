@@ -6,6 +6,7 @@
     regions/     regions.h5      boxes and their CNN descriptors, and the cache of those
     learning/                    the training loop, checkpoints and model directories of both models
     embedding/   embed/          regions and words in one space; search and rankings
+    labels/      labels/         names of what regions show, and the labeller that finds them
     alignment/   snippets.jsonl  which words describe which region
     generation/  gen/            the caption generator, decoding, and captions
     evaluation/                  scores of captions, rankings and alignments

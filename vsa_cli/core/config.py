@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Detector = Literal["selective-search", "ssd", "fasterrcnn", "boxes", "grid"]
+CaptionDetector = Literal["auto", "selective-search", "ssd"]
 Describe = Literal["crop", "roi"]
 Evidence = Literal["contained", "own"]
 EmbedPreset = Literal["paper", "best"]
@@ -178,12 +179,12 @@ class LabellerConfig:
     Attributes:
         names: the names that it knows, such as `zebra`.
         hidden_size: hidden units of its network.
-        dropout: dropout on descriptors and hidden units in training.
+        classes: the classes of the CNN's own classifier, whose probabilities are mapped to names; 0 uses none.
     """
 
     names: tuple[str, ...] = ()
     hidden_size: int = 512
-    dropout: float = 0.3
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -191,24 +192,29 @@ class LabellerTraining:
     """Training of the labeller.
 
     Attributes:
-        mention_weight: the weight of a name that sentences do not mention, beside 1 for one that they mention: people
-            do not mention everything that they see.
-        sure: the teacher's score from which a name is seen; below `unsure` it is not, and between them it does not
-            count.
-        unsure: see `sure`.
-        learning_rate: the initial learning rate; half a cosine takes it to zero over `epochs`.
+        mention_weight: the weight of a name that no sentence mentions, beside 1 for one that is mentioned: people do
+            not mention everything that they see.
+        sure: the teacher's score from which a photograph shows a name.
+        unsure: the teacher's score up to which it does not; between the two, the teacher is not believed.
+        dropout: dropout on hidden units.
+        learning_rate: the initial learning rate of Adam; half a cosine takes it to zero over `epochs`.
         weight_decay: the decoupled weight decay of Adam.
         batch_size: photographs per step.
-        epochs: passes over the photographs.
+        clip: gradients are clipped elementwise to [-clip, clip].
+        epochs: maximum passes over the photographs.
+        patience: stop after this many epochs without a better average precision.
     """
 
-    mention_weight: float = 0.3
+    mention_weight: float = 0.5
     sure: float = 0.5
-    unsure: float = 0.15
+    unsure: float = 0.1
+    dropout: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    batch_size: int = 100
-    epochs: int = 12
+    batch_size: int = 64
+    clip: float = 5.0
+    epochs: int = 8
+    patience: int = 4
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,7 @@ class GeneratorConfig:
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
+        labeller_classes: classes of the labeller (`LabellerConfig.classes`).
         styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
@@ -240,6 +247,7 @@ class GeneratorConfig:
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
+    labeller_classes: int = 0
     styles: tuple[str, ...] = ()
 
 
@@ -323,6 +331,8 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
+        repetition: whether a caption may mention a thing twice, or end with an article or preposition; None allows it
+            unless the model takes tags, since the rules are for English.
         style: the style of the captions, one of the model's; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.
@@ -340,6 +350,7 @@ class DecodingConfig:
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0
+    repetition: bool | None = None
     style: str | None = None
     avoid: tuple[str, ...] = ()
     require: tuple[str, ...] = ()

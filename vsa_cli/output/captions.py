@@ -5,12 +5,13 @@ This module does not depend on models and does not write files.
 A record of `json` and `jsonl`::
 
     {"path", "image_id", "caption", "logprob", "candidates": [{"caption", "logprob"}],
-     "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob"}], "error"}
+     "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob"}],
+     "objects": [{"name", "score", "box": [x1, y1, x2, y2]}], "error"}
 
-`candidates` is present only if several were requested, `regions` only if they were requested. `caption` and `logprob`
-are null if there is an error; the `logprob` of a baseline is null. Candidates are sorted by the search score, which
-`--length-norm` makes differ from the log-probability; sampled ones are in the order drawn. Regions are sorted by their
-mean log-probability per word, highest first. Boxes are in pixels of the upright original.
+`candidates` is present only if several were requested, `regions` and `objects` only if they were requested. `caption`
+and `logprob` are null if there is an error; the `logprob` of a baseline is null. Candidates are sorted by the search
+score, which `--length-norm` makes differ from the log-probability; sampled ones are in the order drawn. Regions are
+sorted by their mean log-probability per word, highest first. Boxes are in pixels of the upright original.
 
 `text` has a line for each candidate, then a line for each region with its box in a further column. `csv` has a row for
 each candidate and region; the first row of a photograph is its caption. The columns `x1` to `y2` are present if regions
@@ -96,6 +97,10 @@ def _record(result: CaptionResult, nbest: int) -> dict[str, Any]:
         record["regions"] = [
             {"box": _rounded(region.box), "caption": region.caption, "logprob": region.logprob}
             for region in result.regions
+        ]
+    if result.objects is not None:
+        record["objects"] = [
+            {"name": one.name, "score": round(one.score, 4), "box": _rounded(one.box)} for one in result.objects
         ]
     return record | {"error": _error(result)}
 

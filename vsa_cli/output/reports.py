@@ -18,6 +18,7 @@ from vsa_cli.output.console import Console, print_data
 
 if TYPE_CHECKING:
     from vsa_cli.core.embedding.halving import SweepPlan, Trial, Winner
+    from vsa_cli.core.labels.train import LabellerRequest
     from vsa_cli.core.learning.loop import Epoch, Step
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.extract import Extracted
@@ -65,7 +66,9 @@ def print_extraction(output: Path, described: int, failed: int, seconds: float) 
     print_data(dump_json({"output": str(output), "images": described, "failed": failed, "seconds": seconds}))
 
 
-def report_request(console: Console, request: TrainingRequest[Any, Any], *, as_json: bool, **more: object) -> None:
+def report_request(
+    console: Console, request: TrainingRequest[Any, Any] | LabellerRequest, *, as_json: bool, **more: object
+) -> None:
     """Print what a training would do (`--dry-run`); `more` is added to the JSON object."""
     model, training, split, chosen_on = request.model, request.training, request.split, request.validate
     console.note(

@@ -37,8 +37,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa align --corpus corpus.json --regions-file regions.h5 --split val --scores scores.jsonl"),
     ),
     "train-labels": (
-        ("Learn names from a detector's labels and from sentences:",
-         "vsa train-labels regions.h5 unlabelled.h5 --corpus corpus.json -o labels/"),
+        ("Learn to name what photographs show, from the sentences of a corpus:",
+         "vsa train-labels regions.h5 --corpus corpus.json -o labels/"),
+        ("Learn also from a detector's labels of photographs without sentences:",
+         "vsa train-labels regions.h5 more.h5 --corpus corpus.json --teacher more.h5 -o labels/"),
     ),
     "train-gen": (
         ("Train the strongest model; the same command resumes an interrupted run:",

@@ -186,5 +186,5 @@ class AttentiveGenerator(SentenceModel):
 def _build_labeller(config: GeneratorConfig, descriptor_size: int) -> Labeller | None:
     if not config.labeller_size:
         return None
-    found = Labeller(LabellerConfig(config.names, config.labeller_size), descriptor_size)
+    found = Labeller(LabellerConfig(config.names, config.labeller_size, config.labeller_classes), descriptor_size)
     return found.requires_grad_(requires_grad=False)

@@ -221,7 +221,7 @@ def _images(
     descriptors: list[Tensor] = []
     tags: list[Tensor] = []
     total = 0
-    for number in sorted(source.unique().tolist(), key=lambda s: sources[s].descriptors is None):
+    for number in sorted({s for s, _ in chosen}, key=lambda s: (sources[s].descriptors is None, s)):
         pairs, rows = sources[number], (source == number).nonzero()[:, 0]
         images = pairs.image[[chosen[row][1] for row in rows.tolist()]]
         used, place = torch.unique(images, return_inverse=True)

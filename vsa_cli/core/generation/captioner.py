@@ -7,7 +7,7 @@ bounded by a few batches, however many photographs there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,21 +17,25 @@ import numpy as np
 import torch
 
 from vsa_cli.core import boxes as geometry
-from vsa_cli.core.config import REGION_STYLE, DecodingConfig, RegionCaptionConfig, RegionConfig
+from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
 from vsa_cli.core.generation.region_captions import RegionCaptioner
-from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel
+from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel, SeenObject
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
+from vsa_cli.core.regions import ssd
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.feature_spec import FeatureSpec, with_detector
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+
+FindObjects = Callable[[Sequence[ImageRegions]], Sequence[tuple[SeenObject, ...]]]
+"""Names the things that images show."""
 
 BATCH_SIZE = 32
 """Photographs captioned together, by default."""
@@ -44,6 +48,7 @@ def load_captioner(
     cache: Path | str | bool = True,
     threads: int = 0,
     cnn_weights: Path | str | None = None,
+    detector: CaptionDetector = "auto",
 ) -> Captioner:
     """Load a captioner.
 
@@ -60,6 +65,8 @@ def load_captioner(
             folder, False keeps nothing.
         threads: CPU threads of the process, and photographs encoded at the same time; 0 uses every core.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+        detector: the source of boxes; `auto` is `ssd` for a model with tags if it is installed, and otherwise that of
+            the model's training.
 
     Raises:
         ConfigError: `device` is not the name of a device.
@@ -76,6 +83,7 @@ def load_captioner(
         workers=threads or available_cores(),
         cache=cache_folder() if cache is True else Path(cache) if cache else None,
         cnn_weights=None if cnn_weights is None else Path(cnn_weights),
+        detector=detector,
     )
 
 
@@ -88,6 +96,7 @@ class Captioner:
         workers: photographs encoded at the same time.
         cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+        detector: the source of boxes, as for `load_captioner`.
     """
 
     def __init__(
@@ -98,8 +107,10 @@ class Captioner:
         workers: int,
         cache: Path | None = None,
         cnn_weights: Path | None = None,
+        detector: CaptionDetector = "auto",
     ) -> None:
         self._generator, self._device, self._workers = generator, device, workers
+        self._detector = detector
         self._cache, self._cnn_weights = cache, cnn_weights
         self._encoders: dict[bool, PhotoEncoder] = {}  # by whether they find boxes
 
@@ -110,6 +121,7 @@ class Captioner:
         beam: int = DecodingConfig.beam,
         nbest: int = DecodingConfig.nbest,
         regions: bool | RegionCaptionConfig = False,
+        objects: bool = False,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
         **decoding: Any,
@@ -126,6 +138,7 @@ class Captioner:
             beam: hypotheses kept by the search; 1 is greedy decoding.
             nbest: captions for each photograph.
             regions: whether to caption regions as well; a `RegionCaptionConfig` sets which captions are kept.
+            objects: whether to name the things that photographs show.
             batch_size: photographs captioned together.
             seed: random seed of the sampling.
             **decoding: further fields of `core.config.DecodingConfig`, such as `max_length`, `avoid` or `temperature`.
@@ -142,7 +155,7 @@ class Captioner:
         kept = RegionCaptionConfig() if regions is True else regions or None
         several = [paths] if isinstance(paths, (str, Path)) else paths
         photos = expand([str(path) for path in several], ())
-        return list(self.stream(photos, settings, regions=kept, batch_size=batch_size, seed=seed))
+        return list(self.stream(photos, settings, regions=kept, objects=objects, batch_size=batch_size, seed=seed))
 
     def stream(
         self,
@@ -150,6 +163,7 @@ class Captioner:
         decoding: DecodingConfig,
         *,
         regions: RegionCaptionConfig | None = None,
+        objects: bool = False,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
@@ -159,6 +173,7 @@ class Captioner:
             photos: the photographs, consumed as they are needed.
             decoding: the settings of the search.
             regions: which captions of regions are kept; None captions no regions.
+            objects: whether to name the things that images show.
             batch_size: photographs captioned together.
             seed: random seed of the sampling.
 
@@ -169,7 +184,10 @@ class Captioner:
         """
         model, region_model = self._models(decoding, regions, seed)
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
-        return caption_photos(model, encoder, photos, batch_size=batch_size, region_model=region_model)
+        named = model.objects if objects else None
+        return caption_photos(
+            model, encoder, photos, batch_size=batch_size, region_model=region_model, find_objects=named
+        )
 
     def stream_split(
         self,
@@ -179,6 +197,7 @@ class Captioner:
         decoding: DecodingConfig,
         *,
         regions: RegionCaptionConfig | None = None,
+        objects: bool = False,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
@@ -190,6 +209,7 @@ class Captioner:
             split: the corpus split to caption.
             decoding: the settings of the search.
             regions: which captions of regions are kept; None captions no regions.
+            objects: whether to name the things that images show.
             batch_size: images captioned together.
             seed: random seed of the sampling.
 
@@ -200,11 +220,14 @@ class Captioner:
         """
         model, region_model = self._models(decoding, regions, seed)
         self._generator.feature_spec.require_from(store.envelope, str(store.path))
-        return caption_split(model, corpus, store, split, batch_size=batch_size, region_model=region_model)
+        named = model.objects if objects else None
+        return caption_split(
+            model, corpus, store, split, batch_size=batch_size, region_model=region_model, find_objects=named
+        )
 
     def _models(
         self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, seed: int
-    ) -> tuple[CaptionModel, RegionCaptionModel | None]:
+    ) -> tuple[Decoder, RegionCaptionModel | None]:
         model = Decoder(self._generator, decoding, seed)
         if regions is None:
             return model, None
@@ -215,7 +238,7 @@ class Captioner:
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:
-            spec = self._generator.feature_spec
+            spec = self._with_detector(self._generator.feature_spec)
             self._encoders[boxes] = photo_encoder(
                 spec if self._generator.model.uses_regions or not boxes else _with_boxes(spec),
                 device=self._device,
@@ -225,6 +248,16 @@ class Captioner:
                 whole_only=not boxes,
             )
         return self._encoders[boxes]
+
+    def _with_detector(self, spec: FeatureSpec) -> FeatureSpec:
+        """The feature spec of the model, with the source of boxes that was chosen."""
+        if self._detector != "auto":
+            return with_detector(spec, self._detector)
+        if spec.config.detector not in ("ssd", "selective-search"):
+            return spec
+        has_tags = bool(self._generator.model.config.tags)
+        use_ssd = ssd.is_installed() and (has_tags or spec.config.detector == "ssd")
+        return with_detector(spec, "ssd" if use_ssd else "selective-search")
 
 
 def _with_boxes(spec: FeatureSpec) -> FeatureSpec:
@@ -241,6 +274,7 @@ def caption_photos(
     *,
     batch_size: int,
     region_model: RegionCaptionModel | None = None,
+    find_objects: FindObjects | None = None,
 ) -> Iterator[CaptionResult]:
     """Caption photographs with any model; the photographs of the next batch are encoded while one is captioned.
 
@@ -250,10 +284,11 @@ def caption_photos(
         photos: the photographs.
         batch_size: photographs captioned together.
         region_model: captions boxes; None captions none.
+        find_objects: names the things that images show; None names none.
     """
     encoded = encoder.encode_all(photos, 2 * batch_size)
     while batch := list(islice(encoded, batch_size)):
-        yield from _caption_batch(model, region_model, batch)
+        yield from _caption_batch(model, region_model, find_objects, batch)
 
 
 def caption_split(
@@ -264,6 +299,7 @@ def caption_split(
     *,
     batch_size: int,
     region_model: RegionCaptionModel | None = None,
+    find_objects: FindObjects | None = None,
 ) -> Iterator[CaptionResult]:
     """Caption every image of a split with any model, from its stored descriptors.
 
@@ -274,6 +310,7 @@ def caption_split(
         split: the corpus split to caption.
         batch_size: images captioned together.
         region_model: captions boxes; None captions none.
+        find_objects: names the things that images show; None names none.
 
     Raises:
         DataError: the corpus has no such split.
@@ -287,7 +324,7 @@ def caption_split(
         else:
             regions = _whole_images(store, batch)
         photos = [Photo(image.file, image.image_id, corpus.path(image)) for image in batch]
-        yield from _caption_batch(model, region_model, list(zip(photos, regions, strict=True)))
+        yield from _caption_batch(model, region_model, find_objects, list(zip(photos, regions, strict=True)))
 
 
 def _whole_images(store: RegionStore, images: Sequence[Image]) -> list[ImageRegions]:
@@ -310,17 +347,20 @@ def _whole_images(store: RegionStore, images: Sequence[Image]) -> list[ImageRegi
 def _caption_batch(
     model: CaptionModel,
     region_model: RegionCaptionModel | None,
+    find_objects: FindObjects | None,
     encoded: Sequence[tuple[Photo, ImageRegions | FailedPhoto]],
 ) -> Iterator[CaptionResult]:
     readable = [(photo, image) for photo, image in encoded if not isinstance(image, FailedPhoto)]
     images = [image for _, image in readable]
     captions = model.caption(images, [str(photo.image_id) for photo, _ in readable]) if images else []
     boxes = region_model.caption(images, captions) if region_model is not None and images else [None] * len(images)
-    results = iter(zip(captions, boxes, strict=True))
+    objects = find_objects(images) if find_objects is not None else [None] * len(images)
+    results = iter(zip(captions, boxes, objects, strict=True))
     for photo, image in encoded:
         if isinstance(image, FailedPhoto):
-            yield CaptionResult(photo, (), image.reason, None if region_model is None else ())
+            regions, named = (None if given is None else () for given in (region_model, find_objects))
+            yield CaptionResult(photo, (), image.reason, regions, named)
             continue
-        candidates, of_boxes = next(results)
+        candidates, of_boxes, seen = next(results)
         error = None if candidates else f"{photo.path}: no caption meets the constraints; allow more words, avoid fewer"
-        yield CaptionResult(photo, candidates, error, of_boxes, (image.width, image.height), image.sha256 or None)
+        yield CaptionResult(photo, candidates, error, of_boxes, seen, (image.width, image.height), image.sha256 or None)

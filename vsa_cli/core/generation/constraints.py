@@ -51,6 +51,22 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
+class NotLast:
+    """Words that end no sentence, such as articles; a sentence of `max_length` words may end with any."""
+
+    words: Sequence[int]
+    end: int
+    max_length: int
+
+    def __call__(self, scores: Tensor, prefix: Tensor) -> None:
+        """Forbid `end` after these words."""
+        length = prefix.shape[1]
+        if 0 < length < self.max_length:
+            words = torch.tensor(self.words, device=prefix.device)
+            scores[torch.isin(prefix[:, -1], words), self.end] = NEVER
+
+
+@dataclass(frozen=True)
 class NoRepeat:
     """No n-gram of `size` words occurs twice in a sentence; 1 allows no word twice."""
 

@@ -19,16 +19,17 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, Rule, StepFunction
+from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
-from vsa_cli.core.generation.results import Candidate
+from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention
+from vsa_cli.core.generation.results import Box, Candidate, SeenObject
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.styles import likeliest
-from vsa_cli.core.generation.tags import choose, probabilities_of, with_labels
+from vsa_cli.core.generation.tags import AT_LEAST, choose, probabilities_of, with_labels
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.model_dir import Trained, read_trained
-from vsa_cli.core.regions.image_regions import ImageRegions, pad
+from vsa_cli.core.regions.image_regions import ImageRegions, Label, pad
 
 ROWS = 8192
 """Unfinished sentences decoded together. Their scores form an array of this many rows and V columns: 80 MB for the
@@ -81,6 +82,11 @@ class Decoder:
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
         _check_style(self._decoding.style, trained.model.config.styles)
         self._rules = _rules(self._decoding, trained.vocabulary)
+        repetition = self._decoding.repetition
+        if repetition is False or (repetition is None and trained.model.config.tags):
+            self._rules.append(NoSecondMention(trained.vocabulary.words, self._required))
+            unfinished = tuple(trained.vocabulary.encode(filter(trained.vocabulary.knows, UNFINISHED)))
+            self._rules.append(NotLast(unfinished, END, self._decoding.max_length))
 
     @property
     def uses_regions(self) -> bool:
@@ -126,6 +132,25 @@ class Decoder:
         if labeller is not None:
             probabilities = probabilities_of(labeller, torch.from_numpy(pad([image.descriptors for image in seen])))
         return with_labels(probabilities, [image.labels for image in seen], config.names)
+
+    def objects(self, images: Sequence[ImageRegions]) -> list[tuple[SeenObject, ...]]:
+        """What each image shows, by the model's labeller and the images' labels, surest first; each name once.
+
+        Raises:
+            ConfigError: the model has no labeller.
+        """
+        labeller = getattr(self._model, "labeller", None)
+        if labeller is None:
+            raise ConfigError("`objects`: the model does not name things; only one trained with a labeller does")
+        found = []
+        for image in images:
+            best: dict[str, Label] = {}
+            for label in (*labeller.labels(image, AT_LEAST), *image.labels):
+                if label.score >= max(AT_LEAST, best[label.name].score if label.name in best else 0.0):
+                    best[label.name] = label
+            labels = sorted(best.values(), key=lambda label: (-label.score, label.name))
+            found.append(tuple(SeenObject(one.name, one.score, _box(image, one.region)) for one in labels))
+        return found
 
     def _tags(self, names: Tensor) -> Tensor:
         limit = self._model.config.tags
@@ -185,6 +210,11 @@ class Decoder:
 
     def _candidate(self, hypothesis: Hypothesis) -> Candidate:
         return Candidate(self._vocabulary.decode(hypothesis.words), hypothesis.logprob)
+
+
+def _box(image: ImageRegions, region: int) -> Box:
+    x1, y1, x2, y2 = image.boxes[region].tolist()
+    return x1, y1, x2, y2
 
 
 def _check_style(style: str | None, styles: Sequence[str]) -> None:

@@ -45,6 +45,21 @@ def _per_word(caption: str, logprob: float) -> float:
 
 
 @dataclass(frozen=True)
+class SeenObject:
+    """A thing that a photograph shows.
+
+    Attributes:
+        name: what it is.
+        score: the confidence of the detector or labeller, from 0 to 1.
+        box: the region that shows it best, in pixels of the upright original.
+    """
+
+    name: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True)
 class CaptionResult:
     """The captions of one photograph, or the reason why there are none.
 
@@ -53,6 +68,7 @@ class CaptionResult:
         candidates: its captions, best first; empty if it failed.
         error: one line that names what failed; None if nothing did.
         regions: captions of its boxes, most confident first; None if they were not requested.
+        objects: the things that it shows, surest first; None if they were not requested.
         size: width and height of the upright original, in pixels; None if it could not be read.
         sha256: SHA-256 of its file when it was read; None if that was not computed.
     """
@@ -61,6 +77,7 @@ class CaptionResult:
     candidates: tuple[Candidate, ...]
     error: str | None
     regions: tuple[RegionCaption, ...] | None = None
+    objects: tuple[SeenObject, ...] | None = None
     size: tuple[int, int] | None = None
     sha256: str | None = None
 

@@ -1,7 +1,7 @@
 """What a generator is trained on: corpora with photographs, sentences without photographs, and snippets of regions.
 
 All sources share one vocabulary, that of the first corpus extended by the frequent words of the others. The sentences
-of a style share a START, so that a trained generator can be asked for either style. Snippets of regions, if they are
+of a style share a START, so that a trained generator writes in either style. Snippets of regions, if they are
 mixed with whole images, have a style of their own.
 """
 
@@ -139,7 +139,7 @@ def complete(config: GeneratorConfig, sources: Sources) -> GeneratorConfig:
     if sources.labeller is None or not config.tags:
         return replace(config, tags=0)
     own = sources.labeller.model.config
-    return replace(config, names=own.names, labeller_size=own.hidden_size)
+    return replace(config, names=own.names, labeller_size=own.hidden_size, labeller_classes=own.classes)
 
 
 class SourceReader:

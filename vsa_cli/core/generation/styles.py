@@ -40,7 +40,7 @@ def fit_styles(examples: Sequence[Tensor]) -> Tensor:
         torch.autograd.backward(loss)
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     found = weight.detach()
     found[~has_photographs, -1] = -1e4
     return found.float()

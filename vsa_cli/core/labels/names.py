@@ -1,104 +1,146 @@
-"""The names of things that can be seen, and the words by which sentences mention them.
+"""The names that things in photographs can have, and the words by which sentences mention them.
 
-`bundled/names.json` is an object of name to phrases, such as `{"hot dog": ["hot dog", "hot dogs"]}`; another file of
-that form can be given in training. Names of a detector are found in it by equality.
+`names.json` is one JSON object in UTF-8, written by hand::
+
+    {"names": {"hot dog": ["hot dog", "hot dogs", "hotdog"], ...},
+     "other": ["chair lift", ...]}
+
+`names` has the words of each name: a word of the paper's tokens, or several in a row with a space between them. A word
+may belong to several names: "man" mentions a man and a person. `other` has phrases that mention no name, although a
+word of theirs does: a chair lift is no chair.
+
+A sentence is read from left to right, and the longest phrase at a place counts: "hot dog" is not a dog. This module
+does not depend on photographs.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ArtifactError
-from vsa_cli.core.io.json import read_json
-from vsa_cli.core.learning.model_dir import BUNDLE
-from vsa_cli.core.regions.image_regions import is_label_name
+from vsa_cli.core.io.json import is_text, read_json
 
-BUNDLED_NAMES = BUNDLE / "names.json"
-"""The names of the bundled models."""
+NAMES_FILE = Path(__file__).parents[2] / "bundled" / "names.json"
+"""The names that are installed with this package."""
 
-_MOST_NAMES, _MOST_PHRASES = 5000, 500
+MAX_NAMES, MAX_PHRASES, MAX_CHARACTERS = 4096, 65536, 64
+"""Limits of a file of names: names, phrases of all names, and characters of a name or phrase."""
 
 
 @dataclass(frozen=True)
+class _Phrase:
+    """The words after the first word of a phrase, and the names that the phrase mentions."""
+
+    rest: tuple[str, ...]
+    mentioned: tuple[int, ...]
+
+
 class Names:
-    """M names, each with the phrases that mention it.
+    """Names, and the words that mention them.
 
     Attributes:
-        phrases: name to phrases, each a sequence of words joined by blanks.
+        names: the names, each once; a name is referred to by its number in this order.
+        words: the words and phrases of each name.
+        other: phrases that mention nothing.
     """
 
-    phrases: Mapping[str, tuple[str, ...]]
+    def __init__(self, words: Mapping[str, Iterable[str]], other: Iterable[str] = ()) -> None:
+        """Index the phrases.
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names, in the order of their indices."""
-        return tuple(self.phrases)
-
-    @cached_property
-    def _by_first_word(self) -> dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]:
-        """The phrases that start with a word, the longest first, with the indices of the names that each mentions."""
-        mentioned: dict[tuple[str, ...], set[int]] = {}
-        for index, phrases in enumerate(self.phrases.values()):
-            for phrase in phrases:
-                mentioned.setdefault(tuple(phrase.split()), set()).add(index)
-        found: dict[str, list[tuple[tuple[str, ...], frozenset[int]]]] = {}
-        for words in sorted(mentioned, key=lambda words: (-len(words), words)):
-            found.setdefault(words[0], []).append((words, frozenset(mentioned[words])))
-        return found
-
-    def mentions(self, tokens: Sequence[str]) -> tuple[int, ...]:
-        """The indices of the names that a sentence mentions, ascending.
-
-        At each word the longest phrase counts, and its words mention nothing else: a hot dog is not a dog.
+        Args:
+            words: the words of each name.
+            other: phrases that mention nothing.
         """
-        tokens, found, position = tuple(tokens), set[int](), 0
-        while position < len(tokens):
-            step = 1
-            for words, names in self._by_first_word.get(tokens[position], ()):
-                if tokens[position : position + len(words)] == words:
-                    found |= names
-                    step = len(words)
-                    break
-            position += step
-        return tuple(sorted(found))
-
-    def to_dict(self) -> dict[str, list[str]]:
-        """The names as a JSON object."""
-        return {name: list(phrases) for name, phrases in self.phrases.items()}
+        self.words = {name: tuple(phrases) for name, phrases in words.items()}
+        self.other = tuple(other)
+        self.names = tuple(self.words)
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+        mentioned: dict[tuple[str, ...], tuple[int, ...]] = {tuple(phrase.split()): () for phrase in self.other}
+        for number, phrases in enumerate(self.words.values()):
+            for phrase in dict.fromkeys(tuple(phrase.split()) for phrase in phrases):
+                mentioned[phrase] = (*mentioned.get(phrase, ()), number)
+        self._phrases: dict[str, list[_Phrase]] = {}
+        for phrase in sorted(mentioned, key=len, reverse=True):  # the longest first
+            self._phrases.setdefault(phrase[0], []).append(_Phrase(phrase[1:], mentioned[phrase]))
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> Names:
-        """Names from their stored form; phrases are tokenised like sentences.
+        """Names from their stored form, with every value checked.
+
+        Args:
+            data: the parsed JSON.
+            where: the file's name, for messages.
 
         Raises:
-            ArtifactError: the data are not an object of names with phrases.
+            ArtifactError: not names with their words, or larger than the limits.
         """
-        return cls(dict(_checked(data, where)))
+        words, other = (data.get("names"), data.get("other", [])) if isinstance(data, dict) else (None, None)
+        if not isinstance(words, dict) or not isinstance(other, list):
+            raise ArtifactError(f"{where}: not a file of names (it needs an object with the key names)")
+        if not 0 < len(words) <= MAX_NAMES:
+            raise ArtifactError(f"{where}: {len(words)} names; it needs 1 to {MAX_NAMES}")
+        for name, phrases in words.items():
+            _check(is_name(name) and isinstance(phrases, list) and all(map(is_name, phrases)), where, name)
+        for phrase in other:
+            _check(is_name(phrase), where, phrase)
+        if sum(map(len, words.values())) + len(other) > MAX_PHRASES:
+            raise ArtifactError(f"{where}: more than {MAX_PHRASES} phrases, which is the limit")
+        return cls(words, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The names as a JSON object, as in the file."""
+        return {"names": {name: list(phrases) for name, phrases in self.words.items()}, "other": list(self.other)}
+
+    def __len__(self) -> int:
+        """The number of names."""
+        return len(self.names)
+
+    def mentions(self, tokens: Sequence[str]) -> tuple[int, ...]:
+        """The names that a sentence mentions, each once, in ascending order.
+
+        Args:
+            tokens: the paper's tokens of the sentence.
+        """
+        found: set[int] = set()
+        place, end = 0, len(tokens)
+        while place < end:
+            place += 1
+            for phrase in self._phrases.get(tokens[place - 1], ()):
+                length = len(phrase.rest)
+                if not length or tuple(tokens[place : place + length]) == phrase.rest:
+                    found.update(phrase.mentioned)
+                    place += length
+                    break
+        return tuple(sorted(found))
+
+    def of_label(self, label: str) -> tuple[int, ...]:
+        """The names that a detector's label stands for: the name of that text, or else those that it mentions."""
+        own = self._numbers.get(label)
+        return self.mentions(label.lower().split()) if own is None else (own,)
 
 
-def read_names(path: Path = BUNDLED_NAMES) -> Names:
-    """Read a file of names.
+def read_names(path: Path = NAMES_FILE) -> Names:
+    """Read a file of names, checking every value.
 
     Raises:
-        DataError: the file cannot be read, or is not JSON.
-        ArtifactError: it does not have the form of a file of names.
+        DataError: missing, unreadable, or not JSON.
+        ArtifactError: not a file of names, or larger than the limits.
     """
     return Names.from_dict(read_json(path), str(path))
 
 
-def _checked(data: Any, where: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if not isinstance(data, dict) or not 0 < len(data) <= _MOST_NAMES:
-        raise ArtifactError(f"{where}: not an object of 1 to {_MOST_NAMES} names with their phrases")
-    for name, phrases in data.items():
-        if not is_label_name(name):
-            raise ArtifactError(f"{where}: {json.dumps(name)[:80]} is not a name of 1 to 100 printable characters")
-        if not isinstance(phrases, list) or len(phrases) > _MOST_PHRASES or not all(map(is_label_name, phrases)):
-            raise ArtifactError(f"{where}: the phrases of {name!r} are not a list of texts")
-        words = tuple(dict.fromkeys(" ".join(tokenize(phrase)) for phrase in phrases))
-        yield name, tuple(phrase for phrase in words if phrase)
+def is_name(value: Any) -> bool:
+    """Whether a value is a name or phrase: printable text of bounded length, with single spaces between words."""
+    if not is_text(value) or not 0 < len(value) <= MAX_CHARACTERS or not value.isprintable():
+        return False
+    return " ".join(value.split()) == value
+
+
+def _check(fits: bool, where: str, what: object) -> None:
+    if not fits:
+        raise ArtifactError(
+            f"{where}: {str(what)[:MAX_CHARACTERS]!r} is not a name with a list of words that mention it"
+        )

@@ -1,4 +1,4 @@
-"""Model directories, `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
+"""Model directories, such as `embed/` and `gen/`: a trained model with everything that it needs for new photographs.
 
 The files, each replaced atomically, `config.json` before the weights that refer to it::
 
