@@ -2,8 +2,8 @@
 
 The names of things seen in a photograph are a detector's labels, and what a labeller finds. A sentence fits if it
 mentions at least one name that is surely seen, and none that is probably absent; names that neither can find play no
-part. The sentences that fit best mention most of what is seen, a rare name counting more than a frequent one (by inverse
-document frequency).
+part. The sentences that fit best mention most of what is seen, a rare name counting more than a frequent one (by
+inverse document frequency).
 """
 
 from __future__ import annotations
