@@ -135,7 +135,7 @@ _vsa_value() {
     "train-embed --split") _vsa_words train tune val test all ;;
     "train-embed --validate") _vsa_words auto train tune val test none ;;
     "train-embed --also") _vsa_files corpus ;;
-    "train-embed --unpaired") : ;;
+    "train-embed --unpaired") _vsa_files regions ;;
     "train-embed --labels") _vsa_files -m model ;;
     "train-embed --epochs") : ;;
     "train-embed --patience") : ;;

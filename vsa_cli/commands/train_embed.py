@@ -44,8 +44,7 @@ def train_embed(
         list[str] | None,
         typer.Option(
             metavar="REGIONS,TEXT[,W]",
-            help="Photographs without sentences; each occurs W times per epoch with a sentence of the corpus TEXT that "
-            "mentions what its labels name.",
+            help="Photographs without sentences, W times per epoch, with sentences of the corpus TEXT that fit.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
@@ -53,7 +52,7 @@ def train_embed(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Labeller that names more in them, from vsa train-labels.",
+            help="Labeller from vsa train-labels, for names in these photographs.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,

@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "captions": ("sentences",), "images": ("folder",), "splits": ("text",), "source": ("corpus", "folder"),
     "boxes": ("boxes",), "detector_weights": ("weights",), "cnn_weights": ("weights",), "corpus": ("corpus",),
     "regions": ("regions",), "regions_file": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
-    "also": ("corpus",), "text": ("corpus",), "also_snippets": ("snippets",), "labels": ("model",),
+    "also": ("corpus",), "unpaired": ("regions",), "text": ("corpus",), "also_snippets": ("snippets",), "labels": ("model",),
     "teacher": ("regions",),
     "self_critical": ("generator",), "model": ("embedding",), "cache_dir": ("folder",), "html": ("folder",),
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
