@@ -292,7 +292,7 @@ complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defau
 complete -c vsa -n '__vsa_in train-embed' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-embed' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
 complete -c vsa -n '__vsa_in train-embed' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
-complete -c vsa -n '__vsa_in train-embed' -l unpaired -x -a '(__vsa_files regions)' -d 'Photographs, W times per epoch, with sentences of the corpus TEXT that fit.'
+complete -c vsa -n '__vsa_in train-embed' -l unpaired -x -a '(__vsa_files regions)' -d 'Photographs, W times per epoch, with fitting sentences of TEXT.'
 complete -c vsa -n '__vsa_in train-embed' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller from vsa train-labels, for names in these photographs.'
 complete -c vsa -n '__vsa_in train-embed' -l epochs -x -d 'Maximum number of epochs.'
 complete -c vsa -n '__vsa_in train-embed' -l patience -x -d 'Stop after N epochs without improvement in validation.'

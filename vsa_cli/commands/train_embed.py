@@ -44,7 +44,7 @@ def train_embed(
         list[str] | None,
         typer.Option(
             metavar="REGIONS,TEXT[,W]",
-            help="Photographs, W times per epoch, with sentences of the corpus TEXT that fit.",
+            help="Photographs, W times per epoch, with fitting sentences of TEXT.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
