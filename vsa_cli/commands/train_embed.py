@@ -35,7 +35,7 @@ def train_embed(
     output: shared.ModelFolder = Path("embed"),
     preset: Annotated[
         EmbedPreset,
-        typer.Option(help="Defaults of the options: the paper's, or the strongest (best)."),
+        typer.Option(help="Defaults: the paper's, or the strongest model's (best)."),
     ] = "best",
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
@@ -44,7 +44,8 @@ def train_embed(
         list[str] | None,
         typer.Option(
             metavar="REGIONS,TEXT[,W]",
-            help="Photographs without sentences, W times per epoch, with sentences of the corpus TEXT that fit.",
+            help="Photographs without sentences, each W times per epoch, with sentences of the corpus TEXT that mention "
+            "what they show.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
