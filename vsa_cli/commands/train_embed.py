@@ -44,8 +44,8 @@ def train_embed(
         list[str] | None,
         typer.Option(
             metavar="REGIONS,TEXT[,W]",
-            help="Photographs without sentences, each W times per epoch, with sentences of the corpus TEXT that mention "
-            "what they show.",
+            help="Photographs without sentences, each W times per epoch, with sentences of the corpus TEXT that "
+            "mention what they show.",
             rich_help_panel=shared.SOURCES,
         ),
     ] = None,
