@@ -110,7 +110,11 @@ def test_gzipped_files_are_read_whatever_their_name(tmp_path: Path) -> None:
     assert text_lines(tmp_path / "b.gz") == ["one", "two"]
 
 
-@pytest.mark.parametrize("data", [b"\x1f\x8b", gzip.compress(b"one\n" * 99)[:-9], b"\x1f\x8b\x08" + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "data",
+    [b"\x1f\x8b", gzip.compress(b"one\n" * 99, mtime=0)[:-9], b"\x1f\x8b\x08" + b"\xff" * 40],
+    ids=["two bytes", "cut", "noise"],
+)
 def test_damaged_gzip_raises_one_line(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.gz").write_bytes(data)
     with pytest.raises(DataError, match=r"^\S*a\.gz: .+$"):
