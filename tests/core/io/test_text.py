@@ -104,7 +104,7 @@ def test_decoding_loses_no_bytes(data: bytes) -> None:
 
 
 def test_gzipped_files_are_read_whatever_their_name(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(gzip.compress(b"one\n", mtime=0) + gzip.compress("zw\u00f6lf".encode("utf-16")[2:]))
+    (tmp_path / "a.txt").write_bytes(gzip.compress(b"one\n") + gzip.compress("zw\u00f6lf".encode("utf-16")[2:]))
     (tmp_path / "b.gz").write_bytes(b"one\ntwo")
     assert text_lines(tmp_path / "a.txt", 5)[0] == "one"
     assert text_lines(tmp_path / "b.gz") == ["one", "two"]
