@@ -332,7 +332,7 @@ class DecodingConfig:
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
         repetition: whether a caption may mention a thing twice, or end with an article or preposition; None allows it
-            unless the model takes tags, since the rules are for English.
+            unless the model takes tags and its vocabulary is English.
         style: the style of the captions, one of the model's; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vsa_cli.core.generation.constraints import NEVER, NotLast
-from vsa_cli.core.generation.repetition import NoSecondMention, stem
+from vsa_cli.core.generation.repetition import NoSecondMention, is_english, stem
 
 WORDS = ("a", "and", "brown", "man", "men", "dog", "dogs", "shirt", "bus", "buses", "with", "grass", "glass")
 
@@ -19,7 +19,7 @@ def test_plural_and_singular_are_one(one: str, other: str) -> None:
     assert stem(one) == stem(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("grass", "glass"), ("bus", "bush"), ("gas", "ga")])
+@pytest.mark.parametrize(("one", "other"), [("glass", "glasses"), ("grass", "glass"), ("bus", "bush"), ("gas", "ga")])
 def test_other_words_are_not(one: str, other: str) -> None:
     assert stem(one) != stem(other)
 
@@ -46,8 +46,17 @@ def test_things_are_mentioned_once(sentence: str, expected: set[str]) -> None:
     assert forbidden(sentence, NoSecondMention(WORDS)) == expected
 
 
-def test_exempt_words_may_recur() -> None:
-    assert forbidden("a dog", NoSecondMention(WORDS, exempt={WORDS.index("dog") + 1})) == set()
+def test_required_words_stay_possible_and_occur_once() -> None:
+    rule = NoSecondMention(WORDS, required={WORDS.index("dogs") + 1, WORDS.index("brown") + 1})
+    assert forbidden("a", rule) == {"dog"}  # which would forbid "dogs"
+    assert forbidden("brown dogs", rule) == {"dog", "dogs"}
+    both = NoSecondMention(WORDS, required={WORDS.index("dog") + 1, WORDS.index("dogs") + 1})
+    assert forbidden("a dog", both) == {"dog"}
+
+
+def test_the_rule_is_for_english() -> None:
+    assert is_english(("a", "the", "and", "with", "dog"))
+    assert not is_english(("ein", "der", "und", "mit", "hund"))
 
 
 def test_the_rule_equals_its_definition_on_random_sentences() -> None:

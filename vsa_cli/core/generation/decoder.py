@@ -22,7 +22,7 @@ from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
-from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention
+from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention, is_english
 from vsa_cli.core.generation.results import Box, Candidate, SeenObject
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.styles import likeliest
@@ -83,7 +83,8 @@ class Decoder:
         _check_style(self._decoding.style, trained.model.config.styles)
         self._rules = _rules(self._decoding, trained.vocabulary)
         repetition = self._decoding.repetition
-        if repetition is False or (repetition is None and trained.model.config.tags):
+        by_default = bool(trained.model.config.tags) and is_english(trained.vocabulary.words)
+        if repetition is False or (repetition is None and by_default):
             self._rules.append(NoSecondMention(trained.vocabulary.words, self._required))
             unfinished = tuple(trained.vocabulary.encode(filter(trained.vocabulary.knows, UNFINISHED)))
             self._rules.append(NotLast(unfinished, END, self._decoding.max_length))

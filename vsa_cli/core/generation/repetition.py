@@ -30,7 +30,7 @@ _IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "people": "person", "persons": "person", "feet": "foot",
     "teeth": "tooth", "mice": "mouse", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "kids": "child",
     "kid": "child", "guy": "man", "guys": "man", "lady": "woman", "ladies": "woman", "bike": "bicycle",
-    "bikes": "bicycle", "tshirt": "shirt",
+    "bikes": "bicycle", "tshirt": "shirt", "glasses": "glasses",
 }  # fmt: skip
 _SHORTEST = 3  # letters of a word that can be a plural
 
@@ -53,18 +53,30 @@ def is_thing(word: str) -> bool:
     return word not in _RECUR
 
 
+def is_english(words: Collection[str]) -> bool:
+    """Whether a vocabulary is English, by its most frequent words; the rules of this module are for English."""
+    return {"a", "the", "and", "with"} <= set(words)
+
+
 class NoSecondMention:
     """No sentence mentions a thing twice, or repeats a word across "and".
 
     Args:
         words: the words of the vocabulary; word i has the id i + 1.
-        exempt: ids that may recur, such as required words.
+        required: ids of words that every sentence contains. They are the only words for their things, since another
+            word, used first, would forbid them.
     """
 
-    def __init__(self, words: Sequence[str], exempt: Collection[int] = ()) -> None:
+    def __init__(self, words: Sequence[str], required: Collection[int] = ()) -> None:
         things: dict[str, list[int]] = {}
+        reserved = {stem(words[number - 1]) for number in required if is_thing(words[number - 1])}
+        self._never: list[int] = []
         for number, word in enumerate(words, start=1):
-            if is_thing(word) and number not in exempt:
+            if number in required and is_thing(word):
+                things[f"required {number}"] = [number]
+            elif is_thing(word) and stem(word) in reserved:
+                self._never.append(number)
+            elif is_thing(word):
                 things.setdefault(stem(word), []).append(number)
         most = max(map(len, things.values()), default=1)
         # (V + 2, most): the ids of the words for the same thing as each id; -1 fills up
@@ -75,6 +87,7 @@ class NoSecondMention:
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:
         """Forbid the words for things that each prefix mentions, and the word before a final "and"."""
+        scores[:, self._never] = NEVER
         alike = self._alike.to(prefix.device)[prefix].flatten(1)  # (N, L * most)
         rows, places = (alike >= 0).nonzero(as_tuple=True)
         scores[rows, alike[rows, places]] = NEVER
