@@ -222,7 +222,8 @@ def test_commands_that_need_photographs_reject_sentences_alone(folder: Path, com
     result = CliRunner().invoke(app, [str(names.get(word, word)) for word in command])
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        f"vsa: {text}: has sentences without photographs; only `vsa train-gen --text` uses them"
+        f"vsa: {text}: has sentences without photographs; "
+        "`vsa train-gen --text` and `vsa train-embed --unpaired` take them"
     )
     assert "Traceback" not in result.output
 

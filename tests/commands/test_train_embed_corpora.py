@@ -214,3 +214,35 @@ def test_regions_of_another_size_are_refused(vsa: Run, drawn: Drawn, further: Fu
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
     assert str(regions) in result.stderr
+
+
+def test_photographs_without_sentences_are_matched_by_the_names_of_a_labeller(
+    vsa: Run, drawn: Drawn, tmp_path: Path
+) -> None:
+    names = {shape: [shape, "ring"] if shape == "circle" else [shape] for shape in ("circle", "square", "triangle")}
+    (tmp_path / "names.json").write_text(json.dumps({"names": names}))
+    labels, text = tmp_path / "labels", tmp_path / "text"
+    options = (
+        "--corpus",
+        drawn.corpus,
+        "--names",
+        tmp_path / "names.json",
+        "--epochs",
+        30,
+        "--patience",
+        30,
+        "--batch-size",
+        8,
+    )
+    assert vsa("train-labels", drawn.regions, *options, "-o", labels).exit_code == 0
+    text.with_suffix(".txt").write_text("one ring here\n" * 20)
+    assert vsa("prep", text.with_suffix(".txt"), "-o", text.with_suffix(".json")).exit_code == 0
+    unpaired = ("--unpaired", f"{drawn.regions},{text.with_suffix('.json')},2")
+    result = train(vsa, drawn, tmp_path / "embed", *unpaired, "--labels", labels, "--epochs", 2)
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "embed" / "config.json").read_text())
+    assert "ring" in config["vocabulary"]["words"]
+    assert config["envelope"]["config"]["unpaired"][0]["weight"] == 2
+    alone = train(vsa, drawn, tmp_path / "other", "--labels", labels)
+    assert alone.exit_code == 2
+    assert "--labels requires --unpaired" in alone.stderr

@@ -153,6 +153,26 @@ def test_killed_run_of_several_sources_resumes_exactly(
     assert all(whole[name].equal(parts_[name]) for name in whole)
 
 
+@pytest.mark.parametrize("preset", ["paper", "best"])
+def test_styles_need_neither_tags_nor_attention(
+    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path, preset: str
+) -> None:
+    options = (*SMALL, "--preset", preset, "--also", material.also, "--epochs", 8)
+    if preset == "best":
+        options = (*options, "--cell", "gru", "--attention", 4)
+    result = vsa("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / "gen", *options)
+    assert result.exit_code == 0, result.output
+    in_other = captions(vsa, drawn, tmp_path / "gen", "--style", "odd")
+    assert sum(caption.startswith("look here") for caption in in_other) > 0.8 * len(in_other)
+    by_default = captions(vsa, drawn, tmp_path / "gen")
+    assert by_default == captions(vsa, drawn, tmp_path / "gen", "--style", "default")
+
+
+def test_one_corpus_with_a_style_is_learnt(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
+    corpus, regions, _ = material.also.split(",")
+    assert vsa("train-gen", corpus, regions, "-o", tmp_path / "gen", *SMALL, "--epochs", 1).exit_code == 0
+
+
 def test_run_is_not_resumed_with_other_sources(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
     further = ("--text", material.text, "--labels", material.labels, "--epochs", 1)
     assert train(vsa, drawn, tmp_path / "gen", *further).exit_code == 0
@@ -184,6 +204,8 @@ def test_self_critical_training_keeps_tags_and_styles(
         (("--text", "t.json"), "--tags and --text require --labels"),
         (("--tags", 3), "--tags and --text require --labels"),
         (("--snippets", "s", "--also-snippets", "s"), "use one of them"),
+        (("--snippets", "s", "--also", "c,r"), "--snippets trains on snippets alone"),
+        (("--snippets", "s", "--text", "t", "--labels", "l"), "--snippets trains on snippets alone"),
     ],
 )
 def test_wrong_sources_are_a_usage_error(

@@ -211,6 +211,8 @@ def train_gen(
     set_threads(threads)
     if snippets is not None and also_snippets is not None:
         raise UsageError("--snippets trains on snippets alone, --also-snippets beside whole images: use one of them")
+    if snippets is not None and (also or text):
+        raise UsageError("--snippets trains on snippets alone; it cannot be combined with --also or --text")
     if labels is None and (tags is not None or text):
         raise UsageError("--tags and --text require --labels: `vsa train-labels` makes a labeller")
     read = read_corpus(corpus)

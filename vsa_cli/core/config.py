@@ -179,12 +179,10 @@ class LabellerConfig:
     Attributes:
         names: the names that it knows, such as `zebra`.
         hidden_size: hidden units of its network.
-        classes: the classes of the CNN's own classifier, whose probabilities are mapped to names; 0 uses none.
     """
 
     names: tuple[str, ...] = ()
     hidden_size: int = 512
-    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,6 @@ class GeneratorConfig:
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
-        labeller_classes: classes of the labeller (`LabellerConfig.classes`).
         styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
@@ -247,7 +244,6 @@ class GeneratorConfig:
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
-    labeller_classes: int = 0
     styles: tuple[str, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.batches import Pairs, pack
 from vsa_cli.core.generation.model import no_tags
+from vsa_cli.core.generation.tags import GivenTags
 
 HEADS = 2
 
@@ -30,16 +31,6 @@ def attentive(dropout: float = 0.0, **settings: Any) -> AttentiveGenerator:
 NAMES = ("dog", "cat", "ball")
 TAGGED = {"tags": 3, "names": NAMES, "styles": ("long", "short")}
 NONE = len(NAMES)
-
-
-@dataclass(frozen=True)
-class Given:
-    """Tags that are given."""
-
-    tags: Tensor
-
-    def draw(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
-        return self.tags[images]
 
 
 def region_pairs() -> Pairs:
@@ -93,7 +84,7 @@ def test_tags_and_styles_equal_their_equations() -> None:
     model, data = attentive(**TAGGED), region_pairs()
     tags = [[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]]
     for style in (0, 1):
-        tagged = replace(data, tags=Given(torch.tensor(tags)), start=START + style)
+        tagged = replace(data, tags=GivenTags(torch.tensor(tags)), start=START + style)
         for i, sentence in enumerate(data.sentences):
             image = int(data.image[i])
             own = [tag for tag in tags[image] if tag != NONE]
@@ -105,8 +96,8 @@ def test_tags_and_styles_equal_their_equations() -> None:
 def test_photographs_and_text_share_a_batch() -> None:
     model, data = attentive(**TAGGED), region_pairs()
     tags = torch.tensor([[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]])
-    seen = replace(data, tags=Given(tags))
-    text = replace(data, descriptors=None, tags=Given(tags.flip(0)), start=START + 1)
+    seen = replace(data, tags=GivenTags(tags))
+    text = replace(data, descriptors=None, tags=GivenTags(tags.flip(0)), start=START + 1)
     chosen = [(source, i) for i in range(5) for source in (1, 0)]
     together = model(pack([seen, text], chosen)).sum()
     expected = sum(float(model(packed(seen, [i])).sum()) for i in range(5))
@@ -121,7 +112,7 @@ def test_photographs_and_text_share_a_batch() -> None:
 def test_tagged_steps_equal_the_whole_sentence() -> None:
     model, data = attentive(**TAGGED).eval(), region_pairs()
     tags = torch.tensor([[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]])
-    tagged = replace(data, tags=Given(tags))
+    tagged = replace(data, tags=GivenTags(tags))
     with torch.no_grad():
         step, state = model.start_decoding(data.descriptors, tags)
         for i, image in enumerate(data.image.tolist()):
@@ -174,7 +165,7 @@ def test_gradients_agree_with_finite_differences(tagged: bool) -> None:
         torch.nn.init.normal_(parameter, std=0.5)
     batch = packed(data, range(5))
     if tagged:
-        seen = replace(data, tags=Given(torch.tensor([[0, 2], [NONE, NONE], [1, NONE]])))
+        seen = replace(data, tags=GivenTags(torch.tensor([[0, 2], [NONE, NONE], [1, NONE]])))
         batch = pack(
             [seen, replace(seen, descriptors=None, start=START + 1)], [(s, i) for s in (0, 1) for i in range(5)]
         )

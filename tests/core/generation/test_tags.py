@@ -25,7 +25,7 @@ def test_labels_of_a_detector_raise_probabilities() -> None:
 
 
 def test_photographs_show_tags_with_and_without_the_detector() -> None:
-    tags = PhotographTags(torch.tensor([[0, NONE]] * 200), torch.tensor([[0, 1]] * 200))
+    tags = PhotographTags(torch.tensor([[0, NONE]] * 200), torch.tensor([[0, 1]] * 200), torch.zeros(200, 4))
     everything = torch.arange(200)
     assert tags.draw(everything, None).tolist() == [[0, 1]] * 200
     drawn = tags.draw(everything, torch.Generator().manual_seed(0))

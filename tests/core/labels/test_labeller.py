@@ -22,15 +22,11 @@ NAMES = Names({"cat": ["cat"], "dog": ["dog"], "sea": ["sea", "ocean"]})
 SPEC = FeatureSpec(RegionConfig(side=320, photo_side=224), "0" * 64, D)
 
 
-def new_labeller(classes: int = 0) -> Labeller:
+def new_labeller() -> Labeller:
     torch.manual_seed(0)
-    model = Labeller(LabellerConfig(NAMES.names, 8, classes), D).eval()
+    model = Labeller(LabellerConfig(NAMES.names, 8), D).eval()
     model.mean.normal_()
     model.scale.uniform_(0.5, 2)
-    if classes:
-        model.class_weight.normal_()
-        model.class_bias.normal_()
-        model.class_names.copy_(torch.eye(classes, len(NAMES)))
     return model.requires_grad_(False)
 
 
@@ -40,9 +36,8 @@ def photograph(descriptors: torch.Tensor) -> ImageRegions:
     return ImageRegions("1", "0" * 64, 4, 3, boxes, scores, descriptors.numpy().astype(np.float16))
 
 
-@pytest.mark.parametrize("classes", [0, 4])
-def test_probabilities_follow_the_equations(classes: int) -> None:
-    model, descriptors = new_labeller(classes), torch.randn(2, 5, D)
+def test_probabilities_follow_the_equations() -> None:
+    model, descriptors = new_labeller(), torch.randn(2, 5, D)
     with torch.inference_mode():
         regions, images = model(descriptors), model.of_images(descriptors)
         for b in range(2):
@@ -50,23 +45,14 @@ def test_probabilities_follow_the_equations(classes: int) -> None:
                 [model.output(torch.relu(model.hidden((v - model.mean) * model.scale))) for v in descriptors[b]]
             )
             p, whole = torch.sigmoid(z), torch.sigmoid((z[0] + z.max(0).values) / 2)
-            if classes:
-                q = torch.stack(
-                    [
-                        torch.softmax(model.class_weight @ v + model.class_bias, 0) @ model.class_names
-                        for v in descriptors[b]
-                    ]
-                )
-                p, whole = torch.maximum(p, q), torch.maximum(whole, q[0])
             torch.testing.assert_close(regions[b], p)
             torch.testing.assert_close(images[b], whole)
     assert float(images.min()) >= 0
     assert float(images.max()) <= 1
 
 
-@pytest.mark.parametrize("classes", [0, 4])
-def test_padding_changes_nothing(classes: int) -> None:
-    model, descriptors = new_labeller(classes), torch.randn(1, 3, D)
+def test_padding_changes_nothing() -> None:
+    model, descriptors = new_labeller(), torch.randn(1, 3, D)
     padded = torch.cat([descriptors, descriptors[:, :1].expand(-1, 4, -1)], 1)
     torch.testing.assert_close(model.of_images(padded), model.of_images(descriptors))
 
@@ -97,9 +83,8 @@ def write(folder: Path, config: LabellerConfig, model: Labeller, names: Names = 
     write_labeller(folder, envelope, names, SPEC, {"scores": {}}, model.state_dict())
 
 
-@pytest.mark.parametrize("classes", [0, 4])
-def test_directory_is_read_back(tmp_path: Path, classes: int) -> None:
-    model, descriptors = new_labeller(classes), torch.randn(2, 5, D)
+def test_directory_is_read_back(tmp_path: Path) -> None:
+    model, descriptors = new_labeller(), torch.randn(2, 5, D)
     write(tmp_path, model.config, model)
     read = read_labeller(tmp_path, CPU)
     assert read.model.config == model.config

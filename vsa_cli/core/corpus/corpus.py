@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vsa_cli.core.config import PrepConfig
+from vsa_cli.core.config import REGION_STYLE, PrepConfig
 from vsa_cli.core.corpus.records import is_id, relative_file
 from vsa_cli.core.corpus.split_names import SPLITS, resolve_split
 from vsa_cli.core.corpus.vocabulary import Vocabulary
@@ -40,8 +40,6 @@ from vsa_cli.core.io.json import dump_json, is_text, read_json
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STYLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
-_RESERVED_STYLE = "region"
-"""The style of snippets, sentences about regions."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,8 @@ class Corpus:
             DataError: the corpus has sentences without photographs.
         """
         if self.root is None:
-            raise DataError(f"{where}: has sentences without photographs; only `text` of `vsa train-gen` uses them")
+            users = "`text` of `vsa train-gen` and `unpaired` of `vsa train-embed`"
+            raise DataError(f"{where}: has sentences without photographs; {users} take them")
         return self.root
 
     def split(self, name: str) -> list[Image]:
@@ -172,7 +171,7 @@ def check_style(name: str) -> None:
     Raises:
         ConfigError: it is another name, or reserved.
     """
-    if name == _RESERVED_STYLE:
+    if name == REGION_STYLE:
         raise ConfigError(f"`style` {name}: is reserved for sentences about regions; choose another name")
     if name and not _STYLE.fullmatch(name):
         raise ConfigError(f"`style` {name}: must be one word of letters, digits, - and _, at most 40 characters")

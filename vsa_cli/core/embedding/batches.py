@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.learning.corpora import draw, drawn_of
+from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
@@ -151,41 +151,19 @@ def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Voc
     return Pairs(read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary)
 
 
-Chosen = tuple[int, int]
-"""A sentence: the index of its source, and its index there."""
-
-
 def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches.
 
     A last batch of one pair has no negatives and is dropped.
     """
-    drawn = [draw(len(pairs.sentences), pairs.weight, generator) for pairs in sources]
-    source = torch.arange(len(sources)).repeat_interleave(torch.tensor([len(indices) for indices in drawn]))
-    everything = torch.stack([source, torch.cat(drawn)], 1)
-    order = torch.randperm(len(everything), generator=generator)
-    for part in torch.split(order, size):
-        if len(part) > 1:
-            yield make_batch(sources, [(int(s), int(i)) for s, i in everything[part].tolist()])
+    counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
+    for chosen in shuffled(counts, weights, size, generator):
+        if len(chosen) > 1:
+            yield make_batch(sources, chosen)
 
 
 def make_batch(sources: Sequence[Pairs], chosen: Sequence[Chosen]) -> Batch:
     """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch."""
-    source = torch.tensor([s for s, _ in chosen])
-    image = torch.empty(len(chosen), dtype=torch.int64)
-    descriptors: list[Tensor] = []
-    total = 0
-    for number in torch.unique(source).tolist():
-        rows = (source == number).nonzero()[:, 0]
-        of_sentence = sources[number].image[[chosen[row][1] for row in rows.tolist()]]
-        images, place = torch.unique(of_sentence, return_inverse=True)
-        image[rows] = total + place
-        total += len(images)
-        descriptors.append(sources[number].regions[images].float())
-    return Batch(_same_count(descriptors), image, pack([sources[s].sentences[i] for s, i in chosen]))
-
-
-def _same_count(descriptors: Sequence[Tensor]) -> Tensor:
-    """The descriptors of several sources as one tensor; images with fewer regions repeat their region 0."""
-    most = max(part.shape[1] for part in descriptors)
-    return torch.cat([torch.cat([p, p[:, :1].expand(-1, most - p.shape[1], -1)], 1) for p in descriptors])
+    found, image = images_of(chosen, [pairs.image for pairs in sources], range(len(sources)))
+    regions = same_count([sources[number].regions[images].float() for number, images in found])
+    return Batch(regions, image, pack([sources[s].sentences[i] for s, i in chosen]))

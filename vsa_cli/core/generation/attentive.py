@@ -72,7 +72,8 @@ class AttentiveGenerator(SentenceModel):
         if hidden % config.attention:
             raise ValueError(f"{hidden} hidden units are not a multiple of {config.attention} heads")
         starts = max(1, len(config.styles))
-        self.words = nn.Embedding(vocabulary_size + starts, config.word_size)  # the last rows are START's
+        # the last rows are START's, one for each style
+        self.words = nn.Embedding(vocabulary_size + starts, config.word_size)
         self.names: nn.Embedding | None = None
         self.labeller: Labeller | None = None
         if config.tags:
@@ -186,5 +187,5 @@ class AttentiveGenerator(SentenceModel):
 def _build_labeller(config: GeneratorConfig, descriptor_size: int) -> Labeller | None:
     if not config.labeller_size:
         return None
-    found = Labeller(LabellerConfig(config.names, config.labeller_size, config.labeller_classes), descriptor_size)
+    found = Labeller(LabellerConfig(config.names, config.labeller_size), descriptor_size)
     return found.requires_grad_(requires_grad=False)

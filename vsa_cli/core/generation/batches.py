@@ -15,7 +15,7 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.model import Batch, no_tags
 from vsa_cli.core.generation.tags import TagSource
-from vsa_cli.core.learning.corpora import draw, drawn_of
+from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.regions.store import RegionStore
 
@@ -52,10 +52,6 @@ class Pairs:
     def drawn(self) -> int:
         """The number of sentences in an epoch."""
         return drawn_of(len(self.sentences), self.weight)
-
-    def draw(self, generator: torch.Generator) -> Tensor:
-        """The (drawn,) indices of the sentences of an epoch: each `weight` times, the remainder at random."""
-        return draw(len(self.sentences), self.weight, generator)
 
     def sample(self) -> Tensor:
         """(S, D) float32 descriptors of all regions of up to 2,000 images, evenly spaced among all images."""
@@ -157,18 +153,11 @@ def snippet_pairs(
     return Pairs(chosen, place, tuple(words for _, _, words in known), vocabulary.start)
 
 
-Chosen = tuple[int, int]
-"""A sentence: the index of its source, and its index there."""
-
-
 def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches of `size`."""
-    drawn = [pairs.draw(generator) for pairs in sources]
-    source = torch.arange(len(sources)).repeat_interleave(torch.tensor([len(indices) for indices in drawn]))
-    chosen = torch.stack([source, torch.cat(drawn)], 1)
-    order = torch.randperm(len(chosen), generator=generator)
-    for part in torch.split(chosen[order], size):
-        yield pack(sources, [(int(s), int(i)) for s, i in part.tolist()], generator)
+    counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
+    for chosen in shuffled(counts, weights, size, generator):
+        yield pack(sources, chosen, generator)
 
 
 def ordered_batches(sources: Sequence[Pairs], size: int) -> Iterator[Batch]:
@@ -216,29 +205,16 @@ def _images(
     sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Descriptors and tags of the images of a batch, those with photographs first, and the image of each sentence."""
-    source = torch.tensor([s for s, _ in chosen])
-    image = torch.empty(len(chosen), dtype=torch.int64)
+    photographs_first = sorted(range(len(sources)), key=lambda s: sources[s].descriptors is None)
+    found, image = images_of(chosen, [pairs.image for pairs in sources], photographs_first)
     descriptors: list[Tensor] = []
     tags: list[Tensor] = []
-    total = 0
-    for number in sorted({s for s, _ in chosen}, key=lambda s: (sources[s].descriptors is None, s)):
-        pairs, rows = sources[number], (source == number).nonzero()[:, 0]
-        images = pairs.image[[chosen[row][1] for row in rows.tolist()]]
-        used, place = torch.unique(images, return_inverse=True)
-        image[rows] = total + place
-        total += len(used)
-        tags.append(no_tags(len(used)) if pairs.tags is None else pairs.tags.draw(used, generator))
+    for number, images in found:
+        pairs = sources[number]
+        tags.append(no_tags(len(images)) if pairs.tags is None else pairs.tags.draw(images, generator))
         if pairs.descriptors is not None:
-            found = pairs.descriptors[used]
-            descriptors.append(found.float() if found.dtype == torch.float16 else found)
-    return _pad(descriptors, next(p.descriptors for p in sources if p.descriptors is not None)), torch.cat(tags), image
-
-
-def _pad(descriptors: Sequence[Tensor], like: Tensor) -> Tensor:
-    """The descriptors of several sources as one tensor; images with fewer regions repeat their region 0."""
-    if not descriptors:
-        return like[:0].float()  # without images, but of the right shape
-    if like.ndim == 2:
-        return torch.cat(list(descriptors))
-    most = max(part.shape[1] for part in descriptors)
-    return torch.cat([torch.cat([p, p[:, :1].expand(-1, most - p.shape[1], -1)], 1) for p in descriptors])
+            own = pairs.descriptors[images]
+            descriptors.append(own.float() if own.dtype == torch.float16 else own)
+    if not descriptors:  # without images, but of the right shape
+        descriptors.append(next(pairs.descriptors for pairs in sources if pairs.descriptors is not None)[:0].float())
+    return same_count(descriptors) if descriptors[0].ndim > 2 else torch.cat(descriptors), torch.cat(tags), image

@@ -338,7 +338,6 @@ def _whole_images(store: RegionStore, images: Sequence[Image]) -> list[ImageRegi
             geometry.whole(image.width, image.height),
             np.ones(1, np.float32),
             descriptors[row : row + 1],
-            tuple(label for label in store.labels_of(image.key) if label.region == 0),
         )
         for row, image in enumerate(images)
     ]

@@ -219,9 +219,10 @@ def _box(image: ImageRegions, region: int) -> Box:
 
 
 def _check_style(style: str | None, styles: Sequence[str]) -> None:
-    if style is None or style in styles:
+    offered = [one for one in styles if one != REGION_STYLE]
+    if style is None or style in offered:
         return
-    known = ", ".join(one for one in styles if one != REGION_STYLE)
+    known = ", ".join(offered)
     raise ConfigError(f"`style`: the model has no style {style!r}; " + (f"it has {known}" if known else "it has none"))
 
 

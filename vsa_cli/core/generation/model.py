@@ -114,11 +114,12 @@ class Generator(SentenceModel):
 
     def __init__(self, config: GeneratorConfig, descriptor_size: int, vocabulary_size: int) -> None:
         super().__init__(config)
-        if config.tags or config.styles:
-            raise ValueError("only a model with attention takes tags and styles")
+        if config.tags:
+            raise ValueError("only a model with attention takes tags")
         self.scale: Tensor
         self.W_hi = nn.Linear(descriptor_size, config.hidden_size)
-        self.words = nn.Embedding(vocabulary_size + 1, config.word_size)  # the last row is START's
+        # the last rows are START's, one for each style
+        self.words = nn.Embedding(vocabulary_size + max(1, len(config.styles)), config.word_size)
         self.cell = build_cell(config.cell, config.word_size, config.hidden_size)
         self.W_oh = nn.Linear(config.hidden_size, vocabulary_size)  # its bias is b_o
         self.dropout = nn.Dropout(config.dropout)

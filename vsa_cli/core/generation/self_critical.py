@@ -26,7 +26,7 @@ from vsa_cli.core.generation.beam_search import beam_search
 from vsa_cli.core.generation.constraints import Avoid, Rule
 from vsa_cli.core.generation.model import SentenceModel, no_tags
 from vsa_cli.core.generation.sampling import sample
-from vsa_cli.core.generation.tags import PhotographTags, TagSource
+from vsa_cli.core.generation.tags import GivenTags, TagSource
 from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_documents
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.store import RegionStore
@@ -202,8 +202,7 @@ class SelfCriticalTask:
         self, descriptors: Tensor, batch: MetricBatch, image: Tensor, captions: list[tuple[int, ...]]
     ) -> Tensor:
         """(S,) mean log-probability per word of each caption given its image, END counted, in nats."""
-        given = PhotographTags(batch.tags, batch.tags)
-        sources = [Pairs(descriptors, image, tuple(captions), batch.source.start, given)]
+        sources = [Pairs(descriptors, image, tuple(captions), batch.source.start, GivenTags(batch.tags))]
         chosen = [(0, i) for i in range(len(captions))]
         packed = pack(sources, chosen)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from vsa_cli.core.alignment.snippets import Snippet, read_snippets
+from vsa_cli.core.alignment.snippets import read_snippets
 from vsa_cli.core.config import REGION_STYLE, GeneratorConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
@@ -40,6 +40,7 @@ from vsa_cli.core.learning.corpora import (
     joint_vocabulary,
     record_further,
 )
+from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.store import RegionStore
 
 
@@ -139,7 +140,7 @@ def complete(config: GeneratorConfig, sources: Sources) -> GeneratorConfig:
     if sources.labeller is None or not config.tags:
         return replace(config, tags=0)
     own = sources.labeller.model.config
-    return replace(config, names=own.names, labeller_size=own.hidden_size, labeller_classes=own.classes)
+    return replace(config, names=own.names, labeller_size=own.hidden_size)
 
 
 class SourceReader:
@@ -191,16 +192,20 @@ class SourceReader:
                 tags = DrawnTags(self._mentions(source.corpus, split), rates, self._config.tags)
             yield replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
 
-    def style_weight(self, split: str) -> torch.Tensor | None:
-        """The weights of `core.generation.styles`; None for a model without tags, or of one style."""
+    def style_weight(self, photographs: Sequence[Pairs]) -> torch.Tensor | None:
+        """The weights of `core.generation.styles`; None for a model without tags, or of one style.
+
+        Args:
+            photographs: the pairs whose styles are to be recognised; those of snippets do not count.
+        """
         styles = self._config.styles
         if self._labeller is None or len(styles) < 2:
             return None
         examples: list[list[torch.Tensor]] = [[torch.zeros(0, len(self._config.names))] for _ in styles]
-        for source in self._sources.having(split):
-            keys = [image.key for image in source.corpus.split(split)]
-            seen = probabilities_of(self._labeller, torch.from_numpy(source.regions.padded(keys)))
-            examples[styles.index(_style(source.corpus))].append(seen)
+        for pairs in photographs:
+            style = pairs.start - self._vocabulary.start
+            if isinstance(pairs.tags, PhotographTags) and styles[style] != REGION_STYLE:
+                examples[style].append(pairs.tags.probabilities)
         return fit_styles([torch.cat(own) for own in examples])
 
     def start(self, corpus: Corpus) -> int:
@@ -215,34 +220,42 @@ class SourceReader:
         """The tags of photographs; None for a model without tags."""
         if self._labeller is None:
             return None
-        alone = probabilities_of(self._labeller, torch.from_numpy(regions.padded(keys)))
-        both = with_labels(alone, [regions.labels_of(key) for key in keys], self._config.names)
-        return PhotographTags(choose(alone, self._config.tags), choose(both, self._config.tags))
+        return self._found(torch.from_numpy(regions.padded(keys)), [regions.labels_of(key) for key in keys])
+
+    def _found(self, descriptors: torch.Tensor, labels: Sequence[Sequence[Label]]) -> PhotographTags | None:
+        """The tags of photographs with these (K, R, D) descriptors and labels of a detector."""
+        if self._labeller is None:
+            return None
+        alone, limit = probabilities_of(self._labeller, descriptors), self._config.tags
+        both = with_labels(alone, labels, self._config.names)
+        return PhotographTags(choose(alone, limit), choose(both, limit), alone)
 
     def _images(self, source: PhotographSource, split: str) -> Pairs:
         pairs = image_pairs(
             source.corpus, source.regions, split, self._vocabulary, all_regions=self._config.attention > 0
         )
-        tags = self.tags(source.regions, [image.key for image in source.corpus.split(split)])
+        assert pairs.descriptors is not None  # tags require attention, and so all regions
+        labels = [source.regions.labels_of(image.key) for image in source.corpus.split(split)]
+        tags = self._found(pairs.descriptors, labels)
         return replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
 
     def _snippets(self, source: SnippetSource, split: str) -> Pairs:
         corpus, regions = self._sources.first.corpus, self._sources.first.regions
         pairs = snippet_pairs(
-            self._aligned(source), corpus, regions, split, self._vocabulary, with_whole_image=self._config.attention > 0
+            read_snippets(source.path, corpus, regions),
+            corpus,
+            regions,
+            split,
+            self._vocabulary,
+            with_whole_image=self._config.attention > 0,
         )
         if pairs is None:
             raise DataError(
                 f"{source.path}: no snippet of split {split} has a known word; run `vsa align` on that split too"
             )
-        tags = None
-        if self._labeller is not None and pairs.descriptors is not None:
-            found = choose(probabilities_of(self._labeller, pairs.descriptors[:, :1]), self._config.tags)
-            tags = PhotographTags(found, found)
+        assert pairs.descriptors is not None
+        tags = self._found(pairs.descriptors[:, :1], [()] * len(pairs.descriptors))
         return replace(pairs, start=self._start(REGION_STYLE), tags=tags, weight=source.weight or 1.0)
-
-    def _aligned(self, source: SnippetSource) -> list[Snippet]:
-        return read_snippets(source.path, self._sources.first.corpus, self._sources.first.regions)
 
     def _mentions(self, corpus: Corpus, split: str) -> tuple[tuple[int, ...], ...]:
         labeller = self._sources.labeller

@@ -41,10 +41,12 @@ class PhotographTags:
     Attributes:
         alone: (K, G) int64 tags of the labeller.
         both: (K, G) int64 tags of labeller and detector.
+        probabilities: (K, M) float32 probability of each name by the labeller.
     """
 
     alone: Tensor
     both: Tensor
+    probabilities: Tensor
 
     def draw(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
         """(B, G) tags of images; without a generator, those of labeller and detector."""
@@ -52,6 +54,21 @@ class PhotographTags:
             return self.both[images]
         use_both = torch.rand(len(images), 1, generator=generator) < 0.5
         return torch.where(use_both, self.both[images], self.alone[images])
+
+
+@dataclass(frozen=True)
+class GivenTags:
+    """Tags that are the same in every batch.
+
+    Attributes:
+        tags: (K, G) int64.
+    """
+
+    tags: Tensor
+
+    def draw(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        """(B, G) tags of images."""
+        return self.tags[images]
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,7 @@ def probabilities_of(labeller: Labeller, descriptors: Tensor) -> Tensor:
     """(K, M) float32 probability of each name in each of K images, given (K, R, D) descriptors of any precision."""
     device = next(labeller.parameters()).device
     parts = torch.split(descriptors, _BATCH)
-    return torch.cat([labeller.of_images(part.float().to(device)).cpu() for part in parts]).float().clone()
+    return torch.cat([labeller.of_images(part.float().to(device)).cpu() for part in parts])
 
 
 def with_labels(probabilities: Tensor, labels: Sequence[Sequence[Label]], names: Sequence[str]) -> Tensor:

@@ -120,7 +120,7 @@ def train_generator(
     train = [*photographs, *reader.text(request.split, *measured)]
     if start is None:
         model.initialise(total_counts(train, vocabulary.size), photographs[0].sample())
-        if (style_weight := reader.style_weight(request.split)) is not None:
+        if (style_weight := reader.style_weight(photographs)) is not None:
             model.get_buffer("style_weight").copy_(style_weight)
     model.to(request.device)
     task = GeneratorTask(model, train, held_out, request.training)

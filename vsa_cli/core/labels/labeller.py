@@ -8,17 +8,7 @@ For a region with the descriptor v, and for a photograph I with the regions v_0 
 
 The maximum is over all regions, the whole image included (multiple-instance learning: of what a photograph shows, only
 the names are known, not the places); the whole image is added because many names are of scenes. A region that is
-repeated, as padding is, changes no maximum.
-
-With classes, the CNN's own classifier takes part. Its C classes are mapped to names by a 0/1 matrix A, and the higher
-probability of a name counts::
-
-    q(v)   = softmax(U v + c) A;    p(v) = max(sigmoid(z(v)), q(v)), and p(I) = max(sigmoid(...), q(v_0))
-
-For the photograph only the whole image is classified: for parts of one, the classifier is sure of classes that are not
-there (of the names that only the maximum over regions added to photographs of Flickr8k, a sixth were mentioned).
-
-Letters: as in `vsa_cli.core`; M names, C classes.
+repeated, as padding is, changes no maximum. Letters: as in `vsa_cli.core`; M names.
 """
 
 from __future__ import annotations
@@ -46,14 +36,11 @@ class Labeller(nn.Module):
     """Probabilities of M names for regions and photographs.
 
     Attributes:
-        config: the names, the hidden units and the classes.
+        config: the names and the hidden units.
     """
 
     mean: Tensor
     scale: Tensor
-    class_weight: Tensor
-    class_bias: Tensor
-    class_names: Tensor
 
     def __init__(self, config: LabellerConfig, descriptor_size: int, dropout: float = 0.0) -> None:
         """A labeller with random weights; `dropout` is for its training.
@@ -65,32 +52,29 @@ class Labeller(nn.Module):
         if not config.names or not config.hidden_size:
             raise ValueError("a labeller needs names and hidden units")
         self.config = config
-        names, classes = len(config.names), config.classes
         self.hidden = nn.Linear(descriptor_size, config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, names)
+        self.output = nn.Linear(config.hidden_size, len(config.names))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("mean", torch.zeros(descriptor_size))
         self.register_buffer("scale", torch.ones(descriptor_size))
-        if classes:
-            self.register_buffer("class_weight", torch.zeros(classes, descriptor_size))
-            self.register_buffer("class_bias", torch.zeros(classes))
-            self.register_buffer("class_names", torch.zeros(classes, names))
+
+    def logits(self, descriptors: Tensor) -> Tensor:
+        """(..., M) log-odds of each name for (..., D) float32 descriptors of regions."""
+        standard = (descriptors - self.mean) * self.scale
+        found: Tensor = self.output(self.dropout(F.relu(self.hidden(standard))))
+        return found
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """(..., M) probability of each name for (..., D) float32 descriptors of regions."""
-        return self._with_classes(torch.sigmoid(self._logits(descriptors)), descriptors)
+        return torch.sigmoid(self.logits(descriptors))
+
+    def image_logits(self, descriptors: Tensor) -> Tensor:
+        """(B, M) log-odds of each name for (B, R, D) float32 descriptors of the regions of photographs."""
+        return _of_images(self.logits(descriptors))
 
     def of_images(self, descriptors: Tensor) -> Tensor:
         """(B, M) probability of each name for (B, R, D) float32 descriptors of the regions of photographs."""
-        network = torch.sigmoid(self.image_logits(descriptors))
-        if not self.config.classes:
-            return network
-        return torch.maximum(network, self._class_probabilities(descriptors[:, 0]))
-
-    def image_logits(self, descriptors: Tensor) -> Tensor:
-        """(B, M) log-odds of each name, by the network alone, for (B, R, D) float32 descriptors of photographs."""
-        logits = self._logits(descriptors)  # (B, R, M)
-        return (logits[:, 0] + logits.amax(1)) / 2
+        return torch.sigmoid(self.image_logits(descriptors))
 
     @torch.inference_mode()
     def labels(self, regions: ImageRegions, at_least: float) -> tuple[Label, ...]:
@@ -105,28 +89,18 @@ class Labeller(nn.Module):
             name best.
         """
         descriptors = torch.from_numpy(regions.descriptors).float().to(self.mean.device)
-        probability = self.of_images(descriptors[None])[0]
-        region = self(descriptors).argmax(0)
+        logits = self.logits(descriptors)
+        probability, region = torch.sigmoid(_of_images(logits[None])[0]), logits.argmax(0)
         found = [
             Label(int(region[number]), self.config.names[number], float(probability[number]))
             for number in (probability >= at_least).nonzero()[:, 0].tolist()
         ]
         return tuple(sorted(found, key=lambda label: (-label.score, label.name)))
 
-    def _logits(self, descriptors: Tensor) -> Tensor:
-        standard = (descriptors - self.mean) * self.scale
-        logits: Tensor = self.output(self.dropout(F.relu(self.hidden(standard))))
-        return logits
 
-    def _with_classes(self, network: Tensor, descriptors: Tensor) -> Tensor:
-        if not self.config.classes:
-            return network
-        return torch.maximum(network, self._class_probabilities(descriptors))
-
-    def _class_probabilities(self, descriptors: Tensor) -> Tensor:
-        """(..., M) probability of each name by the CNN's classifier."""
-        classes = F.softmax(F.linear(descriptors, self.class_weight, self.class_bias), -1)
-        return (classes @ self.class_names).clamp(max=1)
+def _of_images(logits: Tensor) -> Tensor:
+    """(B, M) log-odds for photographs, given the (B, R, M) log-odds of their regions."""
+    return (logits[:, 0] + logits.amax(1)) / 2
 
 
 @dataclass(frozen=True)

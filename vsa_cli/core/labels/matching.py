@@ -95,7 +95,8 @@ def match_sentences(
     if not groups:
         return []
     count = Counter(name for own, sentences in groups.items() for name in own for _ in sentences)
-    rarity = np.array([log(len(mentions) / count[name]) if count[name] else 0.0 for name in range(len(known))])
+    # above 0 also for a name that all sentences mention
+    rarity = np.array([log((len(mentions) + 1) / count[name]) if count[name] else 0.0 for name in range(len(known))])
     indicator = np.zeros((len(groups), len(known)), np.float32)
     for row, own in enumerate(groups):
         indicator[row, list(own)] = 1

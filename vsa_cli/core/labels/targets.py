@@ -14,7 +14,7 @@ If the sources differ, the one that shows the name is right; a teacher's "does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from vsa_cli.core.config import LabellerTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.labels.names import Names
+from vsa_cli.core.learning.corpora import same_count
 from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.store import RegionStore
 
@@ -154,7 +155,7 @@ def read_known(sources: Sources, regions: Sequence[RegionStore], wanted: Callabl
             "`teacher` with labels"
         )
     shown, weight = (torch.from_numpy(np.stack(part)) for part in zip(*facts, strict=True))
-    return Known(torch.cat(list(_evened(descriptors))), shown, weight)
+    return Known(same_count(descriptors), shown, weight)
 
 
 def held_out(known: Known) -> tuple[Known, Known]:
@@ -169,10 +170,3 @@ def held_out(known: Known) -> tuple[Known, Known]:
     parts = (slice(None, cut), slice(cut, None))
     first, last = (Known(known.descriptors[part], known.shown[part], known.weight[part]) for part in parts)
     return first, last
-
-
-def _evened(parts: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Descriptors of several files, (K_i, R_i, D) each, with as many regions as the file that has the most."""
-    most = max(part.shape[1] for part in parts)
-    for part in parts:
-        yield torch.cat([part, part[:, :1].expand(-1, most - part.shape[1], -1)], 1)

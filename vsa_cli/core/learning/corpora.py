@@ -5,7 +5,7 @@ The first corpus decides: it has the minimum count of words, and the regions of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +92,69 @@ def drawn_of(count: int, weight: float) -> int:
     return max(1, round(weight * count))
 
 
-def draw(count: int, weight: float, generator: torch.Generator) -> Tensor:
-    """The (`drawn_of`,) indices of the sentences of an epoch: each `weight` times, the remainder at random.
+Chosen = tuple[int, int]
+"""A sentence: the index of its source, and its index there."""
+
+
+def shuffled(
+    counts: Sequence[int], weights: Sequence[float], size: int, generator: torch.Generator
+) -> Iterator[list[Chosen]]:
+    """One epoch: the sentences of several sources together, in random order, in lists of `size`.
+
+    Args:
+        counts: the number of sentences of each source.
+        weights: how often each of them occurs, on average; the remainder of a whole number is drawn at random.
+        size: sentences in a list; the last may have fewer.
+        generator: draws the sentences and their order.
+    """
+    drawn = [_draw(count, weight, generator) for count, weight in zip(counts, weights, strict=True)]
+    source = torch.arange(len(drawn)).repeat_interleave(torch.tensor([len(indices) for indices in drawn]))
+    chosen = torch.stack([source, torch.cat(drawn)], 1)
+    order = torch.randperm(len(chosen), generator=generator)
+    for part in torch.split(chosen[order], size):
+        yield [(int(s), int(i)) for s, i in part.tolist()]
+
+
+def _draw(count: int, weight: float, generator: torch.Generator) -> Tensor:
+    """The (`drawn_of`,) indices of a source's sentences.
 
     Without a remainder no random number is drawn, so that a run of a single corpus has the same order as ever.
     """
     whole, rest = divmod(drawn_of(count, weight), count)
     everything = torch.arange(count).repeat(whole)
     return torch.cat([everything, torch.randperm(count, generator=generator)[:rest]]) if rest else everything
+
+
+def images_of(
+    chosen: Sequence[Chosen], image: Sequence[Tensor], order: Iterable[int]
+) -> tuple[list[tuple[int, Tensor]], Tensor]:
+    """The images of chosen sentences, each once.
+
+    Args:
+        chosen: the B sentences.
+        image: the index of each sentence's image, by source.
+        order: the sources in the order in which their images follow each other.
+
+    Returns:
+        The sources that have any of the sentences with the indices of their images, and the (B,) index of each
+        sentence's image among all of these.
+    """
+    source = torch.tensor([s for s, _ in chosen])
+    place = torch.empty(len(chosen), dtype=torch.int64)
+    found: list[tuple[int, Tensor]] = []
+    total = 0
+    for number in order:
+        rows = (source == number).nonzero()[:, 0]
+        if len(rows):
+            own = image[number][[chosen[row][1] for row in rows.tolist()]]
+            images, position = torch.unique(own, return_inverse=True)
+            place[rows] = total + position
+            total += len(images)
+            found.append((number, images))
+    return found, place
+
+
+def same_count(descriptors: Sequence[Tensor]) -> Tensor:
+    """(K, R, D) of several sources' (K_i, R_i, D): photographs with fewer than R regions repeat their whole image."""
+    most = max(part.shape[1] for part in descriptors)
+    return torch.cat([torch.cat([p, p[:, :1].expand(-1, most - p.shape[1], -1)], 1) for p in descriptors])
