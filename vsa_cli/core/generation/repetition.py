@@ -1,7 +1,7 @@
 """A rule against captions that mention a thing twice: "a man in a blue shirt and a blue shirt", "brown and brown".
 
-Words for one thing, such as "dog" and "dogs", count as one. Function words and colours may recur, but no word follows
-itself across "and". The words are English; in other languages the rule only compares whole words.
+Words for one thing, such as "dog" and "dogs" or "fridge" and "refrigerator", count as one. Function words and colours
+may recur, but no word follows itself across "and". The words are English.
 """
 
 from __future__ import annotations
@@ -27,16 +27,27 @@ UNFINISHED = ("a", "an", "the", "of", "in", "on", "at", "by", "with", "to", "and
 """Words that end no English sentence."""
 
 _IRREGULAR = {
-    "men": "man", "women": "woman", "children": "child", "people": "person", "persons": "person", "feet": "foot",
-    "teeth": "tooth", "mice": "mouse", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "kids": "child",
-    "kid": "child", "guy": "man", "guys": "man", "lady": "woman", "ladies": "woman", "bike": "bicycle",
-    "bikes": "bicycle", "tshirt": "shirt", "glasses": "glasses",
+    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth",
+    "mice": "mouse", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "glasses": "glasses",
 }  # fmt: skip
+"""Singulars of plurals that do not just add an s, and plurals that are words of their own."""
+
+_SYNONYMS = {
+    "kid": "child", "guy": "man", "lady": "woman", "bike": "bicycle", "motorbike": "motorcycle", "tshirt": "shirt",
+    "fridge": "refrigerator", "television": "tv", "sofa": "couch", "doughnut": "donut", "plane": "airplane",
+}  # fmt: skip
+"""Words for the same thing, in the singular."""
+
 _SHORTEST = 3  # letters of a word that can be a plural
 
 
 def stem(word: str) -> str:
-    """The singular of an English word, or a similar text that its plural has, too."""
+    """The singular of an English word, or a similar text that its plural has, too; synonyms have the same."""
+    singular = _singular(word)
+    return _SYNONYMS.get(singular, singular)
+
+
+def _singular(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) > _SHORTEST and word.endswith("ies"):
