@@ -27,6 +27,7 @@ from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.detectors import build_detector
 from vsa_cli.core.regions.encoder import feature_extractor_for
+from vsa_cli.core.regions.feature_spec import with_detector
 
 
 def peak_mib() -> float:
@@ -38,10 +39,11 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--detector", choices=("selective-search", "ssd"), default="selective-search")
     arguments = parser.parse_args()
     cores, cpu = os.cpu_count() or 1, torch.device("cpu")
     trained = read_generator(arguments.model, cpu)
-    spec, regions = trained.feature_spec, trained.model.uses_regions
+    spec, regions = with_detector(trained.feature_spec, arguments.detector), trained.model.uses_regions
     feature_extractor = feature_extractor_for(spec, None, cpu)
     detector = build_detector(spec.config, feature_extractor, None, None) if regions else None
     paths = find_pictures(arguments.photos).paths[: arguments.count]
@@ -60,7 +62,7 @@ def main() -> None:
         bare = time.perf_counter() - started
     print(f"{len(paths)} photographs, {cores} cores")
     print(f"decode + resize + CNN{' + boxes' if regions else ''}   {len(paths) / bare:6.1f} photographs/s")
-    captioner = Captioner(trained, device=cpu, workers=cores)
+    captioner = Captioner(trained, device=cpu, workers=cores, detector=arguments.detector)
     for beam in (1, 7):
         started, early = time.perf_counter(), 0.0
         for number, _ in enumerate(captioner.stream(photos, DecodingConfig(beam=beam)), 1):
