@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from typer.testing import Result
 
 from tests.conftest import SMALL, Drawn
+from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.corpus.corpus import read_corpus
+from vsa_cli.core.generation.sources import SourceReader, Sources, complete
+from vsa_cli.core.generation.tags import PhotographTags, probabilities_of, unseeing_probabilities
+from vsa_cli.core.labels.labeller import read_labeller
+from vsa_cli.core.learning.corpora import PhotographSource
+from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
 ATTENTIVE = (*SMALL, "--preset", "best", "--attention", 4, "--cell", "gru")
@@ -81,6 +89,26 @@ def test_one_model_learns_several_styles_and_words_that_have_no_photograph(
     wrong = vsa("caption", drawn.folder / "photos" / "000.png", "--model", tmp_path / "gen", "--style", "verse")
     assert wrong.exit_code == 2
     assert "default, odd" in wrong.stderr
+
+
+def test_tags_in_training_are_those_of_labellers_that_have_not_seen_the_photographs(
+    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
+) -> None:
+    options = ("--corpus", drawn.corpus, "--names", material.labels.parent / "names.json", "--epochs", 2, "--folds", 2)
+    assert vsa("train-labels", drawn.regions, *options, "-o", tmp_path / "labels").exit_code == 0
+    labeller = read_labeller(tmp_path / "labels", torch.device("cpu"))
+    corpus, regions = read_corpus(drawn.corpus), RegionStore(drawn.regions)
+    sources = Sources((PhotographSource(corpus, regions),), labeller=labeller)
+    config = complete(GeneratorConfig(cell="gru", attention=1, tags=3), sources)
+    reader = SourceReader(sources, config, sources.vocabulary("train"), labeller.model)
+    (seen,), (unseen,) = (reader.photographs("train", seen=seen) for seen in (True, False))
+    descriptors = torch.from_numpy(regions.padded(seen.photographs))
+    hashes = [regions.hash_of(key) for key in seen.photographs]
+    assert isinstance(seen.tags, PhotographTags)
+    assert isinstance(unseen.tags, PhotographTags)
+    torch.testing.assert_close(seen.tags.probabilities, unseeing_probabilities(labeller, descriptors, hashes))
+    torch.testing.assert_close(unseen.tags.probabilities, probabilities_of(labeller.model, descriptors))
+    assert not torch.equal(seen.tags.probabilities, unseen.tags.probabilities)
 
 
 def test_objects_are_named_with_their_boxes(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:

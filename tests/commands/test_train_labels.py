@@ -14,7 +14,9 @@ from typer.testing import Result
 
 from tests.conftest import Drawn
 from vsa_cli.core.corpus.corpus import read_corpus
-from vsa_cli.core.labels.labeller import read_labeller
+from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.generation.tags import unseeing_probabilities
+from vsa_cli.core.labels.labeller import fold_folder, fold_of, read_labeller
 from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.store import RegionStore, write_regions
 
@@ -87,6 +89,33 @@ def test_same_seed_gives_the_same_labeller(vsa: Run, drawn: Drawn, labels: Path,
     again = vsa(*run)
     assert again.exit_code == 2
     assert "--force" in again.output
+
+
+def test_each_fold_is_trained_without_its_part_of_the_photographs(
+    vsa: Run, drawn: Drawn, names: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "labels"
+    run = ("train-labels", drawn.regions, "--corpus", drawn.corpus, "--names", names, "-o", folder, *QUICK)
+    done = vsa(*run, "--folds", 3, "--json")
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["epochs"]) == 12
+    trained, store = read_labeller(folder, torch.device("cpu")), RegionStore(drawn.regions)
+    images = read_corpus(drawn.corpus).split("train")
+    parts = [sum(fold_of(image.sha256, 3) == fold for image in images) for fold in (1, 2, 3)]
+    folds = [read_labeller(fold_folder(folder, fold), torch.device("cpu")) for fold in (1, 2, 3)]
+    assert [fold.facts["trained_on"]["images"] for fold in folds] == [40 - part for part in parts]
+    assert trained.facts["trained_on"]["images"] == 40
+    descriptors = torch.from_numpy(store.padded([image.key for image in images]))
+    found = unseeing_probabilities(trained, descriptors, [image.sha256 for image in images])
+    for image, own, row in zip(images, descriptors, found, strict=True):
+        unseeing = folds[fold_of(image.sha256, 3) - 1].model
+        torch.testing.assert_close(row, unseeing.of_images(own[None].float())[0])
+    (fold_folder(folder, 2) / "config.json").write_bytes((folder / "config.json").read_bytes())
+    with pytest.raises(ArtifactError, match="fold-2"):
+        read_labeller(folder, torch.device("cpu"))
+    alone = vsa(*run, "--folds", 1, "--force")
+    assert alone.exit_code == 2
+    assert "at least 2" in alone.output
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import typer
 from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
-from vsa_cli.core.config import LabellerConfig, LabellerTraining
+from vsa_cli.core.config import MOST_FOLDS, LabellerConfig, LabellerTraining
 from vsa_cli.core.io.files import check_output
+from vsa_cli.options import UsageError
 
 _DEFAULTS = {"default": (LabellerTraining(), LabellerConfig())}
 
@@ -72,6 +73,17 @@ def train_labels(
             rich_help_panel=TRAINING,
         ),
     ] = LabellerTraining.mention_weight,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_FOLDS,
+            metavar="K",
+            help="Also train K labellers, each without one of K parts of the photographs; vsa train-gen then names "
+            "what a photograph shows with the one that has not seen it.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = LabellerTraining.folds,
     hidden_size: Annotated[
         int, typer.Option(min=1, max=8192, metavar="N", help="Hidden units.", rich_help_panel=MODEL)
     ] = LabellerConfig.hidden_size,
@@ -95,19 +107,22 @@ def train_labels(
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.labels.labeller import fold_folder
     from vsa_cli.core.labels.names import NAMES_FILE, read_names
     from vsa_cli.core.labels.train import LabellerRequest, train_labeller
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
     from vsa_cli.output.reports import report_request, report_training
 
+    if folds == 1:
+        raise UsageError("--folds takes 0, or at least 2 parts")
     set_threads(threads)
     processor = resolve_device(device)
     known = read_names(names or NAMES_FILE)
     corpora = tuple(map(read_corpus, corpus or ()))
     held_out = next((found for one in corpora if (found := one.validation_split(validate))), None)
     training = replace(
-        LabellerTraining(batch_size=batch_size, mention_weight=mention_weight),
+        LabellerTraining(batch_size=batch_size, mention_weight=mention_weight, folds=folds),
         **options.given(epochs=epochs, patience=patience, learning_rate=learning_rate),
     )
     model = LabellerConfig(known.names, hidden_size)
@@ -117,5 +132,10 @@ def train_labels(
         report_request(console, request, as_json=json)
         return
     stores, teachers = (tuple(map(RegionStore, paths)) for paths in (regions, teacher or ()))
+    for fold in range(1, folds + 1):
+        console.note(f"fold {fold} of {folds}")
+        without = replace(request, training=replace(training, folds=0), left_out=(fold, folds))
+        of_fold = train_labeller(without, stores, corpora, teachers)
+        report_training(console, of_fold, output=fold_folder(output, fold), unit="photographs", as_json=False)
     records = train_labeller(request, stores, corpora, teachers)
     report_training(console, records, output=output, unit="photographs", as_json=json)

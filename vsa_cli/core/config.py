@@ -185,6 +185,10 @@ class LabellerConfig:
     hidden_size: int = 512
 
 
+MOST_FOLDS = 20
+"""The largest number of folds of a labeller."""
+
+
 @dataclass(frozen=True)
 class LabellerTraining:
     """Training of the labeller.
@@ -194,6 +198,8 @@ class LabellerTraining:
             not mention everything that they see.
         sure: the teacher's score from which a photograph shows a name.
         unsure: the teacher's score up to which it does not; between the two, the teacher is not believed.
+        folds: the number of further labellers, each trained without one of as many parts of the photographs
+            (cross-fitting); 0 trains none.
         dropout: dropout on hidden units.
         learning_rate: the initial learning rate of Adam; half a cosine takes it to zero over `epochs`.
         weight_decay: the decoupled weight decay of Adam.
@@ -206,6 +212,7 @@ class LabellerTraining:
     mention_weight: float = 0.5
     sure: float = 0.5
     unsure: float = 0.1
+    folds: int = 0
     dropout: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2

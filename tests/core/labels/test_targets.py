@@ -81,7 +81,7 @@ def test_photographs_are_read_once_and_padded(tmp_path: Path) -> None:
     second = regions_file(tmp_path / "b.h5", {1: (), 4: ()}, count=4)
     third = regions_file(tmp_path / "c.h5", {4: (Label(0, "cat", 0.9),)}, count=3)
     sources = Sources(NAMES, [sentences], [third], TRAINING)
-    known = read_known(sources, [first, second], lambda splits: splits <= {"train"})
+    known = read_known(sources, [first, second], lambda sha256: sources.splits_of(sha256) <= {"train"})
     assert known.descriptors[:, :, 0].tolist() == [[3, 3, 3, 3], [1, 1, 1, 1], [4, 4, 4, 4]]
     assert known.shown.tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
     assert known.weight[2].tolist() == [1, 0, 0, 0]
@@ -97,8 +97,8 @@ def test_splits_of_a_photograph_in_several_corpora() -> None:
 def test_nothing_known_and_one_photograph_are_refused(tmp_path: Path) -> None:
     store = regions_file(tmp_path / "a.h5", {1: ()})
     with pytest.raises(DataError, match="nothing is known of the photographs"):
-        read_known(Sources(NAMES, [], [], TRAINING), [store], lambda splits: True)
-    known = read_known(Sources(NAMES, [corpus((1, "train", ["a dog"]))], [], TRAINING), [store], lambda splits: True)
+        read_known(Sources(NAMES, [], [], TRAINING), [store], lambda sha256: True)
+    known = read_known(Sources(NAMES, [corpus((1, "train", ["a dog"]))], [], TRAINING), [store], lambda sha256: True)
     with pytest.raises(DataError, match="one photograph is too few"):
         held_out(known)
 
@@ -106,7 +106,7 @@ def test_nothing_known_and_one_photograph_are_refused(tmp_path: Path) -> None:
 def test_last_tenth_is_held_out(tmp_path: Path) -> None:
     store = regions_file(tmp_path / "a.h5", dict.fromkeys(range(1, 31), ()))
     sentences = corpus(*((number, "train", ["a dog"]) for number in range(1, 31)))
-    known = read_known(Sources(NAMES, [sentences], [], TRAINING), [store], lambda splits: True)
+    known = read_known(Sources(NAMES, [sentences], [], TRAINING), [store], lambda sha256: True)
     train, checked = held_out(known)
     assert [len(train), len(checked)] == [27, 3]
     assert checked.descriptors[:, 0, 0].tolist() == [28, 29, 30]

@@ -34,6 +34,7 @@ class Pairs:
         start: the id of START, which determines the style.
         tags: the tags of the images; None for a model without tags.
         weight: how often each sentence occurs in an epoch, on average.
+        photographs: the key of each image's photograph; empty without photographs.
     """
 
     descriptors: Tensor | None
@@ -42,6 +43,7 @@ class Pairs:
     start: int
     tags: TagSource | None = None
     weight: float = 1.0
+    photographs: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -93,7 +95,8 @@ def image_pairs(
     """
     read = read_sentences(corpus, regions, split, vocabulary)
     found = regions.padded(read.keys) if all_regions else regions.whole_images(read.keys)
-    return Pairs(torch.from_numpy(found), torch.tensor(read.image), read.words, vocabulary.start)
+    image = torch.tensor(read.image)
+    return Pairs(torch.from_numpy(found), image, read.words, vocabulary.start, photographs=tuple(read.keys))
 
 
 def text_pairs(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Pairs:
@@ -150,7 +153,9 @@ def snippet_pairs(
     places, place = torch.unique(torch.tensor([entry[:2] for entry in known]), dim=0, return_inverse=True)
     of_region, of_whole = descriptors[places[:, 0], places[:, 1]], descriptors[places[:, 0], 0]
     chosen = torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
-    return Pairs(chosen, place, tuple(words for _, _, words in known), vocabulary.start)
+    photographs = tuple(keys[row] for row in places[:, 0].tolist())
+    sentences = tuple(words for _, _, words in known)
+    return Pairs(chosen, place, sentences, vocabulary.start, photographs=photographs)
 
 
 def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:

@@ -28,6 +28,7 @@ from vsa_cli.core.generation.tags import (
     choose,
     mentions_of,
     probabilities_of,
+    unseeing_probabilities,
     with_labels,
 )
 from vsa_cli.core.io.files import file_sha256
@@ -158,8 +159,13 @@ class SourceReader:
     ) -> None:
         self._sources, self._config, self._vocabulary, self._labeller = sources, config, vocabulary, labeller
 
-    def photographs(self, split: str) -> list[Pairs]:
+    def photographs(self, split: str, *, seen: bool) -> list[Pairs]:
         """The pairs of all corpora with photographs that have this split, and of the snippets.
+
+        Args:
+            split: the corpus split to read.
+            seen: whether the labeller was trained on these photographs: then the tags of each are found by the labeller
+                of a fold that was not, so that they are as good as those of new photographs.
 
         Raises:
             ArtifactError: the regions of an image are missing, or were extracted from another file.
@@ -167,9 +173,9 @@ class SourceReader:
         """
         snippets = self._sources.snippets
         if snippets is not None and snippets.weight is None:
-            return [self._snippets(snippets, split)]
-        found = [self._images(source, split) for source in self._sources.having(split)]
-        return found if snippets is None else [*found, self._snippets(snippets, split)]
+            return [self._snippets(snippets, split, seen)]
+        found = [self._images(source, split, seen) for source in self._sources.having(split)]
+        return found if snippets is None else [*found, self._snippets(snippets, split, seen)]
 
     def text(self, split: str, measured: Sequence[Pairs], measured_on: str) -> Iterator[Pairs]:
         """The pairs without photographs.
@@ -222,24 +228,36 @@ class SourceReader:
             return None
         return self._found(torch.from_numpy(regions.padded(keys)), [regions.labels_of(key) for key in keys])
 
-    def _found(self, descriptors: torch.Tensor, labels: Sequence[Sequence[Label]]) -> PhotographTags | None:
-        """The tags of photographs with these (K, R, D) descriptors and labels of a detector."""
+    def _found(
+        self, descriptors: torch.Tensor, labels: Sequence[Sequence[Label]], hashes: Sequence[str] = ()
+    ) -> PhotographTags | None:
+        """The tags of photographs.
+
+        Args:
+            descriptors: (K, R, D) of the photographs.
+            labels: those of a detector.
+            hashes: SHA-256 of each photograph, if the labeller was trained on them.
+        """
         if self._labeller is None:
             return None
-        alone, limit = probabilities_of(self._labeller, descriptors), self._config.tags
+        trained, limit = self._sources.labeller, self._config.tags
+        if hashes and trained is not None and trained.folds:
+            alone = unseeing_probabilities(trained, descriptors, hashes)
+        else:
+            alone = probabilities_of(self._labeller, descriptors)
         both = with_labels(alone, labels, self._config.names)
         return PhotographTags(choose(alone, limit), choose(both, limit), alone)
 
-    def _images(self, source: PhotographSource, split: str) -> Pairs:
+    def _images(self, source: PhotographSource, split: str, seen: bool) -> Pairs:
         pairs = image_pairs(
             source.corpus, source.regions, split, self._vocabulary, all_regions=self._config.attention > 0
         )
         assert pairs.descriptors is not None  # tags require attention, and so all regions
-        labels = [source.regions.labels_of(image.key) for image in source.corpus.split(split)]
-        tags = self._found(pairs.descriptors, labels)
+        labels = [source.regions.labels_of(key) for key in pairs.photographs]
+        tags = self._found(pairs.descriptors, labels, _hashes(source.regions, pairs) if seen else ())
         return replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
 
-    def _snippets(self, source: SnippetSource, split: str) -> Pairs:
+    def _snippets(self, source: SnippetSource, split: str, seen: bool) -> Pairs:
         corpus, regions = self._sources.first.corpus, self._sources.first.regions
         pairs = snippet_pairs(
             read_snippets(source.path, corpus, regions),
@@ -254,7 +272,8 @@ class SourceReader:
                 f"{source.path}: no snippet of split {split} has a known word; run `vsa align` on that split too"
             )
         assert pairs.descriptors is not None
-        tags = self._found(pairs.descriptors[:, :1], [()] * len(pairs.descriptors))
+        hashes = _hashes(regions, pairs) if seen else ()
+        tags = self._found(pairs.descriptors[:, :1], [()] * len(pairs.descriptors), hashes)
         return replace(pairs, start=self._start(REGION_STYLE), tags=tags, weight=source.weight or 1.0)
 
     def _mentions(self, corpus: Corpus, split: str) -> tuple[tuple[int, ...], ...]:
@@ -276,6 +295,10 @@ class SourceReader:
                 is_tag.append(_indicator(tags.tolist(), names))
                 is_mentioned.append(mentioned)
         return Rates.measure(torch.cat(is_tag), torch.cat(is_mentioned))
+
+
+def _hashes(regions: RegionStore, pairs: Pairs) -> list[str]:
+    return [regions.hash_of(key) for key in pairs.photographs]
 
 
 def _indicator(rows: Sequence[Sequence[int]], names: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vsa_cli.core.labels.labeller import Labeller
+from vsa_cli.core.labels.labeller import Labeller, TrainedLabeller, fold_of
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.regions.image_regions import Label
 
@@ -149,6 +149,23 @@ def probabilities_of(labeller: Labeller, descriptors: Tensor) -> Tensor:
     device = next(labeller.parameters()).device
     parts = torch.split(descriptors, _BATCH)
     return torch.cat([labeller.of_images(part.float().to(device)).cpu() for part in parts])
+
+
+def unseeing_probabilities(labeller: TrainedLabeller, descriptors: Tensor, hashes: Sequence[str]) -> Tensor:
+    """(K, M) as `probabilities_of`, each photograph's by the labeller of a fold that was not trained on it.
+
+    Args:
+        labeller: the labeller, with its folds.
+        descriptors: (K, R, D) of any precision.
+        hashes: SHA-256 of the photographs.
+    """
+    found = torch.zeros(len(descriptors), len(labeller.names))
+    fold = torch.tensor([fold_of(sha256, len(labeller.folds)) for sha256 in hashes])
+    for number, model in enumerate(labeller.folds, start=1):
+        rows = (fold == number).nonzero()[:, 0]
+        if len(rows):
+            found[rows] = probabilities_of(model, descriptors[rows])
+    return found
 
 
 def with_labels(probabilities: Tensor, labels: Sequence[Sequence[Label]], names: Sequence[str]) -> Tensor:

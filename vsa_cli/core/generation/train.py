@@ -113,9 +113,9 @@ def train_generator(
         count = sum(len(images.references) for images in train_images)
         yield from run_training(by_metric, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
         return
-    photographs = reader.photographs(request.split)
-    held_out = reader.photographs(request.validate) if request.validate is not None else []
-    # tags of photographs that the labeller was trained on are better than those of new ones
+    photographs = reader.photographs(request.split, seen=True)
+    held_out = reader.photographs(request.validate, seen=False) if request.validate is not None else []
+    # without folds, tags of photographs that the labeller was trained on are better than those of new ones
     measured = (held_out, request.validate) if request.validate is not None else (photographs, request.split)
     train = [*photographs, *reader.text(request.split, *measured)]
     if start is None:

@@ -9,12 +9,17 @@ For a region with the descriptor v, and for a photograph I with the regions v_0 
 The maximum is over all regions, the whole image included (multiple-instance learning: of what a photograph shows, only
 the names are known, not the places); the whole image is added because many names are of scenes. A region that is
 repeated, as padding is, changes no maximum. Letters: as in `vsa_cli.core`; M names.
+
+A labeller knows the photographs that it was trained on better than new ones. A model that is trained on its names would
+therefore trust them too much. So a labeller directory can hold further labellers, `fold-1/` to `fold-K/`, each trained
+without one of K parts of the photographs (cross-fitting); which part a photograph is in depends on its SHA-256 alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsa_cli.core.config import LabellerConfig
+from vsa_cli.core.config import MOST_FOLDS, LabellerConfig, LabellerTraining
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import LABELLER, VERSIONS, Envelope, from_dict
 from vsa_cli.core.io.files import file_sha256
@@ -114,6 +119,7 @@ class TrainedLabeller:
         envelope: the envelope of the model directory.
         facts: `trained_on` and `scores`.
         sha256: the hash of the weights file.
+        folds: the K labellers of cross-fitting, on the same device; empty without.
     """
 
     model: Labeller
@@ -122,6 +128,18 @@ class TrainedLabeller:
     envelope: Envelope
     facts: Mapping[str, Any]
     sha256: str
+    folds: tuple[Labeller, ...] = ()
+
+
+def fold_of(sha256: str, folds: int) -> int:
+    """The part of the photographs, from 1 to `folds`, that one with this SHA-256 is in."""
+    digest = hashlib.sha256(sha256.encode("utf-8", "surrogatepass")).digest()  # it may be any text of a file
+    return int.from_bytes(digest[:8], "big") % folds + 1
+
+
+def fold_folder(folder: Path, fold: int) -> Path:
+    """The directory, in that of a labeller, of the labeller that was trained without part `fold`."""
+    return folder / f"fold-{fold}"
 
 
 def write_labeller(
@@ -141,12 +159,25 @@ def write_labeller(
 
 
 def read_labeller(folder: Path, device: torch.device) -> TrainedLabeller:
-    """Read a labeller.
+    """Read a labeller, with those of its folds.
 
     Raises:
         DataError: the folder is not a model directory.
         ArtifactError: a file is damaged, of another format, or inconsistent with the others.
     """
+    read = _read(folder, device)
+    training = read.envelope.config.get("training")
+    count = from_dict(LabellerTraining, training, str(folder)).folds if isinstance(training, dict) else 0
+    if not 0 <= count <= MOST_FOLDS:
+        raise ArtifactError(f"{folder}: folds={count} does not fit LabellerTraining (at most {MOST_FOLDS})")
+    folds = [_read(fold_folder(folder, number), device) for number in range(1, count + 1)]
+    for number, fold in enumerate(folds, start=1):
+        if fold.names.to_dict() != read.names.to_dict() or fold.facts.get("left_out") != [number, count]:
+            raise ArtifactError(f"{fold_folder(folder, number)}: not a fold of this labeller; train it again")
+    return replace(read, folds=tuple(fold.model for fold in folds))
+
+
+def _read(folder: Path, device: torch.device) -> TrainedLabeller:
     envelope, contents, weights = read_model(folder, LABELLER, VERSIONS[LABELLER])
     where = str(folder)
     stored = envelope.config.get("model")

@@ -123,13 +123,13 @@ class Sources:
         return shown.astype(np.float32), weight
 
 
-def read_known(sources: Sources, regions: Sequence[RegionStore], wanted: Callable[[Set[str]], bool]) -> Known:
+def read_known(sources: Sources, regions: Sequence[RegionStore], wanted: Callable[[str], bool]) -> Known:
     """The photographs of regions files that are wanted, and of which something is known; each once.
 
     Args:
         sources: what is known of photographs.
         regions: the regions files.
-        wanted: whether to read a photograph, given its splits; see `Sources.splits_of`.
+        wanted: whether to read the photograph with a SHA-256.
 
     Raises:
         DataError: nothing is known of any photograph.
@@ -142,7 +142,7 @@ def read_known(sources: Sources, regions: Sequence[RegionStore], wanted: Callabl
         ids: list[str] = []
         for image_id, sha256 in zip(store.ids, store.hashes, strict=True):
             known = sources.known(sha256)
-            if known is None or sha256 in seen or not wanted(sources.splits_of(sha256)):
+            if known is None or sha256 in seen or not wanted(sha256):
                 continue
             seen.add(sha256)
             ids.append(image_id)

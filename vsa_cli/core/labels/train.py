@@ -16,7 +16,7 @@ from vsa_cli.core.config import LabellerConfig, LabellerTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import LABELLER, VERSIONS, Envelope, parent, to_dict
-from vsa_cli.core.labels.labeller import Labeller, write_labeller
+from vsa_cli.core.labels.labeller import Labeller, fold_folder, fold_of, write_labeller
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.labels.scores import mean_average_precision
 from vsa_cli.core.labels.targets import Known, Sources, Teacher, held_out, read_known
@@ -42,6 +42,8 @@ class LabellerRequest:
         validate: the split that selects the best epoch; None holds out the last tenth of the photographs.
         seed: the seed of initial weights, order and dropout.
         device: the device to train on.
+        left_out: the fold, from 1, whose photographs are not trained on, and the number of folds; None trains on all.
+            The labeller of a fold is written into the directory of the whole one.
     """
 
     out: Path
@@ -52,6 +54,7 @@ class LabellerRequest:
     validate: str | None
     seed: int
     device: torch.device
+    left_out: tuple[int, int] | None = None
 
 
 class LabellerTask:
@@ -123,13 +126,16 @@ def train_labeller(
         model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
     state = TrainingState(model, optimizer)
+    out = fold_folder(request.out, request.left_out[0]) if request.left_out else request.out
     envelope = _envelope(request, regions, corpora, teachers)
 
     def save() -> None:
         if state.history[-1].best:
             scores = {"split": request.validate or "held out", "images": len(checked), **state.history[-1].validation}
-            facts = {"trained_on": {"split": request.split, "images": len(train)}, "scores": scores}
-            write_labeller(request.out, envelope, request.names, spec, facts, state.best)
+            facts: dict[str, Any] = {"trained_on": {"split": request.split, "images": len(train)}, "scores": scores}
+            if request.left_out:
+                facts["left_out"] = list(request.left_out)
+            write_labeller(out, envelope, request.names, spec, facts, state.best)
 
     schedule = Schedule(
         learning_rate=training.learning_rate,
@@ -150,12 +156,19 @@ def _read(
     """What is known of the photographs to train on, and of those that are held out."""
     sources = Sources(request.names, corpora, teachers, request.training)
     split, validate = request.split, request.validate
-    # a photograph whose corpora put it into different splits is neither trained on nor held out
-    train = read_known(sources, regions, lambda own: validate not in own and (split == "all" or own <= {split}))
+    left_out = request.left_out
+
+    def to_train_on(sha256: str) -> bool:
+        # a photograph whose corpora put it into different splits is neither trained on nor held out
+        own = sources.splits_of(sha256)
+        in_split = validate not in own and (split == "all" or own <= {split})
+        return in_split and (left_out is None or fold_of(sha256, left_out[1]) != left_out[0])
+
+    train = read_known(sources, regions, to_train_on)
     if validate is None:
         train, checked = held_out(train)
     else:
-        checked = read_known(sources, regions, lambda own: own == {validate})
+        checked = read_known(sources, regions, lambda sha256: sources.splits_of(sha256) == {validate})
     for what, known in (("train on", train), ("validate on", checked)):
         if not bool((known.shown * known.weight).any()):
             raise DataError(f"no photograph to {what} shows one of the names")
