@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from tests.conftest import Drawn
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation.tags import unseeing_probabilities
+from vsa_cli.core.labels import train as train_module
 from vsa_cli.core.labels.labeller import fold_folder, fold_of, read_labeller
 from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.store import RegionStore, write_regions
@@ -89,6 +91,32 @@ def test_same_seed_gives_the_same_labeller(vsa: Run, drawn: Drawn, labels: Path,
     again = vsa(*run)
     assert again.exit_code == 2
     assert "--force" in again.output
+
+
+def test_a_resumed_run_yields_the_same_weights(vsa: Run, drawn: Drawn, names: Path, tmp_path: Path) -> None:
+    def train(out: Path, *options: object) -> Result:
+        run = ("--corpus", drawn.corpus, "--names", names, *QUICK, "--folds", 2)
+        return vsa("train-labels", drawn.regions, *run, "-o", out, *options)
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert train(whole).exit_code == 0
+    write, written = train_module.write_training, 0
+
+    def write_and_stop(*arguments: Any) -> None:
+        nonlocal written
+        write(*arguments)
+        written += 1
+        if written == 18:  # in the second fold
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, "write_training", write_and_stop)
+        assert train(cut).exit_code == 130
+    assert not (cut / "model.safetensors").exists()
+    assert train(cut, "--resume", "--seed", 1).exit_code == 1
+    assert train(cut, "--resume").exit_code == 0
+    for folder in ("", "fold-1", "fold-2"):
+        assert (cut / folder / "model.safetensors").read_bytes() == (whole / folder / "model.safetensors").read_bytes()
 
 
 def test_each_fold_is_trained_without_its_part_of_the_photographs(

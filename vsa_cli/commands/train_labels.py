@@ -90,7 +90,8 @@ def train_labels(
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
-    force: options.Force = False,
+    force: options.ForceRun = False,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -99,11 +100,12 @@ def train_labels(
 
     It learns from what sentences mention (--corpus) and from the labels of a detector (--teacher), and then names
     things without either. Photographs in no corpus are all trained on. After each epoch, prints the loss, the mean
-    average precision of the names and the speed. Keeps the weights of the best epoch.
+    average precision of the names and the speed. Keeps the weights of the best epoch. --resume continues an
+    interrupted run and yields the same weights as an uninterrupted one.
 
     Example: vsa train-labels regions.h5 --corpus corpus.json -o labels/
     """
-    check_output(output, force=force, folder=True)
+    check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -126,7 +128,7 @@ def train_labels(
         **options.given(epochs=epochs, patience=patience, learning_rate=learning_rate),
     )
     model = LabellerConfig(known.names, hidden_size)
-    request = LabellerRequest(output, known, model, training, resolve_split(split), held_out, seed, processor)
+    request = LabellerRequest(output, known, model, training, resolve_split(split), held_out, seed, processor, resume)
     console = Console(quiet=quiet)
     if dry_run:
         report_request(console, request, as_json=json)

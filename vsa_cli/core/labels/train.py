@@ -20,7 +20,10 @@ from vsa_cli.core.labels.labeller import Labeller, fold_folder, fold_of, write_l
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.labels.scores import mean_average_precision
 from vsa_cli.core.labels.targets import Known, Sources, Teacher, held_out, read_known
+from vsa_cli.core.learning.checkpoint import read_training, write_training
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, fit
+from vsa_cli.core.learning.model_dir import has_training
+from vsa_cli.core.learning.run import settings_of
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_and_scale
 from vsa_cli.core.regions.store import RegionStore
@@ -42,6 +45,7 @@ class LabellerRequest:
         validate: the split that selects the best epoch; None holds out the last tenth of the photographs.
         seed: the seed of initial weights, order and dropout.
         device: the device to train on.
+        resume: resume the run in `out`, if there is one.
         left_out: the fold, from 1, whose photographs are not trained on, and the number of folds; None trains on all.
             The labeller of a fold is written into the directory of the whole one.
     """
@@ -54,6 +58,7 @@ class LabellerRequest:
     validate: str | None
     seed: int
     device: torch.device
+    resume: bool = False
     left_out: tuple[int, int] | None = None
 
 
@@ -105,7 +110,8 @@ def train_labeller(
 
     Raises:
         ConfigError: neither corpora nor teachers are given, or it would be trained on the split that it is tested on.
-        ArtifactError: the regions files were not made in the same way.
+        ArtifactError: the regions files were not made in the same way, or the settings differ from those of the run to
+            resume.
         DataError: too little is known of the photographs, or the output cannot be written.
         DivergedError: the training has diverged.
     """
@@ -129,13 +135,30 @@ def train_labeller(
     out = fold_folder(request.out, request.left_out[0]) if request.left_out else request.out
     envelope = _envelope(request, regions, corpora, teachers)
 
+    settings = {
+        **settings_of(envelope),
+        "split": request.split,
+        "validate": request.validate,
+        "left_out": None if request.left_out is None else list(request.left_out),
+        "words": request.names.to_dict(),
+    }
+
+    def write_best() -> None:
+        epoch = next(epoch for epoch in reversed(state.history) if epoch.best)
+        scores = {"split": request.validate or "held out", "images": len(checked), **epoch.validation}
+        facts: dict[str, Any] = {"trained_on": {"split": request.split, "images": len(train)}, "scores": scores}
+        if request.left_out:
+            facts["left_out"] = list(request.left_out)
+        write_labeller(out, envelope, request.names, spec, facts, state.best)
+
     def save() -> None:
+        write_training(out, state, settings)
         if state.history[-1].best:
-            scores = {"split": request.validate or "held out", "images": len(checked), **state.history[-1].validation}
-            facts: dict[str, Any] = {"trained_on": {"split": request.split, "images": len(train)}, "scores": scores}
-            if request.left_out:
-                facts["left_out"] = list(request.left_out)
-            write_labeller(out, envelope, request.names, spec, facts, state.best)
+            write_best()
+
+    if request.resume and has_training(out):
+        read_training(out, state, settings)
+        write_best()  # the run may have been killed between writing the two files
 
     schedule = Schedule(
         learning_rate=training.learning_rate,
