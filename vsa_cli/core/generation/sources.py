@@ -7,19 +7,21 @@ mixed with whole images, have a style of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vsa_cli.core.alignment.snippets import read_snippets
+from vsa_cli.core.alignment.snippets import Snippet, read_snippets
 from vsa_cli.core.config import REGION_STYLE, GeneratorConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.batches import Pairs, image_pairs, snippet_pairs, text_pairs
+from vsa_cli.core.generation.phrases import phrase_of
+from vsa_cli.core.generation.repetition import is_english
 from vsa_cli.core.generation.styles import fit_styles
 from vsa_cli.core.generation.tags import (
     DrawnTags,
@@ -51,7 +53,8 @@ class SnippetSource:
 
     Attributes:
         path: the file.
-        weight: how often the snippets occur in an epoch, beside whole images; None trains on snippets alone.
+        weight: how often the snippets occur in an epoch, beside whole images; None trains on snippets alone. Beside
+            whole images, English snippets are cut to phrases (`phrases`).
     """
 
     path: Path
@@ -259,8 +262,11 @@ class SourceReader:
 
     def _snippets(self, source: SnippetSource, split: str, seen: bool) -> Pairs:
         corpus, regions = self._sources.first.corpus, self._sources.first.regions
+        snippets: Iterable[Snippet] = read_snippets(source.path, corpus, regions)
+        if source.weight is not None and is_english(self._vocabulary.words):
+            snippets = (replace(one, words=phrase_of(one.words)) for one in snippets)
         pairs = snippet_pairs(
-            read_snippets(source.path, corpus, regions),
+            snippets,
             corpus,
             regions,
             split,
