@@ -17,6 +17,8 @@ from vsa_cli.core.generation.phrases import phrase_of
         ("is running on the grass", "the grass"),
         ("building with two doors", "building with two doors"),
         ("a man wearing a", "a man"),
+        ("a pink dress is climbing up a", "a pink dress"),
+        ("course while a man in blue stands", "course"),
         ("brown spots", "brown spots"),
         ("are", ""),
         ("sitting on the", ""),
