@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from vsa_cli.core.generation.repetition import UNFINISHED
 
 _ENDS_NONE = {*UNFINISHED} | frozenset(
-    """or into onto over under from for near next behind through across along against around inside outside beside between
-    toward towards up down out front has have its this some each other another very also wearing holding being
+    """or into onto over under from for near next behind through across along against around inside outside beside
+    between toward towards up down out front has have its this some each other another very also wearing holding being
     one two three four five several many little small big large young old wooden
     black white red blue green yellow orange brown gray grey pink purple dark light blond blonde""".split()  # noqa: SIM905
 )
