@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import (
     ALIGNMENTS,
+    CALIBRATION,
     CORPUS,
     FREQUENCIES,
     GENERATOR,
@@ -38,8 +40,8 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
 
     Args:
-        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, or a file of JSON Lines that
-            vsa wrote, such as `snippets.jsonl`.
+        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, a calibration, or a file of JSON
+            Lines that vsa wrote, such as `snippets.jsonl`.
 
     Raises:
         DataError: the file is missing or cannot be read.
@@ -59,7 +61,10 @@ def describe_artifact(path: Path) -> dict[str, Any]:
         return _lines(path, format_name)
     if format_name in _DOCUMENTS:
         return _DOCUMENTS[format_name](path)
-    expected = "corpus.json, regions.h5, a model directory, snippets, word scores, rankings or document frequencies"
+    expected = (
+        "corpus.json, regions.h5, a model directory, snippets, word scores, rankings, document frequencies or a "
+        "calibration"
+    )
     raise ArtifactError(f"{path}: not a vsa artifact (expected {expected})")
 
 
@@ -96,9 +101,17 @@ def _frequencies(path: Path) -> dict[str, Any]:
     }
 
 
+def _calibration(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.generation.calibration import read_calibration
+
+    envelope, calibration = read_calibration(path)
+    return {**envelope.to_dict(), **asdict(calibration), "sha256": file_sha256(path)}
+
+
 _DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     CORPUS: _corpus,
     FREQUENCIES: _frequencies,
+    CALIBRATION: _calibration,
 }
 """Readers of the formats that are one JSON object."""
 
