@@ -153,7 +153,7 @@ complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'With --groups: cost of
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'
 complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more random above.'
 complete -c vsa -n '__vsa_in caption' -l top-k -x -d 'Sample from the K likeliest words; 0 is all.'
-complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Sample from the likeliest words of sum P.'
+complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Nucleus sampling with total probability P.'
 complete -c vsa -n '__vsa_in caption' -l corpus -x -a '(__vsa_files corpus)' -d 'corpus.json whose split is captioned, or whose sentences --baseline uses.'
 complete -c vsa -n '__vsa_in caption' -l regions-file -x -a '(__vsa_files regions)' -d 'Regions file of --corpus.'
 complete -c vsa -n '__vsa_in caption' -l split -x -a 'train tune val test all' -d 'Split to caption: train, tune, val, test or all.'

@@ -54,7 +54,8 @@ def calibrate(
 
     Captions the images of a split and compares each caption with the references. A caption is right if it mentions at
     least one thing, and nothing that no reference mentions; colours, numbers and actions do not count. Then fits the
-    probability that a caption is right, given its log-probability per word and its length.
+    probability that a caption is right, given its log-probability per word, its length, the things that it mentions and
+    how surely the model sees them.
 
     Prints the share of right captions; the Brier score and the expected calibration error (ECE) of captions that were
     held out; and how many captions remain with each vsa caption --min-confidence. vsa pack --calibration adds the
@@ -87,15 +88,16 @@ def calibrate(
         for caption in core.judge_captions(trained, read, wanted, known, batch_size):
             judged.append(caption)
             bar.advance()
-    found, bins = core.calibrate(judged, wanted, trained.sha256)
-    core.write_calibration(output, found, read, known)
+    found, bins = core.calibrate(judged, known, wanted, trained.sha256)
+    core.write_calibration(output, found, read)
     if json:
-        print_data(dump_json({"output": str(output), **asdict(found), "bins": [asdict(one) for one in bins]}))
+        record = {"output": str(output), "weights": asdict(found.weights), **asdict(found.scores)}
+        print_data(dump_json({**record, "bins": [asdict(one) for one in bins]}))
     else:
-        for line in calibration_table(found, bins):
+        for line in calibration_table(found.scores, bins):
             print_data(line)
-    if found.captions < core.FEW:
-        console.warn(f"{found.captions} captions are few: the calibration is uncertain")
+    if found.scores.captions < core.FEW:
+        console.warn(f"{found.scores.captions} captions are few: the calibration is uncertain")
     console.note(f"{output}: written")
     console.suggest("pack", model, "--calibration", output, "-o", f"{model.name}-calibrated")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +41,8 @@ def pack(
         from vsa_cli.core.generation.calibration import read_for
         from vsa_cli.core.generation.confidence import KEY
 
-        entries[KEY] = asdict(found := read_for(model, calibration))
-        if found.sibling:
+        entries[KEY] = (found := read_for(model, calibration)).to_dict()
+        if found.scores.sibling:
             console.note(f"note: {calibration} was measured on another model, which must have been trained alike")
     before, after = pack_model(model, output, entries)
     console.note(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")

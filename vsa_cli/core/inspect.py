@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +104,12 @@ def _calibration(path: Path) -> dict[str, Any]:
     from vsa_cli.core.generation.calibration import read_calibration
 
     envelope, calibration = read_calibration(path)
-    return {**envelope.to_dict(), **asdict(calibration), "sha256": file_sha256(path)}
+    return {**envelope.to_dict(), **_brief(calibration.to_dict()), "sha256": file_sha256(path)}
+
+
+def _brief(calibration: dict[str, Any]) -> dict[str, Any]:
+    """A stored calibration with the number of its names in place of them."""
+    return {**calibration, "names": len(calibration["names"]["names"])}
 
 
 _DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -136,6 +140,7 @@ def _model(path: Path) -> dict[str, Any]:
     import torch
 
     from vsa_cli.core.embedding.model import Embedding, read_embedding
+    from vsa_cli.core.generation.confidence import KEY, calibration_of
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.model import SentenceModel
     from vsa_cli.core.learning.model_dir import Trained
@@ -147,13 +152,16 @@ def _model(path: Path) -> dict[str, Any]:
     trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
+    facts = dict(trained.facts)
+    if (calibration := calibration_of(facts, str(path))) is not None:
+        facts[KEY] = _brief(calibration.to_dict())
     return {
         **_counted(trained.envelope),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.feature_spec.to_dict(),
-        **trained.facts,
+        **facts,
         "sha256": trained.sha256,
     }
 

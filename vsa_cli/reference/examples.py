@@ -145,9 +145,11 @@ image in the train split of --corpus: the sentence most similar to that image's 
     "calibrate": """
 A caption is right if it mentions at least one thing, and if every thing that it mentions is mentioned by at least one
 of the references. Things are the names in --names FILE, with the words that mention them: a caption with "a boy" is
-wrong if the references only have "a child".
+wrong if the references only have "a child". A calibration keeps the names.
 
-The calibration is a logistic regression. The Brier score and the expected calibration error are those of two-fold
+The calibration is a logistic regression on the caption's mean log-probability per word, its number of words, the number
+of things that it mentions, and how probable each of them is by the model's labeller and the detector's labels. A
+caption that mentions nothing has a confidence of 0. The Brier score and the expected calibration error are those of two-fold
 cross-validation; the weights are then fitted to all captions. A calibration of fewer than 200 captions is uncertain.
 
 A split on which the model was trained is refused, as far as the model's record shows it. If a model is to be trained on

@@ -6,17 +6,18 @@ of the references of the image. Things are the names of `core.labels.names`, wit
 Colours, numbers, actions and nouns without a name do not count, because references omit them too often to show that
 they are wrong.
 
-The regression of `core.generation.confidence` is fitted by maximum likelihood. Its errors are those of two-fold
+The regression of `core.generation.confidence` is fitted by maximum likelihood to the captions that mention something;
+the others are wrong, with certainty. Its errors are those of two-fold
 cross-validation: each half of the captions is predicted by a regression that was fitted to the other half. The final
 weights are fitted to all captions.
 
-The file is one JSON object: an envelope of format `vsa-calibration`, and `calibration`, the fields of `Calibration`.
+The file is one JSON object: an envelope of format `vsa-calibration`, and the `calibration` as models store it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,7 @@ from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.corpus import Image
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
-from vsa_cli.core.generation.captioner import caption_split
-from vsa_cli.core.generation.confidence import KEY, Calibration
+from vsa_cli.core.generation.confidence import KEY, THINGS, Calibration, Scores, Weights, features, shown_in
 from vsa_cli.core.generation.decoder import Decoder
 from vsa_cli.core.generation.model import SentenceModel
 from vsa_cli.core.io.envelope import CALIBRATION, CORPUS, GENERATOR, REGIONS, VERSIONS, Envelope, parent
@@ -45,7 +45,7 @@ FEW = 200
 _BINS = 10
 _RIDGE = 1.0  # penalty of the squared weights of standardised features, beside the log-likelihood in nats
 _STEPS = 100  # of Newton's method, which needs about ten
-_CONVERGED = 1e-9  # largest component of the gradient, per caption
+_CONVERGED, _SHORTEST = 1e-9, 1e-12  # largest component of the gradient per caption, and of a step
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,11 @@ class Judged:
     """A caption compared with its references.
 
     Attributes:
-        mean_logprob: the mean log-probability of a word, END counted, in nats.
-        words: the number of its words.
+        features: what the regression knows of it (`core.generation.confidence.features`).
         right: whether it is right.
     """
 
-    mean_logprob: float
-    words: int
+    features: tuple[float, ...]
     right: bool
 
 
@@ -142,23 +140,26 @@ def judge_captions(
         DataError: a corpus has no such split.
         ArtifactError: the regions of an image are missing.
     """
-    model = Decoder(trained, DecodingConfig(), 0)
+    model, known = Decoder(trained, DecodingConfig(), 0), trained.model.config.names
     for source in sources:
         images = images_of(source, split)
-        corpus = replace(source.corpus, images=tuple(images))
-        results = caption_split(model, corpus, source.regions, "all", batch_size=batch_size) if images else iter(())
-        for image, result in zip(images, results, strict=True):
-            if result.candidates and (mean := result.candidates[0].mean_logprob) is not None:
-                caption = result.candidates[0].caption
-                right = is_right(caption, (sentence.tokens for sentence in image.sentences), names)
-                yield Judged(mean, len(caption.split()), right)
+        for first in range(0, len(images), batch_size):
+            batch = images[first : first + batch_size]
+            regions = [source.regions[image.key] for image in batch]
+            captions = model.caption(regions, [image.key for image in batch])
+            for image, candidates, shown in zip(batch, captions, shown_in(model, known, regions), strict=True):
+                found = features(candidates[0], shown, names) if candidates else None
+                if found is not None:
+                    references = (sentence.tokens for sentence in image.sentences)
+                    yield Judged(found, is_right(candidates[0].caption, references, names))
 
 
-def calibrate(captions: Sequence[Judged], split: str, model_sha256: str) -> tuple[Calibration, list[Bin]]:
+def calibrate(captions: Sequence[Judged], names: Names, split: str, model_sha256: str) -> tuple[Calibration, list[Bin]]:
     """Fit a calibration.
 
     Args:
         captions: the captions and whether they are right.
+        names: the things that counted.
         split: the split of their images.
         model_sha256: the hash of the weights of the model that captioned them.
 
@@ -166,77 +167,74 @@ def calibrate(captions: Sequence[Judged], split: str, model_sha256: str) -> tupl
         The calibration, and the held-out captions by their confidence; an interval without captions is left out.
 
     Raises:
-        DataError: fewer than two captions are right, or fewer than two are wrong.
+        DataError: fewer than two captions are right, or fewer than two that mention something are wrong.
     """
-    features = np.array([(one.mean_logprob, one.words) for one in captions], np.float64).reshape(-1, 2)
-    right = np.array([one.right for one in captions], np.float64)
-    count = int(right.sum())
-    if min(count, len(right) - count) < 2:
+    judged = [one for one in captions if one.features[THINGS]]
+    count = sum(one.right for one in judged)
+    if min(count, len(judged) - count) < 2:
         raise DataError(
-            f"{count} of {len(right)} captions are right: a calibration needs at least two that are right and two that "
-            "are wrong. A caption is right if all things that it mentions (`names`) are in the references"
+            f"{len(judged)} of {len(captions)} captions mention something (`names`), and {count} of these are right: a "
+            "calibration needs at least two that are right and two that are wrong"
         )
-    fold = np.empty(len(right), np.int64)
-    for outcome in (0, 1):  # both halves have captions of either outcome
-        rows = np.flatnonzero(right == outcome)
+    x = np.array([one.features for one in judged], np.float64)
+    outcome = np.array([one.right for one in judged], np.float64)
+    fold = np.empty(len(judged), np.int64)
+    for value in (0, 1):  # both halves have captions of either outcome
+        rows = np.flatnonzero(outcome == value)
         fold[rows] = np.arange(len(rows)) % 2
-    held_out = np.empty(len(right), np.float64)
+    held_out = np.zeros(len(captions), np.float64)  # those that mention nothing, at the end, have a confidence of 0
     for half in (0, 1):
-        weights = fit_logistic(features[fold != half], right[fold != half])
-        held_out[fold == half] = predict(weights, features[fold == half])
+        weights = fit_logistic(x[fold != half], outcome[fold != half])
+        held_out[: len(judged)][fold == half] = predict(weights, x[fold == half])
+    right = np.concatenate([outcome, np.zeros(len(captions) - len(judged))])
     bins = reliability(held_out, right)
-    bias, *slopes = map(float, fit_logistic(features, right))
-    calibration = Calibration(
-        bias=bias,
-        mean_logprob=slopes[0],
-        words=slopes[1],
+    scores = Scores(
         captions=len(right),
-        right=count / len(right),
+        right=float(right.mean()),
         brier=float(np.square(held_out - right).mean()),
         ece=sum(one.captions * abs(one.confidence - one.right) for one in bins) / len(right),
         split=split,
         model_sha256=model_sha256,
     )
-    return calibration, bins
+    return Calibration(Weights(*map(float, fit_logistic(x, outcome))), scores, names), bins
 
 
-def fit_logistic(features: Array, outcome: Array) -> Array:
+def fit_logistic(x: Array, outcome: Array) -> Array:
     """The (K + 1,) weights, the bias first, of the logistic regression of N outcomes on K features.
 
     By Newton's method on the log-likelihood, with a small penalty on the weights of the standardised features, but none
     on the bias: so the mean prediction is the mean outcome.
 
     Args:
-        features: (N, K) float64.
+        x: (N, K) features.
         outcome: (N,) 0 or 1, both of which occur.
     """
-    centre, scale = features.mean(0), features.std(0)
+    centre, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-9, scale, 1.0)  # a constant feature gets the weight 0
-    x = np.concatenate([np.ones((len(features), 1)), (features - centre) / scale], 1)
-    penalty = np.array([0.0, *[_RIDGE] * features.shape[1]])
-    weights = np.zeros(x.shape[1])
+    z = np.concatenate([np.ones((len(x), 1)), (x - centre) / scale], 1)
+    penalty = np.array([0.0, *[_RIDGE] * x.shape[1]])
+    weights = np.zeros(z.shape[1])
 
     def objective(w: Array) -> float:
-        z = x @ w
-        return float((outcome * z - np.logaddexp(0, z)).sum() - 0.5 * (penalty * np.square(w)).sum())
+        logits = z @ w
+        return float((outcome * logits - np.logaddexp(0, logits)).sum() - 0.5 * (penalty * np.square(w)).sum())
 
     for _ in range(_STEPS):
-        p = _sigmoid(x @ weights)
-        gradient = x.T @ (outcome - p) - penalty * weights
-        if np.abs(gradient).max() <= _CONVERGED * len(x):
+        p = _sigmoid(z @ weights)
+        gradient = z.T @ (outcome - p) - penalty * weights
+        if np.abs(gradient).max() <= _CONVERGED * len(z):
             break
-        hessian = (x.T * (p * (1 - p))) @ x + np.diag(penalty)
-        step = np.linalg.solve(hessian, gradient)
-        while objective(weights + step) < objective(weights) and np.abs(step).max() > 1e-12:
+        step = np.linalg.solve((z.T * (p * (1 - p))) @ z + np.diag(penalty), gradient)
+        while objective(weights + step) < objective(weights) and np.abs(step).max() > _SHORTEST:
             step /= 2
         weights = weights + step
     slopes = weights[1:] / scale
     return np.array([weights[0] - slopes @ centre, *slopes])
 
 
-def predict(weights: Array, features: Array) -> Array:
+def predict(weights: Array, x: Array) -> Array:
     """(N,) probabilities, given the (K + 1,) weights of `fit_logistic` and (N, K) features."""
-    return _sigmoid(weights[0] + features @ weights[1:])
+    return _sigmoid(weights[0] + x @ weights[1:])
 
 
 def _sigmoid(z: Array) -> Array:
@@ -259,24 +257,23 @@ def reliability(confidence: Array, right: Array) -> list[Bin]:
     ]
 
 
-def write_calibration(path: Path, calibration: Calibration, sources: Sequence[PhotographSource], names: Names) -> None:
+def write_calibration(path: Path, calibration: Calibration, sources: Sequence[PhotographSource]) -> None:
     """Write a calibration.
 
     Args:
         path: the file.
         calibration: the calibration.
         sources: the corpora on which it was measured.
-        names: the things that counted.
 
     Raises:
         DataError: the file cannot be written.
     """
-    parents = {"model": parent(GENERATOR, calibration.model_sha256)}
+    parents = {"model": parent(GENERATOR, calibration.scores.model_sha256)}
     for number, source in enumerate(sources):
         parents[f"corpus[{number}]"] = parent(CORPUS, source.corpus.sha256)
         parents[f"regions[{number}]"] = parent(REGIONS, source.regions.sha256)
-    envelope = Envelope(CALIBRATION, VERSIONS[CALIBRATION], {"names": len(names)}, parents)
-    write_text(path, dump_json({**envelope.to_dict(), KEY: asdict(calibration)}, indent=1) + "\n")
+    envelope = Envelope(CALIBRATION, VERSIONS[CALIBRATION], parents=parents)
+    write_text(path, dump_json({**envelope.to_dict(), KEY: calibration.to_dict()}, indent=1) + "\n")
 
 
 def read_calibration(path: Path) -> tuple[Envelope, Calibration]:
@@ -305,4 +302,5 @@ def read_for(model: Path, path: Path) -> Calibration:
     _, calibration = read_calibration(path)
     if model_format(model) != GENERATOR:
         raise ArtifactError(f"{model}: not a caption generator; only one of these has a calibration")
-    return replace(calibration, sibling=calibration.model_sha256 != weights_sha256(model))
+    sibling = calibration.scores.model_sha256 != weights_sha256(model)
+    return replace(calibration, scores=replace(calibration.scores, sibling=sibling))

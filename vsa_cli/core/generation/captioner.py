@@ -20,7 +20,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
-from vsa_cli.core.generation.confidence import calibration_of, judge, usable
+from vsa_cli.core.generation.confidence import ConfidentModel, calibration_of, usable, withhold
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
@@ -202,14 +202,13 @@ class Captioner:
             MissingError: the CNN's weights are not installed.
             ArtifactError: the CNN's weights are not those that the model was trained with.
         """
-        calibration = usable(self._calibration, decoding, min_confidence)
-        model, region_model = self._models(decoding, regions, seed)
+        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
-        named = model.objects if objects else None
+        named = decoder.objects if objects else None
         results = caption_photos(
             model, encoder, photos, batch_size=batch_size, region_model=region_model, find_objects=named
         )
-        return judge(results, calibration, min_confidence)
+        return withhold(results, min_confidence)
 
     def stream_split(
         self,
@@ -242,25 +241,28 @@ class Captioner:
             DataError: the corpus has no such split.
             ArtifactError: the store lacks an image, or its descriptors are not of the kind that the model needs.
         """
-        calibration = usable(self._calibration, decoding, min_confidence)
-        model, region_model = self._models(decoding, regions, seed)
+        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
         self._generator.feature_spec.require_from(store.envelope, str(store.path))
-        named = model.objects if objects else None
+        named = decoder.objects if objects else None
         results = caption_split(
             model, corpus, store, split, batch_size=batch_size, region_model=region_model, find_objects=named
         )
-        return judge(results, calibration, min_confidence)
+        return withhold(results, min_confidence)
 
     def _models(
-        self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, seed: int
-    ) -> tuple[Decoder, RegionCaptionModel | None]:
-        model = Decoder(self._generator, decoding, seed)
+        self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, min_confidence: float | None, seed: int
+    ) -> tuple[CaptionModel, Decoder, RegionCaptionModel | None]:
+        """The model of images, the search in it, and the model of regions if they are captioned."""
+        calibration = usable(self._calibration, decoding, min_confidence)
+        decoder = Decoder(self._generator, decoding, seed)
+        known = self._generator.model.config.names
+        model = decoder if calibration is None else ConfidentModel(decoder, known, calibration)
         if regions is None:
-            return model, None
+            return model, decoder, None
         of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
         config = self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
-        return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
+        return model, decoder, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:

@@ -15,10 +15,18 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A caption and its log-probability under the model, END's included, in nats; None for a baseline's caption."""
+    """A caption.
+
+    Attributes:
+        caption: its words, with a space between two.
+        logprob: its log-probability under the model, END's included, in nats; None for a baseline's caption.
+        confidence: the probability that it is right, from 0 to 1; None if the model has no calibration
+            (`core.generation.confidence`), and for sampled captions.
+    """
 
     caption: str
     logprob: float | None
+    confidence: float | None = None
 
     @property
     def mean_logprob(self) -> float | None:
@@ -71,9 +79,8 @@ class CaptionResult:
         objects: the things that it shows, surest first; None if they were not requested.
         size: width and height of the upright original, in pixels; None if it could not be read.
         sha256: SHA-256 of its file when it was read; None if that was not computed.
-        confidence: the probability that the first caption is right, from 0 to 1, also if it is withheld; None if the
-            model has no calibration (`core.generation.confidence`), and for sampled captions.
-        withheld: why the captions are withheld, in a few words; None if they are not.
+        confidence: that of the first candidate, also if it is withheld.
+        withheld: why the candidates are withheld, in a few words; None if they are not.
     """
 
     photo: Photo
