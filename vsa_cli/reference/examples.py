@@ -149,8 +149,9 @@ wrong if the references only have "a child". A calibration keeps the names.
 
 The calibration is a logistic regression on the caption's mean log-probability per word, its number of words, the number
 of things that it mentions, and how probable each of them is by the model's labeller and the detector's labels. A
-caption that mentions nothing has a confidence of 0. The Brier score and the expected calibration error are those of two-fold
-cross-validation; the weights are then fitted to all captions. A calibration of fewer than 200 captions is uncertain.
+caption that mentions nothing has a confidence of 0. The Brier score and the expected calibration error are those of
+two-fold cross-validation; the weights are then fitted to all captions. A calibration of fewer than 200 captions is
+uncertain.
 
 A split on which the model was trained is refused, as far as the model's record shows it. If a model is to be trained on
 all data, calibrate one that was trained in the same way without a split, and give its calibration to the other with vsa
