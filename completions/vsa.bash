@@ -4,6 +4,7 @@ _vsa_is() {
   case $1 in
     (corpus) case $2 in (*.json|*.JSON) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-corpus ;; (*) false ;; esac ;;
     (snippets) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-snippets ;; (*) false ;; esac ;;
+    (calibration) case $2 in (*.json|*.JSON) head -c 400 -- "$2" 2>/dev/null | grep -q vsa-calibration ;; (*) false ;; esac ;;
     (regions) case $2 in (*.h5|*.H5|*.hdf5|*.HDF5) true ;; (*) false ;; esac ;;
     (lines) case $2 in (*.jsonl|*.JSONL) head -c 400 -- "$2" 2>/dev/null | grep -q vsa- ;; (*) false ;; esac ;;
     (photo) case $2 in (*.apng|*.APNG|*.avif|*.AVIF|*.bmp|*.BMP|*.dib|*.DIB|*.gif|*.GIF|*.heic|*.HEIC|*.heif|*.HEIF|*.jfif|*.JFIF|*.jif|*.JIF|*.jpe|*.JPE|*.jpeg|*.JPEG|*.jpg|*.JPG|*.pbm|*.PBM|*.pgm|*.PGM|*.png|*.PNG|*.pnm|*.PNM|*.ppm|*.PPM|*.tif|*.TIF|*.tiff|*.TIFF|*.webp|*.WEBP) true ;; (*) false ;; esac ;;
@@ -29,6 +30,7 @@ _vsa_value() {
     "caption --nbest") : ;;
     "caption --format") _vsa_words text json jsonl coco csv html ;;
     "caption -o"|"caption --output") _vsa_files file ;;
+    "caption --min-confidence") : ;;
     "caption --min-logprob") : ;;
     "caption --top-regions") : ;;
     "caption --length-norm") : ;;
@@ -180,6 +182,14 @@ _vsa_value() {
     "train-gen --device") _vsa_words auto cpu cuda mps ;;
     "train-gen --threads") : ;;
     "train-gen --seed") : ;;
+    "calibrate -m"|"calibrate --model") _vsa_files -m generator ;;
+    "calibrate -o"|"calibrate --output") _vsa_files file ;;
+    "calibrate --split") _vsa_words train tune val test all ;;
+    "calibrate --also") _vsa_files corpus ;;
+    "calibrate --names") _vsa_files file ;;
+    "calibrate --batch-size") : ;;
+    "calibrate --device") _vsa_words auto cpu cuda mps ;;
+    "calibrate --threads") : ;;
     "evaluate --references") _vsa_files sentences ;;
     "evaluate --split") _vsa_words train tune val test all ;;
     "evaluate --metric") _vsa_words BLEU METEOR ROUGE-L CIDEr ;;
@@ -196,6 +206,7 @@ _vsa_value() {
     "convert --split") _vsa_words train tune val test all ;;
     "convert --cnn") _vsa_words efficientnet_lite2 efficientnet_lite0 alexnet vgg16 ;;
     "pack -o"|"pack --output") _vsa_files file ;;
+    "pack --calibration") _vsa_files calibration ;;
     "doctor --cache-dir") _vsa_files folder ;;
     *) return 1 ;;
   esac
@@ -226,7 +237,7 @@ _vsa() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _vsa_words caption retrieve align prep extract-regions train-labels train-embed train-gen evaluate info convert pack doctor --version --show-completion --help
+    _vsa_words caption retrieve align prep extract-regions train-labels train-embed train-gen calibrate evaluate info convert pack doctor --version --show-completion --help
     return
   fi
   if [[ $cur == = ]]; then
@@ -237,7 +248,7 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
@@ -245,10 +256,11 @@ _vsa() {
       train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --hidden-size --device --threads --seed -f --force -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      calibrate) _vsa_words -m --model -o --output --split --also --names --batch-size --device --threads -f --force -q --quiet --json -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;
       convert) _vsa_words -o --output --split --cnn -f --force -q --quiet --json -h --help ;;
-      pack) _vsa_words -o --output -f --force -q --quiet -h --help ;;
+      pack) _vsa_words -o --output --calibration -f --force -q --quiet -h --help ;;
       doctor) _vsa_words --cache-dir --json -h --help ;;
     esac
     return
@@ -276,8 +288,10 @@ _vsa() {
     "train-embed "1) _vsa_files regions ;;
     "train-gen "0) _vsa_files corpus ;;
     "train-gen "1) _vsa_files regions ;;
+    "calibrate "0) _vsa_files corpus ;;
+    "calibrate "1) _vsa_files regions ;;
     "evaluate "0) _vsa_files results ;;
-    "info "0) _vsa_files model corpus regions lines ;;
+    "info "0) _vsa_files model corpus regions lines calibration ;;
     "convert "0) _vsa_files regions features ;;
     "convert "1) _vsa_files corpus ;;
     "pack "0) _vsa_files -m model ;;

@@ -6,6 +6,8 @@ function __vsa_is
             string match -qr '\.(json|JSON)$' -- $argv[2]; and head -c 400 -- $argv[2] 2>/dev/null | grep -q vsa-corpus
         case snippets
             string match -qr '\.(jsonl|JSONL)$' -- $argv[2]; and head -c 400 -- $argv[2] 2>/dev/null | grep -q vsa-snippets
+        case calibration
+            string match -qr '\.(json|JSON)$' -- $argv[2]; and head -c 400 -- $argv[2] 2>/dev/null | grep -q vsa-calibration
         case regions
             string match -qr '\.(h5|H5|hdf5|HDF5)$' -- $argv[2]
         case lines
@@ -39,7 +41,7 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
         case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
@@ -55,11 +57,13 @@ function __vsa_takes
             return 0
         case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
             return 0
+        case 'calibrate -m' 'calibrate --model' 'calibrate -o' 'calibrate --output' 'calibrate --split' 'calibrate --also' 'calibrate --names' 'calibrate --batch-size' 'calibrate --device' 'calibrate --threads'
+            return 0
         case 'evaluate --references' 'evaluate --split' 'evaluate --metric' 'evaluate --document-frequencies' 'evaluate --boxes' 'evaluate --folds' 'evaluate --compare' 'evaluate --baseline' 'evaluate --fail-under' 'evaluate --samples' 'evaluate --seed' 'evaluate --per-image'
             return 0
         case 'convert -o' 'convert --output' 'convert --split' 'convert --cnn'
             return 0
-        case 'pack -o' 'pack --output'
+        case 'pack -o' 'pack --output' 'pack --calibration'
             return 0
         case 'doctor --cache-dir'
             return 0
@@ -131,10 +135,11 @@ complete -c vsa -n '__vsa_in caption' -l nbest -x -d 'Number of captions per pho
 complete -c vsa -n '__vsa_in caption' -l format -x -a 'text json jsonl coco csv html' -d 'json: one array; jsonl: one object per line.'
 complete -c vsa -n '__vsa_in caption' -l json -d 'Short for --format json.'
 complete -c vsa -n '__vsa_in caption' -s o -l output -x -a '(__vsa_files file)' -d 'Output file; for html, a folder unless named *.html.'
-complete -c vsa -n '__vsa_in caption' -l objects -d 'In json and jsonl, also name the things that photographs show.'
-complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the regions, and keep the confident, distinct captions.'
+complete -c vsa -n '__vsa_in caption' -l objects -d 'In json, jsonl and html, also name the things that photographs show.'
+complete -c vsa -n '__vsa_in caption' -l min-confidence -x -d 'Withhold captions of lower confidence; see vsa calibrate.'
+complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the regions, and keep the likely, distinct captions.'
 complete -c vsa -n '__vsa_in caption' -l min-logprob -x -d 'Minimum mean log-probability per word, in nats.'
-complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, most confident first.'
+complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, the likeliest first.'
 complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA.'
 complete -c vsa -n '__vsa_in caption' -l min-len -l min-length -x -d 'Minimum number of words.'
 complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum number of words.'
@@ -144,11 +149,11 @@ complete -c vsa -n '__vsa_in caption' -l require -x -d 'Force WORD into every ca
 complete -c vsa -n '__vsa_in caption' -l repeat -l no-repeat -d 'Let captions mention a thing twice.'
 complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style of captions, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'
-complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'With --groups: cost of words of earlier groups, in nats.'
+complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'With --groups: cost of earlier groups\' words, in nats.'
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'
 complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more random above.'
 complete -c vsa -n '__vsa_in caption' -l top-k -x -d 'Sample from the K likeliest words; 0 is all.'
-complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Sample from the likeliest words of total probability P.'
+complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Nucleus sampling with total probability P.'
 complete -c vsa -n '__vsa_in caption' -l corpus -x -a '(__vsa_files corpus)' -d 'corpus.json whose split is captioned, or whose sentences --baseline uses.'
 complete -c vsa -n '__vsa_in caption' -l regions-file -x -a '(__vsa_files regions)' -d 'Regions file of --corpus.'
 complete -c vsa -n '__vsa_in caption' -l split -x -a 'train tune val test all' -d 'Split to caption: train, tune, val, test or all.'
@@ -358,6 +363,21 @@ complete -c vsa -n '__vsa_in train-gen' -l dry-run -d 'Print what would be done 
 complete -c vsa -n '__vsa_in train-gen' -s h -l help -d 'Show this help and exit.'
 complete -c vsa -n '__vsa_at train-gen 0' -a '(__vsa_files corpus)'
 complete -c vsa -n '__vsa_at train-gen 1' -a '(__vsa_files regions)'
+complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a calibrate -d 'Measure how often a generator\'s captions are right, so that each caption can have a confidence'
+complete -c vsa -n '__vsa_in calibrate' -s m -l model -x -a '(__vsa_files -m generator)' -d 'Caption generator, from vsa train-gen.'
+complete -c vsa -n '__vsa_in calibrate' -s o -l output -x -a '(__vsa_files file)' -d 'Calibration to write.'
+complete -c vsa -n '__vsa_in calibrate' -l split -x -a 'train tune val test all' -d 'Split to caption: tune, val, test, train or all. The model must not have been trained on it.'
+complete -c vsa -n '__vsa_in calibrate' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus with that split. Can be given several times.'
+complete -c vsa -n '__vsa_in calibrate' -l names -x -a '(__vsa_files file)' -d 'The things that count, with the words that mention them, as for vsa train-labels.'
+complete -c vsa -n '__vsa_in calibrate' -l batch-size -x -d 'Images captioned together.'
+complete -c vsa -n '__vsa_in calibrate' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in calibrate' -l threads -x -d 'CPU threads; 0 is one per available core.'
+complete -c vsa -n '__vsa_in calibrate' -s f -l force -d 'Replace existing output.'
+complete -c vsa -n '__vsa_in calibrate' -s q -l quiet -d 'Print only errors and warnings on stderr.'
+complete -c vsa -n '__vsa_in calibrate' -l json -d 'Print the result as one JSON object.'
+complete -c vsa -n '__vsa_in calibrate' -s h -l help -d 'Show this help and exit.'
+complete -c vsa -n '__vsa_at calibrate 0' -a '(__vsa_files corpus)'
+complete -c vsa -n '__vsa_at calibrate 1' -a '(__vsa_files regions)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a evaluate -d 'Evaluate captions, retrieval rankings or word-to-region alignments'
 complete -c vsa -n '__vsa_in evaluate' -l references -x -a '(__vsa_files sentences)' -d 'Reference sentences, required for captions: corpus.json, COCO captions, Flickr token file, CSV, TSV or JSON Lines.'
 complete -c vsa -n '__vsa_in evaluate' -l split -x -a 'train tune val test all' -d 'Split to score: train, tune, val, test or all.'
@@ -380,7 +400,7 @@ complete -c vsa -n '__vsa_at evaluate 0' -a '(__vsa_files results)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a info -d 'Describe a file or model that vsa has written: what it is, how it was made and from what'
 complete -c vsa -n '__vsa_in info' -l json -d 'Print the result as one JSON object.'
 complete -c vsa -n '__vsa_in info' -s h -l help -d 'Show this help and exit.'
-complete -c vsa -n '__vsa_at info 0' -a '(__vsa_files model corpus regions lines)'
+complete -c vsa -n '__vsa_at info 0' -a '(__vsa_files model corpus regions lines calibration)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a convert -d 'Convert regions.h5 to and from bottom-up-attention TSV files and SCAN arrays'
 complete -c vsa -n '__vsa_in convert' -s o -l output -x -a '(__vsa_files file)' -d 'If IN is regions.h5: a .tsv file or a folder. Otherwise: a regions.h5 file.'
 complete -c vsa -n '__vsa_in convert' -l split -x -a 'train tune val test all' -d 'Split to convert: train, tune, val, test or all.'
@@ -393,6 +413,7 @@ complete -c vsa -n '__vsa_at convert 0' -a '(__vsa_files regions features)'
 complete -c vsa -n '__vsa_at convert 1' -a '(__vsa_files corpus)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a pack -d 'Write a smaller copy of a trained model for sharing: float16, without training state'
 complete -c vsa -n '__vsa_in pack' -s o -l output -x -a '(__vsa_files file)' -d 'Model directory to write.'
+complete -c vsa -n '__vsa_in pack' -l calibration -x -a '(__vsa_files calibration)' -d 'Calibration of a caption generator, from vsa calibrate; captions then have a confidence.'
 complete -c vsa -n '__vsa_in pack' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in pack' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in pack' -s h -l help -d 'Show this help and exit.'

@@ -17,6 +17,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from vsa_cli.commands.align import align
+from vsa_cli.commands.calibrate import calibrate
 from vsa_cli.commands.caption import caption
 from vsa_cli.commands.convert import convert
 from vsa_cli.commands.doctor import doctor
@@ -184,6 +185,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "train-labels": train_labels,
         "train-embed": train_embed,
         "train-gen": train_gen,
+        "calibrate": calibrate,
         "evaluate": evaluate,
     },
     "Other commands": {"info": info, "convert": convert, "pack": pack, "doctor": doctor},

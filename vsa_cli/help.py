@@ -21,6 +21,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "evaluate": ("FILE", "--compare OLD NEW"),
     "convert": ("IN [CORPUS] -o OUT",),
     "pack": ("MODEL -o DIR",),
+    "calibrate": ("CORPUS REGIONS --model DIR",),
 }
 """The forms of a command, where its arguments alone do not show how it is called."""
 

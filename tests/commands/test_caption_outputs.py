@@ -118,14 +118,14 @@ def test_csv_has_a_row_for_each_caption(vsa: Run, photos: Path, drawn: Drawn) ->
     result = vsa("caption", photos, "--model", drawn.model, *ALL, "--nbest", 2, "--format", "csv")
     assert result.exit_code == 3
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
-    assert list(rows[0]) == ["path", "image_id", "caption", "logprob", "x1", "y1", "x2", "y2", "error"]
+    assert list(rows[0]) == ["path", "image_id", "caption", "logprob", "confidence", "x1", "y1", "x2", "y2", "error"]
     of = {name: [row for row in rows if row["image_id"] == name] for name in ("a.png", "c.jpg", "deep/d.png")}
     assert [row["x1"] == "" for row in of["a.png"]][:2] == [True, True]
     assert all(float(row["x1"]) < float(row["x2"]) for row in of["a.png"][2:])
     assert [(row["caption"], row["logprob"]) for row in of["c.jpg"]] == [("", "")]
     assert "c.jpg" in of["c.jpg"][0]["error"]
     plain = vsa("caption", drawn.photos, "--model", drawn.model, "--format", "csv").stdout
-    assert plain.splitlines()[0] == "path,image_id,caption,logprob,error"
+    assert plain.splitlines()[0] == "path,image_id,caption,logprob,confidence,error"
     assert len(plain.splitlines()) == 49
 
 

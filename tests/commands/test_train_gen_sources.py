@@ -132,7 +132,7 @@ def test_objects_are_named_with_their_boxes(vsa: Run, drawn: Drawn, material: Ma
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--objects",), "--objects requires --format json or jsonl"),
+        (("--objects",), "--objects requires --format json, jsonl or html"),
         (("--objects", "--json"), "only one trained with a labeller"),
         (("--style", "verse"), "the model has no style 'verse'"),
     ],

@@ -7,14 +7,18 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Drawn
+from tests.page_reader import Element, read_page, with_class
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
-from vsa_cli.core.generation.results import Candidate, CaptionResult, RegionCaption
+from vsa_cli.core.evaluation.hypotheses import read_hypotheses
+from vsa_cli.core.evaluation.inputs import open_input
+from vsa_cli.core.generation.results import Candidate, CaptionResult, RegionCaption, SeenObject
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.output.caption_writer import CaptionWriter
@@ -24,7 +28,8 @@ REGION = RegionCaption((1.004, 2.0, 30.5, 40.0), "a box", -2.0)
 
 def open_writer(kind: Any = "text", output: Path | None = None, **changed: Any) -> CaptionWriter:
     settings: dict[str, Any] = {
-        "sidecar": None, "annotate": None, "nbest": 1, "regions": False, "alone": False, "source": "beam 7",
+        "sidecar": None, "annotate": None, "nbest": 1, "regions": False, "withholds": False, "alone": False,
+        "source": "beam 7",
         "force": False, "resume": False, "workers": 1, "batch_size": 1, "warn": pytest.fail,
     }  # fmt: skip
     return CaptionWriter.open(kind, output, **{**settings, **changed})
@@ -68,13 +73,20 @@ def test_text_has_a_line_for_each_candidate_and_region(capsys: pytest.CaptureFix
 def test_records_have_candidates_and_regions_only_if_requested(tmp_path: Path) -> None:
     written(open_writer("json", tmp_path / "c.json"), GOOD, BAD)
     assert json.loads((tmp_path / "c.json").read_text()) == [
-        {"path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5, "error": None},
-        {"path": "b\tb.jpg", "image_id": "b\tb.jpg", "caption": None, "logprob": None, "error": "b: broken"},
+        {"path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5, "confidence": None, "error": None},
+        {
+            "path": "b\tb.jpg",
+            "image_id": "b\tb.jpg",
+            "caption": None,
+            "logprob": None,
+            "confidence": None,
+            "error": "b: broken",
+        },
     ]
     one = result(named("a.jpg"), "a dog", "the dog", regions=(REGION,))
     written(open_writer("jsonl", tmp_path / "c.jsonl", nbest=2, regions=True), one)
     assert json.loads((tmp_path / "c.jsonl").read_text()) == {
-        "path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5,
+        "path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5, "confidence": None,
         "candidates": [{"caption": "a dog", "logprob": -1.5}, {"caption": "the dog", "logprob": -2.5}],
         "regions": [{"box": [1.0, 2.0, 30.5, 40.0], "caption": "a box", "logprob": -2.0}], "error": None,
     }  # fmt: skip
@@ -83,18 +95,115 @@ def test_records_have_candidates_and_regions_only_if_requested(tmp_path: Path) -
 def test_csv_has_boxes_only_if_regions_are_requested(tmp_path: Path) -> None:
     written(open_writer("csv", tmp_path / "c.csv"), GOOD, BAD)
     rows = list(csv.reader((tmp_path / "c.csv").read_text().splitlines()))
-    assert rows[0] == ["path", "image_id", "caption", "logprob", "error"]
-    assert [row[2:] for row in rows[1:]] == [["a dog", "-1.5", ""], ["the dog", "-2.5", ""], ["", "", "b: broken"]]
+    assert rows[0] == ["path", "image_id", "caption", "logprob", "confidence", "error"]
+    assert [row[2:] for row in rows[1:]] == [
+        ["a dog", "-1.5", "", ""],
+        ["the dog", "-2.5", "", ""],
+        ["", "", "", "b: broken"],
+    ]
     written(open_writer("csv", tmp_path / "r.csv", regions=True), result(named("a"), "a dog", regions=(REGION,)))
     rows = list(csv.reader((tmp_path / "r.csv").read_text().splitlines()))
-    assert [row[4:8] for row in rows] == [["x1", "y1", "x2", "y2"], [""] * 4, ["1.0", "2.0", "30.5", "40.0"]]
+    assert [row[5:9] for row in rows] == [["x1", "y1", "x2", "y2"], [""] * 4, ["1.0", "2.0", "30.5", "40.0"]]
+
+
+WITHHELD = result(named("w.jpg"), confidence=0.31, withheld="confidence 0.31 is below 0.5", size=(4, 3))
+SURE = result(named("s.jpg"), "a dog", confidence=0.7251, size=(4, 3))
+
+
+def test_withheld_captions_are_null_with_a_reason_or_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    regions = replace(WITHHELD, regions=(REGION,))
+    for kind in ("json", "jsonl", "coco", "text"):
+        written(open_writer(kind, tmp_path / kind, withholds=True), WITHHELD, SURE)
+    expected = [
+        {
+            "path": "w.jpg", "image_id": "w.jpg", "caption": None, "logprob": None, "confidence": 0.31,
+            "withheld": "confidence 0.31 is below 0.5", "error": None,
+        },
+        {
+            "path": "s.jpg", "image_id": "s.jpg", "caption": "a dog", "logprob": -1.5, "confidence": 0.7251,
+            "withheld": None, "error": None,
+        },
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "json").read_text()) == expected
+    assert [json.loads(line) for line in (tmp_path / "jsonl").read_text().splitlines()] == expected
+    assert json.loads((tmp_path / "coco").read_text()) == [{"image_id": "s.jpg", "caption": "a dog"}]
+    assert (tmp_path / "text").read_text() == "s.jpg\ta dog\n"
+    written(open_writer("csv", tmp_path / "csv", withholds=True, regions=True, nbest=2), regions)
+    rows = list(csv.DictReader((tmp_path / "csv").read_text().splitlines()))
+    assert [(row["caption"], row["confidence"], row["x1"], row["withheld"]) for row in rows] == [
+        ("", "0.31", "", "confidence 0.31 is below 0.5"), ("a box", "", "1.0", "confidence 0.31 is below 0.5"),
+    ]  # fmt: skip
+    written(open_writer(alone=True, withholds=True), WITHHELD)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
+def test_withheld_captions_are_not_scored(kind: str, tmp_path: Path) -> None:
+    written(
+        open_writer(kind, tmp_path / "out", withholds=True, regions=True), replace(WITHHELD, regions=(REGION,)), SURE
+    )
+    found = read_hypotheses(open_input(tmp_path / "out"))
+    assert found.captions == {"s.jpg": "a dog"}
+    assert "w.jpg" in str(found.notes)
+
+
+def test_withheld_captions_have_no_sidecar_and_no_copy(photo: Photo, tmp_path: Path) -> None:
+    sidecar, copies = photo.file.with_suffix(".txt"), tmp_path / "copies"
+    withheld = replace(WITHHELD, photo=photo, size=(128, 96))
+    (kept,) = written(open_writer(sidecar=".txt", annotate=copies, withholds=True), withheld)
+    assert kept == withheld
+    assert not sidecar.exists()
+    assert not copies.exists()
+    sidecar.write_text("old")
+    (conflict,) = written(open_writer(sidecar=".txt", withholds=True), withheld)
+    assert "exists already" in (conflict.error or "")
+    assert (conflict.withheld, sidecar.read_text()) == (None, "old")
+    written(open_writer(sidecar=".txt", force=True, withholds=True), withheld)
+    assert not sidecar.exists(), "the old caption would pass for one of this run"
+    assert not open_writer(sidecar=".txt", resume=True, withholds=True).skips(photo)
+
+
+def test_sidecar_that_cannot_be_deleted_is_a_failure(photo: Photo) -> None:
+    photo.file.with_suffix(".txt").mkdir()
+    (failed,) = written(open_writer(sidecar=".txt", force=True, withholds=True), replace(WITHHELD, photo=photo))
+    assert "p.txt: cannot delete: " in (failed.error or "")
+
+
+def test_page_shows_the_confidence_or_why_a_caption_is_withheld(photo: Photo, tmp_path: Path) -> None:
+    seen = (SeenObject("dog", 0.924, (0, 0, 1, 1)), SeenObject("<b>", 0.5, (0, 0, 1, 1)))
+    more = {"photo": photo, "size": (128, 96), "objects": seen}
+    page = tmp_path / "page.html"
+    writer = open_writer("html", page, withholds=True, nbest=2)
+    written(writer, replace(WITHHELD, **more), replace(SURE, candidates=GOOD.candidates, **more), BAD)
+    elements = read_page(page.read_text())
+    first, second = (element for element in elements if element.tag == "article")
+    assert [note.text for note in with_class(first_to_last(first), "note")] == [
+        "caption withheld: confidence 0.31 is below 0.5", "objects: dog 0.92, <b> 0.50",
+    ]  # fmt: skip
+    assert [note.text for note in with_class(first_to_last(second), "note")] == [
+        "right with probability 73 %", "objects: dog 0.92, <b> 0.50",
+    ]  # fmt: skip
+    assert [e.attributes["alt"] for e in elements if e.tag == "img"] == ["p.png", "a dog"]
+    (facts,) = with_class(elements, "facts")
+    assert facts.text.startswith("2 photographs 1 of their captions withheld 1 more could not be captioned")
+    (reading,) = with_class(elements, "reading")
+    assert "A caption is right if " in reading.text
+    written(open_writer("html", tmp_path / "plain.html"), replace(GOOD, photo=photo, size=(128, 96)))
+    assert not with_class(read_page((tmp_path / "plain.html").read_text()), "note")
+
+
+def first_to_last(element: Element) -> list[Element]:
+    """An element and all that are in it."""
+    return [element, *(inner for child in element.children for inner in first_to_last(child))]
 
 
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
         ("json", "[]\n"), ("coco", "[]\n"), ("jsonl", ""), ("text", ""),
-        ("csv", "path,image_id,caption,logprob,error\n"),
+        ("csv", "path,image_id,caption,logprob,confidence,error\n"),
     ],
 )  # fmt: skip
 def test_output_without_photographs_is_complete(kind: str, content: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent.parent.parent / "completions"
 ALWAYS = {"embed/", "gen/", "my photos/", "plain/"}
 
 CASES = [
-    ("vsa ca", {"caption"}),
+    ("vsa cap", {"caption"}),
     ("vsa caption --form", {"--format"}),
     ("vsa caption --format js", {"json", "jsonl"}),
     ("vsa extract-regions --detector gr", {"grid"}),

@@ -37,6 +37,7 @@ def caption(
     json: declared.Json = False,
     output: declared.Output = None,
     objects: declared.Objects = False,
+    min_confidence: declared.MinConfidence = None,
     region_captions: declared.RegionCaptions = False,
     min_logprob: declared.MinLogprob = None,
     top_regions: declared.TopRegions = None,
@@ -114,11 +115,13 @@ def caption(
         baseline=baseline is not None,
     )
     if baseline is not None:
-        _check_baseline(decoding, region_captions=region_captions, objects=objects)
+        _check_baseline(
+            decoding, region_captions=region_captions, objects=objects, min_confidence=min_confidence is not None
+        )
     if corpus is not None and detector != "auto":
         raise UsageError("--detector is for photographs; the regions of --regions-file are already extracted")
-    if objects and kind not in ("json", "jsonl"):
-        raise UsageError("--objects requires --format json or jsonl")
+    if objects and kind not in ("json", "jsonl", "html"):
+        raise UsageError("--objects requires --format json, jsonl or html")
     _check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
     _check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
     from vsa_cli.core.device import resolve_device, set_threads
@@ -138,6 +141,7 @@ def caption(
             seed=seed,
             region_captions=region_captions,
             objects=objects,
+            min_confidence=min_confidence,
             detector=detector,
             min_logprob=min_logprob,
             top_regions=top_regions,
@@ -150,6 +154,7 @@ def caption(
         annotate=annotate,
         nbest=nbest,
         regions=region_captions,
+        withholds=min_confidence is not None,
         alone=len(names) == 1 and names != ["-"] and not os.path.isdir(names[0]),  # noqa: PTH112  names may be too long
         source=baseline or ("sampled" if decoding.sample else f"beam {beam}"),
         force=force,
@@ -194,6 +199,7 @@ def caption(
                 decoding,
                 regions=kept if region_captions else None,
                 objects=objects,
+                min_confidence=min_confidence,
                 batch_size=batch_size,
                 seed=seed,
             )
@@ -204,19 +210,23 @@ def caption(
                 decoding,
                 regions=kept if region_captions else None,
                 objects=objects,
+                min_confidence=min_confidence,
                 batch_size=batch_size,
                 seed=seed,
             )
     target = output or (f"*{sidecar}" if sidecar is not None else None)
     with console.progress("caption", total, "photographs", printing=output is None) as bar:
-        captioned, failed = _write(results, writer, console, bar)
-    if "-" in names and not (captioned or failed or writer.skipped):
+        captioned, withheld, failed = _write(results, writer, console, bar)
+    if "-" in names and not (captioned or withheld or failed or writer.skipped):
         console.note("note: the list of photographs is empty")
     if target is not None:
         before = f", {writer.skipped:,} captioned before" if writer.skipped else ""
         console.note(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
+    if withheld:
+        whole = captioned + withheld
+        console.note(f"{withheld:,} of {whole:,} captions withheld: confidence below {min_confidence:g}")
     if failed or writer.missing_pictures:
-        raise typer.Exit(ExitCode.SOME_FAILED if captioned or writer.skipped else ExitCode.FAILED)
+        raise typer.Exit(ExitCode.SOME_FAILED if captioned or withheld or writer.skipped else ExitCode.FAILED)
 
 
 def _settings(
@@ -228,6 +238,7 @@ def _settings(
     seed: int,
     region_captions: bool,
     objects: bool,
+    min_confidence: float | None,
     detector: str,
     min_logprob: float | None,
     top_regions: int | None,
@@ -243,7 +254,8 @@ def _settings(
     settings: dict[str, Any] = {"baseline": None, "model": str(model or "the bundled one"), "model_sha256": sha256}
     settings |= {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(decoding).items()}
     settings["seed"] = seed if decoding.sample else None
-    settings |= {"region_captions": region_captions, "objects": objects, "detector": detector}
+    settings |= {"region_captions": region_captions, "objects": objects, "min_confidence": min_confidence}
+    settings["detector"] = detector
     if region_captions:
         settings |= {"min_logprob": min_logprob, "top_regions": top_regions}
     return settings
@@ -290,14 +302,15 @@ def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, spl
         raise UsageError("- reads file names from a pipe, and stdin is a terminal")
 
 
-def _check_baseline(decoding: DecodingConfig, *, region_captions: bool, objects: bool) -> None:
+def _check_baseline(decoding: DecodingConfig, *, region_captions: bool, objects: bool, min_confidence: bool) -> None:
     """Check that no setting of a model is given with a baseline.
 
     Raises:
         UsageError: one is given.
     """
-    if region_captions or objects:
-        raise UsageError("--region-captions and --objects need a model; they cannot be combined with --baseline")
+    if region_captions or objects or min_confidence:
+        needing = "--region-captions, --objects and --min-confidence"
+        raise UsageError(f"{needing} need a model; they cannot be combined with --baseline")
     if decoding != DecodingConfig(nbest=decoding.nbest):
         raise UsageError("--baseline does not search: of the search options it takes --nbest only")
 
@@ -351,16 +364,22 @@ def _remaining(
     return remaining, len(remaining) if names else None
 
 
-def _write(results: Iterable[CaptionResult], writer: CaptionWriter, console: Console, bar: Bar) -> tuple[int, int]:
-    """Write results as they come and report those that failed; returns how many were captioned, and how many failed."""
-    captioned = failed = 0
+def _write(results: Iterable[CaptionResult], writer: CaptionWriter, console: Console, bar: Bar) -> tuple[int, int, int]:
+    """Write results as they come and report those that failed.
+
+    Returns:
+        How many photographs were captioned, how many captions were withheld, and how many photographs failed.
+    """
+    captioned = withheld = failed = 0
     with writer:
         for result in results:
             written = writer.write(result)
             if written is not None and written.error is not None:
                 failed += 1
                 console.warn(written.error)
+            elif written is not None and written.withheld is not None:
+                withheld += 1
             elif written is not None:
                 captioned += 1
             bar.advance()
-    return captioned, failed
+    return captioned, withheld, failed

@@ -66,7 +66,17 @@ Resume = Annotated[
 Objects = Annotated[
     bool,
     typer.Option(
-        "--objects", rich_help_panel=OUTPUT, help="In json and jsonl, also name the things that photographs show."
+        "--objects", rich_help_panel=OUTPUT, help="In json, jsonl and html, also name the things that photographs show."
+    ),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="P",
+        rich_help_panel=OUTPUT,
+        help="Withhold captions of lower confidence; see vsa calibrate.",
     ),
 ]
 Style = Annotated[
@@ -96,7 +106,7 @@ RegionCaptions = Annotated[
     typer.Option(
         "--region-captions",
         rich_help_panel=_REGIONS,
-        help="Also caption the regions, and keep the confident, distinct captions.",
+        help="Also caption the regions, and keep the likely, distinct captions.",
     ),
 ]
 MinLogprob = Annotated[
@@ -116,7 +126,7 @@ TopRegions = Annotated[
         max=1000,
         metavar="N",
         rich_help_panel=_REGIONS,
-        help="Maximum number per photograph, most confident first.",
+        help="Maximum number per photograph, the likeliest first.",
         show_default=str(config.RegionCaptionConfig.top),
     ),
 ]
@@ -198,7 +208,7 @@ Diversity = Annotated[
         max=100,
         metavar="L",
         rich_help_panel=_SEARCH,
-        help="With --groups: cost of words of earlier groups, in nats.",
+        help="With --groups: cost of earlier groups' words, in nats.",
     ),
 ]
 Sample = Annotated[
@@ -230,7 +240,7 @@ TopP = Annotated[
         max=1,
         metavar="P",
         rich_help_panel=_SEARCH,
-        help="Sample from the likeliest words of total probability P.",
+        help="Nucleus sampling with total probability P.",
     ),
 ]
 Corpus = Annotated[

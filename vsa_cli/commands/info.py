@@ -15,7 +15,8 @@ def info(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="corpus.json, regions.h5, model directory, snippets, word scores, rankings or document frequencies.",
+            help="corpus.json, regions.h5, model directory, snippets, word scores, rankings, document frequencies or "
+            "calibration.",
         ),
     ],
     json: options.Json = False,

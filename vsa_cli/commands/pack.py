@@ -14,12 +14,21 @@ from vsa_cli.core.io.files import check_output
 def pack(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Trained model: a directory such as gen/ or embed/.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write.")],
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="FILE",
+            help="Calibration of a caption generator, from vsa calibrate; captions then have a confidence.",
+        ),
+    ] = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Write a smaller copy of a trained model for sharing: float16, without training state.
 
-    The copy is used like the original, but its training cannot be continued with --resume.
+    The copy is used like the original, but its training cannot be continued with --resume. With --calibration, the
+    copy also states how probable it is that a caption is right. Weights that are float16 already stay as they are.
 
     Example: vsa pack gen/ -o gen16/
     """
@@ -27,5 +36,13 @@ def pack(
     from vsa_cli.core.learning.model_dir import pack_model
     from vsa_cli.output.console import Console
 
-    before, after = pack_model(model, output)
-    Console(quiet=quiet).note(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")
+    console, entries = Console(quiet=quiet), {}
+    if calibration is not None:
+        from vsa_cli.core.generation.calibration import read_for
+        from vsa_cli.core.generation.confidence import KEY
+
+        entries[KEY] = (found := read_for(model, calibration)).to_dict()
+        if found.scores.sibling:
+            console.note(f"note: {calibration} was measured on another model, which must have been trained alike")
+    before, after = pack_model(model, output, entries)
+    console.note(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")

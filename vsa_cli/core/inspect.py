@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import (
     ALIGNMENTS,
+    CALIBRATION,
     CORPUS,
     FREQUENCIES,
     GENERATOR,
@@ -38,8 +39,8 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
 
     Args:
-        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, or a file of JSON Lines that
-            vsa wrote, such as `snippets.jsonl`.
+        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, a calibration, or a file of JSON
+            Lines that vsa wrote, such as `snippets.jsonl`.
 
     Raises:
         DataError: the file is missing or cannot be read.
@@ -59,7 +60,10 @@ def describe_artifact(path: Path) -> dict[str, Any]:
         return _lines(path, format_name)
     if format_name in _DOCUMENTS:
         return _DOCUMENTS[format_name](path)
-    expected = "corpus.json, regions.h5, a model directory, snippets, word scores, rankings or document frequencies"
+    expected = (
+        "corpus.json, regions.h5, a model directory, snippets, word scores, rankings, document frequencies or a "
+        "calibration"
+    )
     raise ArtifactError(f"{path}: not a vsa artifact (expected {expected})")
 
 
@@ -96,9 +100,22 @@ def _frequencies(path: Path) -> dict[str, Any]:
     }
 
 
+def _calibration(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.generation.calibration import read_calibration
+
+    envelope, calibration = read_calibration(path)
+    return {**envelope.to_dict(), **_brief(calibration.to_dict()), "sha256": file_sha256(path)}
+
+
+def _brief(calibration: dict[str, Any]) -> dict[str, Any]:
+    """A stored calibration with the number of its names in place of them."""
+    return {**calibration, "names": len(calibration["names"]["names"])}
+
+
 _DOCUMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     CORPUS: _corpus,
     FREQUENCIES: _frequencies,
+    CALIBRATION: _calibration,
 }
 """Readers of the formats that are one JSON object."""
 
@@ -123,6 +140,7 @@ def _model(path: Path) -> dict[str, Any]:
     import torch
 
     from vsa_cli.core.embedding.model import Embedding, read_embedding
+    from vsa_cli.core.generation.confidence import KEY, calibration_of
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.model import SentenceModel
     from vsa_cli.core.learning.model_dir import Trained
@@ -134,13 +152,16 @@ def _model(path: Path) -> dict[str, Any]:
     trained: Trained[SentenceModel] | Trained[Embedding] = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
+    facts = dict(trained.facts)
+    if (calibration := calibration_of(facts, str(path))) is not None:
+        facts[KEY] = _brief(calibration.to_dict())
     return {
         **_counted(trained.envelope),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.feature_spec.to_dict(),
-        **trained.facts,
+        **facts,
         "sha256": trained.sha256,
     }
 

@@ -55,13 +55,13 @@ class AnnotatedCopies:
         return None
 
     def write(self, result: CaptionResult) -> None:
-        """Write the copy of a photograph.
+        """Write the copy of a photograph, unless there is nothing to draw because its captions are withheld.
 
         Raises:
             DataError: the photograph can no longer be read, or the copy cannot be written.
         """
         card = card_of(result)
-        if card is not None:
+        if card is not None and card.lines:
             self._mark()
             with atomic_path(self._free(result.photo)) as part:
                 part.write_bytes(annotated_jpeg(card))

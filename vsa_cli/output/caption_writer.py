@@ -57,6 +57,7 @@ class CaptionWriter:
         annotate: Path | None,
         nbest: int,
         regions: bool,
+        withholds: bool,
         alone: bool,
         source: str,
         force: bool,
@@ -75,6 +76,7 @@ class CaptionWriter:
             annotate: the folder of annotated copies.
             nbest: candidates requested for each photograph.
             regions: whether captions of regions were requested.
+            withholds: whether captions of low confidence are withheld.
             alone: whether exactly one file was named: text is then the caption without its path.
             source: the model or method that generates the captions, in a few words.
             force: replace existing outputs.
@@ -106,13 +108,13 @@ class CaptionWriter:
         if output is None:
             sink = Stdout()
         elif kind == "jsonl":
-            names = {"candidates": nbest > 1, "regions": regions}
+            names = {"candidates": nbest > 1, "regions": regions, "withheld": withholds}
             sink = ResumableFile(
                 output, force=force, resume=resume, names=names, batch_size=batch_size, settings=settings
             )
         else:
             sink = NewFile(output, force=force)
-        formatter = CaptionFormatter(kind, nbest=nbest, regions=regions, alone=alone)
+        formatter = CaptionFormatter(kind, nbest=nbest, regions=regions, alone=alone, withholds=withholds)
         return cls(CaptionLines(formatter, sink), sidecars, copies)
 
     def check(self, photos: Sequence[Photo]) -> None:
@@ -181,7 +183,7 @@ class CaptionWriter:
         for output in outputs:
             if (why := output.conflict(result.photo)) is not None:
                 regions = None if result.regions is None else ()
-                return replace(result, candidates=(), regions=regions, error=why)
+                return replace(result, candidates=(), regions=regions, confidence=None, withheld=None, error=why)
         try:
             for output in outputs:
                 output.write(result)

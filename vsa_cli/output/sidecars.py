@@ -1,4 +1,8 @@
-"""Captions in text files beside their photographs: `photo.jpg` gets `photo.txt`, with a line for each candidate."""
+"""Captions in text files beside their photographs: `photo.jpg` gets `photo.txt`, with a line for each candidate.
+
+A photograph whose captions are withheld has no sidecar, because an empty one could be taken for a caption. A sidecar
+that the run is to replace is then deleted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.generation.results import CaptionResult
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.image_formats import SUFFIXES
@@ -96,13 +100,19 @@ class Sidecars:
         return f"{path}: {why or f'exists already; {_REMEDY}'}"
 
     def write(self, result: CaptionResult) -> None:
-        """Write the sidecar of a photograph.
+        """Write the sidecar of a photograph, or delete the one to be replaced if its captions are withheld.
 
         Raises:
-            DataError: it cannot be written.
+            DataError: it cannot be written or deleted.
         """
         path = self._path(result.photo)
         self._record(path.parent)
+        if result.withheld is not None:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise DataError(f"{path}: cannot delete: {reason(error)}") from error
+            return
         self._owners[path] = result.path
         try:
             write_text(path, "".join(f"{candidate.caption}\n" for candidate in result.candidates))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vsa_cli.core.evaluation.results import COUNTS, Evaluation
+
+if TYPE_CHECKING:
+    from vsa_cli.core.generation.calibration import Bin
+    from vsa_cli.core.generation.confidence import Scores
 
 DIVERSITY = {
     "copied": "share copied from training",
@@ -75,3 +79,20 @@ def _head(evaluation: Evaluation) -> str:
 
 def _number(value: float, mode: str) -> str:
     return f"{value:8.4f}" if mode == "captions" else f"{value:8.2f}"
+
+
+def calibration_table(scores: Scores, bins: Sequence[Bin]) -> list[str]:
+    """The lines of a calibration: its scores; then, for minimum confidences, how many captions are kept, and right."""
+    share = scores.right
+    lines = [
+        f"captions  {scores.captions:,}",
+        f"right     {100 * share:.1f} %",
+        f"Brier     {scores.brier:.4f}  ({share * (1 - share):.4f} if all had the confidence {share:.3f})",
+        f"ECE       {scores.ece:.4f}",
+        "minimum confidence  captions kept  right",
+    ]
+    for place, one in enumerate(bins):
+        kept = sum(other.captions for other in bins[place:])
+        right = sum(other.captions * other.right for other in bins[place:]) / kept
+        lines.append(f"{one.low:18.1f}  {100 * kept / scores.captions:11.0f} %  {100 * right:3.0f} %")
+    return lines

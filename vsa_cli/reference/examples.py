@@ -50,12 +50,20 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Train the paper's generator of region captions on aligned snippets:",
          "vsa train-gen corpus.json regions.h5 --preset paper --snippets snippets.jsonl -o gen-regions/"),
     ),
+    "calibrate": (
+        ("Measure how often captions are right, and give each caption a confidence:",
+         "vsa calibrate corpus.json regions.h5 --model gen/ --split val -o calibration.json"),
+        ("Add the result to the model:", "vsa pack gen/ --calibration calibration.json -o gen-calibrated/"),
+        ("Measure on two corpora together:",
+         "vsa calibrate coco.json coco.h5 --also flickr.json,flickr.h5 --model gen/ --split tune"),
+    ),
     "caption": (
         ("Caption one photograph with the bundled model:", "vsa caption photo.jpg"),
         ("Caption a folder; one JSON object per line, written as soon as it is ready:",
          "vsa caption photos/ --format jsonl > captions.jsonl"),
         ("Write a text file beside each photograph; the next run captions only new photographs:",
          "vsa caption photos/ --sidecar .txt --resume"),
+        ("Leave out captions that are probably wrong:", "vsa caption photos/ --sidecar .txt --min-confidence 0.6"),
         ("Write one self-contained HTML file:", "vsa caption photos/ --format html -o album.html"),
         ("Read NUL-separated file names from another program:", "find . -name '*.jpg' -print0 | vsa caption - -0"),
     ),
@@ -83,7 +91,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa convert trainval_36.tsv corpus.json -o regions.h5 --cnn bottom-up"),
         ("Export the regions of a corpus as SCAN's arrays:", "vsa convert regions.h5 corpus.json -o arrays/"),
     ),
-    "pack": (("Write a copy of a generator for sharing:", "vsa pack gen/ -o gen16/"),),
+    "pack": (
+        ("Write a copy of a generator for sharing:", "vsa pack gen/ -o gen16/"),
+        ("Write a copy whose captions have a confidence:",
+         "vsa pack gen/ --calibration calibration.json -o gen-calibrated/"),
+    ),
     "doctor": (
         ("Check the installation:", "vsa doctor"),
         ("Save the report as JSON, and print it if anything required is missing:",
@@ -102,6 +114,18 @@ skipped, as are folders of HTML pages or annotated copies that vsa has written, 
 Greyscale images of more than 8 bits are scaled so that the maximum that the file states (sBIT in PNG, MaxSampleValue in
 TIFF), or else the image's largest value, becomes white.
 
+The confidence of a caption is the probability that it is right: that it mentions at least one thing, and only things
+that people mention, too. Colours, numbers and actions are not judged. Models have it if they were packed with a
+calibration, which vsa calibrate measures; other models print null. It refers to the first caption of a photograph, and
+is approximate if --beam, --style, --detector or other search options differ from their defaults, or if the photographs
+differ from those of the calibration. Sampled captions and captions of regions have none.
+
+--min-confidence withholds a caption of lower confidence. The exit code stays 0, and a line on stderr gives the number
+of captions withheld. In JSON and CSV output the caption is null or empty, and withheld gives the reason; text and COCO
+output omit the photograph; on HTML pages the reason replaces the caption. A photograph without a caption gets no
+annotated copy and no sidecar file. Since nothing marks it as done, --sidecar with --resume captions it again. With
+--force, its earlier sidecar file is deleted.
+
 --format html writes one self-contained HTML file that any browser opens, or a folder of pages if the name given with
 -o does not end in .html.
 
@@ -117,6 +141,21 @@ sidecar, such as a.jpg and a.png, are refused.
 
 --baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
 image in the train split of --corpus: the sentence most similar to that image's other sentences.
+""",
+    "calibrate": """
+A caption is right if it mentions at least one thing, and if every thing that it mentions is mentioned by at least one
+of the references. Things are the names in --names FILE, with the words that mention them: a caption with "a boy" is
+wrong if the references only have "a child". A calibration keeps the names.
+
+The calibration is a logistic regression on the caption's mean log-probability per word, its number of words, the number
+of things that it mentions, and how probable each of them is by the model's labeller and the detector's labels. A
+caption that mentions nothing has a confidence of 0. The Brier score and the expected calibration error are those of
+two-fold cross-validation; the weights are then fitted to all captions. A calibration of fewer than 200 captions is
+uncertain.
+
+A split on which the model was trained is refused, as far as the model's record shows it. If a model is to be trained on
+all data, calibrate one that was trained in the same way without a split, and give its calibration to the other with vsa
+pack --calibration; vsa info then shows that it was measured on a sibling.
 """,
     "evaluate": """
 The --boxes FILE has one JSON object per image:
@@ -182,10 +221,11 @@ SEE_ALSO = {
     "align": ("vsa-train-embed", "vsa-train-gen", "vsa-evaluate"),
     "train-labels": ("vsa-extract-regions", "vsa-train-gen"),
     "train-gen": ("vsa-extract-regions", "vsa-align", "vsa-caption", "vsa-pack"),
-    "caption": ("vsa-train-gen", "vsa-evaluate"),
+    "calibrate": ("vsa-train-gen", "vsa-pack", "vsa-caption"),
+    "caption": ("vsa-train-gen", "vsa-calibrate", "vsa-evaluate"),
     "retrieve": ("vsa-train-embed", "vsa-evaluate"),
     "evaluate": ("vsa-caption", "vsa-retrieve", "vsa-align"),
     "convert": ("vsa-prep", "vsa-extract-regions"),
-    "pack": ("vsa-train-embed", "vsa-train-gen"),
+    "pack": ("vsa-train-embed", "vsa-train-gen", "vsa-calibrate"),
 }
 """Command: its neighbours in the pipeline."""

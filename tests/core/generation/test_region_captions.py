@@ -44,22 +44,22 @@ def stutters(caption: str) -> bool:
 @given(st.lists(captions, max_size=8), sentences)
 def test_kept_captions_are_confident_distinct_and_complete(found: list[RegionCaption], caption: str) -> None:
     kept = choose(found, caption, CONFIG)
-    assert [one.confidence for one in kept] == sorted((one.confidence for one in kept), reverse=True)
+    assert [one.mean_logprob for one in kept] == sorted((one.mean_logprob for one in kept), reverse=True)
     assert len(kept) <= CONFIG.top
     for place, one in enumerate(kept):
         assert one in found
-        assert one.confidence >= CONFIG.min_logprob
+        assert one.mean_logprob >= CONFIG.min_logprob
         assert shared(one.caption, caption) < CONFIG.same
         assert not any(alike(one, other) for other in kept[:place])
     if len(kept) < CONFIG.top:
         for one in found:
             assert (
                 one in kept
-                or one.confidence < CONFIG.min_logprob
+                or one.mean_logprob < CONFIG.min_logprob
                 or not one.caption
                 or stutters(one.caption)
                 or shared(one.caption, caption) >= CONFIG.same
-                or any(alike(one, other) and other.confidence >= one.confidence for other in kept)
+                or any(alike(one, other) and other.mean_logprob >= one.mean_logprob for other in kept)
             )
 
 

@@ -96,7 +96,7 @@ _NOTES = {
     "malformed": "entries without an image id or a caption (left out)",
     "duplicate": "duplicate captions (only the first for each image is scored)",
     "candidates": "further candidates (only the first for each image is scored)",
-    "failed": "images whose captioning failed (left out)",
+    "failed": "images whose captioning failed, or whose captions are withheld (left out)",
 }
 
 
@@ -125,7 +125,7 @@ def _names(fields: dict[str, Any]) -> tuple[str, ...]:
 def _caption(entry: Entry) -> object:
     """The caption, unchecked; None for an image that could not be captioned, 0 if there is none."""
     sentences = sentences_of(entry.fields)
-    failed = bool(entry.fields.get("error")) or entry.fields.get("caption", 0) is None
+    failed = any(entry.fields.get(name) for name in ("error", "withheld")) or entry.fields.get("caption", 0) is None
     if sentences and not (failed and sentences == [""]):
         return sentences[0]
     return None if failed else "" if entry.is_row else 0

@@ -20,6 +20,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
+from vsa_cli.core.generation.confidence import ConfidentModel, calibration_of, usable, withhold
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
@@ -97,6 +98,9 @@ class Captioner:
         cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
         detector: the source of boxes, as for `load_captioner`.
+
+    Raises:
+        ArtifactError: the generator's calibration is damaged.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class Captioner:
         detector: CaptionDetector = "auto",
     ) -> None:
         self._generator, self._device, self._workers = generator, device, workers
+        self._calibration = calibration_of(generator.facts, "the caption generator")
         self._detector = detector
         self._cache, self._cnn_weights = cache, cnn_weights
         self._encoders: dict[bool, PhotoEncoder] = {}  # by whether they find boxes
@@ -122,6 +127,7 @@ class Captioner:
         nbest: int = DecodingConfig.nbest,
         regions: bool | RegionCaptionConfig = False,
         objects: bool = False,
+        min_confidence: float | None = None,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
         **decoding: Any,
@@ -132,6 +138,7 @@ class Captioner:
             >>> (result,) = captioner.caption("photo.jpg", nbest=3, regions=True)
             >>> [(candidate.caption, candidate.logprob) for candidate in result.candidates]
             >>> [(region.box, region.caption, region.logprob) for region in result.regions]
+            >>> sure = [one for one in captioner.caption("photos/", min_confidence=0.7) if one.caption is not None]
 
         Args:
             paths: a photograph, a folder of them, or several of either.
@@ -139,6 +146,8 @@ class Captioner:
             nbest: captions for each photograph.
             regions: whether to caption regions as well; a `RegionCaptionConfig` sets which captions are kept.
             objects: whether to name the things that photographs show.
+            min_confidence: the confidence below which captions are withheld, from 0 to 1: the result then has no
+                candidates, but a reason in `withheld`. None withholds none.
             batch_size: photographs captioned together.
             seed: random seed of the sampling.
             **decoding: further fields of `core.config.DecodingConfig`, such as `max_length`, `avoid` or `temperature`.
@@ -148,14 +157,23 @@ class Captioner:
             candidates; so has the result for a folder that cannot be listed or contains no photographs.
 
         Raises:
-            ConfigError: the settings contradict each other.
+            ConfigError: the settings contradict each other, or `min_confidence` requires a calibration.
             MissingError: the CNN's weights are not installed.
         """
         settings = resolve_decoding(DecodingConfig(beam=beam, nbest=nbest, **decoding))
         kept = RegionCaptionConfig() if regions is True else regions or None
         several = [paths] if isinstance(paths, (str, Path)) else paths
         photos = expand([str(path) for path in several], ())
-        return list(self.stream(photos, settings, regions=kept, objects=objects, batch_size=batch_size, seed=seed))
+        results = self.stream(
+            photos,
+            settings,
+            regions=kept,
+            objects=objects,
+            min_confidence=min_confidence,
+            batch_size=batch_size,
+            seed=seed,
+        )
+        return list(results)
 
     def stream(
         self,
@@ -164,6 +182,7 @@ class Captioner:
         *,
         regions: RegionCaptionConfig | None = None,
         objects: bool = False,
+        min_confidence: float | None = None,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
@@ -174,20 +193,22 @@ class Captioner:
             decoding: the settings of the search.
             regions: which captions of regions are kept; None captions no regions.
             objects: whether to name the things that images show.
+            min_confidence: the confidence below which captions are withheld; None withholds none.
             batch_size: photographs captioned together.
             seed: random seed of the sampling.
 
         Raises:
-            ConfigError: the settings contradict each other, or the model does not know a word.
+            ConfigError: as for `caption`, or the model does not know a word.
             MissingError: the CNN's weights are not installed.
             ArtifactError: the CNN's weights are not those that the model was trained with.
         """
-        model, region_model = self._models(decoding, regions, seed)
+        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
-        named = model.objects if objects else None
-        return caption_photos(
+        named = decoder.objects if objects else None
+        results = caption_photos(
             model, encoder, photos, batch_size=batch_size, region_model=region_model, find_objects=named
         )
+        return withhold(results, min_confidence)
 
     def stream_split(
         self,
@@ -198,6 +219,7 @@ class Captioner:
         *,
         regions: RegionCaptionConfig | None = None,
         objects: bool = False,
+        min_confidence: float | None = None,
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
@@ -210,31 +232,37 @@ class Captioner:
             decoding: the settings of the search.
             regions: which captions of regions are kept; None captions no regions.
             objects: whether to name the things that images show.
+            min_confidence: the confidence below which captions are withheld; None withholds none.
             batch_size: images captioned together.
             seed: random seed of the sampling.
 
         Raises:
-            ConfigError: the settings contradict each other, or the model does not know a word.
+            ConfigError: as for `caption`, or the model does not know a word.
             DataError: the corpus has no such split.
             ArtifactError: the store lacks an image, or its descriptors are not of the kind that the model needs.
         """
-        model, region_model = self._models(decoding, regions, seed)
+        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
         self._generator.feature_spec.require_from(store.envelope, str(store.path))
-        named = model.objects if objects else None
-        return caption_split(
+        named = decoder.objects if objects else None
+        results = caption_split(
             model, corpus, store, split, batch_size=batch_size, region_model=region_model, find_objects=named
         )
+        return withhold(results, min_confidence)
 
     def _models(
-        self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, seed: int
-    ) -> tuple[Decoder, RegionCaptionModel | None]:
-        model = Decoder(self._generator, decoding, seed)
+        self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, min_confidence: float | None, seed: int
+    ) -> tuple[CaptionModel, Decoder, RegionCaptionModel | None]:
+        """The model of images, the search in it, and the model of regions if they are captioned."""
+        calibration = usable(self._calibration, decoding, min_confidence)
+        decoder = Decoder(self._generator, decoding, seed)
+        known = self._generator.model.config.names
+        model = decoder if calibration is None else ConfidentModel(decoder, known, calibration)
         if regions is None:
-            return model, None
+            return model, decoder, None
         of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
         config = self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
-        return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
+        return model, decoder, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:

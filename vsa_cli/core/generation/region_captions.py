@@ -1,4 +1,4 @@
-"""Captions of the regions of a photograph: each is captioned alone, and confident, distinct captions are kept.
+"""Captions of the regions of a photograph: each is captioned alone, and likely, distinct captions are kept.
 
 A region is given to the model in the form used in training. For a model trained on snippets, this is the region,
 followed by the whole image if the model uses regions. For any other model, the region takes the place of the whole
@@ -39,7 +39,7 @@ class RegionCaptioner:
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of the boxes of each image, most confident first; without region 0, the whole image.
+        """Captions of the boxes of each image, the likeliest first; without region 0, the whole image.
 
         Args:
             images: the images, with all their regions.
@@ -81,17 +81,17 @@ class RegionCaptioner:
 
 
 def choose(captions: Sequence[RegionCaption], whole: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
-    """The captions to keep, most confident first.
+    """The captions to keep, the likeliest first.
 
     Args:
         captions: a caption for each box.
         whole: the caption of the whole image, which no region caption should repeat.
-        config: how confident and how distinct they must be, and how many are kept.
+        config: how likely and how distinct they must be, and how many are kept.
     """
     whole_words = set(whole.split())
-    confident = [one for one in captions if one.confidence >= config.min_logprob and not _stutters(one.caption.split())]
+    likely = [one for one in captions if one.mean_logprob >= config.min_logprob and not _stutters(one.caption.split())]
     kept: list[RegionCaption] = []
-    for one in sorted(confident, key=lambda one: -one.confidence):
+    for one in sorted(likely, key=lambda one: -one.mean_logprob):
         words = set(one.caption.split())
         repeats = _overlap(words, whole_words) >= config.same or any(_same(one, other, config) for other in kept)
         if not repeats and len(kept) < config.top:

@@ -15,13 +15,21 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A caption and its log-probability under the model, END's included, in nats; None for a baseline's caption."""
+    """A caption.
+
+    Attributes:
+        caption: its words, with a space between two.
+        logprob: its log-probability under the model, END's included, in nats; None for a baseline's caption.
+        confidence: the probability that it is right, from 0 to 1; None if the model has no calibration
+            (`core.generation.confidence`), and for sampled captions.
+    """
 
     caption: str
     logprob: float | None
+    confidence: float | None = None
 
     @property
-    def confidence(self) -> float | None:
+    def mean_logprob(self) -> float | None:
         """The mean log-probability of a word, END counted, in nats."""
         return None if self.logprob is None else _per_word(self.caption, self.logprob)
 
@@ -35,7 +43,7 @@ class RegionCaption:
     logprob: float
 
     @property
-    def confidence(self) -> float:
+    def mean_logprob(self) -> float:
         """The mean log-probability of a word, END counted, in nats."""
         return _per_word(self.caption, self.logprob)
 
@@ -65,12 +73,14 @@ class CaptionResult:
 
     Attributes:
         photo: the photograph.
-        candidates: its captions, best first; empty if it failed.
+        candidates: its captions, best first; empty if it failed, or if they are withheld.
         error: one line that names what failed; None if nothing did.
-        regions: captions of its boxes, most confident first; None if they were not requested.
+        regions: captions of its boxes, the likeliest first; None if they were not requested.
         objects: the things that it shows, surest first; None if they were not requested.
         size: width and height of the upright original, in pixels; None if it could not be read.
         sha256: SHA-256 of its file when it was read; None if that was not computed.
+        confidence: that of the first candidate, also if it is withheld.
+        withheld: why the candidates are withheld, in a few words; None if they are not.
     """
 
     photo: Photo
@@ -80,6 +90,8 @@ class CaptionResult:
     objects: tuple[SeenObject, ...] | None = None
     size: tuple[int, int] | None = None
     sha256: str | None = None
+    confidence: float | None = None
+    withheld: str | None = None
 
     @property
     def path(self) -> str:
@@ -122,4 +134,4 @@ class RegionCaptionModel(Protocol):
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of the boxes of each image, most confident first, given the candidates for the whole image."""
+        """Captions of the boxes of each image, the likeliest first, given the candidates for the whole image."""

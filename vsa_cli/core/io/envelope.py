@@ -31,6 +31,7 @@ REGIONS = "vsa-regions"
 EMBEDDING = "vsa-embedding"
 GENERATOR = "vsa-generator"
 LABELLER = "vsa-labeller"
+CALIBRATION = "vsa-calibration"
 SNIPPETS = "vsa-snippets"
 ALIGNMENTS = "vsa-alignments"
 RANKINGS = "vsa-rankings"
@@ -39,7 +40,7 @@ FREQUENCIES = "vsa-document-frequencies"
 
 VERSIONS = {
     CORPUS: 1, REGIONS: 1, EMBEDDING: 1, GENERATOR: 1, SNIPPETS: 1, ALIGNMENTS: 1, RANKINGS: 1, SWEEP: 1,
-    FREQUENCIES: 1, LABELLER: 1,
+    FREQUENCIES: 1, LABELLER: 1, CALIBRATION: 1,
 }  # fmt: skip
 """The newest version of every artifact format: the one that is written, and the highest that can be read."""
 
@@ -49,6 +50,7 @@ _MAKERS = {
     EMBEDDING: "vsa train-embed",
     GENERATOR: "vsa train-gen",
     LABELLER: "vsa train-labels",
+    CALIBRATION: "vsa calibrate",
     SNIPPETS: "vsa align",
     ALIGNMENTS: "vsa align",
     RANKINGS: "vsa retrieve",

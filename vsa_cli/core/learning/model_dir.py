@@ -14,6 +14,7 @@ The files, each replaced atomically, `config.json` before the weights that refer
     regions      the FeatureSpec of the training images: a RegionConfig, the CNN's sha256, descriptor_size
     trained_on   {"split", "images", "sentences"}
     scores       {"split", ...}: metrics of the saved weights on the validation split; {} without one
+    calibration  of a caption generator, if it was packed with one (see `generation.confidence`)
 
 `pack_model` stores a model in float16, as the bundled models are. The only module that uses safetensors.
 """
@@ -53,7 +54,7 @@ class Trained(Generic[ModelT]):
         vocabulary: the words that the model knows.
         feature_spec: how descriptors for the model are extracted from a photograph.
         envelope: the envelope of the model directory.
-        facts: `trained_on` and `scores`.
+        facts: `trained_on`, `scores`, and `calibration` if there is one.
         sha256: the hash of the weights file.
     """
 
@@ -251,8 +252,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 _ANY_VERSION = 1 << 30  # packing keeps the version that a model has
 
 
-def pack_model(source: Path, target: Path) -> tuple[int, int]:
+def pack_model(source: Path, target: Path, entries: Mapping[str, Any] | None = None) -> tuple[int, int]:
     """Copy a model directory with the matrices in float16 and without the training state.
+
+    Args:
+        source: the directory.
+        target: the copy.
+        entries: further entries of the copy's `config.json`.
 
     Returns:
         The bytes of the weights before and after.
@@ -266,7 +272,7 @@ def pack_model(source: Path, target: Path) -> tuple[int, int]:
     for name, tensor in packed.items():
         if not torch.isfinite(tensor).all():
             raise ArtifactError(f"{source}: {name} has numbers beyond the range of float16")
-    write_model(target, envelope, contents, packed)
+    write_model(target, envelope, {**contents, **(entries or {})}, packed)
     before, after = (sum(t.nbytes for t in tensors.values()) for tensors in (weights, packed))
     return before, after
 

@@ -52,12 +52,14 @@ class Line:
     Attributes:
         words: its words.
         score: the score of the whole sentence, if any.
+        note: a remark on the sentence, in small type; empty for none.
         aside: whether it is shown smaller and paler than the others, as a second choice.
     """
 
     words: tuple[Word, ...]
     score: float | None = None
     aside: bool = False
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -80,6 +82,7 @@ class Card:
         score: score of the photograph, if any.
         sha256: the file's SHA-256 when the boxes were found; None if unknown.
         alt: alternative text; None takes all sentences.
+        notes: remarks on the photograph, in small type.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Card:
     score: float | None = None
     sha256: str | None = None
     alt: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def alt_text(self) -> str:

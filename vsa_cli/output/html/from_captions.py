@@ -16,38 +16,55 @@ from vsa_cli.output.html.cards import Card, Header, Line, Word, display_words, r
 from vsa_cli.output.html.gallery import Gallery, open_gallery
 
 _TOTAL = "The number beside a sentence is its log-probability, in nats."
-_MEAN = "The number beside a sentence is the mean log-probability of its words, in nats: the confidence of the model."
+_MEAN = "The number beside a sentence is the mean log-probability of its words, in nats."
+_CONFIDENCE = (
+    "A caption is right if it mentions only things that people would mention, too; colours, numbers and actions are "
+    "not judged."
+)
 _BOXES = "A coloured sentence describes the box of that colour and number; point at it, or tap it, to see it alone."
 
 
 def card_of(result: CaptionResult) -> Card | None:
-    """A photograph with its captions; None if it has none.
+    """A photograph with its captions, or with the reason why they are withheld; None if it failed.
 
     If regions were captioned, the score of a sentence is its mean log-probability per word, by which region captions
     are chosen. Otherwise, it is the log-probability, shown if there are several candidates.
     """
-    if result.size is None or not result.candidates:
+    if result.size is None or not (result.candidates or result.withheld):
         return None
     candidates, regions = result.candidates, result.regions or ()
 
     def score(candidate: Candidate) -> float | None:
         if result.regions is not None:
-            return candidate.confidence
+            return candidate.mean_logprob
         return candidate.logprob if len(candidates) > 1 else None
 
-    lines = [Line(_words(one.caption), score(one), aside=place > 0) for place, one in enumerate(candidates)]
+    sure = "" if result.confidence is None else f"right with probability {100 * result.confidence:.0f} %"
+    lines = [
+        Line(_words(one.caption), score(one), aside=place > 0, note="" if place else sure)
+        for place, one in enumerate(candidates)
+    ]
     # a region's sentence describes its box as a whole, hence one word that points at it
-    lines += [Line((Word(region.caption, box),), region.confidence) for box, region in enumerate(regions, 1)]
+    lines += [Line((Word(region.caption, box),), region.mean_logprob) for box, region in enumerate(regions, 1)]
+    name = relative_name(str(result.photo.image_id))
     return Card(
-        name=relative_name(str(result.photo.image_id)),
+        name=name,
         photo=result.photo.file,
         width=result.size[0],
         height=result.size[1],
         boxes=tuple(region.box for region in regions),
         lines=tuple(lines),
         sha256=result.sha256,
-        alt=candidates[0].caption,
+        alt=candidates[0].caption if candidates else name,
+        notes=tuple(_notes(result)),
     )
+
+
+def _notes(result: CaptionResult) -> Iterator[str]:
+    if result.withheld is not None:
+        yield f"caption withheld: {result.withheld}"
+    if result.objects:
+        yield f"objects: {', '.join(f'{one.name} {one.score:.2f}' for one in result.objects)}"
 
 
 def _words(caption: str) -> tuple[Word, ...]:
@@ -89,8 +106,8 @@ class CaptionPages:
         self._workers, self._warn = workers, warn
         self._folder: Gallery | None = None
         self._cards: list[Card] = []  # if the output is one file, whose style depends on all of them
-        self._shown = self._failed = 0
-        self._scored = False
+        self._shown = self._failed = self._withheld = 0
+        self._scored = self._calibrated = False
         self.missing_pictures = 0
 
     def check_count(self, photos: int) -> None:
@@ -133,7 +150,9 @@ class CaptionPages:
             self._failed += 1
             return
         self._shown += 1
-        self._scored |= card.lines[0].score is not None
+        self._withheld += result.withheld is not None
+        self._scored |= any(line.score is not None for line in card.lines[:1])
+        self._calibrated |= result.confidence is not None
         if self._folder is not None:
             self._folder.add(card)
         elif len(self._cards) == document.MAX_PHOTOGRAPHS:
@@ -147,8 +166,11 @@ class CaptionPages:
 
     def _header(self) -> Header:
         facts = [f"{self._shown:,} photograph{'s' * (self._shown != 1)}"]
+        if self._withheld:
+            facts.append(f"{self._withheld:,} of their captions withheld")
         if self._failed:
             facts.append(f"{self._failed:,} more could not be captioned")
         facts.append(self._source)
         reading = f"{_BOXES} {_MEAN}" if self._regions else _TOTAL if self._scored else ""
+        reading = f"{reading} {_CONFIDENCE}".strip() if self._calibrated else reading
         return Header("Captions", tuple(facts), reading, grid=self._nbest == 1 and not self._regions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsa_cli.core.io.envelope import CORPUS, EMBEDDING, GENERATOR, SNIPPETS
+from vsa_cli.core.io.envelope import CALIBRATION, CORPUS, EMBEDDING, GENERATOR, SNIPPETS
 from vsa_cli.core.io.image_formats import SUFFIXES
 
 _ANY = "vsa-"
@@ -13,6 +13,7 @@ _PHOTOS = tuple(sorted(suffix.removeprefix(".") for suffix in SUFFIXES))
 FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "corpus": (("json",), CORPUS),
     "snippets": (("jsonl",), SNIPPETS),
+    "calibration": (("json",), CALIBRATION),
     "regions": (("h5", "hdf5"), ""),
     "lines": (("jsonl",), _ANY),
     "photo": (_PHOTOS, ""),

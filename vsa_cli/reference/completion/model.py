@@ -24,18 +24,20 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "boxes": ("boxes",), "detector_weights": ("weights",), "cnn_weights": ("weights",), "corpus": ("corpus",),
     "regions": ("regions",), "regions_file": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
     "also": ("corpus",), "unpaired": ("regions",), "text": ("corpus",), "also_snippets": ("snippets",),
-    "labels": ("model",),
+    "labels": ("model",), "calibration": ("calibration",),
     "teacher": ("regions",),
     "self_critical": ("generator",), "model": ("embedding",), "cache_dir": ("folder",), "html": ("folder",),
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
     "sentences": ("text",),
     "inputs": ("photo", "embedding", "corpus", "regions"), "file": ("results",), "references": ("sentences",),
-    "compare": ("results",), "baseline": ("results",), "artifact": ("model", "corpus", "regions", "lines"),
+    "compare": ("results",), "baseline": ("results",),
+    "artifact": ("model", "corpus", "regions", "lines", "calibration"),
 }  # fmt: skip
 """Kinds of files for a parameter of any command; "file" is any file, also for parameters without an entry."""
 
 _KINDS_BY_COMMAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("caption", "model"): ("generator",),
+    ("calibrate", "model"): ("generator",),
     ("pack", "model"): ("model",),
     ("convert", "source"): ("regions", "features"),
 }
