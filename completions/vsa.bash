@@ -34,6 +34,7 @@ _vsa_value() {
     "caption --min-logprob") : ;;
     "caption --top-regions") : ;;
     "caption --length-norm") : ;;
+    "caption --consensus") : ;;
     "caption --min-len"|"caption --min-length") : ;;
     "caption --max-len"|"caption --max-length") : ;;
     "caption --no-repeat-ngram") : ;;
@@ -128,6 +129,7 @@ _vsa_value() {
     "train-labels --learning-rate") : ;;
     "train-labels --batch-size") : ;;
     "train-labels --mention-weight") : ;;
+    "train-labels --folds") : ;;
     "train-labels --hidden-size") : ;;
     "train-labels --device") _vsa_words auto cpu cuda mps ;;
     "train-labels --threads") : ;;
@@ -248,12 +250,12 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --consensus --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --hidden-size --device --threads --seed -f --force -q --quiet --json --dry-run -h --help ;;
+      train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --folds --hidden-size --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       calibrate) _vsa_words -m --model -o --output --split --also --names --batch-size --device --threads -f --force -q --quiet --json -h --help ;;

@@ -41,7 +41,7 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --consensus' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
         case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
@@ -51,7 +51,7 @@ function __vsa_takes
             return 0
         case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
             return 0
-        case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
+        case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
         case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
             return 0
@@ -141,6 +141,7 @@ complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the re
 complete -c vsa -n '__vsa_in caption' -l min-logprob -x -d 'Minimum mean log-probability per word, in nats.'
 complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, the likeliest first.'
 complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA.'
+complete -c vsa -n '__vsa_in caption' -l consensus -x -d 'Weight of agreement of captions.'
 complete -c vsa -n '__vsa_in caption' -l min-len -l min-length -x -d 'Minimum number of words.'
 complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum number of words.'
 complete -c vsa -n '__vsa_in caption' -l no-repeat-ngram -x -d 'Repeat no sequence of N words; 0 is off.'
@@ -149,7 +150,7 @@ complete -c vsa -n '__vsa_in caption' -l require -x -d 'Force WORD into every ca
 complete -c vsa -n '__vsa_in caption' -l repeat -l no-repeat -d 'Let captions mention a thing twice.'
 complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style of captions, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'
-complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'With --groups: cost of earlier groups\' words, in nats.'
+complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'Cost of words of earlier groups, in nats.'
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'
 complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more random above.'
 complete -c vsa -n '__vsa_in caption' -l top-k -x -d 'Sample from the K likeliest words; 0 is all.'
@@ -281,11 +282,13 @@ complete -c vsa -n '__vsa_in train-labels' -l patience -x -d 'Stop after N epoch
 complete -c vsa -n '__vsa_in train-labels' -l learning-rate -x -d 'Initial learning rate; it decays to zero along a cosine.'
 complete -c vsa -n '__vsa_in train-labels' -l batch-size -x -d 'Photographs per step.'
 complete -c vsa -n '__vsa_in train-labels' -l mention-weight -x -d 'Weight of a name that no sentence mentions, beside 1 for one that is mentioned.'
+complete -c vsa -n '__vsa_in train-labels' -l folds -x -d 'Also train K labellers, each without one of K parts of the photographs; vsa train-gen then names what a photograph shows with the one that has not seen it.'
 complete -c vsa -n '__vsa_in train-labels' -l hidden-size -x -d 'Hidden units.'
 complete -c vsa -n '__vsa_in train-labels' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in train-labels' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in train-labels' -l seed -x -d 'Random seed of initial weights, data order and dropout.'
-complete -c vsa -n '__vsa_in train-labels' -s f -l force -d 'Replace existing output.'
+complete -c vsa -n '__vsa_in train-labels' -s f -l force -d 'Replace existing output, or that of an unfinished run.'
+complete -c vsa -n '__vsa_in train-labels' -l resume -d 'Continue the interrupted run in --output.'
 complete -c vsa -n '__vsa_in train-labels' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in train-labels' -l json -d 'Print the result as one JSON object.'
 complete -c vsa -n '__vsa_in train-labels' -l dry-run -d 'Print what would be done and exit.'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from vsa_cli.core.generation.decoder import Decoder
 from vsa_cli.core.generation.results import Candidate
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import pack_model
+from vsa_cli.core.regions import ssd
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
@@ -364,6 +366,12 @@ def test_resumed_run_has_the_model_and_the_search_of_the_first(
             result = vsa(*run, "--model", drawn.model, *changed, "--resume")
             assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
             assert words in result.stderr
+        with pytest.MonkeyPatch.context() as patch:
+            installed = ssd.is_installed()
+            patch.setattr(ssd, "is_installed", lambda installed=installed: not installed)
+            result = vsa(*run, "--model", drawn.model, "--resume")
+            assert result.exit_code == 1
+            assert re.search("made with --detector auto with(out)? ssd, not auto with(out)? ssd", result.stderr)
         result = vsa(*run, "--model", other, "--resume")
         assert f"made with another --model: {drawn.model}, not {other}" in result.stderr
         shutil.copy(drawn.photos / "020.png", photos / f"{run[2]}.png")

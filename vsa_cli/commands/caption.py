@@ -42,6 +42,7 @@ def caption(
     min_logprob: declared.MinLogprob = None,
     top_regions: declared.TopRegions = None,
     length_norm: declared.LengthNorm = DecodingConfig.length_norm,
+    consensus: declared.Consensus = DecodingConfig.consensus,
     min_length: declared.MinLength = DecodingConfig.min_length,
     max_length: declared.MaxLength = DecodingConfig.max_length,
     no_repeat_ngram: declared.NoRepeatNgram = DecodingConfig.no_repeat_ngram,
@@ -93,6 +94,7 @@ def caption(
             min_length=min_length,
             nbest=nbest,
             length_norm=length_norm,
+            consensus=consensus,
             groups=groups,
             diversity=diversity,
             no_repeat_ngram=no_repeat_ngram,
@@ -255,6 +257,10 @@ def _settings(
     settings |= {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(decoding).items()}
     settings["seed"] = seed if decoding.sample else None
     settings |= {"region_captions": region_captions, "objects": objects, "min_confidence": min_confidence}
+    if detector == "auto":  # whose choice depends on what is installed
+        from vsa_cli.core.regions import ssd
+
+        detector = f"auto {'with' if ssd.is_installed() else 'without'} ssd"
     settings["detector"] = detector
     if region_captions:
         settings |= {"min_logprob": min_logprob, "top_regions": top_regions}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli.core import config
-from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, MOST_REQUIRED
+from vsa_cli.core.generation.decoding import MOST_CONSENSUS, MOST_LENGTH_NORM, MOST_REQUIRED
 from vsa_cli.options import OUTPUT, RUNTIME, STORED_SPLIT
 
 _REGIONS, _SEARCH = "Regions", "Search and sampling"
@@ -141,6 +141,17 @@ LengthNorm = Annotated[
         show_default="the model's",
     ),
 ]
+Consensus = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=MOST_CONSENSUS,
+        metavar="W",
+        rich_help_panel=_SEARCH,
+        help="Weight of agreement of captions.",
+        show_default="the model's",
+    ),
+]
 MinLength = Annotated[
     int,
     typer.Option(
@@ -208,7 +219,7 @@ Diversity = Annotated[
         max=100,
         metavar="L",
         rich_help_panel=_SEARCH,
-        help="With --groups: cost of earlier groups' words, in nats.",
+        help="Cost of words of earlier groups, in nats.",
     ),
 ]
 Sample = Annotated[

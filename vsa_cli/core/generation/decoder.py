@@ -22,7 +22,7 @@ from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
 from vsa_cli.core.generation.consensus import Consensus
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
-from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
+from vsa_cli.core.generation.decoding import MOST_CONSENSUS, MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
 from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention, is_english
 from vsa_cli.core.generation.results import Box, Candidate, SeenObject
@@ -56,8 +56,9 @@ def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]
     """
     trained = read_trained(folder, device, GENERATOR, GeneratorConfig, build_generator)
     config = trained.model.config
-    for name in ("length_norm", "region_length_norm"):
-        if not 0 <= getattr(config, name) <= MOST_LENGTH_NORM:
+    limits = {"length_norm": MOST_LENGTH_NORM, "region_length_norm": MOST_LENGTH_NORM, "consensus": MOST_CONSENSUS}
+    for name, most in limits.items():
+        if not 0 <= getattr(config, name) <= most:
             raise ArtifactError(f"{folder}: {name}={getattr(config, name)} does not fit GeneratorConfig")
     if config.tags > MOST_TAGS:
         raise ArtifactError(f"{folder}: tags={config.tags} does not fit GeneratorConfig (at most {MOST_TAGS})")
