@@ -63,8 +63,8 @@ def read_hypotheses(source: Input) -> Hypotheses:
     for entry in _entries(source):
         names = _names(entry.fields) if isinstance(entry, Entry) else ()
         caption = _caption(entry) if isinstance(entry, Entry) else 0
-        if names and caption is None:
-            left_out["failed"].append(names[0])
+        if isinstance(entry, Entry) and names and caption is None:
+            left_out["withheld" if entry.fields.get("withheld") else "failed"].append(names[0])
         elif not names or not _is_caption(caption):
             left_out["malformed"].append(entry.where)
         elif names[0] not in captions:
@@ -96,7 +96,8 @@ _NOTES = {
     "malformed": "entries without an image id or a caption (left out)",
     "duplicate": "duplicate captions (only the first for each image is scored)",
     "candidates": "further candidates (only the first for each image is scored)",
-    "failed": "images whose captioning failed, or whose captions are withheld (left out)",
+    "failed": "images whose captioning failed (left out)",
+    "withheld": "images whose captions were withheld (left out)",
 }
 
 
