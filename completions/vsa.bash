@@ -34,7 +34,6 @@ _vsa_value() {
     "caption --min-logprob") : ;;
     "caption --top-regions") : ;;
     "caption --length-norm") : ;;
-    "caption --consensus") : ;;
     "caption --min-len"|"caption --min-length") : ;;
     "caption --max-len"|"caption --max-length") : ;;
     "caption --no-repeat-ngram") : ;;
@@ -250,7 +249,7 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --consensus --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;

@@ -41,7 +41,7 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --consensus' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
         case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
@@ -141,7 +141,6 @@ complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the re
 complete -c vsa -n '__vsa_in caption' -l min-logprob -x -d 'Minimum mean log-probability per word, in nats.'
 complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, the likeliest first.'
 complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA.'
-complete -c vsa -n '__vsa_in caption' -l consensus -x -d 'Weight of agreement of captions.'
 complete -c vsa -n '__vsa_in caption' -l min-len -l min-length -x -d 'Minimum number of words.'
 complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum number of words.'
 complete -c vsa -n '__vsa_in caption' -l no-repeat-ngram -x -d 'Repeat no sequence of N words; 0 is off.'

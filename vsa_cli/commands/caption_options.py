@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli.core import config
-from vsa_cli.core.generation.decoding import MOST_CONSENSUS, MOST_LENGTH_NORM, MOST_REQUIRED
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, MOST_REQUIRED
 from vsa_cli.options import OUTPUT, RUNTIME, STORED_SPLIT
 
 _REGIONS, _SEARCH = "Regions", "Search and sampling"
@@ -138,17 +138,6 @@ LengthNorm = Annotated[
         metavar="ALPHA",
         rich_help_panel=_SEARCH,
         help="Rank by log p / length^ALPHA.",
-        show_default="the model's",
-    ),
-]
-Consensus = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        max=MOST_CONSENSUS,
-        metavar="W",
-        rich_help_panel=_SEARCH,
-        help="Weight of agreement of captions.",
         show_default="the model's",
     ),
 ]

@@ -235,7 +235,6 @@ class GeneratorConfig:
             whole image once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
-        consensus: the weight that is best for the agreement of captions (`DecodingConfig.consensus`); 0 is the paper's.
         region_length_norm: the best exponent for captions of regions, in a model that was trained on both.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
@@ -250,7 +249,6 @@ class GeneratorConfig:
     attention: int = 0
     image_dropout: float = 0.3
     length_norm: float = 0.0
-    consensus: float = 0.0
     region_length_norm: float = 0.0
     tags: int = 0
     names: tuple[str, ...] = ()
@@ -335,8 +333,6 @@ class DecodingConfig:
         min_length: minimum words of a caption.
         nbest: captions returned for each image.
         length_norm: captions are compared by log-probability / length ** length_norm; None takes the model's own.
-        consensus: the weight of the agreement with the other captions that a beam search finds, beside the score
-            in nats; 0 returns the captions of the highest scores, None takes the model's own weight.
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
@@ -356,7 +352,6 @@ class DecodingConfig:
     min_length: int = 0
     nbest: int = 1
     length_norm: float | None = None
-    consensus: float | None = None
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0

@@ -107,8 +107,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 NOTES = {
     "caption": """
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
-including the end-of-sentence token; --length-norm, --consensus and --diversity change only the ranking. --consensus
-prefers captions that share words with the other likely captions of the photograph.
+including the end-of-sentence token; --length-norm and --diversity change only the ranking.
 
 In folders, symbolic links to folders are followed, and no folder is searched twice. Hidden files and folders are
 skipped, as are folders of HTML pages or annotated copies that vsa has written, unless they are named themselves.

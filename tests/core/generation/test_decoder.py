@@ -15,8 +15,6 @@ from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation import decoder as module
-from vsa_cli.core.generation.beam_search import Hypothesis
-from vsa_cli.core.generation.consensus import Consensus
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.model import Generator
 from vsa_cli.core.io.envelope import GENERATOR, Envelope
@@ -29,7 +27,6 @@ MODES = [
     DecodingConfig(beam=3, nbest=2, max_length=8),
     DecodingConfig(beam=4, groups=2, nbest=2, length_norm=0.7, no_repeat_ngram=2, max_length=8),
     DecodingConfig(beam=2, require=("w3", "w7"), avoid=("w1",), max_length=8),
-    DecodingConfig(beam=4, nbest=2, consensus=5.0, length_norm=0.7, max_length=8),
     DecodingConfig(sample=True, nbest=3, temperature=1.5, top_k=9, min_length=3, max_length=8),
 ]
 
@@ -65,22 +62,6 @@ def test_captions_contain_neither_unk_nor_start(
             assert set(words) <= set(VOCABULARY.words) - set(decoding.avoid)
             assert set(decoding.require) <= set(words)
             assert decoding.min_length <= len(words) <= decoding.max_length
-
-
-def test_consensus_chooses_among_the_captions_of_the_beam(
-    trained: Trained[Generator], images: list[ImageRegions]
-) -> None:
-    plain = DecodingConfig(beam=9, nbest=9, length_norm=0.7, max_length=8)
-    rule = Consensus(VOCABULARY.counts, 99.0, 0.7)
-    changed = 0
-    everything = Decoder(trained, plain, 0).caption(images, KEYS)
-    chosen = Decoder(trained, replace(plain, nbest=2, consensus=99.0), 0).caption(images, KEYS)
-    for candidates, best in zip(everything, chosen, strict=True):
-        hypotheses = [Hypothesis(tuple(VOCABULARY.encode(c.caption.split())), c.logprob or 0.0) for c in candidates]
-        expected = [VOCABULARY.decode(one.words) for one in rule.order(hypotheses)[:2]]
-        assert [one.caption for one in best] == expected
-        changed += expected[0] != candidates[0].caption
-    assert changed
 
 
 @pytest.mark.parametrize("decoding", MODES)

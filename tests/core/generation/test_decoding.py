@@ -35,8 +35,6 @@ def test_sampling_settings_imply_sampling(options: dict[str, Any]) -> None:
         ({"diversity": 1.0}, "`diversity` applies between groups: set `groups`"),
         ({"min_length": 9, "max_length": 8}, "`min_length` 9 is more than `max_length` 8"),
         ({"min_length": 9, "max_length": 8, "sample": True}, "`min_length` 9"),
-        ({"consensus": 2.0, "groups": 7}, "`consensus` prefers captions that agree"),
-        ({"consensus": 2.0, "sample": True}, "`consensus` applies to beam search only"),
         ({"length_norm": math.nan}, "`length_norm` takes a finite number"),
         ({"temperature": math.inf}, "`temperature` takes a finite number"),
         ({"top_p": math.nan}, "`top_p` takes a finite number"),

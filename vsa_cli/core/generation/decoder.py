@@ -20,9 +20,8 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
-from vsa_cli.core.generation.consensus import Consensus
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
-from vsa_cli.core.generation.decoding import MOST_CONSENSUS, MOST_LENGTH_NORM, ids_of, resolve_decoding
+from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
 from vsa_cli.core.generation.repetition import UNFINISHED, NoSecondMention, is_english
 from vsa_cli.core.generation.results import Box, Candidate, SeenObject
@@ -56,9 +55,8 @@ def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]
     """
     trained = read_trained(folder, device, GENERATOR, GeneratorConfig, build_generator)
     config = trained.model.config
-    limits = {"length_norm": MOST_LENGTH_NORM, "region_length_norm": MOST_LENGTH_NORM, "consensus": MOST_CONSENSUS}
-    for name, most in limits.items():
-        if not 0 <= getattr(config, name) <= most:
+    for name in ("length_norm", "region_length_norm"):
+        if not 0 <= getattr(config, name) <= MOST_LENGTH_NORM:
             raise ArtifactError(f"{folder}: {name}={getattr(config, name)} does not fit GeneratorConfig")
     if config.tags > MOST_TAGS:
         raise ArtifactError(f"{folder}: tags={config.tags} does not fit GeneratorConfig (at most {MOST_TAGS})")
@@ -183,27 +181,20 @@ class Decoder:
     def _search(
         self, length_norm: float, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]
     ) -> list[list[Hypothesis]]:
-        config, decoding = self._model.config, self._decoding
-        weight = config.consensus if decoding.consensus is None else decoding.consensus
-        compare = weight > 0 and decoding.groups == 1
-        found = beam_search(
+        return beam_search(
             step,
             state,
             start=start,
             end=END,
             width=self._decoding.beam,
             max_length=self._decoding.max_length,
-            nbest=max(decoding.nbest, decoding.beam) if compare else decoding.nbest,
+            nbest=self._decoding.nbest,
             length_norm=length_norm,
             groups=self._decoding.groups,
             diversity=self._decoding.diversity,
             rules=self._rules,
             required=self._required,
         )
-        if not compare:
-            return found
-        consensus = Consensus(self._vocabulary.counts, weight, length_norm)
-        return [consensus.order(hypotheses)[: decoding.nbest] for hypotheses in found]
 
     def _sample(
         self, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]

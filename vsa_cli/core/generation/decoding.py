@@ -17,9 +17,6 @@ MOST_REQUIRED = 5
 MOST_LENGTH_NORM = 10.0
 """The largest power of a caption's length by which captions can be compared."""
 
-MOST_CONSENSUS = 100.0
-"""The largest weight of the agreement among captions."""
-
 _DEFAULT = DecodingConfig()
 
 
@@ -29,7 +26,7 @@ def resolve_decoding(config: DecodingConfig) -> DecodingConfig:
     Raises:
         ConfigError: the settings contradict each other or are out of range.
     """
-    for name in ("length_norm", "consensus", "diversity", "temperature", "top_p"):
+    for name in ("length_norm", "diversity", "temperature", "top_p"):
         if not math.isfinite(getattr(config, name) or 0.0):
             raise ConfigError(f"`{name}` takes a finite number")
     resolved = replace(
@@ -56,7 +53,7 @@ def _check_sampling(config: DecodingConfig) -> None:
         raise ConfigError("`temperature` takes a number above 0")
     if not 0 < config.top_p <= 1:
         raise ConfigError("`top_p` takes a probability above 0, at most 1")
-    for name in ("beam", "length_norm", "consensus", "groups", "diversity", "require"):
+    for name in ("beam", "length_norm", "groups", "diversity", "require"):
         if _changed(config, name):
             raise ConfigError(
                 f"`{name}` applies to beam search only, not to sampling (`sample`, `temperature`, `top_k`, `top_p`)"
@@ -70,8 +67,6 @@ def _check_search(config: DecodingConfig) -> None:
         raise ConfigError(f"`beam` {config.beam} does not divide into {config.groups} equal `groups`")
     if _changed(config, "diversity") and config.groups == 1:
         raise ConfigError("`diversity` applies between groups: set `groups` to 2 or more")
-    if config.consensus and config.groups > 1:
-        raise ConfigError("`consensus` prefers captions that agree, and `groups` makes them differ: choose one")
     if len(config.require) > MOST_REQUIRED:
         raise ConfigError(f"`require` takes at most {MOST_REQUIRED} words; {len(config.require)} were given")
     if len(config.require) > config.max_length:
