@@ -254,6 +254,7 @@ complete -c vsa -n '__vsa_in extract-regions' -l cnn-weights -x -a '(__vsa_files
 complete -c vsa -n '__vsa_in extract-regions' -l describe -x -a 'crop roi' -d 'Features of a box. crop: the box is warped to the CNN\'s input size (R-CNN, as in Karpathy & Fei-Fei 2015); roi: they are pooled from one feature map of the photograph (Fast R-CNN).'
 complete -c vsa -n '__vsa_in extract-regions' -l side -x -d 'Shorter side of the CNN\'s input, in pixels; 0 means 320 with roi, the CNN\'s own size with crop.'
 complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side of all photographs. Models expect the size that they were trained with.'
+complete -c vsa -n '__vsa_in extract-regions' -l keep-maps -d 'Also keep the CNN\'s maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in extract-regions' -l seed -x -d 'Seed to record in the file; extraction itself is deterministic.'

@@ -16,7 +16,8 @@ from tests.conftest import Drawn
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.labels.labeller import read_labeller
 from vsa_cli.core.regions.image_regions import Label
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 Run = Callable[..., Result]
 NAMES = {"names": {"circle": ["circle"], "square": ["square"], "triangle": ["triangle"], "blue": ["blue"]}}

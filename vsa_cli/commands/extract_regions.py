@@ -93,6 +93,13 @@ def extract_regions(
             "of all photographs. Models expect the size that they were trained with.",
         ),
     ] = RegionConfig.photo_side,
+    keep_maps: Annotated[
+        bool,
+        typer.Option(
+            "--keep-maps",
+            help="Also keep the CNN's maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.",
+        ),
+    ] = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Seed to record in the file; extraction itself is deterministic.")] = 0,
@@ -123,8 +130,13 @@ def extract_regions(
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
     workers = threads or available_cores()
-    plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
+    plan = plan_extraction(
+        source, split, config, files,
+        device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps,
+    )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
+    if keep_maps:
+        console.note(f"the maps of {count} photographs take about {plan.map_bytes / 1e6:,.0f} MB")
     if plan.unmatched:
         some = name_some(plan.unmatched)
         console.warn(f"{boxes}: {len(plan.unmatched)} names match no photograph in {source}: {some}")

@@ -16,17 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -42,11 +44,16 @@ class RegionExtractor:
         feature_extractor: the CNN that computes the descriptors of boxes.
         detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
+        tail: a tuned tail of the CNN, which computes the descriptors; None uses the published one. Boxes are always
+            chosen by the published one, whose classifier knows its descriptors.
+        keep_map: whether to keep the map of the CNN's trunk.
     """
 
     feature_extractor: FeatureExtractor
     detector: Detector | None
     photo_side: int | None
+    tail: LiteTail | None = None
+    keep_map: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
         """The regions of a photograph, the whole image first.
@@ -61,10 +68,16 @@ class RegionExtractor:
         picture = read_picture(photo.file, self.photo_side)
         for note in picture.notes:
             _LOG.warning(note)
-        feature_map, found = None, NO_BOXES
-        if self.detector is not None:
-            feature_map = self.feature_extractor.map(picture)
+        feature_map, trunk_map, found = None, None, NO_BOXES
+        if self.tail is not None or self.keep_map:
+            trunk_map = self.feature_extractor.trunk_map(picture)
+        if self.detector is not None or (trunk_map is not None and self.tail is None):
+            feature_map = self._deepen(trunk_map, picture)
+        if self.detector is not None and feature_map is not None:
             found = self.detector.choose(str(photo.image_id), picture, feature_map)
+        if self.tail is not None and trunk_map is not None:
+            with torch.inference_mode():
+                feature_map = self.tail(trunk_map[None])[0]
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
         return ImageRegions(
             image_id=str(photo.image_id),
@@ -75,7 +88,16 @@ class RegionExtractor:
             scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
             descriptors=to_half(self.feature_extractor.regions(picture, boxes, feature_map)),
             labels=found.labels,
+            map=to_half(trunk_map.permute(1, 2, 0).cpu().numpy()) if self.keep_map and trunk_map is not None else None,
         )
+
+    @torch.inference_mode()
+    def _deepen(self, trunk_map: Tensor | None, picture: Picture) -> Tensor:
+        """(C, h, w): the map of the published CNN; from the trunk's map, if there is one."""
+        if trunk_map is None:
+            return self.feature_extractor.map(picture)
+        deep: Tensor = self.feature_extractor.cnn.tail(trunk_map[None])[0]
+        return deep
 
 
 class PhotoEncoder:
@@ -185,6 +207,7 @@ def photo_encoder(
     weights: Path | None = None,
     cache: Path | None = None,
     whole_only: bool = False,
+    tail: LiteTail | None = None,
 ) -> PhotoEncoder:
     """The encoder of new photographs for a model.
 
@@ -195,6 +218,7 @@ def photo_encoder(
         weights: the CNN's weight file, if not the one installed with its package.
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to encode the whole image alone, without boxes.
+        tail: the tuned tail of the CNN that the specification names, if it names one.
 
     Raises:
         ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
@@ -208,7 +232,7 @@ def photo_encoder(
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        return RegionExtractor(features, detector, spec.config.photo_side)
+        return RegionExtractor(features, detector, spec.config.photo_side, None if tail is None else tail.to(device))
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
     return PhotoEncoder(make_extractor, device, kept, workers)

@@ -1,0 +1,119 @@
+"""The tail of a CNN, its last stages, which can learn with a model; from maps of stride 16 to descriptors of boxes.
+
+The trunk before it stays as published, so its maps are computed once (`keep_maps`) and training starts from them. The
+weights of a tuned tail are kept with the models that need it; matrices have the precision of float16, so that packing a
+model does not change its CNN.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail, trunk_channels
+from vsa_cli.core.regions.features import mean_in_boxes, to_half
+from vsa_cli.core.regions.image_regions import MappedImage
+
+CELL = 16
+"""Pixels of the CNN's input for each cell of the trunk's map."""
+
+
+def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
+    """(K, R, D): the descriptors of K images by a tail, on its device; gradients flow into the tail.
+
+    Each map passes once through the tail, together with others of its shape. An image with fewer than R boxes repeats
+    its whole image, as `RegionStore.padded` does.
+    """
+    device = tail.head.weight.device
+    most = max(len(image.boxes) for image in images)
+    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        by_shape[image.map.shape].append(index)
+    described: list[Tensor] = [torch.empty(0)] * len(images)
+    for indices in by_shape.values():
+        # (B, h, w, C) is the memory layout of a channels-last (B, C, h, w)
+        maps = torch.from_numpy(np.stack([images[index].map for index in indices])).to(device)
+        deep = tail(maps.permute(0, 3, 1, 2).to(tail.head.weight.dtype))
+        for feature_map, index in zip(deep, indices, strict=True):
+            image = images[index]
+            boxes = np.concatenate([image.boxes, image.boxes[:1].repeat(most - len(image.boxes), 0)])
+            described[index] = mean_in_boxes(feature_map, boxes, image.width, image.height)
+    return torch.stack(described)
+
+
+class TailDescriber:
+    """Computes the stored descriptors of images from their maps, as `RegionStore` needs it."""
+
+    def __init__(self, tail: LiteTail) -> None:
+        self._tail = tail
+
+    @torch.inference_mode()
+    def __call__(self, image: MappedImage) -> NDArray[np.float16]:
+        """(R, D): the descriptors of one image; each is processed alone, so that no batch changes them."""
+        return to_half(describe_images(self._tail, [image])[0].cpu().numpy())
+
+
+def new_tail(cnn: str) -> LiteTail:
+    """A tail with the shape of a CNN's.
+
+    Raises:
+        ValueError: the CNN has none.
+    """
+    if cnn not in SCALES:
+        raise ValueError(f"{cnn} has no tail")
+    return LiteTail(SCALES[cnn])
+
+
+def tail_from(cnn: str, weights: NDArray[np.float32]) -> LiteTail:
+    """The tail of a CNN with the weights of `tail_weights`, on the CPU, frozen.
+
+    Raises:
+        ValueError: the CNN has no tail, or one of another size, or a weight is not finite.
+    """
+    with torch.device("meta"):
+        tail = new_tail(cnn)
+    if sum(parameter.numel() for parameter in tail.parameters()) != len(weights):
+        raise ValueError(f"its weights are not those of the tail of {cnn}")
+    if not np.isfinite(weights).all():
+        raise ValueError("a weight of its tail is not finite")
+    tail = tail.to_empty(device="cpu")
+    nn.utils.vector_to_parameters(torch.from_numpy(weights.astype(np.float32)), tail.parameters())
+    return ready(tail)
+
+
+def tail_weights(tail: LiteTail) -> NDArray[np.float32]:
+    """(P,) all weights of a tail, one parameter after another."""
+    weights: NDArray[np.float32] = torch.cat([part.detach().flatten() for part in tail.parameters()]).cpu().numpy()
+    return weights
+
+
+def ready(tail: LiteTail) -> LiteTail:
+    """A tail for inference: frozen, in the memory layout in which convolutions are fastest."""
+    return tail.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def rounded(tail: LiteTail) -> LiteTail:
+    """A copy for inference with the matrices rounded to float16, as model directories hold them."""
+    twin = copy.deepcopy(tail)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.half())
+    return ready(twin)
+
+
+def tail_sha256(tail: LiteTail) -> str:
+    """SHA-256 of the weights of a tail, by which descriptors, caches and models refer to it."""
+    return hashlib.sha256(tail_weights(tail).astype("<f4").tobytes()).hexdigest()
+
+
+def map_bytes(cnn: str, size: tuple[int, int]) -> int:
+    """The bytes of the trunk's map for an input of some width and height, in pixels."""
+    return trunk_channels(cnn) * (size[0] // CELL) * (size[1] // CELL) * np.dtype(np.float16).itemsize
