@@ -223,11 +223,14 @@ def photo_encoder(
     Raises:
         ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
             another program.
+        ArtifactError: the tail is missing, or the specification names none.
 
     When the CNN is first needed, MissingError is raised if its weights are not installed, and ArtifactError if they
     are not those that the model was trained with.
     """
     spec.require_computable()
+    if (tail is None) == bool(spec.tail_sha256):
+        raise ArtifactError(f"{spec.config.cnn}: its tuned tail is missing, or was not tuned")
 
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)

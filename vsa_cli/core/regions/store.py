@@ -267,9 +267,17 @@ class RegionStore:
         Raises:
             ArtifactError: the file has no maps, the image is not in it, or its map cannot be read.
         """
+        self.require_maps()
+        return self._mapped(self._row(image_id))
+
+    def require_maps(self) -> None:
+        """Check that the file has maps.
+
+        Raises:
+            ArtifactError: it has none.
+        """
         if not self.has_maps:
             raise ArtifactError(f"{self.path}: has no maps of the CNN; extract its regions again with `keep_maps`")
-        return self._mapped(self._row(image_id))
 
     def tail_weights(self) -> NDArray[np.float32]:
         """(P,) the weights of the CNN's tail that computed the descriptors.

@@ -17,9 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from vsa_cli.core.errors import ArtifactError, reason
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail, trunk_channels
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_in_boxes, to_half
 from vsa_cli.core.regions.image_regions import MappedImage
+from vsa_cli.core.regions.store import RegionStore
 
 CELL = 16
 """Pixels of the CNN's input for each cell of the trunk's map."""
@@ -58,6 +61,47 @@ class TailDescriber:
     def __call__(self, image: MappedImage) -> NDArray[np.float16]:
         """(R, D): the descriptors of one image; each is processed alone, so that no batch changes them."""
         return to_half(describe_images(self._tail, [image])[0].cpu().numpy())
+
+
+def stored_tail(store: RegionStore) -> LiteTail:
+    """The tail that computed the descriptors of a regions file, on the CPU, frozen.
+
+    Raises:
+        ArtifactError: the file does not have it, or it is damaged.
+    """
+    where = str(store.path)
+    spec = FeatureSpec.of(store.envelope, where)
+    try:
+        tail = tail_from(spec.config.cnn, store.tail_weights())
+    except ValueError as error:
+        raise ArtifactError(f"{where}: {reason(error)}") from error
+    if spec.tail_sha256 not in ("", tail_sha256(tail)):
+        raise ArtifactError(f"{where}: the tail of its CNN is not the one that its descriptors come from")
+    return tail
+
+
+def described_for(spec: FeatureSpec, tail: LiteTail | None, store: RegionStore) -> RegionStore:
+    """A regions file with the descriptors that a model needs: those stored, or computed from its maps.
+
+    Args:
+        spec: how descriptors for the model are extracted.
+        tail: the tuned tail of the model's CNN; None for a published CNN.
+        store: the regions file.
+
+    Raises:
+        ArtifactError: the file has neither.
+    """
+    where = str(store.path)
+    is_other = FeatureSpec.of(store.envelope, where).tail_sha256 != spec.tail_sha256
+    if tail is not None and is_other and store.has_maps and spec.same_trunk(store.envelope, where):
+        return RegionStore(store.path, TailDescriber(tail))
+    spec.require_from(store.envelope, where)
+    return store
+
+
+def trainable(tail: LiteTail) -> LiteTail:
+    """A copy of a tail whose weights can be trained."""
+    return copy.deepcopy(tail).to(memory_format=torch.contiguous_format).requires_grad_(True)
 
 
 def new_tail(cnn: str) -> LiteTail:
