@@ -93,6 +93,14 @@ def extract_regions(
             "of all photographs. Models expect the size that they were trained with.",
         ),
     ] = RegionConfig.photo_side,
+    cnn_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--cnn-of",
+            metavar="MODEL",
+            help="Use the CNN of a model of vsa train-embed --tune-cnn, and its --describe, --side and --photo-side.",
+        ),
+    ] = None,
     keep_maps: Annotated[
         bool,
         typer.Option(
@@ -117,13 +125,17 @@ def extract_regions(
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
+    usual = RegionConfig.cnn, RegionConfig.describe, RegionConfig.side
+    if cnn_of is not None and (cnn, describe, side) != usual:
+        raise options.UsageError("--cnn-of cannot be combined with --cnn, --describe or --side")
     check_output(output, force=force, resume=resume)
 
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.learning.model_dir import read_tail
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
-    from vsa_cli.core.regions.plan import InputFiles, plan_extraction
+    from vsa_cli.core.regions.plan import InputFiles, TunedCnn, plan_extraction
     from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
@@ -133,6 +145,7 @@ def extract_regions(
     plan = plan_extraction(
         source, split, config, files,
         device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps,
+        tuned=None if cnn_of is None else TunedCnn(*read_tail(cnn_of)),
     )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:

@@ -12,7 +12,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
-from vsa_cli.core.config import CNN_RATE, EMBED_PRESETS, EmbedPreset, Encoder, Loss
+from vsa_cli.core.config import CNN_SHARE, EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
@@ -193,8 +193,8 @@ def train_embed(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="Initial learning rate of these stages.",
-            show_default=f"{CNN_RATE:g}",
+            help="Their learning rate.",
+            show_default="a fifth of --learning-rate",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -293,8 +293,9 @@ def train_embed(
             batch_size=batch_size, epochs=epochs, patience=patience,
         ),
         tune_words=not fixed_words,
-        cnn_rate=(cnn_rate or CNN_RATE) if tune_cnn else 0.0,
     )  # fmt: skip
+    if tune_cnn:
+        training = replace(training, cnn_rate=cnn_rate or CNN_SHARE * training.learning_rate)
     split, held_out = resolve_split(split), read.validation_split(validate)
     sources = Sources(
         (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),

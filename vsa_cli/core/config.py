@@ -143,8 +143,8 @@ class EmbedTraining:
     cnn_rate: float = 0.0
 
 
-CNN_RATE = 2e-4
-"""The usual `cnn_rate` of a CNN that learns."""
+CNN_SHARE = 0.2
+"""The usual `cnn_rate` of a CNN that learns, as a share of `learning_rate`."""
 
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "paper": (EmbedConfig(), EmbedTraining()),

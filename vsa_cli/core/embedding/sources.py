@@ -26,6 +26,7 @@ from vsa_cli.core.learning.corpora import (
 )
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import require_maps
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Sources:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
         if tune_cnn:
             for regions in [*(one.regions for one in self.photographs), *(one.regions for one in self.unpaired)]:
-                regions.require_maps()
+                require_maps(regions)
 
     def vocabulary(self, split: str) -> Vocabulary:
         """The words of the first corpus's vocabulary, or with more sources those that are frequent in all together.

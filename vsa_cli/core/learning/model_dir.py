@@ -155,7 +155,7 @@ def read_tail(folder: Path) -> tuple[FeatureSpec, LiteTail]:
     spec = FeatureSpec.from_dict(contents.get("regions"), str(folder))
     tail = _tail(spec, _split(weights)[1], str(folder))
     if tail is None:
-        raise ArtifactError(f"{folder}: its CNN was not tuned; `tune_cnn` of train-embed tunes one")
+        raise ArtifactError(f"{folder}: its CNN was not tuned; `tune_cnn` of `vsa train-embed` tunes one")
     return spec, tail
 
 

@@ -31,7 +31,7 @@ from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
-from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class RegionExtractor:
 
         Raises:
             DataError: the photograph cannot be read, or has changed since its corpus was prepared.
+            ArtifactError: a tuned tail computes numbers that are not finite.
         """
         # only caches and corpora need the hash; without either the file is read once, not twice
         sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
@@ -79,6 +80,9 @@ class RegionExtractor:
             with torch.inference_mode():
                 feature_map = self.tail(trunk_map[None])[0]
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
+        descriptors = to_half(self.feature_extractor.regions(picture, boxes, feature_map))
+        if self.tail is not None and not are_finite(descriptors):
+            raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
         return ImageRegions(
             image_id=str(photo.image_id),
             sha256=sha256,
@@ -86,7 +90,7 @@ class RegionExtractor:
             height=picture.height,
             boxes=boxes,
             scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
-            descriptors=to_half(self.feature_extractor.regions(picture, boxes, feature_map)),
+            descriptors=descriptors,
             labels=found.labels,
             map=to_half(trunk_map.permute(1, 2, 0).cpu().numpy()) if self.keep_map and trunk_map is not None else None,
         )
@@ -194,8 +198,7 @@ def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch
     """
     with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
         cnn = load_cnn(spec.config.cnn, weights)
-    if cnn.sha256 != spec.cnn_sha256:
-        raise ArtifactError(f"{spec.config.cnn}: its weights are not those that the model was trained with")
+    spec.require_cnn(cnn.sha256)
     return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
 
 

@@ -78,6 +78,15 @@ class FeatureSpec:
                 "name stored regions with `corpus` and `regions_file`"
             )
 
+    def require_cnn(self, sha256: str) -> None:
+        """Check the SHA-256 of a CNN's weight file.
+
+        Raises:
+            ArtifactError: it is not the one that described the training photographs.
+        """
+        if sha256 != self.cnn_sha256:
+            raise ArtifactError(f"{self.config.cnn}: its weights are not those that the model was trained with")
+
     def require_from(self, envelope: Envelope, where: str) -> None:
         """Check that a regions file holds descriptors of this kind; how its boxes were chosen does not matter.
 
@@ -86,10 +95,10 @@ class FeatureSpec:
         """
         found = FeatureSpec.of(envelope, where)
         if self._kind() == found._kind() and self.tail_sha256 != found.tail_sha256:
-            of_both = [spec.tail_sha256[:12] or "published" for spec in (self, found)]
+            which = "tuned with the model" if self.tail_sha256 else "published"
+            remedy = "`cnn_of` or `keep_maps` of `vsa extract-regions`" if self.tail_sha256 else "`vsa extract-regions`"
             raise ArtifactError(
-                f"{where}: described by another tail of {self.config.cnn} ({of_both[1]}) than the model needs "
-                f"({of_both[0]}); extract its regions again with `cnn_of` that model"
+                f"{where}: not described by the {self.config.cnn} that was {which}; extract its regions with {remedy}"
             )
         if self._kind() != found._kind():
             needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"

@@ -49,6 +49,14 @@ class InputFiles:
 
 
 @dataclass(frozen=True)
+class TunedCnn:
+    """The tuned tail of a model's CNN, and how descriptors are extracted with it."""
+
+    spec: FeatureSpec
+    tail: LiteTail
+
+
+@dataclass(frozen=True)
 class Extraction:
     """An extraction that is ready to run.
 
@@ -83,7 +91,7 @@ def plan_extraction(
     workers: int,
     seed: int,
     keep_maps: bool = False,
-    tail: LiteTail | None = None,
+    tuned: TunedCnn | None = None,
 ) -> Extraction:
     """Plan everything that `extract_regions` needs.
 
@@ -96,7 +104,8 @@ def plan_extraction(
         workers: photographs encoded at the same time.
         seed: recorded in the envelope; extraction itself is deterministic.
         keep_maps: whether to keep the map of the CNN's trunk, from which its tail can learn.
-        tail: a tuned tail of the CNN; None uses the published one.
+        tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
+            `photo_side` that is given; None uses the published CNN.
 
     Raises:
         VsaError: an input is missing or wrong, or weights are not installed.
@@ -107,12 +116,20 @@ def plan_extraction(
         inputs = _from_folder(source)
     else:
         inputs = _from_corpus(read_corpus(source, files.images), split)
+    if tuned is not None:
+        given, like = config.photo_side, tuned.spec.config
+        config = replace(
+            config, cnn=like.cnn, describe=like.describe, side=like.side, photo_side=given or like.photo_side
+        )
     cnn = load_cnn(config.cnn, files.cnn_weights)
+    if tuned is not None:
+        tuned.spec.require_cnn(cnn.sha256)
     default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
     config = replace(config, side=side, photo_side=config.photo_side or _median(inputs))
     features = FeatureExtractor(cnn, side, config.describe, device)
     detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
+    tail = None if tuned is None else tuned.tail
     if (keep_maps or tail is not None) and config.describe == "crop":
         raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
     used = tail if tail is not None else cnn.tail if keep_maps else None

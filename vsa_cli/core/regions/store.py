@@ -132,6 +132,8 @@ class RegionStore:
         self._maps, shapes = self._dataset("maps", 1), self._dataset("map_shapes", 2)[:].astype(np.int64)
         if shapes.shape != (images, 3) or not ((shapes > 0) & (shapes < _MOST_CELLS)).all():
             raise ValueError("its maps have no shapes")
+        if not (self.sizes > 0).all():
+            raise ValueError("a photograph has no size")
         self._map_shapes, self._map_offsets = shapes, np.concatenate([[0], shapes.prod(1).cumsum()])
         if self._map_offsets[-1] != len(self._maps):
             raise ValueError("its maps do not have their shapes")
@@ -232,7 +234,7 @@ class RegionStore:
         result = np.empty((len(starts), self.descriptor_size), np.float16)
         if self._describe is not None:
             for index, row in enumerate(images):
-                result[index] = self._describe(self._mapped(row, regions=1))[0]
+                result[index] = self._compute(self._describe, row, regions=1)[0]
             return result
         # HDF5 reads whole chunks: pass through the file once, block by block, instead of row by row
         order = np.argsort(starts, kind="stable")
@@ -267,17 +269,19 @@ class RegionStore:
         Raises:
             ArtifactError: the file has no maps, the image is not in it, or its map cannot be read.
         """
-        self.require_maps()
+        if not self.has_maps:
+            raise ArtifactError(f"{self.path}: has no maps of the CNN")
         return self._mapped(self._row(image_id))
 
-    def require_maps(self) -> None:
-        """Check that the file has maps.
+    @property
+    def map_bytes(self) -> int:
+        """The bytes of all maps."""
+        return int(self._maps.nbytes) if self.has_maps else 0
 
-        Raises:
-            ArtifactError: it has none.
-        """
-        if not self.has_maps:
-            raise ArtifactError(f"{self.path}: has no maps of the CNN; extract its regions again with `keep_maps`")
+    @property
+    def map_channels(self) -> set[int]:
+        """The numbers of channels that maps have: a single one, unless the file is damaged."""
+        return set(self._map_shapes[:, 2].tolist()) if self.has_maps else set()
 
     def tail_weights(self) -> NDArray[np.float32]:
         """(P,) the weights of the CNN's tail that computed the descriptors.
@@ -302,10 +306,16 @@ class RegionStore:
             raise ArtifactError(f"{self.path}: damaged maps (not all are finite numbers); extract them again")
         return MappedImage(data.reshape(self._map_shapes[row]), self.boxes[start:end][:regions], width, height)
 
+    def _compute(self, describe: Describe, row: int, regions: int | None = None) -> NDArray[np.float16]:
+        described = describe(self._mapped(row, regions))
+        if not are_finite(described):
+            raise ArtifactError(f"{self.path}: the tail of the CNN computes numbers that are not finite")
+        return described
+
     def _described(self, row: int) -> NDArray[np.float16]:
         """(R, D): the descriptors of an image."""
         if self._describe is not None:
-            return self._describe(self._mapped(row))
+            return self._compute(self._describe, row)
         return self._read(slice(int(self._offsets[row]), int(self._offsets[row + 1])))
 
     def _row(self, image_id: str) -> int:

@@ -94,9 +94,23 @@ def described_for(spec: FeatureSpec, tail: LiteTail | None, store: RegionStore) 
     where = str(store.path)
     is_other = FeatureSpec.of(store.envelope, where).tail_sha256 != spec.tail_sha256
     if tail is not None and is_other and store.has_maps and spec.same_trunk(store.envelope, where):
+        require_maps(store)
         return RegionStore(store.path, TailDescriber(tail))
     spec.require_from(store.envelope, where)
     return store
+
+
+def require_maps(store: RegionStore) -> None:
+    """Check that a regions file has maps that the tail of its CNN takes.
+
+    Raises:
+        ArtifactError: it has none, or they are not those of its CNN.
+    """
+    cnn = FeatureSpec.of(store.envelope, str(store.path)).config.cnn
+    if not store.has_maps:
+        raise ArtifactError(f"{store.path}: has no maps of the CNN; `keep_maps` of `vsa extract-regions` keeps them")
+    if cnn not in SCALES or store.map_channels != {trunk_channels(cnn)}:
+        raise ArtifactError(f"{store.path}: its maps are not those of {cnn}; extract its regions again")
 
 
 def trainable(tail: LiteTail) -> LiteTail:
