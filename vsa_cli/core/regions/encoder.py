@@ -22,7 +22,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.images import Picture, read_picture
+from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
@@ -69,18 +69,16 @@ class RegionExtractor:
         picture = read_picture(photo.file, self.photo_side)
         for note in picture.notes:
             _LOG.warning(note)
-        feature_map, trunk_map, found = None, None, NO_BOXES
-        if self.tail is not None or self.keep_map:
-            trunk_map = self.feature_extractor.trunk_map(picture)
-        if self.detector is not None or (trunk_map is not None and self.tail is None):
-            feature_map = self._deepen(trunk_map, picture)
-        if self.detector is not None and feature_map is not None:
+        features, found = self.feature_extractor, NO_BOXES
+        trunk_map = features.trunk_map(picture) if self.tail is not None or self.keep_map else None
+        feature_map = None
+        if self.detector is not None:
+            feature_map = features.map(picture) if trunk_map is None else _deepen(trunk_map, features.cnn.tail)
             found = self.detector.choose(str(photo.image_id), picture, feature_map)
-        if self.tail is not None and trunk_map is not None:
-            with torch.inference_mode():
-                feature_map = self.tail(trunk_map[None])[0]
+        if trunk_map is not None and (self.tail is not None or feature_map is None):
+            feature_map = _deepen(trunk_map, self.tail or features.cnn.tail)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-        descriptors = to_half(self.feature_extractor.regions(picture, boxes, feature_map))
+        descriptors = to_half(features.regions(picture, boxes, feature_map))
         if self.tail is not None and not are_finite(descriptors):
             raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
         return ImageRegions(
@@ -95,13 +93,12 @@ class RegionExtractor:
             map=to_half(trunk_map.permute(1, 2, 0).cpu().numpy()) if self.keep_map and trunk_map is not None else None,
         )
 
-    @torch.inference_mode()
-    def _deepen(self, trunk_map: Tensor | None, picture: Picture) -> Tensor:
-        """(C, h, w): the map of the published CNN; from the trunk's map, if there is one."""
-        if trunk_map is None:
-            return self.feature_extractor.map(picture)
-        deep: Tensor = self.feature_extractor.cnn.tail(trunk_map[None])[0]
-        return deep
+
+@torch.inference_mode()
+def _deepen(trunk_map: Tensor, tail: LiteTail) -> Tensor:
+    """(C', h / 2, w / 2): the map of the whole CNN, from the (C, h, w) map of its trunk."""
+    deep: Tensor = tail(trunk_map[None])[0]
+    return deep
 
 
 class PhotoEncoder:

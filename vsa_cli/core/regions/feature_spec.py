@@ -95,10 +95,14 @@ class FeatureSpec:
         """
         found = FeatureSpec.of(envelope, where)
         if self._kind() == found._kind() and self.tail_sha256 != found.tail_sha256:
-            which = "tuned with the model" if self.tail_sha256 else "published"
-            remedy = "`cnn_of` or `keep_maps` of `vsa extract-regions`" if self.tail_sha256 else "`vsa extract-regions`"
+            if not self.tail_sha256:
+                raise ArtifactError(
+                    f"{where}: described by a tuned {self.config.cnn}, and the model needs the published one; extract "
+                    "its regions again"
+                )
             raise ArtifactError(
-                f"{where}: not described by the {self.config.cnn} that was {which}; extract its regions with {remedy}"
+                f"{where}: not described by the {self.config.cnn} that was tuned with the model; `cnn_of` of `vsa "
+                "extract-regions` extracts regions with it"
             )
         if self._kind() != found._kind():
             needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"

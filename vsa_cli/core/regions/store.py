@@ -20,7 +20,7 @@ With N images and S regions in total (the regions of an image are adjacent, and 
                 `sha256`   (SHA-256 of the contents, by which files made from this one refer to it)
 
 Datasets are chunked, so that a split is read without the rest. `store_writer` writes these files; no module besides
-these two imports h5py. Independent of detectors and CNNs.
+these two imports h5py. This module does not depend on detectors and CNNs.
 """
 
 from __future__ import annotations

@@ -27,11 +27,13 @@ from vsa_cli.core.regions.store import RegionStore
 CELL = 16
 """Pixels of the CNN's input for each cell of the trunk's map."""
 
+_TOGETHER = 16  # maps that pass through the tail together, which bounds the temporary memory
+
 
 def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
     """(K, R, D): the descriptors of K images by a tail, on its device; gradients flow into the tail.
 
-    Each map passes once through the tail, together with others of its shape. An image with fewer than R boxes repeats
+    Each map passes once through the tail, together with a few others of its shape. An image with fewer than R boxes repeats
     its whole image, as `RegionStore.padded` does.
     """
     device = tail.head.weight.device
@@ -39,8 +41,9 @@ def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, image in enumerate(images):
         by_shape[image.map.shape].append(index)
+    parts = [same[i : i + _TOGETHER] for same in by_shape.values() for i in range(0, len(same), _TOGETHER)]
     described: list[Tensor] = [torch.empty(0)] * len(images)
-    for indices in by_shape.values():
+    for indices in parts:
         # (B, h, w, C) is the memory layout of a channels-last (B, C, h, w)
         maps = torch.from_numpy(np.stack([images[index].map for index in indices])).to(device)
         deep = tail(maps.permute(0, 3, 1, 2).to(tail.head.weight.dtype))
