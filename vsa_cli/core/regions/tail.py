@@ -33,8 +33,8 @@ _TOGETHER = 16  # maps that pass through the tail together, which bounds the tem
 def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
     """(K, R, D): the descriptors of K images by a tail, on its device; gradients flow into the tail.
 
-    Each map passes once through the tail, together with a few others of its shape. An image with fewer than R boxes repeats
-    its whole image, as `RegionStore.padded` does.
+    Each map passes once through the tail, together with a few others of its shape. An image with fewer than R boxes
+    repeats its whole image, as `RegionStore.padded` does.
     """
     device = tail.head.weight.device
     most = max(len(image.boxes) for image in images)
