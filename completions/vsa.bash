@@ -114,6 +114,7 @@ _vsa_value() {
     "extract-regions --describe") _vsa_words crop roi ;;
     "extract-regions --side") : ;;
     "extract-regions --photo-side") : ;;
+    "extract-regions --cnn-of") : ;;
     "extract-regions --device") _vsa_words auto cpu cuda mps ;;
     "extract-regions --threads") : ;;
     "extract-regions --seed") : ;;
@@ -154,6 +155,7 @@ _vsa_value() {
     "train-embed --dropout") : ;;
     "train-embed --word-dropout") : ;;
     "train-embed --word-vectors") _vsa_files vectors ;;
+    "train-embed --cnn-rate") : ;;
     "train-embed --sweep-rates") : ;;
     "train-embed --sweep-decays") : ;;
     "train-embed --device") _vsa_words auto cpu cuda mps ;;
@@ -253,9 +255,9 @@ _vsa() {
       retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
-      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --folds --hidden-size --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-embed) _vsa_words -o --output --preset --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --tune-cnn --cnn-rate --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       calibrate) _vsa_words -m --model -o --output --split --also --names --batch-size --device --threads -f --force -q --quiet --json -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;

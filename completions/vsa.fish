@@ -49,11 +49,11 @@ function __vsa_takes
             return 0
         case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --style' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
             return 0
-        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
+        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
-        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
+        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
             return 0
         case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
             return 0
@@ -259,6 +259,8 @@ complete -c vsa -n '__vsa_in extract-regions' -l cnn-weights -x -a '(__vsa_files
 complete -c vsa -n '__vsa_in extract-regions' -l describe -x -a 'crop roi' -d 'Features of a box. crop: the box is warped to the CNN\'s input size (R-CNN, as in Karpathy & Fei-Fei 2015); roi: they are pooled from one feature map of the photograph (Fast R-CNN).'
 complete -c vsa -n '__vsa_in extract-regions' -l side -x -d 'Shorter side of the CNN\'s input, in pixels; 0 means 320 with roi, the CNN\'s own size with crop.'
 complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side of all photographs. Models expect the size that they were trained with.'
+complete -c vsa -n '__vsa_in extract-regions' -l cnn-of -x -d 'Use the CNN of a model of vsa train-embed --tune-cnn, and its --describe, --side and --photo-side.'
+complete -c vsa -n '__vsa_in extract-regions' -l keep-maps -d 'Also keep the CNN\'s maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in extract-regions' -l seed -x -d 'Seed to record in the file; extraction itself is deterministic.'
@@ -295,7 +297,7 @@ complete -c vsa -n '__vsa_in train-labels' -s h -l help -d 'Show this help and e
 complete -c vsa -n '__vsa_at train-labels 0 -' -a '(__vsa_files regions)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a train-embed -d 'Train the alignment model, which embeds regions and words in one space'
 complete -c vsa -n '__vsa_in train-embed' -s o -l output -x -a '(__vsa_files file)' -d 'Model directory to write.'
-complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defaults of the options: the paper\'s, or the strongest (best).'
+complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defaults: the paper\'s, or the strongest (best).'
 complete -c vsa -n '__vsa_in train-embed' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-embed' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
 complete -c vsa -n '__vsa_in train-embed' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
@@ -305,7 +307,7 @@ complete -c vsa -n '__vsa_in train-embed' -l epochs -x -d 'Maximum number of epo
 complete -c vsa -n '__vsa_in train-embed' -l patience -x -d 'Stop after N epochs without improvement in validation.'
 complete -c vsa -n '__vsa_in train-embed' -l keep-last -d 'Keep the last epoch and ignore --patience; implied by --validate none.'
 complete -c vsa -n '__vsa_in train-embed' -l learning-rate -x -d 'Initial learning rate; it decays to zero along a cosine.'
-complete -c vsa -n '__vsa_in train-embed' -l weight-decay -x -d 'Weight decay: decoupled, as in AdamW (best), or L2 (paper).'
+complete -c vsa -n '__vsa_in train-embed' -l weight-decay -x -d 'Weight decay (best: decoupled).'
 complete -c vsa -n '__vsa_in train-embed' -l batch-size -x -d 'Pairs per step.'
 complete -c vsa -n '__vsa_in train-embed' -l loss -x -a 'hinge contrastive' -d 'hinge: the paper\'s ranking loss; contrastive: a softmax over the batch, both ways.'
 complete -c vsa -n '__vsa_in train-embed' -l temperature -x -d 'Temperature of the contrastive loss.'
@@ -317,6 +319,8 @@ complete -c vsa -n '__vsa_in train-embed' -l dropout -x -d 'Dropout probability 
 complete -c vsa -n '__vsa_in train-embed' -l word-dropout -x -d 'Share of words whose vectors are set to zero during training.'
 complete -c vsa -n '__vsa_in train-embed' -l word-vectors -x -a '(__vsa_files vectors)' -d 'Pretrained word vectors of any size: word2vec (.bin or .txt) or GloVe.'
 complete -c vsa -n '__vsa_in train-embed' -l fixed-words -l tuned-words -d 'Freeze or fine-tune the word vectors.'
+complete -c vsa -n '__vsa_in train-embed' -l tune-cnn -d 'Also train the CNN\'s last stages (extract-regions --keep-maps).'
+complete -c vsa -n '__vsa_in train-embed' -l cnn-rate -x -d 'Their learning rate.'
 complete -c vsa -n '__vsa_in train-embed' -l sweep -d 'Select learning rate and weight decay by successive halving.'
 complete -c vsa -n '__vsa_in train-embed' -l sweep-rates -x -d 'Rates to try, replacing --learning-rate.'
 complete -c vsa -n '__vsa_in train-embed' -l sweep-decays -x -d 'Decays to try, replacing --weight-decay.'

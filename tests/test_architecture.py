@@ -52,7 +52,7 @@ PARTS = {
 IMPORTERS = {
     "PIL": {"core/io/images.py", "output/annotate.py"},
     "pillow_heif": {"core/io/images.py"},
-    "h5py": {"core/regions/store.py"},
+    "h5py": {"core/regions/store.py", "core/regions/store_writer.py"},
     "cv2": {"core/regions/proposals.py", "core/regions/ssd.py"},
     "safetensors": {"core/learning/model_dir.py"},
     "torchvision": {"core/regions/cnn.py", "core/regions/features.py", "core/regions/detectors.py"},

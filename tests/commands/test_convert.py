@@ -15,7 +15,8 @@ from typer.testing import Result
 from tests.conftest import SMALL, SMALL_EMBED, Drawn
 from tests.foreign_files import boxes, descriptors, line
 from vsa_cli.core.corpus.corpus import read_corpus
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 Run = Callable[..., Result]
 

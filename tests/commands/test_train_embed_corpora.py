@@ -12,7 +12,8 @@ from typer.testing import Result
 
 from tests.conftest import SMALL_EMBED, Drawn
 from vsa_cli.core.regions.image_regions import ImageRegions, Label
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 Run = Callable[..., Result]
 

@@ -20,7 +20,8 @@ from vsa_cli.core.generation.tags import unseeing_probabilities
 from vsa_cli.core.labels import train as train_module
 from vsa_cli.core.labels.labeller import fold_folder, fold_of, read_labeller
 from vsa_cli.core.regions.image_regions import Label
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 Run = Callable[..., Result]
 NAMES = {"names": {"circle": ["circle"], "square": ["square"], "triangle": ["triangle"], "blue": ["blue"]}}

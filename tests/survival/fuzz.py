@@ -45,7 +45,8 @@ from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard, write_shard
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 
 @dataclass(frozen=True)

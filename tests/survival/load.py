@@ -37,7 +37,7 @@ from vsa_cli.core.io.json import read_json
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
-from vsa_cli.core.regions.store import write_regions
+from vsa_cli.core.regions.store_writer import write_regions
 
 WARM_UP = 0.1
 """Share of a run before memory is measured, in which modules and models are loaded."""

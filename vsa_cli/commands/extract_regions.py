@@ -93,6 +93,21 @@ def extract_regions(
             "of all photographs. Models expect the size that they were trained with.",
         ),
     ] = RegionConfig.photo_side,
+    cnn_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--cnn-of",
+            metavar="MODEL",
+            help="Use the CNN of a model of vsa train-embed --tune-cnn, and its --describe, --side and --photo-side.",
+        ),
+    ] = None,
+    keep_maps: Annotated[
+        bool,
+        typer.Option(
+            "--keep-maps",
+            help="Also keep the CNN's maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.",
+        ),
+    ] = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Seed to record in the file; extraction itself is deterministic.")] = 0,
@@ -110,21 +125,31 @@ def extract_regions(
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
+    usual = RegionConfig.cnn, RegionConfig.describe, RegionConfig.side
+    if cnn_of is not None and (cnn, describe, side) != usual:
+        raise options.UsageError("--cnn-of cannot be combined with --cnn, --describe or --side")
     check_output(output, force=force, resume=resume)
 
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.learning.model_dir import read_tail
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
-    from vsa_cli.core.regions.plan import InputFiles, plan_extraction
+    from vsa_cli.core.regions.plan import InputFiles, TunedCnn, plan_extraction
     from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
     workers = threads or available_cores()
-    plan = plan_extraction(source, split, config, files, device=resolve_device(device), workers=workers, seed=seed)
+    plan = plan_extraction(
+        source, split, config, files,
+        device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps,
+        tuned=None if cnn_of is None else TunedCnn(*read_tail(cnn_of)),
+    )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
+    if keep_maps:
+        console.note(f"the maps of {count} photographs take about {plan.map_bytes / 1e6:,.0f} MB")
     if plan.unmatched:
         some = name_some(plan.unmatched)
         console.warn(f"{boxes}: {len(plan.unmatched)} names match no photograph in {source}: {some}")

@@ -12,7 +12,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
-from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
+from vsa_cli.core.config import CNN_SHARE, EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
@@ -35,7 +35,7 @@ def train_embed(
     output: shared.ModelFolder = Path("embed"),
     preset: Annotated[
         EmbedPreset,
-        typer.Option(help="Defaults of the options: the paper's, or the strongest (best)."),
+        typer.Option(help="Defaults: the paper's, or the strongest (best)."),
     ] = "best",
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
@@ -66,7 +66,7 @@ def train_embed(
             min=0,
             max=1e6,
             metavar="RATE",
-            help="Weight decay: decoupled, as in AdamW (best), or L2 (paper).",
+            help="Weight decay (best: decoupled).",
             show_default=_default("weight_decay"),
             rich_help_panel=TRAINING,
         ),
@@ -181,6 +181,23 @@ def train_embed(
             rich_help_panel=MODEL,
         ),
     ] = False,
+    tune_cnn: Annotated[
+        bool,
+        typer.Option(
+            "--tune-cnn",
+            help="Also train the CNN's last stages (extract-regions --keep-maps).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = False,
+    cnn_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Their learning rate.",
+            show_default="a fifth of --learning-rate",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     sweep: Annotated[
         bool,
         typer.Option(
@@ -235,6 +252,10 @@ def train_embed(
         raise UsageError("--learning-rate cannot be combined with --sweep-rates")
     if decays and weight_decay is not None:
         raise UsageError("--weight-decay cannot be combined with --sweep-decays")
+    if cnn_rate is not None and not tune_cnn:
+        raise UsageError("--cnn-rate requires --tune-cnn")
+    if cnn_rate is not None and not 0 < cnn_rate < inf:
+        raise UsageError(f"--cnn-rate {cnn_rate:g}: must be a positive number")
     if fixed_words and word_vectors is None:
         raise UsageError("--fixed-words requires --word-vectors")
     if labels is not None and not unpaired:
@@ -273,13 +294,15 @@ def train_embed(
         ),
         tune_words=not fixed_words,
     )  # fmt: skip
+    if tune_cnn:
+        training = replace(training, cnn_rate=cnn_rate or CNN_SHARE * training.learning_rate)
     split, held_out = resolve_split(split), read.validation_split(validate)
     sources = Sources(
         (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         tuple(map(_unpaired, unpaired or ())),
         None if labels is None else read_labeller(labels, resolve_device(device)),
     )
-    sources.check()
+    sources.check(tune_cnn=tune_cnn)
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
     given = None

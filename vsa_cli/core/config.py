@@ -124,6 +124,8 @@ class EmbedTraining:
         epochs: maximum passes over the training sentences.
         patience: stop after this many epochs without a better sum of recalls.
         tune_words: train the word vectors; otherwise they stay as given (the paper's choice for word2vec).
+        cnn_rate: the initial learning rate of the CNN's tail; 0 keeps the CNN as it is (the paper's choice). A batch
+            then has all sentences of its photographs, so that each photograph passes through the CNN once.
     """
 
     loss: Loss = "hinge"
@@ -138,7 +140,11 @@ class EmbedTraining:
     epochs: int = 9
     patience: int = 5
     tune_words: bool = True
+    cnn_rate: float = 0.0
 
+
+CNN_SHARE = 0.2
+"""The usual `cnn_rate` of a CNN that learns, as a share of `learning_rate`."""
 
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "paper": (EmbedConfig(), EmbedTraining()),

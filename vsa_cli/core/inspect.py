@@ -130,6 +130,7 @@ def _regions(path: Path) -> dict[str, Any]:
         "regions": len(store.boxes),
         "descriptor_size": store.descriptor_size,
         "label_names": len(store.label_names),
+        **({"map_bytes": store.map_bytes} if store.has_maps else {}),
         "sha256": store.sha256,
     }
     store.close()
@@ -144,6 +145,7 @@ def _model(path: Path) -> dict[str, Any]:
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.model import SentenceModel
     from vsa_cli.core.learning.model_dir import Trained
+    from vsa_cli.core.regions.tail import tail_weights
 
     cpu = torch.device("cpu")
     if model_format(path) == LABELLER:
@@ -159,6 +161,7 @@ def _model(path: Path) -> dict[str, Any]:
         **_counted(trained.envelope),
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        **({} if trained.tail is None else {"tuned_cnn_parameters": len(tail_weights(trained.tail))}),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.feature_spec.to_dict(),
         **facts,

@@ -45,7 +45,7 @@ def name_options(message: str) -> str:
     """
     if "`" not in message:
         return message
-    message = re.sub(r"`([a-z]+)` of `(vsa [a-z-]+)`", r"`\2 --\1`", message)
+    message = re.sub(r"`([a-z_]+)` of `(vsa [a-z-]+)`", lambda m: f"`{m[2]} --{m[1].replace('_', '-')}`", message)
     options = _OPTIONS.get()()
     return re.sub(r"`(\w+)`", lambda match: options.get(match[1], match[0]), message)
 

@@ -15,7 +15,8 @@ from vsa_cli.core.io.envelope import CORPUS, REGIONS, Envelope
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.labels.targets import Sources, held_out, read_known
 from vsa_cli.core.regions.image_regions import ImageRegions, Label
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 NAMES = Names({"cat": ["cat"], "dog": ["dog", "dogs"], "sea": ["sea"], "tv": ["television"]})
 TRAINING = LabellerTraining(mention_weight=0.25, sure=0.5, unsure=0.1)

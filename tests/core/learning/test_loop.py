@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -179,3 +179,28 @@ def test_learning_rate_follows_half_a_cosine() -> None:
     assert rates[20] == pytest.approx(0.5)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
     assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_tail_of_a_cnn_learns_at_its_own_rate(optimizer: Literal["adam", "sgd"]) -> None:
+    model = nn.ModuleDict({"cnn": nn.Linear(2, 2), "other": nn.Linear(2, 2)})
+    training = EmbedTraining(optimizer=optimizer, learning_rate=0.1, cnn_rate=0.01)
+    other, cnn = make_optimizer(model, training).param_groups
+    assert [len(group["params"]) for group in (other, cnn)] == [2, 2]
+    assert cnn["params"][0] is model["cnn"].weight
+    assert "initial_rate" not in other
+    assert cnn["initial_rate"] == 0.01
+    (every,) = make_optimizer(model, EmbedTraining(optimizer=optimizer)).param_groups
+    assert list(every["params"]) == list(model.parameters())
+
+
+def test_the_rates_of_all_groups_fall_together() -> None:
+    task = Line()
+    first, _, last = task.model
+    groups = [{"params": list(last.parameters())}, {"params": list(first.parameters()), "initial_rate": 0.004}]
+    state = TrainingState(task.model, torch.optim.SGD(groups, lr=1.0))
+    records = fit(task, state, schedule(2), 0, lambda: None)
+    assert next(records, None) is not None
+    for _ in records:
+        usual, own = (group["lr"] for group in state.optimizer.param_groups)
+        assert own == pytest.approx(usual * 0.004 / 0.05)

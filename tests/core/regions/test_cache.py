@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -377,3 +378,8 @@ def test_entries_and_bytes_of_a_folder_are_counted(tmp_path: Path) -> None:
     other.path.write_bytes(b"damage")
     (other.path.parent / "gone.sqlite").symlink_to(tmp_path / "gone")
     assert count_cached(tmp_path) == (len(PHOTOS), cache.path.stat().st_size + 6)
+
+
+def test_a_tuned_cnn_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    tuned = replace(SPEC, tail_sha256="1" * 64)
+    assert RegionCache(tmp_path, tuned).path != RegionCache(tmp_path, SPEC).path

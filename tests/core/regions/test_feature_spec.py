@@ -9,7 +9,7 @@ import pytest
 from vsa_cli.core.config import Detector, RegionConfig
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import REGIONS, Envelope
-from vsa_cli.core.regions.feature_spec import FeatureSpec, with_detector
+from vsa_cli.core.regions.feature_spec import KEEP_MAPS, FeatureSpec, with_detector
 
 SPEC = FeatureSpec(RegionConfig(side=320, photo_side=375), "a" * 64, 1280)
 
@@ -34,6 +34,7 @@ def test_a_specification_is_read_as_stored() -> None:
         SPEC.to_dict() | {"side": "large"},
         SPEC.to_dict() | {"detector": "none"},
         SPEC.to_dict() | {"more": 1},
+        SPEC.to_dict() | {"tail_sha256": 1},
     ],
 )
 def test_a_malformed_specification_is_refused(data: object) -> None:
@@ -69,3 +70,20 @@ def test_descriptors_of_another_kind_are_refused(other: FeatureSpec) -> None:
         ArtifactError, match=r"r\.h5: not described as the model needs \(efficientnet_lite2, roi, side 3"
     ):
         SPEC.require_from(envelope(other), "r.h5")
+
+
+def test_a_tuned_tail_is_recorded_and_descriptors_of_another_are_refused() -> None:
+    tuned = replace(SPEC, tail_sha256="c" * 64)
+    assert "tail_sha256" not in SPEC.to_dict()
+    assert FeatureSpec.from_dict(tuned.to_dict(), "x") == tuned
+    tuned.require_from(envelope(tuned), "r.h5")
+    assert tuned.same_trunk(envelope(SPEC), "r.h5")
+    with pytest.raises(ArtifactError, match=r"r\.h5: not described by the efficientnet_lite2 that was tuned with"):
+        tuned.require_from(envelope(SPEC), "r.h5")
+    with pytest.raises(ArtifactError, match=r"r\.h5: described by a tuned efficientnet_lite2"):
+        SPEC.require_from(envelope(tuned), "r.h5")
+
+
+def test_kept_maps_are_recorded_beside_the_specification() -> None:
+    kept = Envelope(REGIONS, 1, SPEC.to_dict() | {KEEP_MAPS: True})
+    assert FeatureSpec.of(kept, "r.h5") == SPEC

@@ -132,3 +132,17 @@ def test_lengths_beyond_the_record_allocate_nothing(lengths: tuple[int, ...]) ->
     content = struct.pack("<8I", *lengths)
     with pytest.raises(ValueError, match="cut short"):
         regions_from_bytes(b"VSR2" + struct.pack("<I", zlib.crc32(content)) + content)
+
+
+def test_a_kept_map_is_read_as_written_and_its_damage_is_noticed() -> None:
+    regions = dataclasses.replace(image_regions("a", 2), map=np.arange(24, dtype=np.float16).reshape(2, 3, 4))
+    data = regions_to_bytes(regions)
+    read, end = regions_from_bytes(b"xx" + data, 2)
+    assert end == len(data) + 2
+    assert read.map is not None
+    assert regions.map is not None
+    assert np.array_equal(read.map, regions.map)
+    for place in range(len(data)):
+        for damaged in (data[:place], data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]):
+            with pytest.raises(ValueError, match=r"\w"):
+                regions_from_bytes(damaged)

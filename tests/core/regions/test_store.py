@@ -21,7 +21,8 @@ from vsa_cli.core.io.envelope import REGIONS, Envelope
 from vsa_cli.core.io.guarded_file import Sink
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.regions.image_regions import ImageRegions, Label
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 D = 6
 

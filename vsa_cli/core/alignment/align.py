@@ -26,6 +26,7 @@ from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import check_same_photograph
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import described_for
 
 _NO_SPLIT = ""
 
@@ -66,7 +67,7 @@ def align_corpus(
     Raises:
         ArtifactError: the regions were not extracted as the model needs them, or lack an image.
     """
-    trained.feature_spec.require_from(regions.envelope, str(regions.path))
+    regions = described_for(trained.feature_spec, trained.tail, regions)
     for image in corpus.split(split):
         check_same_photograph(image, regions)
         yield from align_image(trained, image, regions[image.key], config)

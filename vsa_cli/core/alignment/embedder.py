@@ -127,6 +127,7 @@ class Embedder:
             workers=self._workers,
             weights=self._cnn_weights,
             cache=self._cache,
+            tail=self.trained.tail,
         )
 
     def search(

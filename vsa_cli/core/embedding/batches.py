@@ -7,7 +7,7 @@ words of all, then the second words of those that have one, and so on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,9 +15,12 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled
+from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled, shuffled_by_image
 from vsa_cli.core.learning.sentences import read_sentences
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.image_regions import MappedImage
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import TailDescriber
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Pairs:
         sentence_ids: the ids of the M sentences.
         out_of_vocabulary: (image index, sentence id) of each sentence with no known word; these are ranked last.
         weight: how often each sentence occurs in an epoch, on average.
+        store: the regions file that the images were read from.
     """
 
     image_ids: tuple[str, ...]
@@ -101,6 +105,7 @@ class Pairs:
     sentence_ids: tuple[str, ...]
     out_of_vocabulary: tuple[tuple[int, str], ...]
     weight: float = 1.0
+    store: RegionStore | None = None
 
     @property
     def drawn(self) -> int:
@@ -117,7 +122,30 @@ class Pairs:
             tuple(self.sentences[i] for i in kept),
             tuple(self.sentence_ids[i] for i in kept),
             tuple((row - start, name) for row, name in self.out_of_vocabulary if start <= row < end),
+            self.weight,
+            self.store,
         )
+
+    def mapped(self, images: Tensor) -> list[MappedImage]:
+        """The maps and boxes of some images, by their indices.
+
+        Raises:
+            ArtifactError: the regions file has no maps, or one cannot be read.
+        """
+        assert self.store is not None
+        return [self.store.mapped(self.image_ids[row]) for row in images.tolist()]
+
+    def described_by(self, tail: LiteTail) -> Pairs:
+        """The same pairs with the descriptors that another tail of the CNN computes from the maps.
+
+        Raises:
+            ArtifactError: the regions file has no maps, or one cannot be read.
+        """
+        assert self.store is not None
+        described = RegionStore(self.store.path, TailDescriber(tail))
+        regions = torch.from_numpy(described.padded(self.image_ids))
+        described.close()
+        return replace(self, regions=regions)
 
 
 @dataclass(frozen=True)
@@ -125,18 +153,20 @@ class Batch:
     """L sentences and their K images.
 
     Attributes:
-        regions: (K, R, D) float32 descriptors.
+        regions: (K, R, D) float32 descriptors; empty if the tail of the CNN learns and computes them.
         image: (L,) int64 index of each sentence's image.
         packed: the L sentences.
+        mapped: the maps and boxes of the K images, if the tail of the CNN learns.
     """
 
     regions: Tensor
     image: Tensor
     packed: Packed
+    mapped: tuple[MappedImage, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device))
+        return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device), self.mapped)
 
 
 def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Pairs:
@@ -148,22 +178,37 @@ def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Voc
     """
     read = read_sentences(corpus, regions, split, vocabulary)
     descriptors = torch.from_numpy(regions.padded(read.keys))
-    return Pairs(read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary)
+    return Pairs(
+        read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary, store=regions
+    )
 
 
-def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
+def shuffled_batches(
+    sources: Sequence[Pairs], size: int, generator: torch.Generator, *, mapped: bool = False
+) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches.
 
     A last batch of one pair has no negatives and is dropped.
+
+    Args:
+        sources: the images and sentences.
+        size: sentences in a batch.
+        generator: draws the batches.
+        mapped: whether to give maps in place of descriptors; the sentences of an image then are in one batch, or in two
+            that follow each other, because each map costs a pass through the tail of the CNN.
     """
-    counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
-    for chosen in shuffled(counts, weights, size, generator):
+    weights, images = [pairs.weight for pairs in sources], [pairs.image for pairs in sources]
+    by_image = shuffled_by_image(images, weights, size, generator)
+    for chosen in by_image if mapped else shuffled([len(image) for image in images], weights, size, generator):
         if len(chosen) > 1:
-            yield make_batch(sources, chosen)
+            yield make_batch(sources, chosen, mapped=mapped)
 
 
-def make_batch(sources: Sequence[Pairs], chosen: Sequence[Chosen]) -> Batch:
+def make_batch(sources: Sequence[Pairs], chosen: Sequence[Chosen], *, mapped: bool = False) -> Batch:
     """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch."""
     found, image = images_of(chosen, [pairs.image for pairs in sources], range(len(sources)))
-    regions = same_count([sources[number].regions[images].float() for number, images in found])
-    return Batch(regions, image, pack([sources[s].sentences[i] for s, i in chosen]))
+    packed = pack([sources[s].sentences[i] for s, i in chosen])
+    if mapped:
+        maps = [one for number, images in found for one in sources[number].mapped(images)]
+        return Batch(torch.empty(0), image, packed, tuple(maps))
+    return Batch(same_count([sources[number].regions[images].float() for number, images in found]), image, packed)

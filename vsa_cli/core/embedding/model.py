@@ -24,6 +24,7 @@ from vsa_cli.core.embedding.batches import Packed
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.model_dir import Trained, read_trained
 from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.features import mean_and_scale
 
 _FLAT = 1e-6  # a smaller spread is treated as this
@@ -128,6 +129,8 @@ class Embedding(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.scale: Tensor
         self.shift: Tensor
+        self.cnn: LiteTail | None
+        self.register_module("cnn", None)  # while the tail of the CNN learns with the model
         self.register_buffer("scale", torch.ones(descriptor_size))
         self.register_buffer("shift", torch.zeros(descriptor_size))
         nn.init.normal_(self.W_w.weight, std=config.word_size**-0.5)

@@ -30,6 +30,7 @@ from vsa_cli.core.io.envelope import RANKINGS, VERSIONS, Envelope, parent
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.metrics.recall import best_ranks
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import described_for
 
 _ROWS = 500  # sentences per block
 
@@ -52,7 +53,7 @@ def rank_split(
         ArtifactError: the regions were not extracted as for the model, or an image has none.
         DataError: the split has fewer images than folds, or no sentence with a known word.
     """
-    trained.feature_spec.require_from(regions.envelope, str(regions.path))
+    regions = described_for(trained.feature_spec, trained.tail, regions)
     pairs = read_pairs(corpus, regions, split, trained.vocabulary)
     images = len(pairs.image_ids)
     if folds > images:

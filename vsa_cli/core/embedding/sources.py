@@ -26,6 +26,7 @@ from vsa_cli.core.learning.corpora import (
 )
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import require_maps
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class UnpairedSource:
             tuple(map(str, range(len(found)))),
             (),
             weight=self.weight * len(ids) / len(found),
+            store=self.regions,
         )
 
 
@@ -96,11 +98,14 @@ class Sources:
         """The first corpus."""
         return self.photographs[0]
 
-    def check(self) -> None:
+    def check(self, *, tune_cnn: bool = False) -> None:
         """Check that the sources fit each other.
 
+        Args:
+            tune_cnn: whether the tail of the CNN learns, so that all regions need maps.
+
         Raises:
-            ArtifactError: regions were extracted with another CNN, or in another way.
+            ArtifactError: regions were extracted with another CNN, or in another way, or lack maps.
             DataError: a corpus has no photographs, or unpaired regions have no labels.
         """
         check_photographs(self.photographs)
@@ -109,6 +114,9 @@ class Sources:
             spec.require_from(source.regions.envelope, str(source.regions.path))
         if self.labeller is not None:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
+        if tune_cnn:
+            for regions in [*(one.regions for one in self.photographs), *(one.regions for one in self.unpaired)]:
+                require_maps(regions)
 
     def vocabulary(self, split: str) -> Vocabulary:
         """The words of the first corpus's vocabulary, or with more sources those that are frequent in all together.

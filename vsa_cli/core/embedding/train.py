@@ -18,6 +18,7 @@ from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable
 
 _SAMPLE = 500  # images, and sentences, by which the initial weights are scaled, from all corpora together
 
@@ -36,13 +37,16 @@ class EmbeddingTask:
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all corpora, each as often as its weight requires, in random order."""
-        return shuffled_batches(self._train, self._training.batch_size, generator)
+        tuned = self.model.cnn is not None
+        return shuffled_batches(self._train, self._training.batch_size, generator, mapped=tuned)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
         moved = batch.to(self._device)
+        # in float32: in bfloat16 the maps of the CNN differ by some percent
+        regions = moved.regions if self.model.cnn is None else describe_images(self.model.cnn, moved.mapped)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            S = combined_scores(self.model, moved.packed, moved.regions)
+            S = combined_scores(self.model, moved.packed, regions)
         pairs = len(moved.image)
         if self._training.loss == "hinge":
             loss = ranking_loss(S, moved.image, self._training.margin)
@@ -58,8 +62,10 @@ class EmbeddingTask:
         if not self._held_out or self._held_out[0] is None:
             return {}
         found: dict[str, float] = {}
-        for number, pairs in enumerate(self._held_out):
-            if pairs is not None:
+        tail = None if self.model.cnn is None else rounded(self.model.cnn)  # as the model directory will hold it
+        for number, held_out in enumerate(self._held_out):
+            if held_out is not None:
+                pairs = held_out if tail is None else held_out.described_by(tail)
                 recalls = recall_both_ways(
                     score_pairs(self.model, pairs), pairs.image.numpy(), len(pairs.out_of_vocabulary)
                 )
@@ -91,7 +97,8 @@ def train_embedding(
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """
-    sources.check()
+    tuned = request.training.cnn_rate > 0
+    sources.check(tune_cnn=tuned)
     first, vocabulary = sources.first, sources.vocabulary(request.split)
     train = sources.train(request.split, vocabulary, request.seed)
     torch.manual_seed(request.seed)
@@ -100,6 +107,8 @@ def train_embedding(
         initialise_words(model.W_w, word_vectors)
     model.W_w.weight.requires_grad_(request.training.tune_words)
     model.initialise(*_sample(train))
+    if tuned:
+        model.cnn = trainable(stored_tail(first.regions))
     model.to(request.device)
     task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training)
     recorded = sources.record()

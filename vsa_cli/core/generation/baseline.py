@@ -24,6 +24,7 @@ from vsa_cli.core.regions.encoder import photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import stored_tail
 
 _BLOCK = 4096  # training images compared per step
 
@@ -62,7 +63,8 @@ def caption_by_neighbours(
     if photos is None:
         return caption_split(neighbours, corpus, store, split, batch_size=batch_size)
     spec = FeatureSpec.of(store.envelope, str(store.path))
-    encoder = photo_encoder(spec, device=device, workers=workers, weights=cnn_weights, whole_only=True)
+    tail = stored_tail(store) if spec.tail_sha256 else None
+    encoder = photo_encoder(spec, device=device, workers=workers, weights=cnn_weights, whole_only=True, tail=tail)
     return caption_photos(neighbours, encoder, photos, batch_size=batch_size)
 
 

@@ -34,6 +34,7 @@ from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec, with_detector
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import described_for
 
 FindObjects = Callable[[Sequence[ImageRegions]], Sequence[tuple[SeenObject, ...]]]
 """Names the things that images show."""
@@ -242,7 +243,7 @@ class Captioner:
             ArtifactError: the store lacks an image, or its descriptors are not of the kind that the model needs.
         """
         model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
-        self._generator.feature_spec.require_from(store.envelope, str(store.path))
+        store = described_for(self._generator.feature_spec, self._generator.tail, store)
         named = decoder.objects if objects else None
         results = caption_split(
             model, corpus, store, split, batch_size=batch_size, region_model=region_model, find_objects=named
@@ -274,6 +275,7 @@ class Captioner:
                 weights=self._cnn_weights,
                 cache=self._cache,
                 whole_only=not boxes,
+                tail=self._generator.tail,
             )
         return self._encoders[boxes]
 

@@ -79,7 +79,8 @@ def check_same_settings(path: Path, saved: Mapping[str, Any], settings: Mapping[
     """
     # A newer version of vsa may resume the run of an older one.
     names = {*saved, *settings} - {"tool"}
-    differing = sorted(name for name in names if saved.get(name) != settings.get(name))
+    # A setting that the older version lacked was off: 0, empty or false.
+    differing = sorted(name for name in names if (saved.get(name) or None) != (settings.get(name) or None))
     if differing:
         raise ArtifactError(
             f"{path}: cannot resume: the saved run differs in {', '.join(differing)}; `force` starts over"

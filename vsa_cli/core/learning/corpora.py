@@ -115,6 +115,32 @@ def shuffled(
         yield [(int(s), int(i)) for s, i in part.tolist()]
 
 
+def shuffled_by_image(
+    images: Sequence[Tensor], weights: Sequence[float], size: int, generator: torch.Generator
+) -> Iterator[list[Chosen]]:
+    """One epoch as in `shuffled`, except that the sentences of an image follow each other.
+
+    The images are in random order. Those whose sentences occur several times return as often, each time with one copy
+    of each sentence.
+
+    Args:
+        images: the index of each sentence's image, by source.
+        weights: how often the sentences of each source occur, on average.
+        size: sentences in a list; the last may have fewer.
+        generator: draws the sentences and the order of the images.
+    """
+    rows = []
+    for source, (image, weight) in enumerate(zip(images, weights, strict=True)):
+        drawn = _draw(len(image), weight, generator)
+        copy = torch.arange(len(drawn)) // len(image)
+        rows.append(torch.stack([torch.full_like(drawn, source), drawn, copy, image[drawn]], 1))
+    chosen = torch.cat(rows)
+    _, visit = torch.unique(chosen[:, [0, 2, 3]], dim=0, return_inverse=True)
+    order = torch.randperm(int(visit.max()) + 1, generator=generator)[visit].argsort(stable=True)
+    for part in torch.split(chosen[order, :2], size):
+        yield [(int(s), int(i)) for s, i in part.tolist()]
+
+
 def _draw(count: int, weight: float, generator: torch.Generator) -> Tensor:
     """The (`drawn_of`,) indices of a source's sentences.
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from vsa_cli.core.config import EmbedTraining, GeneratorTraining
 from vsa_cli.core.errors import DivergedError
 
 BatchT = TypeVar("BatchT")
+
+_INITIAL_RATE = "initial_rate"  # the entry of a parameter group that has another rate than the schedule
 
 _DIVERGED = 1e4
 """Training is aborted as diverged above this multiple of the first loss per item (or of 1, if that is larger)."""
@@ -154,9 +156,10 @@ def _train_epoch(
     first = abs(state.history[0].loss) if state.history else None
     steps = schedule.steps_per_epoch
     for i, batch in enumerate(task.batches(order), start=1):
-        rate = cosine_rate(schedule.learning_rate, (number - 1) * steps + i - 1, schedule.epochs * steps)
+        done, planned = (number - 1) * steps + i - 1, schedule.epochs * steps
+        rate = cosine_rate(schedule.learning_rate, done, planned)
         for group in state.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = cosine_rate(group.get(_INITIAL_RATE, schedule.learning_rate), done, planned)
         where = f"epoch {number}, step {i}, learning rate {rate:.2e}"
         objective, loss, count = task.loss(batch)
         first = abs(loss) / count if first is None else first
@@ -199,7 +202,7 @@ def make_optimizer(model: nn.Module, training: EmbedTraining | GeneratorTraining
         model: the model, on the device where it is trained.
         training: the configuration; `sgd` is for the alignment model, `rmsprop` for the caption generator.
     """
-    parameters, rate = model.parameters(), training.learning_rate
+    parameters, rate = _parameter_groups(model, training), training.learning_rate
     if training.optimizer == "adam":
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay, fused=True)
     if isinstance(training, EmbedTraining):
@@ -207,6 +210,17 @@ def make_optimizer(model: nn.Module, training: EmbedTraining | GeneratorTraining
             parameters, lr=rate, momentum=training.momentum, weight_decay=training.weight_decay, fused=True
         )
     return torch.optim.RMSprop(parameters, lr=rate, alpha=training.decay)
+
+
+def _parameter_groups(model: nn.Module, training: EmbedTraining | GeneratorTraining) -> list[dict[str, Any]]:
+    """All parameters in one group; or in two, if the CNN's tail, the submodule `cnn`, learns at its own rate."""
+    if not isinstance(training, EmbedTraining) or training.cnn_rate == 0:
+        return [{"params": list(model.parameters())}]
+    named = [(name.startswith("cnn."), parameter) for name, parameter in model.named_parameters()]
+    return [
+        {"params": [parameter for is_cnn, parameter in named if not is_cnn]},
+        {"params": [parameter for is_cnn, parameter in named if is_cnn], _INITIAL_RATE: training.cnn_rate},
+    ]
 
 
 def cosine_rate(initial: float, step: int, steps: int) -> float:

@@ -11,7 +11,8 @@ The files, each replaced atomically, `config.json` before the weights that refer
     envelope     format vsa-embedding or vsa-generator; config: {"model": ..., "training": ...}, the dataclasses
                  of `core.config`; parents: corpus, regions
     vocabulary   {"words", "counts", "unknown"}
-    regions      the FeatureSpec of the training images: a RegionConfig, the CNN's sha256, descriptor_size
+    regions      the FeatureSpec of the training images: a RegionConfig, the CNN's sha256, descriptor_size, and
+                 tail_sha256 if the CNN's tail was tuned; its weights are then `cnn.*` in model.safetensors
     trained_on   {"split", "images", "sentences"}
     scores       {"split", ...}: metrics of the saved weights on the validation split; {} without one
     calibration  of a caption generator, if it was packed with one (see `generation.confidence`)
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -38,9 +39,13 @@ from vsa_cli.core.errors import ArtifactError, DataError, MissingError, reason
 from vsa_cli.core.io.envelope import VERSIONS, Config, Envelope, from_dict, remedy
 from vsa_cli.core.io.files import atomic_path, check_regular_file, file_sha256, write_text
 from vsa_cli.core.io.json import dump_json, is_plain, read_json
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.tail import new_tail, ready, rounded, tail_sha256
 
 WEIGHTS, _CONFIG, TRAINING = "model.safetensors", "config.json", "training.safetensors"
+_TAIL = "cnn."  # prefix of the names of a tuned tail's weights
+_ANY_VERSION = 1 << 30  # what all formats share is read from every version, and packing keeps the version
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -56,6 +61,7 @@ class Trained(Generic[ModelT]):
         envelope: the envelope of the model directory.
         facts: `trained_on`, `scores`, and `calibration` if there is one.
         sha256: the hash of the weights file.
+        tail: the tuned tail of the CNN, on the device of the model; None for a published CNN.
     """
 
     model: ModelT
@@ -64,6 +70,12 @@ class Trained(Generic[ModelT]):
     envelope: Envelope
     facts: Mapping[str, Any]
     sha256: str
+    tail: LiteTail | None = None
+
+
+def tail_tensors(tail: LiteTail) -> dict[str, Tensor]:
+    """The weights of a CNN's tail by their names in a model."""
+    return {_TAIL + name: value for name, value in tail.state_dict().items()}
 
 
 def write_trained(
@@ -76,9 +88,23 @@ def write_trained(
 ) -> None:
     """Write a model directory.
 
+    Args:
+        folder: the directory.
+        envelope: its envelope.
+        vocabulary: the words that the model knows.
+        feature_spec: how the descriptors of its training images were extracted before any tuning.
+        facts: `trained_on` and `scores`.
+        weights: the weights of the model, and of a tuned tail of its CNN, see `tail_tensors`; its matrices are rounded
+            to float16.
+
     Raises:
         DataError: a file cannot be written.
     """
+    weights, of_tail = _split(weights)
+    if of_tail:
+        tail = rounded(assign_weights(lambda: new_tail(feature_spec.config.cnn), of_tail, str(folder)))
+        feature_spec = replace(feature_spec, tail_sha256=tail_sha256(tail))
+        weights |= {name: value.half() if value.ndim > 1 else value for name, value in tail_tensors(tail).items()}
     contents = {"vocabulary": vocabulary.to_dict(), "regions": feature_spec.to_dict(), **facts}
     write_model(folder, envelope, contents, weights)
 
@@ -111,9 +137,47 @@ def read_trained(
     config = from_dict(config_type, model_config, where)
     vocabulary = Vocabulary.from_dict(contents.pop("vocabulary", None), where)
     feature_spec = FeatureSpec.from_dict(contents.pop("regions", None), where)
+    weights, of_tail = _split(weights)
+    tail = _tail(feature_spec, of_tail, where)
     model = assign_weights(lambda: build(config, feature_spec.descriptor_size, vocabulary.size), weights, where)
     sha256 = file_sha256(folder / WEIGHTS)
-    return Trained(model.to(device).eval(), vocabulary, feature_spec, envelope, contents, sha256)
+    on_device = None if tail is None else tail.to(device)
+    return Trained(model.to(device).eval(), vocabulary, feature_spec, envelope, contents, sha256, on_device)
+
+
+def read_tail(folder: Path) -> tuple[FeatureSpec, LiteTail]:
+    """The tuned tail of a model's CNN, of any format, and how descriptors are extracted with it.
+
+    Raises:
+        DataError: the folder is not a model directory.
+        ArtifactError: a file is damaged, or the model's CNN was not tuned.
+    """
+    _, contents, weights = read_model(folder, model_format(folder), _ANY_VERSION)
+    spec = FeatureSpec.from_dict(contents.get("regions"), str(folder))
+    tail = _tail(spec, _split(weights)[1], str(folder))
+    if tail is None:
+        raise ArtifactError(f"{folder}: its CNN was not tuned; `tune_cnn` of `vsa train-embed` tunes one")
+    return spec, tail
+
+
+def _split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The weights of a model, and those of its CNN's tail by their names there."""
+    own = {name: value for name, value in weights.items() if not name.startswith(_TAIL)}
+    return own, {name.removeprefix(_TAIL): value for name, value in weights.items() if name.startswith(_TAIL)}
+
+
+def _tail(spec: FeatureSpec, weights: Mapping[str, Tensor], where: str) -> LiteTail | None:
+    """The tuned tail of a model; None without one.
+
+    Raises:
+        ArtifactError: its weights are missing or not those that the specification names.
+    """
+    if not weights and not spec.tail_sha256:
+        return None
+    tail = ready(assign_weights(lambda: new_tail(spec.config.cnn), weights, where))
+    if tail_sha256(tail) != spec.tail_sha256:
+        raise ArtifactError(f"{where}: the weights of its CNN are not those that its configuration names")
+    return tail
 
 
 def assign_weights(build: Callable[[], ModelT], weights: Mapping[str, Tensor], where: str) -> ModelT:
@@ -247,9 +311,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError) as error:
         kind = DataError if isinstance(error, FileNotFoundError) else ArtifactError
         raise kind(f"{path}: cannot be read ({reason(error)[:160]})") from error
-
-
-_ANY_VERSION = 1 << 30  # packing keeps the version that a model has
 
 
 def pack_model(source: Path, target: Path, entries: Mapping[str, Any] | None = None) -> tuple[int, int]:

@@ -17,9 +17,10 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.checkpoint import read_training, write_training
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit, make_optimizer
-from vsa_cli.core.learning.model_dir import has_training, write_trained
+from vsa_cli.core.learning.model_dir import has_training, tail_tensors, write_trained
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import stored_tail
 
 ModelConfig = TypeVar("ModelConfig", EmbedConfig, GeneratorConfig)
 Training = TypeVar("Training", EmbedTraining, GeneratorTraining)
@@ -102,6 +103,7 @@ def run_training(
         "validate": request.validate,
         "keep_last": request.keep_last,  # decides which weights the state holds as the best
     }
+    tail = tail_tensors(stored_tail(regions)) if feature_spec.tail_sha256 else {}
     state = TrainingState(task.model, make_optimizer(task.model, training))
     trained_on = {"split": request.split, "images": len(corpus.split(request.split)), "sentences": sentences}
 
@@ -111,7 +113,7 @@ def run_training(
     def write(epoch: Epoch) -> None:
         scores = {"split": request.validate, **epoch.validation} if epoch.validation else {}
         facts = {"trained_on": trained_on, "scores": scores}
-        write_trained(request.out, envelope, words, feature_spec, facts, state.best)
+        write_trained(request.out, envelope, words, feature_spec, facts, {**tail, **state.best})
 
     def save() -> None:
         write_training(request.out, state, settings)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, MissingError, reason
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.regions.efficientnet_lite import SCALES, load_lite
+from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteBody, LiteTail, load_lite
 
 STRIDE = 32
 """Pixels of the input for each cell of the map; sides of inputs are multiples of it."""
@@ -54,12 +54,37 @@ class Cnn(nn.Module):
 
     def maps(self, rgb: Tensor) -> Tensor:
         """(B, h, w, 3) uint8 pixels, sides multiples of `STRIDE`, to (B, C, h / 32, w / 32) float32 maps."""
+        maps: Tensor = self.body(self._pixels(rgb))
+        return maps
+
+    def trunk_maps(self, rgb: Tensor) -> Tensor:
+        """(B, h, w, 3) uint8 pixels to (B, C, h / 16, w / 16) float32 maps, which `tail` takes.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        return self._lite().trunk(self._pixels(rgb))
+
+    @property
+    def tail(self) -> LiteTail:
+        """The last stages, from the maps of `trunk_maps` to those of `maps`.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        return self._lite().tail
+
+    def _lite(self) -> LiteBody:
+        if not isinstance(self.body, LiteBody):
+            raise ConfigError(f"`cnn` {self.name}: its last stages cannot be tuned; choose one of {', '.join(SCALES)}")
+        return self.body
+
+    def _pixels(self, rgb: Tensor) -> Tensor:
+        """(B, 3, h, w) normalised pixels."""
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.std, Tensor)
         # a permuted view of (B, h, w, 3) has the channels-last layout already
-        pixels = (rgb.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        maps: Tensor = self.body(pixels)
-        return maps
+        return (rgb.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
     def describe(self, pooled: Tensor) -> Tensor:
         """(N, C, pool, pool) pooled maps to (N, D) descriptors."""

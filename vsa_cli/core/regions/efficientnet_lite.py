@@ -7,7 +7,7 @@ Uses the names in the published weight files; independent of photographs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +51,7 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM = 32
+_SPLIT = 5  # the stage that reduces the map from stride 16 to 32; the tail begins with it
 _EPSILON = 1e-3
 
 
@@ -86,29 +87,61 @@ class Block(nn.Module):
         return y + x if self.residual else y
 
 
+class LiteTail(nn.Module):
+    """The last two stages and the head: a map of stride 16 to the map of stride 32."""
+
+    def __init__(self, scale: Scale) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(*block) for block in _blocks(scale, range(_SPLIT, len(_STAGES))))
+        self.head = SameConv(_channels(scale, len(_STAGES) - 1), CHANNELS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) to (B, 1280, ceil(h / 2), ceil(w / 2))."""
+        for block in self.blocks:
+            x = block(x)
+        return F.relu6(self.head(x), inplace=True)
+
+
 class LiteBody(nn.Module):
-    """Everything before pooling: pixels to a map of stride 32."""
+    """Everything before pooling: pixels to a map of stride 32, in two parts: `trunk`, then `tail`."""
 
     def __init__(self, scale: Scale) -> None:
         super().__init__()
         self.stem = SameConv(3, _STEM, 3, 2)
-        blocks: list[Block] = []
-        inputs = _STEM
-        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
-            outputs = _round_channels(channels * scale.width)
-            is_fixed = stage in (0, len(_STAGES) - 1)  # the depth of the first and last stage is not scaled
-            for i in range(repeats if is_fixed else math.ceil(repeats * scale.depth)):
-                blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
-                inputs = outputs
-        self.blocks = nn.ModuleList(blocks)
-        self.head = SameConv(inputs, CHANNELS, 1)
+        self.blocks = nn.ModuleList(Block(*block) for block in _blocks(scale, range(_SPLIT)))
+        self.tail = LiteTail(scale)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, h, w) normalised pixels to (B, 1280, ceil(h / 32), ceil(w / 32))."""
+    def trunk(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) normalised pixels to (B, C, ceil(h / 16), ceil(w / 16))."""
         x = F.relu6(self.stem(x), inplace=True)
         for block in self.blocks:
             x = block(x)
-        return F.relu6(self.head(x), inplace=True)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) normalised pixels to (B, 1280, ceil(h / 32), ceil(w / 32))."""
+        maps: Tensor = self.tail(self.trunk(x))
+        return maps
+
+
+def trunk_channels(name: str) -> int:
+    """C, the channels of the map of stride 16, of a network in `SCALES`."""
+    return _channels(SCALES[name], _SPLIT - 1)
+
+
+def _blocks(scale: Scale, stages: range) -> Iterator[tuple[int, int, int, int, int]]:
+    """The arguments of each `Block` of some stages."""
+    for stage in stages:
+        repeats, kernel, stride, expansion, _ = _STAGES[stage]
+        inputs, outputs = _STEM if stage == 0 else _channels(scale, stage - 1), _channels(scale, stage)
+        is_fixed = stage in (0, len(_STAGES) - 1)  # the depth of the first and last stage is not scaled
+        for i in range(repeats if is_fixed else math.ceil(repeats * scale.depth)):
+            yield (outputs if i else inputs), outputs, kernel, (1 if i else stride), expansion
+
+
+def _channels(scale: Scale, stage: int) -> int:
+    """The output channels of a stage."""
+    return _round_channels(_STAGES[stage][-1] * scale.width)
 
 
 def _round_channels(channels: float) -> int:
@@ -135,14 +168,14 @@ def load_lite(name: str, weights: Mapping[str, Tensor], where: str) -> tuple[Lit
     try:
         with torch.no_grad():
             _fold(body.stem, weights, "_conv_stem", "_bn0")
-            for i, block in enumerate(body.blocks):
+            for i, block in enumerate([*body.blocks, *body.tail.blocks]):
                 assert isinstance(block, Block)
                 prefix = f"_blocks.{i}."
                 if block.expand is not None:
                     _fold(block.expand, weights, prefix + "_expand_conv", prefix + "_bn0")
                 _fold(block.depthwise, weights, prefix + "_depthwise_conv", prefix + "_bn1")
                 _fold(block.project, weights, prefix + "_project_conv", prefix + "_bn2")
-            _fold(body.head, weights, "_conv_head", "_bn1")
+            _fold(body.tail.head, weights, "_conv_head", "_bn1")
             classifier.load_state_dict({"weight": weights["_fc.weight"], "bias": weights["_fc.bias"]}, assign=True)
     except (KeyError, RuntimeError) as error:
         raise ArtifactError(f"{where}: not the weights of {name} ({error})".splitlines()[0]) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.device import one_thread_each
@@ -27,9 +28,10 @@ from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
-from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,17 +44,23 @@ class RegionExtractor:
         feature_extractor: the CNN that computes the descriptors of boxes.
         detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
+        tail: a tuned tail of the CNN, which computes the descriptors; None uses the published one. Boxes are always
+            chosen by the published one, whose classifier knows its descriptors.
+        keep_map: whether to keep the map of the CNN's trunk.
     """
 
     feature_extractor: FeatureExtractor
     detector: Detector | None
     photo_side: int | None
+    tail: LiteTail | None = None
+    keep_map: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
         """The regions of a photograph, the whole image first.
 
         Raises:
             DataError: the photograph cannot be read, or has changed since its corpus was prepared.
+            ArtifactError: a tuned tail computes numbers that are not finite.
         """
         # only caches and corpora need the hash; without either the file is read once, not twice
         sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
@@ -61,11 +69,18 @@ class RegionExtractor:
         picture = read_picture(photo.file, self.photo_side)
         for note in picture.notes:
             _LOG.warning(note)
-        feature_map, found = None, NO_BOXES
+        features, found = self.feature_extractor, NO_BOXES
+        trunk_map = features.trunk_map(picture) if self.tail is not None or self.keep_map else None
+        feature_map = None
         if self.detector is not None:
-            feature_map = self.feature_extractor.map(picture)
+            feature_map = features.map(picture) if trunk_map is None else _deepen(trunk_map, features.cnn.tail)
             found = self.detector.choose(str(photo.image_id), picture, feature_map)
+        if trunk_map is not None and (self.tail is not None or feature_map is None):
+            feature_map = _deepen(trunk_map, self.tail or features.cnn.tail)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
+        descriptors = to_half(features.regions(picture, boxes, feature_map))
+        if self.tail is not None and not are_finite(descriptors):
+            raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
         return ImageRegions(
             image_id=str(photo.image_id),
             sha256=sha256,
@@ -73,9 +88,17 @@ class RegionExtractor:
             height=picture.height,
             boxes=boxes,
             scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
-            descriptors=to_half(self.feature_extractor.regions(picture, boxes, feature_map)),
+            descriptors=descriptors,
             labels=found.labels,
+            map=to_half(trunk_map.permute(1, 2, 0).cpu().numpy()) if self.keep_map and trunk_map is not None else None,
         )
+
+
+@torch.inference_mode()
+def _deepen(trunk_map: Tensor, tail: LiteTail) -> Tensor:
+    """(C', h / 2, w / 2): the map of the whole CNN, from the (C, h, w) map of its trunk."""
+    deep: Tensor = tail(trunk_map[None])[0]
+    return deep
 
 
 class PhotoEncoder:
@@ -172,8 +195,7 @@ def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch
     """
     with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
         cnn = load_cnn(spec.config.cnn, weights)
-    if cnn.sha256 != spec.cnn_sha256:
-        raise ArtifactError(f"{spec.config.cnn}: its weights are not those that the model was trained with")
+    spec.require_cnn(cnn.sha256)
     return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
 
 
@@ -185,6 +207,7 @@ def photo_encoder(
     weights: Path | None = None,
     cache: Path | None = None,
     whole_only: bool = False,
+    tail: LiteTail | None = None,
 ) -> PhotoEncoder:
     """The encoder of new photographs for a model.
 
@@ -195,20 +218,24 @@ def photo_encoder(
         weights: the CNN's weight file, if not the one installed with its package.
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to encode the whole image alone, without boxes.
+        tail: the tuned tail of the CNN that the specification names, if it names one.
 
     Raises:
         ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
             another program.
+        ArtifactError: the tail is missing, or the specification names none.
 
     When the CNN is first needed, MissingError is raised if its weights are not installed, and ArtifactError if they
     are not those that the model was trained with.
     """
     spec.require_computable()
+    if (tail is None) == bool(spec.tail_sha256):
+        raise ArtifactError(f"{spec.config.cnn}: its tuned tail is missing, or was not tuned")
 
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        return RegionExtractor(features, detector, spec.config.photo_side)
+        return RegionExtractor(features, detector, spec.config.photo_side, None if tail is None else tail.to(device))
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
     return PhotoEncoder(make_extractor, device, kept, workers)

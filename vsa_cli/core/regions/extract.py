@@ -20,7 +20,8 @@ from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 SHARD = 64
 """Photographs in a shard: what an interruption can lose, and what is in memory at the same time."""
@@ -73,7 +74,8 @@ def extract_regions(plan: Extraction, out: Path) -> Iterator[Extracted]:
     if total == 0:
         _clear(parts)  # there is nothing to resume
         raise DataError("none of the photographs could be described")
-    write_regions(out, plan.envelope, (_read(path, photos, size)[0] for path, photos in shards), size)
+    images_of = (_read(path, photos, size)[0] for path, photos in shards)
+    write_regions(out, plan.envelope, images_of, size, plan.tail)
     _clear(parts)
 
 

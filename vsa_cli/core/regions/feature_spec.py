@@ -13,6 +13,9 @@ from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
 IMPORTED = "imported:"
 """Prefix of the names of CNNs that are not available to `vsa`, those of imported regions."""
 
+KEEP_MAPS = "keep_maps"
+"""The entry, in the configuration of a regions file, that it has the maps of the CNN's trunk."""
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -22,11 +25,13 @@ class FeatureSpec:
         config: the configuration, with definite values of `side` and `photo_side`.
         cnn_sha256: SHA-256 of the CNN's weight file.
         descriptor_size: D.
+        tail_sha256: SHA-256 of the weights of the CNN's tail, if it was tuned with a model; empty as published.
     """
 
     config: RegionConfig
     cnn_sha256: str
     descriptor_size: int
+    tail_sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as a flat JSON object."""
@@ -34,6 +39,7 @@ class FeatureSpec:
             **to_dict(self.config),
             "cnn_sha256": self.cnn_sha256,
             "descriptor_size": self.descriptor_size,
+            **({"tail_sha256": self.tail_sha256} if self.tail_sha256 else {}),
         }
 
     @classmethod
@@ -47,14 +53,17 @@ class FeatureSpec:
             raise ArtifactError(f"{where}: does not record how its photographs were described")
         fields = dict(data)
         sha256, size = fields.pop("cnn_sha256", None), fields.pop("descriptor_size", None)
+        tail = fields.pop("tail_sha256", "")
         if not isinstance(sha256, str) or not isinstance(size, int) or not 0 < size <= 1 << 20:
             raise ArtifactError(f"{where}: does not record which CNN described its photographs")
-        return cls(from_dict(RegionConfig, fields, where), sha256, size)
+        if not isinstance(tail, str):
+            raise ArtifactError(f"{where}: does not record which tail of the CNN described its photographs")
+        return cls(from_dict(RegionConfig, fields, where), sha256, size, tail)
 
     @classmethod
     def of(cls, envelope: Envelope, where: str) -> FeatureSpec:
         """The specification in the envelope of a regions file."""
-        return cls.from_dict(envelope.config, where)
+        return cls.from_dict({name: value for name, value in envelope.config.items() if name != KEEP_MAPS}, where)
 
     def require_computable(self) -> None:
         """Check that the descriptors of new photographs can be computed in this way.
@@ -69,15 +78,43 @@ class FeatureSpec:
                 "name stored regions with `corpus` and `regions_file`"
             )
 
+    def require_cnn(self, sha256: str) -> None:
+        """Check the SHA-256 of a CNN's weight file.
+
+        Raises:
+            ArtifactError: it is not the one that described the training photographs.
+        """
+        if sha256 != self.cnn_sha256:
+            raise ArtifactError(f"{self.config.cnn}: its weights are not those that the model was trained with")
+
     def require_from(self, envelope: Envelope, where: str) -> None:
         """Check that a regions file holds descriptors of this kind; how its boxes were chosen does not matter.
 
         Raises:
             ArtifactError: its descriptors come from another CNN, or were computed in another way.
         """
-        if self._kind() != FeatureSpec.of(envelope, where)._kind():
+        found = FeatureSpec.of(envelope, where)
+        if self._kind() == found._kind() and self.tail_sha256 != found.tail_sha256:
+            if not self.tail_sha256:
+                raise ArtifactError(
+                    f"{where}: described by a tuned {self.config.cnn}, and the model needs the published one; extract "
+                    "its regions again"
+                )
+            raise ArtifactError(
+                f"{where}: not described by the {self.config.cnn} that was tuned with the model; `cnn_of` of `vsa "
+                "extract-regions` extracts regions with it"
+            )
+        if self._kind() != found._kind():
             needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"
             raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions again")
+
+    def same_trunk(self, envelope: Envelope, where: str) -> bool:
+        """Whether a regions file, whatever its tail, has descriptors from the same trunk, computed in the same way.
+
+        Raises:
+            ArtifactError: the file does not record it.
+        """
+        return self._kind() == FeatureSpec.of(envelope, where)._kind()
 
     def _kind(self) -> tuple[str, str, str, int]:
         return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side

@@ -72,17 +72,24 @@ class FeatureExtractor:
         For a CNN that averages its map: the mean of the cells, each weighted by its share inside the box. For one that
         needs several cells (VGG, AlexNet): RoIAlign.
         """
-        _, rows, columns = feature_map.shape
-        scale = np.array([columns / picture.width, rows / picture.height] * 2, np.float32)
-        cells = torch.from_numpy(boxes * scale).to(self.device)
         if self.cnn.pool > 1:
             from torchvision.ops import roi_align
 
+            cells = _in_cells(feature_map, boxes, picture.width, picture.height)
             pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True)
             return self.cnn.describe(pooled)
-        shares = _inside(cells[:, 1::2], rows)[:, :, None] * _inside(cells[:, 0::2], columns)[:, None, :]
-        means = shares.flatten(1) @ feature_map.flatten(1).T
+        means = mean_in_boxes(feature_map, boxes, picture.width, picture.height)
         return self.cnn.describe(means[:, :, None, None])
+
+    @torch.inference_mode()
+    def trunk_map(self, picture: Picture) -> Tensor:
+        """(C, h, w) float32 on the device: the map of stride 16, from which the CNN's tail computes that of `map`.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        size = input_size(picture.width, picture.height, self.side)
+        return self.cnn.trunk_maps(self._pixels(resize(picture.rgb, *size))[None])[0]
 
     def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
         """(R, D): descriptors of the boxes, each warped to a square of `side` pixels (R-CNN); one by one on a CPU."""
@@ -100,6 +107,28 @@ class FeatureExtractor:
 
     def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(rgb.copy()).to(self.device)
+
+
+def mean_in_boxes(feature_map: Tensor, boxes: Boxes, width: int, height: int) -> Tensor:
+    """(R, C): the mean of a (C, h, w) map in each box, each cell weighted by its share inside the box.
+
+    Args:
+        feature_map: the map of a photograph; gradients flow into it.
+        boxes: (R, 4), in pixels of the photograph.
+        width: width of the photograph, in pixels.
+        height: height of the photograph, in pixels.
+    """
+    _, rows, columns = feature_map.shape
+    cells = _in_cells(feature_map, boxes, width, height)
+    shares = _inside(cells[:, 1::2], rows)[:, :, None] * _inside(cells[:, 0::2], columns)[:, None, :]
+    return shares.to(feature_map.dtype).flatten(1) @ feature_map.flatten(1).T
+
+
+def _in_cells(feature_map: Tensor, boxes: Boxes, width: int, height: int) -> Tensor:
+    """(R, 4): boxes in cells of a map."""
+    _, rows, columns = feature_map.shape
+    scale = np.array([columns / width, rows / height] * 2, np.float32)
+    return torch.from_numpy(boxes * scale).to(feature_map.device)
 
 
 def _inside(spans: Tensor, cells: int) -> Tensor:

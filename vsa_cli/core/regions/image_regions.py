@@ -15,12 +15,18 @@ with L labels and with descriptors of D numbers::
     scores     (R,)   float32
     descriptors (R, D) float16
 
+A record with the map of the CNN's trunk has the magic b"VSR3", and after the descriptors::
+
+    shape      3 x uint32     h, w, C
+    map        (h, w, C) float16
+
 Records are read as untrusted data: lengths are checked before anything is allocated, and no code or Python literal is
 parsed, which threads could not do at the same time.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -36,7 +42,8 @@ from vsa_cli.core.io.json import is_text
 MAX_LABELS, MAX_LABEL_NAME = 10_000, 100
 """The most labels of a photograph, and the most characters of the name of one."""
 
-_MAGIC = b"VSR2"
+_MAGIC, _WITH_MAP = b"VSR2", b"VSR3"
+_SHAPE = struct.Struct("<3I")
 _HEADER = struct.Struct("<4s9I")
 _CHECKED = 8  # bytes before those that the checksum covers
 _FLOAT, _HALF, _INDEX = np.dtype("<f4"), np.dtype("<f2"), np.dtype("<u4")
@@ -70,6 +77,7 @@ class ImageRegions:
         scores: (R,) float32, the detector's; 1 for the whole image.
         descriptors: (R, D) float16.
         labels: the names that a detector gave to regions.
+        map: (h, w, C) float16, the map of the CNN's trunk, if it is kept.
     """
 
     image_id: str
@@ -80,6 +88,7 @@ class ImageRegions:
     scores: NDArray[np.float32]
     descriptors: NDArray[np.float16]
     labels: tuple[Label, ...] = ()
+    map: NDArray[np.float16] | None = None
 
     def take(self, regions: Sequence[int]) -> ImageRegions:
         """Some of the regions, in this order, with their labels."""
@@ -92,6 +101,23 @@ class ImageRegions:
             descriptors=self.descriptors[chosen],
             labels=tuple(replace(one, region=place[one.region]) for one in self.labels if one.region in place),
         )
+
+
+@dataclass(frozen=True)
+class MappedImage:
+    """The trunk's map of a photograph, and its boxes.
+
+    Attributes:
+        map: (h, w, C) float16.
+        boxes: (R, 4) float32, in pixels of the upright original; the first is the whole image.
+        width: width of the upright original, in pixels.
+        height: height of the upright original, in pixels.
+    """
+
+    map: NDArray[np.float16]
+    boxes: NDArray[np.float32]
+    width: int
+    height: int
 
 
 def check_labels(labels: Iterable[Label], regions: int) -> None:
@@ -144,9 +170,10 @@ def regions_to_bytes(regions: ImageRegions) -> bytes:
             regions.boxes.astype(_FLOAT).tobytes(),
             regions.scores.astype(_FLOAT).tobytes(),
             regions.descriptors.astype(_HALF).tobytes(),
+            b"" if regions.map is None else _SHAPE.pack(*regions.map.shape) + regions.map.astype(_HALF).tobytes(),
         ]
     )
-    return _MAGIC + struct.pack("<I", zlib.crc32(content)) + content
+    return (_MAGIC if regions.map is None else _WITH_MAP) + struct.pack("<I", zlib.crc32(content)) + content
 
 
 def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
@@ -167,24 +194,45 @@ def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
         count * size * _HALF.itemsize,
     )
     ends = list(accumulate(sizes, initial=start + _HEADER.size))
-    if magic != _MAGIC or ends[-1] > len(data):
+    if magic not in (_MAGIC, _WITH_MAP) or ends[-1] > len(data):
         raise ValueError("not a record of regions, or cut short")
-    if zlib.crc32(memoryview(data)[start + _CHECKED : ends[-1]]) != checksum:
+    kept = _find_map(data, ends[-1]) if magic == _WITH_MAP else None
+    record_end = ends[-1] if kept is None else kept[1]
+    if zlib.crc32(memoryview(data)[start + _CHECKED : record_end]) != checksum:
         raise ValueError("wrong checksum")
     if not all(0 < side < 2**31 for side in (width, height)) or not count or not size:
         raise ValueError("no size, or no regions")
-    name_at, hash_at, names_at, labelled_at, certainty_at, boxes_at, scores_at, descriptors_at, end = ends
+    name_at, hash_at, names_at, labelled_at, certainty_at, boxes_at, scores_at, descriptors_at, _ = ends
     boxes = np.frombuffer(data, _FLOAT, 4 * count, boxes_at).reshape(count, 4).astype(np.float32)
     scores = np.frombuffer(data, _FLOAT, count, scores_at).astype(np.float32)
     descriptors = np.frombuffer(data, _HALF, count * size, descriptors_at).reshape(count, size).astype(np.float16)
-    if not (np.isfinite(boxes).all() and np.isfinite(scores).all() and _are_finite(descriptors)):
+    if not (np.isfinite(boxes).all() and np.isfinite(scores).all() and are_finite(descriptors)):
         raise ValueError("not all numbers are finite")
     name = data[name_at:hash_at].decode("utf-8", "surrogateescape")
     sha256 = data[hash_at:names_at].decode("ascii")
     labelled = np.frombuffer(data, _INDEX, labels, labelled_at).tolist()
     certainty = np.frombuffer(data, _FLOAT, labels, certainty_at).tolist()
     found = _labels(data[names_at:labelled_at], labelled, certainty, count)
-    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors, found), end
+    trunk_map = None if kept is None else kept[0]
+    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors, found, trunk_map), record_end
+
+
+def _find_map(data: bytes, start: int) -> tuple[NDArray[np.float16], int]:
+    """The map that a record holds from `start`, and where it ends.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if len(data) - start < _SHAPE.size:
+        raise ValueError("cut short")
+    shape = _SHAPE.unpack_from(data, start)
+    count, place = math.prod(shape), start + _SHAPE.size
+    if not count or place + count * _HALF.itemsize > len(data):
+        raise ValueError("no map, or cut short")
+    found = np.frombuffer(data, _HALF, count, place).reshape(shape).astype(np.float16)
+    if not are_finite(found):
+        raise ValueError("not all numbers are finite")
+    return found, place + count * _HALF.itemsize
 
 
 def _labels(names: bytes, labelled: Sequence[int], certainty: Sequence[float], regions: int) -> tuple[Label, ...]:
@@ -202,6 +250,6 @@ def _labels(names: bytes, labelled: Sequence[int], certainty: Sequence[float], r
     return labels
 
 
-def _are_finite(halves: NDArray[np.float16]) -> bool:
+def are_finite(halves: NDArray[np.float16]) -> bool:
     """Whether no number is infinite or NaN, by its exponent: an eighth of the time of `numpy.isfinite`."""
     return bool((halves.view(np.uint16) & 0x7FFF).max() < 0x7C00)

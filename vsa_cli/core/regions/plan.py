@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
@@ -19,9 +21,11 @@ from vsa_cli.core.io.images import read_size
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
-from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.features import FeatureExtractor
+from vsa_cli.core.regions.feature_spec import KEEP_MAPS, FeatureSpec
+from vsa_cli.core.regions.features import FeatureExtractor, input_size
+from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
 _MAP_SIDE = 320  # pixels: small regions need a finer map than the CNN was trained with; words are placed better
 _SAMPLE = 1000  # photographs of a folder whose size is read to estimate the median
@@ -45,6 +49,14 @@ class InputFiles:
 
 
 @dataclass(frozen=True)
+class TunedCnn:
+    """The tuned tail of a model's CNN, and how descriptors are extracted with it."""
+
+    spec: FeatureSpec
+    tail: LiteTail
+
+
+@dataclass(frozen=True)
 class Extraction:
     """An extraction that is ready to run.
 
@@ -55,6 +67,8 @@ class Extraction:
         spec: how the descriptors are computed.
         failures: one line for each folder of photographs that cannot be listed.
         unmatched: names in the file of boxes that match no photograph.
+        tail: the weights of the CNN's tail, if they are to be written.
+        map_bytes: about how many bytes the maps of the CNN's trunk will take; 0 if they are not kept.
     """
 
     photos: list[Photo]
@@ -63,10 +77,21 @@ class Extraction:
     spec: FeatureSpec
     failures: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    tail: NDArray[np.float32] | None = None
+    map_bytes: int = 0
 
 
 def plan_extraction(
-    source: Path, split: str, config: RegionConfig, files: InputFiles, *, device: torch.device, workers: int, seed: int
+    source: Path,
+    split: str,
+    config: RegionConfig,
+    files: InputFiles,
+    *,
+    device: torch.device,
+    workers: int,
+    seed: int,
+    keep_maps: bool = False,
+    tuned: TunedCnn | None = None,
 ) -> Extraction:
     """Plan everything that `extract_regions` needs.
 
@@ -78,6 +103,9 @@ def plan_extraction(
         device: the device on which the CNN runs.
         workers: photographs encoded at the same time.
         seed: recorded in the envelope; extraction itself is deterministic.
+        keep_maps: whether to keep the map of the CNN's trunk, from which its tail can learn.
+        tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
+            `photo_side` that is given; None uses the published CNN.
 
     Raises:
         VsaError: an input is missing or wrong, or weights are not installed.
@@ -88,31 +116,58 @@ def plan_extraction(
         inputs = _from_folder(source)
     else:
         inputs = _from_corpus(read_corpus(source, files.images), split)
+    if tuned is not None:
+        given, like = config.photo_side, tuned.spec.config
+        config = replace(
+            config, cnn=like.cnn, describe=like.describe, side=like.side, photo_side=given or like.photo_side
+        )
     cnn = load_cnn(config.cnn, files.cnn_weights)
+    if tuned is not None:
+        tuned.spec.require_cnn(cnn.sha256)
     default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
-    config = replace(config, side=side, photo_side=config.photo_side or round(statistics.median(inputs.sides)))
+    config = replace(config, side=side, photo_side=config.photo_side or _median(inputs))
     features = FeatureExtractor(cnn, side, config.describe, device)
     detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
-    extractor = RegionExtractor(features, detector, config.photo_side)
-    spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size)
+    tail = None if tuned is None else tuned.tail
+    if (keep_maps or tail is not None) and config.describe == "crop":
+        raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
+    used = tail if tail is not None else cnn.tail if keep_maps else None
+    extractor = RegionExtractor(
+        features, detector, config.photo_side, None if tail is None else tail.to(device), keep_maps
+    )
+    spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size, "" if tail is None else tail_sha256(tail))
+    recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
     return Extraction(
         inputs.photos,
         PhotoEncoder(lambda: extractor, device, None, workers),
-        Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=spec.to_dict(), parents=inputs.parents, seed=seed),
+        Envelope(format=REGIONS, version=VERSIONS[REGIONS], config=recorded, parents=inputs.parents, seed=seed),
         spec,
         inputs.failures,
         detector.unmatched if isinstance(detector, GivenBoxes) else (),
+        None if used is None else tail_weights(used),
+        _map_bytes(inputs, config) if keep_maps else 0,
     )
+
+
+def _median(inputs: _Inputs) -> int:
+    """The median shorter side, in pixels."""
+    return round(statistics.median(min(size) for size in inputs.sizes))
+
+
+def _map_bytes(inputs: _Inputs, config: RegionConfig) -> int:
+    """About how many bytes the maps of all photographs take, by those whose sizes are known."""
+    known = [map_bytes(config.cnn, input_size(*size, config.side)) for size in inputs.sizes]
+    return round(statistics.fmean(known) * len(inputs.photos))
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Photographs and their names, the shorter sides of some or all in pixels, parents of their regions, failures."""
+    """Photographs and their names, width and height of some or all in pixels, parents of their regions, failures."""
 
     photos: list[Photo]
     names: PhotoNames[Named]
-    sides: list[int]
+    sizes: list[tuple[int, int]]
     parents: Mapping[str, Mapping[str, str]]
     failures: tuple[str, ...] = ()
 
@@ -126,10 +181,10 @@ def _from_corpus(corpus: Corpus, split: str) -> _Inputs:
         file = corpus.path(image)
         return Photo(str(file), image.key, file, image.sha256)
 
-    sides = [min(image.width, image.height) for image in corpus.images]
+    sizes = [(image.width, image.height) for image in corpus.images]
     parents = {"corpus": parent(corpus.envelope.format, corpus.sha256)}
     names: PhotoNames[Named] = PhotoNames(corpus.images, str(root.resolve()))
-    return _Inputs([photo(image) for image in corpus.split(split)], names, sides, parents)
+    return _Inputs([photo(image) for image in corpus.split(split)], names, sizes, parents)
 
 
 def _from_folder(folder: Path) -> _Inputs:
@@ -138,16 +193,16 @@ def _from_folder(folder: Path) -> _Inputs:
     if not paths:
         raise DataError(found.failures[0] if found.failures else f"{folder}: contains no photographs")
     photos = [Photo(str(path), path.relative_to(folder).as_posix(), path) for path in paths]
-    sides = []
+    sizes = []
     for path in paths[:_SAMPLE]:
         try:
-            sides.append(min(read_size(path)))
+            sizes.append(read_size(path))
         except DataError:
             continue  # `extract_regions` reports it
-    if not sides:
+    if not sizes:
         raise DataError(f"{folder}: none of the photographs in it can be read")
     names: PhotoNames[Named] = PhotoNames([_NamedFile(str(photo.image_id)) for photo in photos], str(folder.resolve()))
-    return _Inputs(photos, names, sides, {}, tuple(found.failures))
+    return _Inputs(photos, names, sizes, {}, tuple(found.failures))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads and writes `regions.h5`: boxes and descriptors of many photographs.
+"""Reads `regions.h5`: boxes and descriptors of many photographs.
 
 With N images and S regions in total (the regions of an image are adjacent, and its region 0 is the whole image)::
 
@@ -13,18 +13,20 @@ With N images and S regions in total (the regions of an image are adjacent, and 
     /labels       (L,)    int32     label l has the name label_names[labels[l]]
     /label_rows   (L,)    int64     and the region at this row of /descriptors; ascending
     /label_scores (L,)    float32   and this confidence, from 0 to 1
+    /maps         (E,)    float16   maps of the CNN's trunk, image by image; like the next only in a file with maps
+    /map_shapes   (N, 3)  int32     h, w and C of the map of each image, in which C is innermost
+    /tail         (P,)    float32   `tail.tail_weights`, in a file with maps or whose CNN is tuned
     attributes: `envelope` (JSON, format `vsa-regions`; its config is a `FeatureSpec`)
                 `sha256`   (SHA-256 of the contents, by which files made from this one refer to it)
 
-Datasets are chunked, so that a split is read without the rest. The only module that imports h5py; independent of
-detectors and CNNs.
+Datasets are chunked, so that a split is read without the rest. `store_writer` writes these files; no module besides
+these two imports h5py. This module does not depend on detectors and CNNs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -33,17 +35,17 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
-from vsa_cli.core.io.files import atomic_path
-from vsa_cli.core.io.guarded_file import sink
-from vsa_cli.core.io.json import dump_json
-from vsa_cli.core.io.threads import uninterrupted
-from vsa_cli.core.regions.image_regions import ImageRegions, Label
-from vsa_cli.core.regions.label_table import NO_LABELS, LabelCollector, LabelTable
+from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
+from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
 
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
 _LABEL_COLUMNS = ("label_names", "labels", "label_rows", "label_scores")
-_TEXT, _INTEGERS = ("ids", "hashes", "label_names"), ("offsets", "sizes", "labels", "label_rows")
+_TEXT, _INTEGERS = ("ids", "hashes", "label_names"), ("offsets", "sizes", "labels", "label_rows", "map_shapes")
+_MOST_CELLS = 1 << 16  # a side of a map is smaller
+
+Describe = Callable[[MappedImage], NDArray[np.float16]]
+"""Computes the (R, D) descriptors of an image from its map."""
 
 
 class RegionStore:
@@ -61,16 +63,21 @@ class RegionStore:
         boxes: (S, 4) float32.
         scores: (S,) float32.
         descriptor_size: D.
+        has_maps: whether the file has the map of the CNN's trunk of each image.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, describe: Describe | None = None) -> None:
         """Open and check a file.
+
+        Args:
+            path: the file.
+            describe: computes the descriptors from the maps, in place of those stored; None reads these.
 
         Raises:
             DataError: the file cannot be read.
             ArtifactError: the file is damaged, is not a `vsa-regions` file, or has a newer version.
         """
-        self.path = path
+        self.path, self._describe = path, describe
         check_exists(path, REGIONS)
         try:
             self._file = h5py.File(path, "r", locking=False)
@@ -113,10 +120,26 @@ class RegionStore:
             raise ValueError("its datasets are inconsistent")
         self._offsets = offsets
         self._labels = self._read_labels(total)
+        self.has_maps = self._has("maps")
+        if self.has_maps:
+            self._read_map_shapes(n)
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
 
+    def _has(self, name: str) -> bool:
+        return self._file.get(name, getlink=True) is not None
+
+    def _read_map_shapes(self, images: int) -> None:
+        self._maps, shapes = self._dataset("maps", 1), self._dataset("map_shapes", 2)[:].astype(np.int64)
+        if shapes.shape != (images, 3) or not ((shapes > 0) & (shapes < _MOST_CELLS)).all():
+            raise ValueError("its maps have no shapes")
+        if not (self.sizes > 0).all():
+            raise ValueError("a photograph has no size")
+        self._map_shapes, self._map_offsets = shapes, np.concatenate([[0], shapes.prod(1).cumsum()])
+        if self._map_offsets[-1] != len(self._maps):
+            raise ValueError("its maps do not have their shapes")
+
     def _read_labels(self, regions: int) -> LabelTable:
-        present = [name for name in _LABEL_COLUMNS if self._file.get(name, getlink=True) is not None]
+        present = [name for name in _LABEL_COLUMNS if self._has(name)]
         if not present:
             return NO_LABELS
         if len(present) < len(_LABEL_COLUMNS):
@@ -165,7 +188,7 @@ class RegionStore:
             height=height,
             boxes=self.boxes[start:end],
             scores=self.scores[start:end],
-            descriptors=self._read(slice(start, end)),
+            descriptors=self._described(row),
             labels=self._labels.between(start, end),
         )
 
@@ -206,8 +229,13 @@ class RegionStore:
         Raises:
             ArtifactError: an image is not in the file, or cannot be read.
         """
-        starts = self._offsets[[self._row(image_id) for image_id in image_ids]]
+        images = [self._row(image_id) for image_id in image_ids]
+        starts = self._offsets[images]
         result = np.empty((len(starts), self.descriptor_size), np.float16)
+        if self._describe is not None:
+            for index, row in enumerate(images):
+                result[index] = self._compute(self._describe, row, regions=1)[0]
+            return result
         # HDF5 reads whole chunks: pass through the file once, block by block, instead of row by row
         order = np.argsort(starts, kind="stable")
         block = 64 * CHUNK_ROWS
@@ -230,10 +258,65 @@ class RegionStore:
         counts = np.diff(self._offsets)[rows]
         result = np.empty((len(rows), int(counts.max(initial=1)), self.descriptor_size), np.float16)
         for filled, row in zip(result, rows, strict=True):
-            start, end = int(self._offsets[row]), int(self._offsets[row + 1])
-            filled[: end - start] = self._read(slice(start, end))
-            filled[end - start :] = filled[0]
+            found = self._described(row)
+            filled[: len(found)] = found
+            filled[len(found) :] = found[0]
         return result
+
+    def mapped(self, image_id: str) -> MappedImage:
+        """The map and the boxes of an image.
+
+        Raises:
+            ArtifactError: the file has no maps, the image is not in it, or its map cannot be read.
+        """
+        if not self.has_maps:
+            raise ArtifactError(f"{self.path}: has no maps of the CNN")
+        return self._mapped(self._row(image_id))
+
+    @property
+    def map_bytes(self) -> int:
+        """The bytes of all maps."""
+        return int(self._maps.nbytes) if self.has_maps else 0
+
+    @property
+    def map_channels(self) -> set[int]:
+        """The numbers of channels that maps have: a single one, unless the file is damaged."""
+        return set(self._map_shapes[:, 2].tolist()) if self.has_maps else set()
+
+    def tail_weights(self) -> NDArray[np.float32]:
+        """(P,) the weights of the CNN's tail that computed the descriptors.
+
+        Raises:
+            ArtifactError: the file does not have them, or they cannot be read.
+        """
+        try:
+            weights: NDArray[np.float32] = self._dataset("tail", 1)[:].astype(np.float32)
+        except (KeyError, OSError, ValueError) as error:
+            raise ArtifactError(f"{self.path}: the tail of its CNN is missing or damaged ({reason(error)})") from error
+        return weights
+
+    def _mapped(self, row: int, regions: int | None = None) -> MappedImage:
+        start, end = int(self._offsets[row]), int(self._offsets[row + 1])
+        width, height = (int(side) for side in self.sizes[row])
+        try:
+            data: NDArray[np.float16] = self._maps[int(self._map_offsets[row]) : int(self._map_offsets[row + 1])]
+        except OSError as error:
+            raise ArtifactError(f"{self.path}: damaged maps ({reason(error)})") from error
+        if not are_finite(data):
+            raise ArtifactError(f"{self.path}: damaged maps (not all are finite numbers); extract them again")
+        return MappedImage(data.reshape(self._map_shapes[row]), self.boxes[start:end][:regions], width, height)
+
+    def _compute(self, describe: Describe, row: int, regions: int | None = None) -> NDArray[np.float16]:
+        described = describe(self._mapped(row, regions))
+        if not are_finite(described):
+            raise ArtifactError(f"{self.path}: the tail of the CNN computes numbers that are not finite")
+        return described
+
+    def _described(self, row: int) -> NDArray[np.float16]:
+        """(R, D): the descriptors of an image."""
+        if self._describe is not None:
+            return self._compute(self._describe, row)
+        return self._read(slice(int(self._offsets[row]), int(self._offsets[row + 1])))
 
     def _row(self, image_id: str) -> int:
         try:
@@ -253,88 +336,3 @@ class RegionStore:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def write_regions(path: Path, envelope: Envelope, parts: Iterable[Sequence[ImageRegions]], size: int) -> int:
-    """Write `regions.h5` part by part, in memory bounded by one part.
-
-    Args:
-        path: the file; replaced in one step when everything is written.
-        envelope: its envelope; the config is a `FeatureSpec`.
-        parts: the images, in the order in which they are written.
-        size: D.
-
-    Returns:
-        The number of images written.
-
-    Raises:
-        DataError: the file cannot be written, or the labels of an image are wrong.
-    """
-    digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
-    with (
-        atomic_path(path) as part_path,
-        uninterrupted() as came,  # HDF5 crashes on a KeyboardInterrupt during a write to the sink
-        sink(part_path) as out,
-        h5py.File(out, "w", libver="latest") as file,
-    ):
-        text = h5py.string_dtype("utf-8")
-        columns = {
-            "descriptors": _column(file, "descriptors", (size,), "f2"),
-            "boxes": _column(file, "boxes", (4,), "f4"),
-            "scores": _column(file, "scores", (), "f4"),
-            "ids": _column(file, "ids", (), text),
-            "sizes": _column(file, "sizes", (2,), "i4"),
-            "hashes": _column(file, "hashes", (), text),
-        }
-        offsets, labels = [0], LabelCollector()
-        for images in parts:
-            if came:
-                raise KeyboardInterrupt
-            if not images:
-                continue
-            _append(columns["descriptors"], np.concatenate([image.descriptors for image in images]))
-            _append(columns["boxes"], np.concatenate([image.boxes for image in images]))
-            _append(columns["scores"], np.concatenate([image.scores for image in images]))
-            _append(columns["ids"], [image.image_id for image in images])
-            _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
-            _append(columns["hashes"], [image.sha256 for image in images])
-            for image in images:
-                digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
-                digest.update(_collect(labels, image, offsets[-1]))
-                offsets.append(offsets[-1] + len(image.boxes))
-        file.create_dataset("offsets", data=np.array(offsets, "i8"))
-        _write_labels(file, labels.table())
-        file.attrs["envelope"] = dump_json(envelope.to_dict())
-        file.attrs["sha256"] = digest.hexdigest()
-    return len(offsets) - 1
-
-
-def _collect(labels: LabelCollector, image: ImageRegions, start: int) -> bytes:
-    """Add the labels of an image; see `LabelCollector.add`.
-
-    Raises:
-        DataError: they are wrong.
-    """
-    try:
-        return labels.add(image.labels, start, len(image.boxes))
-    except ValueError as error:
-        raise DataError(f"{image.image_id}: {reason(error)}") from error
-
-
-def _write_labels(file: h5py.File, table: LabelTable) -> None:
-    if len(table.labels) == 0:
-        return
-    names = h5py.string_dtype("utf-8")
-    file.create_dataset("label_names", data=list(table.names), dtype=names, chunks=(min(CHUNK_ROWS, len(table.names)),))
-    for name, column in (("labels", table.labels), ("label_rows", table.rows), ("label_scores", table.scores)):
-        file.create_dataset(name, data=column, chunks=(min(64 * CHUNK_ROWS, len(column)),))
-
-
-def _column(file: h5py.File, name: str, shape: tuple[int, ...], dtype: object) -> h5py.Dataset:
-    return file.create_dataset(name, (0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=(CHUNK_ROWS, *shape))
-
-
-def _append(column: h5py.Dataset, rows: object) -> None:
-    start = len(column)
-    column.resize(start + len(rows), axis=0)  # type: ignore[arg-type]
-    column[start:] = rows

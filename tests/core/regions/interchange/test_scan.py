@@ -17,7 +17,8 @@ from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.interchange.imported import Converted, ImportedRegions
 from vsa_cli.core.regions.interchange.scan import find_precomputed, read_precomputed, write_precomputed
-from vsa_cli.core.regions.store import RegionStore, write_regions
+from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.store_writer import write_regions
 
 CORPUS = corpus(
     image("a", "A dog.", "Two dogs!", split="val"),

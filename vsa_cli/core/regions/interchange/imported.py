@@ -26,7 +26,7 @@ from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import to_half
 from vsa_cli.core.regions.image_regions import ImageRegions
-from vsa_cli.core.regions.store import write_regions
+from vsa_cli.core.regions.store_writer import write_regions
 
 MOST_REGIONS, LARGEST_DESCRIPTOR = 10_000, 1 << 16
 """Regions of an image, and numbers of a descriptor; a file that claims more is rejected."""
