@@ -15,7 +15,8 @@ def info(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="corpus.json, regions.h5, model directory, snippets, word scores, rankings or document frequencies.",
+            help="corpus.json, regions.h5, model directory, index of photographs, snippets, word scores, rankings or "
+            "document frequencies.",
         ),
     ],
     json: options.Json = False,

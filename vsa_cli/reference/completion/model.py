@@ -30,13 +30,15 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
     "sentences": ("text",),
     "inputs": ("photo", "embedding", "corpus", "regions"), "file": ("results",), "references": ("sentences",),
-    "compare": ("results",), "baseline": ("results",), "artifact": ("model", "corpus", "regions", "lines"),
+    "index": ("folder",), "compare": ("results",), "baseline": ("results",), 
+    "artifact": ("model", "folder", "corpus", "regions", "lines"),
 }  # fmt: skip
 """Kinds of files for a parameter of any command; "file" is any file, also for parameters without an entry."""
 
 _KINDS_BY_COMMAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("caption", "model"): ("generator",),
     ("pack", "model"): ("model",),
+    ("index", "output"): ("folder",),
     ("convert", "source"): ("regions", "features"),
 }
 """Kinds of files for a parameter of one command."""
