@@ -60,6 +60,9 @@ _vsa_value() {
     "caption --seed") : ;;
     "retrieve -m"|"retrieve --model") _vsa_files -m embedding ;;
     "retrieve --top") : ;;
+    "retrieve --index") _vsa_files folder ;;
+    "retrieve --images") _vsa_files folder ;;
+    "retrieve --candidates") : ;;
     "retrieve --image") _vsa_files photo ;;
     "retrieve --sentences") _vsa_files text ;;
     "retrieve --corpus") _vsa_files corpus ;;
@@ -72,6 +75,16 @@ _vsa_value() {
     "retrieve --cache-dir") _vsa_files folder ;;
     "retrieve --device") _vsa_words auto cpu cuda mps ;;
     "retrieve --threads") : ;;
+    "index -o"|"index --output") _vsa_files folder ;;
+    "index -m"|"index --model") _vsa_files -m embedding ;;
+    "index --shard") : ;;
+    "index --corpus") _vsa_files corpus ;;
+    "index --regions-file") _vsa_files regions ;;
+    "index --split") _vsa_words train tune val test all ;;
+    "index --cnn-weights") _vsa_files weights ;;
+    "index --cache-dir") _vsa_files folder ;;
+    "index --device") _vsa_words auto cpu cuda mps ;;
+    "index --threads") : ;;
     "align -m"|"align --model") _vsa_files -m embedding ;;
     "align --beta") : ;;
     "align --evidence") _vsa_words contained own ;;
@@ -240,7 +253,7 @@ _vsa() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} at=0 i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _vsa_words caption retrieve align prep extract-regions train-labels train-embed train-gen calibrate evaluate info convert pack doctor --version --show-completion --help
+    _vsa_words caption retrieve index align prep extract-regions train-labels train-embed train-gen calibrate evaluate info convert pack doctor --version --show-completion --help
     return
   fi
   if [[ $cur == = ]]; then
@@ -252,7 +265,8 @@ _vsa() {
   if [[ $cur == -* ]]; then
     case $command in
       caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
-      retrieve) _vsa_words -m --model --top --explain --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      index) _vsa_words -o --output -m --model --merge --shard --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
@@ -282,6 +296,7 @@ _vsa() {
     "caption "*) _vsa_files photo folder ;;
     "retrieve "0) : ;;
     "retrieve "*) _vsa_files photo folder ;;
+    "index "*) _vsa_files photo folder ;;
     "align "0) _vsa_files photo ;;
     "align "*) _vsa_files text ;;
     "prep "*) _vsa_files sentences ;;
@@ -294,7 +309,7 @@ _vsa() {
     "calibrate "0) _vsa_files corpus ;;
     "calibrate "1) _vsa_files regions ;;
     "evaluate "0) _vsa_files results ;;
-    "info "0) _vsa_files model corpus regions lines calibration ;;
+    "info "0) _vsa_files model folder corpus regions lines calibration ;;
     "convert "0) _vsa_files regions features ;;
     "convert "1) _vsa_files corpus ;;
     "pack "0) _vsa_files -m model ;;

@@ -42,9 +42,10 @@ PARTS = {
     "labels": LEARNING,
     "embedding": LEARNING | {"labels"},
     "alignment": LEARNING | {"embedding"},
+    "library": LEARNING | {"embedding", "alignment"},
     "generation": LEARNING | {"alignment", "labels"},
     "evaluation": CORPUS,
-    "inspect": LEARNING | {"embedding", "alignment", "labels", "generation", "evaluation"},
+    "inspect": LEARNING | {"embedding", "alignment", "library", "labels", "generation", "evaluation"},
     "doctor": LEARNING | {"embedding", "alignment", "generation", "evaluation"},
 }
 """Folder or file of core: what else of core it may import."""

@@ -45,8 +45,9 @@ def test_help_of_a_training_has_the_values_of_each_preset(vsa: Run) -> None:
 
 def test_usage_errors_show_each_form_of_the_command(vsa: Run) -> None:
     lines = CliRunner().invoke(app, ["retrieve", "--no-such-option"], prog_name="vsa").stderr.splitlines()
-    assert lines[:2] == [
+    assert lines[:3] == [
         "Usage: vsa retrieve [OPTIONS] QUERY PHOTO|DIR|-...",
+        "       vsa retrieve [OPTIONS] QUERY --index DIR",
         "       vsa retrieve [OPTIONS] --image FILE --sentences FILE",
     ]
 

@@ -23,6 +23,7 @@ from vsa_cli.commands.convert import convert
 from vsa_cli.commands.doctor import doctor
 from vsa_cli.commands.evaluate import evaluate
 from vsa_cli.commands.extract_regions import extract_regions
+from vsa_cli.commands.index import index
 from vsa_cli.commands.info import info
 from vsa_cli.commands.pack import pack
 from vsa_cli.commands.prep import prep
@@ -178,7 +179,7 @@ def vsa(
 
 
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Commands for photographs": {"caption": caption, "retrieve": retrieve, "align": align},
+    "Commands for photographs": {"caption": caption, "retrieve": retrieve, "index": index, "align": align},
     "Commands for training and evaluation": {
         "prep": prep,
         "extract-regions": extract_regions,

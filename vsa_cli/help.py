@@ -13,9 +13,11 @@ FORMS: dict[str, tuple[str, ...]] = {
     "caption": ("PHOTO|DIR|-...", "--corpus FILE --regions-file FILE"),
     "retrieve": (
         "QUERY PHOTO|DIR|-...",
+        "QUERY --index DIR",
         "--image FILE --sentences FILE",
         "--corpus FILE --regions-file FILE",
     ),
+    "index": ("PHOTO|DIR|-... -o DIR", "--corpus FILE --regions-file FILE -o DIR"),
     "align": ("PHOTO SENTENCE...", "--corpus FILE --regions-file FILE"),
     "prep": ("CAPTIONS... [--images DIR]",),
     "evaluate": ("FILE", "--compare OLD NEW"),

@@ -15,8 +15,8 @@ def info(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="corpus.json, regions.h5, model directory, snippets, word scores, rankings, document frequencies or "
-            "calibration.",
+            help="corpus.json, regions.h5, model directory, index of photographs, snippets, word scores, rankings, "
+            "document frequencies or calibration.",
         ),
     ],
     json: options.Json = False,

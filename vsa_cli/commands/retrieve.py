@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands import embedder_options
+from vsa_cli.commands import embedder_options, library_options
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_output
@@ -39,6 +39,10 @@ def retrieve(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show, for each word, the box that matches it best; not with --corpus.")
     ] = False,
+    index: library_options.Index = None,
+    images: library_options.Images = None,
+    candidates: library_options.Candidates = None,
+    exact: library_options.Exact = False,
     image: Annotated[
         Path | None,
         typer.Option(
@@ -116,17 +120,21 @@ def retrieve(
     in .html.
 
     Words that the model does not know are ignored; they are listed on stderr, in the JSON output and on the HTML page.
-    A sentence without any known word is ranked last and has no score.
+    A sentence without any known word is ranked last and has no score. With --index, thousands of photographs are
+    searched in a fraction of a second.
 
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
     embedder_options.check_model_variable(model)
-    _check_form(query, photos, image, sentences, corpus, regions_file)
+    _check_form(query, photos, index, image, sentences, corpus, regions_file)
+    search = library_options.check_library(index, images, candidates, query, exact=exact)
     if corpus is None:
         _check_no_split_options(split, folds)
     else:
         _check_split_format(format, json=json, explain=explain, strict=strict)
     kind = _resolve_format(format, json=json)
+    if index is not None and query == "-" and (json or format not in (None, "jsonl")):
+        raise UsageError("the answers to queries on stdin are JSON Lines: use --format jsonl")
     if kind == "html":
         from vsa_cli.output.html.document import check_pages_output
 
@@ -140,7 +148,19 @@ def retrieve(
         model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
     )
     failed = 0
-    if corpus is not None and regions_file is not None:
+    if index is not None:
+        from vsa_cli.core.library.library import open_library
+
+        library = open_library(index, images)
+        library.require_model(embedder.trained.sha256)
+        shown = (top, explain, strict)
+        if query == "-":
+            failed = library_options.answer_queries(embedder, console, library, search, *shown, output)
+        else:
+            failed = library_options.find_in_library(
+                embedder, console, library, query or "", search, *shown, kind, output, threads
+            )
+    elif corpus is not None and regions_file is not None:
         _rank_split(embedder, corpus, regions_file, resolve_split(split or "val"), top, folds, output)
     elif image is not None and sentences is not None:
         failed = _find_sentences(embedder, console, image, sentences, top, explain, strict, kind, output, threads)
@@ -249,6 +269,7 @@ def _rank_split(
 def _check_form(
     query: str | None,
     photos: list[str] | None,
+    index: Path | None,
     image: Path | None,
     sentences: Path | None,
     corpus: Path | None,
@@ -264,8 +285,11 @@ def _check_form(
     if (image is None) != (sentences is None):
         raise UsageError("--image and --sentences go together")
     forms = sum((query is not None, image is not None, corpus is not None))
-    if forms != 1 or (query is not None and not photos):
-        raise UsageError("name a QUERY and photographs, or --image and --sentences, or --corpus and --regions-file")
+    if forms != 1 or (query is not None and bool(photos) == (index is not None)) or (index and query is None):
+        raise UsageError(
+            "name a QUERY and photographs, or a QUERY and --index, or --image and --sentences, or --corpus and "
+            "--regions-file"
+        )
     if photos and "-" in photos and sys.stdin.isatty():
         raise UsageError("- reads file names from a pipe, but stdin is a terminal")
 

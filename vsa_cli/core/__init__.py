@@ -8,14 +8,15 @@
     embedding/   embed/          regions and words in one space; search and rankings
     labels/      labels/         names of what regions show, and the labeller that finds them
     alignment/   snippets.jsonl  which words describe which region
+    library/     library/        an index of photographs, and search in it
     generation/  gen/            the caption generator, decoding, and captions
     evaluation/                  scores of captions, rankings and alignments
 
 `config`, `errors`, `device` and `boxes` are shared by all folders; `inspect` describes any artifact, and `doctor` the
 installation.
 
-A folder imports from those above it, except that `generation` does not import `embedding`, and `evaluation` imports
-only `metrics`, `corpus` and `io`. tests/test_architecture.py holds the exact table.
+A folder imports from those above it, except that `generation` does not import `embedding` or `library`, and
+`evaluation` imports only `metrics`, `corpus` and `io`. tests/test_architecture.py holds the exact table.
 
 "The paper" is Karpathy & Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image Descriptions" (CVPR 2015).
 

@@ -146,6 +146,20 @@ class EmbedTraining:
 CNN_SHARE = 0.2
 """The usual `cnn_rate` of a CNN that learns, as a share of `learning_rate`."""
 
+
+@dataclass(frozen=True)
+class IndexConfig:
+    """What an index of photographs stores.
+
+    Attributes:
+        size: H, the size of the model's embedding space.
+        whole: whether the model has vectors of whole images, by which candidates are found.
+    """
+
+    size: int = 1024
+    whole: bool = False
+
+
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {
     "paper": (EmbedConfig(), EmbedTraining()),
     "best": (
@@ -388,3 +402,11 @@ class RegionCaptionConfig:
     top: int = 5
     same_place: float = 0.6
     same: float = 0.75
+
+
+@dataclass(frozen=True)
+class LibrarySearch:
+    """How an index is searched: how many `candidates`, by whole images, are scored exactly; all if `exact`."""
+
+    candidates: int = 1000
+    exact: bool = False

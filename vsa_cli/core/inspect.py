@@ -25,6 +25,7 @@ from vsa_cli.core.io.envelope import (
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import model_format
+from vsa_cli.core.library.manifest import MANIFEST, is_library
 
 if TYPE_CHECKING:
     import torch
@@ -39,15 +40,15 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
 
     Args:
-        path: a `corpus.json`, a `regions.h5`, a model directory, document frequencies, a calibration, or a file of JSON
-            Lines that vsa wrote, such as `snippets.jsonl`.
+        path: a `corpus.json`, a `regions.h5`, a model directory, an index of photographs, document frequencies, a
+            calibration, or a file of JSON Lines that vsa wrote, such as `snippets.jsonl`.
 
     Raises:
         DataError: the file is missing or cannot be read.
         ArtifactError: the file is not an artifact, or it is damaged.
     """
     if path.is_dir():
-        return _model(path)
+        return _index(path) if is_library(path) else _model(path)
     if not path.exists():
         raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -135,6 +136,21 @@ def _regions(path: Path) -> dict[str, Any]:
     }
     store.close()
     return facts
+
+
+def _index(path: Path) -> dict[str, Any]:
+    from vsa_cli.core.library.library import open_library
+
+    manifest = open_library(path).manifest
+    return {
+        **manifest.envelope.to_dict(),
+        "photographs": manifest.photographs,
+        "regions": sum(record.regions for record in manifest.segments),
+        "deleted": sum(len(record.deleted) for record in manifest.segments),
+        "segments": len(manifest.segments),
+        "bytes": sum(record.bytes for record in manifest.segments),
+        "sha256": file_sha256(path / MANIFEST),
+    }
 
 
 def _model(path: Path) -> dict[str, Any]:

@@ -8,6 +8,9 @@ A record of JSON or JSON Lines has:
 - `words`: `[{"word", "box", "score"}]`, if requested; `box` is in pixels of the upright original;
 - `unknown`: the words of the query or sentence that the model does not know, if any.
 
+An answer to one of many queries is one line of JSON: `query`, `results` (a list of such records), and `error`, null or
+the reason why there are no results.
+
 Text has a line for each record, with its score and its path or sentence, separated by a tab. Without a score, the line
 has `-` instead, and the reason in a third column. Each word follows on an indented line: word, box in whole pixels,
 score.
@@ -23,12 +26,20 @@ from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import show_path
+from vsa_cli.core.library.queries import Answer
 
 
 def format_photos(found: Sequence[FoundPhoto], kind: RankFormat, unknown: Sequence[str] = ()) -> Iterator[str]:
     """The lines for photographs found, best first; `unknown` lists the words of the query that the model lacks."""
     records = [_record(rank, "path", one.path, one.score, one.words, unknown) for rank, one in enumerate(found, 1)]
     return _lines(records, kind)
+
+
+def format_answer(answer: Answer) -> str:
+    """The line for one of many queries."""
+    found = enumerate(answer.found, 1)
+    records = [_record(rank, "path", one.path, one.score, one.words, answer.unknown) for rank, one in found]
+    return dump_json({"query": answer.text, "results": records, "error": answer.error})
 
 
 def format_sentences(ranked: Sequence[RankedSentence], kind: RankFormat) -> Iterator[str]:

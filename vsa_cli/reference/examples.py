@@ -79,6 +79,17 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Rank a whole split in both directions:",
          "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split val -o rankings.jsonl"),
     ),
+    "index": (
+        ("Index a folder; the same command adds new photographs later, and continues an interrupted run:",
+         "vsa index photos/ -o library/"),
+        ("Search the index, then answer many queries, a line of JSON each:",
+         'vsa retrieve "two dogs run in snow" --index library/ && vsa retrieve - --index library/ < queries.txt'),
+        ("Share the work between two machines, and join the results:",
+         "vsa index photos/ --shard 1/2 -o a/ && vsa index photos/ --shard 2/2 -o b/ && "
+         "vsa index --merge a/ b/ -o library/"),
+        ("Index a corpus by regions that were extracted before:",
+         "vsa index --corpus corpus.json --regions-file regions.h5 -o library/"),
+    ),
     "evaluate": (
         ("Score captions against a corpus:", "vsa evaluate captions.json --references corpus.json --split val"),
         ("Exit with code 5 if CIDEr is below 0.40, for use in CI:",
@@ -109,6 +120,26 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 """Command: the purpose of each example, and its line."""
 
 NOTES = {
+    "index": """
+A photograph is unchanged if its file has the same size and modification time. Otherwise its content is compared: one
+that was moved, copied or only touched keeps its vectors. A photograph is forgotten if its folder is named, its file
+does not exist any more, and the folder still has photographs; so nothing is lost if a disk is not mounted.
+
+The index belongs to one model: vsa retrieve must be given the same one. Paths are stored as absolute paths; if the
+photographs have moved, vsa retrieve --images names their folder, and the next vsa index of that folder records the new
+paths without describing the photographs again.
+
+Photographs are saved in portions of 256; a killed run loses the unfinished portion. The vectors are 16-bit
+floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
+""",
+    "retrieve": """
+With --index, photographs are found in two steps. The vector of the whole sentence is compared with that of every whole
+image, which is exact and fast. The best of these, --candidates, are scored like photographs without an index, each word
+against each region. --exact scores all. A model without vectors of whole images (--preset paper) always scores all.
+
+The answer to a query from stdin is {"query": TEXT, "results": [...], "error": null}. A line that cannot be answered has
+no results and the reason in "error"; the exit code is then 3.
+""",
     "caption": """
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
 including the end-of-sentence token; --length-norm and --diversity change only the ranking.
@@ -189,7 +220,7 @@ FILES = {
 
 ENVIRONMENT = {
     "VSA_GEN_MODEL": "The default caption generator of vsa caption.",
-    "VSA_EMBED_MODEL": "The default alignment model of vsa retrieve and vsa align.",
+    "VSA_EMBED_MODEL": "The default alignment model of vsa retrieve, vsa index and vsa align.",
     "VSA_HOME": "If set, the feature cache is $VSA_HOME/cache.",
     "XDG_CACHE_HOME": "Unless VSA_HOME is set, the feature cache is $XDG_CACHE_HOME/vsa (default: ~/.cache/vsa).",
     "TORCH_HOME": "The folder of PyTorch's hub, in which downloaded weights are cached; ~/.cache/torch by default.",
@@ -206,14 +237,14 @@ NEEDS = {
 """File or variable: the parameter that a command has if it uses it."""
 
 ONLY = {
-    "vsa_cli/bundled/": ("caption", "retrieve", "align", "doctor"),
+    "vsa_cli/bundled/": ("caption", "retrieve", "index", "align", "doctor"),
     "~/.cache/torch/hub/checkpoints/": ("doctor",), "TORCH_HOME": ("doctor",),
     ".FILE.settings.json": ("caption",), ".vsa.SUFFIX.settings.json": ("caption",),
 }  # fmt: skip
 """File or variable: commands that use it, whatever their parameters."""
 
 RARE_CODES = {
-    ExitCode.SOME_FAILED: ("prep", "extract-regions", "align", "caption", "retrieve", "convert"),
+    ExitCode.SOME_FAILED: ("prep", "extract-regions", "align", "caption", "retrieve", "index", "convert"),
     ExitCode.BELOW_THRESHOLD: ("evaluate",),
 }
 """Exit codes that only some commands return."""
@@ -228,6 +259,7 @@ SEE_ALSO = {
     "calibrate": ("vsa-train-gen", "vsa-pack", "vsa-caption"),
     "caption": ("vsa-train-gen", "vsa-calibrate", "vsa-evaluate"),
     "retrieve": ("vsa-train-embed", "vsa-evaluate"),
+    "index": ("vsa-retrieve", "vsa-extract-regions", "vsa-info"),
     "evaluate": ("vsa-caption", "vsa-retrieve", "vsa-align"),
     "convert": ("vsa-prep", "vsa-extract-regions"),
     "pack": ("vsa-train-embed", "vsa-train-gen", "vsa-calibrate"),

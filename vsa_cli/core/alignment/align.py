@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vsa_cli.core.alignment.evidence import unary_term
 from vsa_cli.core.alignment.mrf import best_assignments
@@ -155,12 +156,25 @@ class WordBox:
 def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegions) -> tuple[WordBox, ...]:
     """The best box of each known word of a query, for each word independently."""
     device = trained.model.W_m.weight.device
-    s = trained.model.encode_words(pack([query.ids]).to(device)).words
     v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
+    return best_boxes(trained, query, v, regions.boxes)
+
+
+@torch.inference_mode()
+def best_boxes(trained: Trained[Embedding], query: Query, v: Tensor, boxes: NDArray[np.float32]) -> tuple[WordBox, ...]:
+    """The best box of each known word of a query, for each word independently.
+
+    Args:
+        trained: the model.
+        query: the sentence.
+        v: (R, H) float32, v_i of each region, on the device of the model.
+        boxes: (R, 4) float32, in pixels of the upright original.
+    """
+    s = trained.model.encode_words(pack([query.ids]).to(v.device)).words
     scores = (s @ v.T).float().cpu().numpy()
-    best = unary_term(regions.boxes, AlignConfig())(scores).argmax(1).tolist()
-    boxes = regions.boxes.astype(np.float64).round(2).tolist()
+    best = unary_term(boxes, AlignConfig())(scores).argmax(1).tolist()
+    corners = boxes.astype(np.float64).round(2).tolist()
     return tuple(
-        WordBox(word, tuple(boxes[region]), float(of_word[region]))
+        WordBox(word, tuple(corners[region]), float(of_word[region]))
         for word, region, of_word in zip(query.words, best, scores, strict=True)
     )

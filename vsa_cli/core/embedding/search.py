@@ -32,7 +32,10 @@ _SENTENCES = 500  # sentences embedded and compared together
 _PART = 100  # images embedded together: their descriptors are float32 meanwhile
 _SEARCHED = 250  # images embedded, and compared with a query, together
 _HINTS = 5  # unknown words for which a message has similar ones, and how many of these
-_MAX_SENTENCES, _MAX_CHARACTERS = 1_000_000, 10_000
+_MAX_SENTENCES = 1_000_000
+
+MAX_CHARACTERS = 10_000
+"""The most characters of a sentence in a list."""
 
 
 @dataclass(frozen=True)
@@ -252,8 +255,8 @@ def read_sentence_list(path: Path) -> list[str]:
                 text = decode_text(line).rstrip("\r\n")
                 if not is_text(text):
                     raise DataError(f"{where}: is not UTF-8 text")
-                if len(text) > _MAX_CHARACTERS:
-                    raise DataError(f"{where}: a sentence of {len(text)} characters; the limit is {_MAX_CHARACTERS}")
+                if len(text) > MAX_CHARACTERS:
+                    raise DataError(f"{where}: a sentence of {len(text)} characters; the limit is {MAX_CHARACTERS}")
                 if len(sentences) == _MAX_SENTENCES:
                     raise DataError(f"{where}: more than {_MAX_SENTENCES} sentences")
                 sentences.append(text)

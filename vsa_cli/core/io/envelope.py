@@ -37,10 +37,11 @@ ALIGNMENTS = "vsa-alignments"
 RANKINGS = "vsa-rankings"
 SWEEP = "vsa-sweep"
 FREQUENCIES = "vsa-document-frequencies"
+INDEX = "vsa-index"
 
 VERSIONS = {
     CORPUS: 1, REGIONS: 1, EMBEDDING: 1, GENERATOR: 1, SNIPPETS: 1, ALIGNMENTS: 1, RANKINGS: 1, SWEEP: 1,
-    FREQUENCIES: 1, LABELLER: 1, CALIBRATION: 1,
+    FREQUENCIES: 1, LABELLER: 1, CALIBRATION: 1, INDEX: 1,
 }  # fmt: skip
 """The newest version of every artifact format: the one that is written, and the highest that can be read."""
 
@@ -54,6 +55,7 @@ _MAKERS = {
     SNIPPETS: "vsa align",
     ALIGNMENTS: "vsa align",
     RANKINGS: "vsa retrieve",
+    INDEX: "vsa index",
 }
 
 

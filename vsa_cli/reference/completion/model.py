@@ -30,8 +30,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
     "sentences": ("text",),
     "inputs": ("photo", "embedding", "corpus", "regions"), "file": ("results",), "references": ("sentences",),
-    "compare": ("results",), "baseline": ("results",),
-    "artifact": ("model", "corpus", "regions", "lines", "calibration"),
+    "index": ("folder",), "compare": ("results",), "baseline": ("results",),
+    "artifact": ("model", "folder", "corpus", "regions", "lines", "calibration"),
 }  # fmt: skip
 """Kinds of files for a parameter of any command; "file" is any file, also for parameters without an entry."""
 
@@ -39,6 +39,7 @@ _KINDS_BY_COMMAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("caption", "model"): ("generator",),
     ("calibrate", "model"): ("generator",),
     ("pack", "model"): ("model",),
+    ("index", "output"): ("folder",),
     ("convert", "source"): ("regions", "features"),
 }
 """Kinds of files for a parameter of one command."""

@@ -1,0 +1,123 @@
+"""An index of photographs, opened for search: its manifest and its segments, mapped into memory.
+
+Opening costs one system call or two a segment, whatever is in it; of a full index, a segment holds thousands of
+photographs. A process that writes to the index meanwhile does no harm: an open index keeps the state that it found.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.library.manifest import Manifest, read_manifest
+from vsa_cli.core.library.segment import Segment
+
+_TRIES = 5  # a segment may be replaced between reading the manifest and opening the segment
+
+
+class Library:
+    """An index of photographs. A *row* is the position of a photograph in it, from 0, deleted ones counted.
+
+    Attributes:
+        folder: its folder.
+        manifest: its state when it was opened.
+        segments: its segments.
+        rows: the number of rows, deleted ones included.
+
+    Args:
+        folder: the folder of the index.
+        manifest: its state.
+        segments: its segments.
+        images: the folder in which the photographs are now, by their names; None for the recorded paths.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, segments: tuple[Segment, ...], images: Path | None = None
+    ) -> None:
+        self.folder, self.manifest, self.segments, self._images = folder, manifest, segments, images
+        *self._starts, self.rows = accumulate(map(len, segments), initial=0)
+
+    def __len__(self) -> int:
+        """The number of photographs."""
+        return self.manifest.photographs
+
+    def require_model(self, sha256: str) -> None:
+        """Check that the index was made with a model.
+
+        Args:
+            sha256: the hash of the model's weights.
+
+        Raises:
+            ArtifactError: it was made with another one.
+        """
+        require_model(self.folder, self.manifest, sha256)
+
+    def place_of(self, row: int) -> tuple[Segment, int]:
+        """The segment of a row, and the row in it."""
+        number = bisect_right(self._starts, row) - 1
+        return self.segments[number], row - self._starts[number]
+
+    def photo(self, row: int) -> Photo:
+        """A photograph, in the folder in which the photographs are now.
+
+        Raises:
+            ArtifactError: the index is damaged.
+        """
+        segment, place = self.place_of(row)
+        name, path = segment.name_of(place), segment.path_of(place)
+        if self._images is not None:
+            path = str(self._images / name)
+        return Photo(path, name, Path(path))
+
+    def parts(self) -> Iterator[tuple[int, Segment]]:
+        """The segments, each with its first row."""
+        return zip(self._starts, self.segments, strict=True)
+
+    def valid_rows(self) -> NDArray[np.int64]:
+        """The rows of all photographs, deleted ones left out, in ascending order."""
+        found = [start + segment.rows() for start, segment in self.parts()]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def require_model(folder: Path, manifest: Manifest, sha256: str) -> None:
+    """Check that an index was made with a model.
+
+    Raises:
+        ArtifactError: it was made with another one.
+    """
+    if manifest.model_sha256 != sha256:
+        raise ArtifactError(
+            f"{folder}: was made with another model ({manifest.model_sha256[:12]}, not {sha256[:12]}); name that "
+            "model, or make the index again"
+        )
+
+
+def open_library(folder: Path, images: Path | None = None) -> Library:
+    """Open an index for reading.
+
+    Args:
+        folder: its folder.
+        images: the folder in which the photographs are now; None for the recorded paths.
+
+    Raises:
+        DataError: the folder is not an index, or `images` is not a folder.
+        ArtifactError: the index is damaged, or has another format or version.
+    """
+    if images is not None and not images.is_dir():
+        raise DataError(f"{images}: not a folder")
+    for _ in range(_TRIES):
+        manifest = read_manifest(folder)
+        try:
+            segments = tuple(Segment(folder, record, manifest.config) for record in manifest.segments)
+        except DataError as error:
+            missing = error
+            continue
+        return Library(folder, manifest, segments, images)
+    raise ArtifactError(f"{missing}; the index is damaged: make it again") from missing

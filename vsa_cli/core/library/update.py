@@ -1,0 +1,307 @@
+"""Brings an index up to date with photographs: describes new and changed ones, forgets deleted ones.
+
+A photograph is unchanged if its file has the size and the modification time that the index records. Otherwise its
+content is hashed: a photograph that was moved, copied or only touched keeps its vectors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vsa_cli.core.alignment.embedder import Embedder
+from vsa_cli.core.config import IndexConfig
+from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.search import encode_images
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.sentences import check_same_photograph
+from vsa_cli.core.library.library import Library
+from vsa_cli.core.library.manifest import Manifest, new_manifest
+from vsa_cli.core.library.segment import NO_STAMP, Entry, Stamp
+from vsa_cli.core.library.writer import LibraryWriter
+from vsa_cli.core.regions.image_regions import ImageRegions, pad
+from vsa_cli.core.regions.store import RegionStore
+
+_TOGETHER = 64  # photographs embedded together: their descriptors are float32 meanwhile
+_LARGEST = float(torch.finfo(torch.float16).max)
+
+Change = Literal["described", "unchanged", "copied", "failed", "forgotten"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photograph.
+
+    Attributes:
+        path: its path.
+        change: `described` if its vectors were computed, `copied` if the index had them under another path or with
+            another modification time.
+        reason: for one that failed, one line with its path and what is wrong.
+    """
+
+    path: str
+    change: Change
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Described:
+    """A photograph with its absolute path, the stamp of its file, and its regions."""
+
+    photo: Photo
+    path: str
+    stamp: Stamp
+    regions: ImageRegions
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a list of photographs, so that several processes or machines can share the work.
+
+    A photograph's part depends on its name alone, so it stays the same when others are added.
+
+    Attributes:
+        number: the part, from 1.
+        count: the number of parts.
+    """
+
+    number: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ConfigError: there is no such part.
+        """
+        if not 1 <= self.number <= self.count:
+            raise ConfigError(f"`shard` {self.number}/{self.count}: the first number is from 1 to the second")
+
+    def has(self, photo: Photo) -> bool:
+        """Whether a photograph is in this part."""
+        name = os.fsencode(str(photo.image_id))
+        return zlib.crc32(name) % self.count == self.number - 1
+
+
+def parse_shard(text: str | None) -> Shard:
+    """A part written as `K/N`; all photographs if there is none.
+
+    Raises:
+        ConfigError: it is not written so, or there is no such part.
+    """
+    if text is None:
+        return Shard()
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match is None:
+        raise ConfigError(f"`shard` {text}: is not of the form K/N, such as 1/4")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def empty_manifest(trained: Trained[Embedding]) -> Manifest:
+    """The manifest of an empty index for a model."""
+    config = trained.model.config
+    index = IndexConfig(size=config.size, whole=config.whole_weight > 0)
+    return new_manifest(index, trained.envelope.format, trained.sha256, trained.envelope.seed)
+
+
+def update_library(
+    embedder: Embedder, writer: LibraryWriter, photos: Iterable[Photo | FailedPhoto], folders: Sequence[Path]
+) -> Iterator[Outcome]:
+    """Add new and changed photographs to an index, and remove those that no longer exist.
+
+    Args:
+        embedder: the model with which the index was made.
+        writer: the index.
+        photos: the photographs; failures among them pass through.
+        folders: folders that were searched for photographs: a photograph in one of them whose file does not exist any
+            more is forgotten, unless nothing at all was found in that folder, as if a disk is not mounted.
+
+    Yields:
+        What became of each photograph, in no particular order.
+
+    Raises:
+        DataError: the index cannot be written.
+        ArtifactError: the index is damaged.
+        MissingError: the weights of the model's CNN or detector are not installed.
+    """
+    done: list[Outcome] = []
+    stamps: dict[str, Stamp] = {}
+    found: set[str] = set()
+
+    def to_describe() -> Iterator[Photo | FailedPhoto]:
+        for one in photos:
+            if isinstance(one, FailedPhoto):
+                yield one
+                continue
+            path = os.path.abspath(one.file)  # noqa: PTH100  links are kept
+            found.add(path)
+            stamp = _stamp(path)
+            if stamp is not None and writer.stamp(path) == stamp:
+                done.append(Outcome(one.path, "unchanged"))
+            elif stamp is not None and _copy(writer, one, path, stamp):
+                done.append(Outcome(one.path, "copied"))
+            else:
+                stamps[path] = stamp or NO_STAMP  # taken before the file is read: a later change is noticed
+                yield one
+
+    waiting: list[_Described] = []
+    for photo, regions in embedder.encode_all(to_describe()):
+        path = os.path.abspath(photo.file)  # noqa: PTH100
+        if isinstance(regions, FailedPhoto):
+            writer.remove(path)
+            done.append(Outcome(photo.path, "failed", regions.reason))
+        else:
+            waiting.append(_Described(photo, path, stamps.pop(path), regions))
+            done.append(Outcome(photo.path, "described"))
+        if len(waiting) == _TOGETHER:
+            _add(embedder.trained, writer, waiting)
+        yield from done
+        done.clear()
+    _add(embedder.trained, writer, waiting)
+    yield from done
+    for path in _missing(writer.paths(), folders, found):
+        writer.remove(path)
+        yield Outcome(path, "forgotten")
+
+
+def add_stored(
+    trained: Trained[Embedding], writer: LibraryWriter, corpus: Corpus, regions: RegionStore, split: str, shard: Shard
+) -> Iterator[Outcome]:
+    """Add the photographs of a corpus to an index, by regions that were extracted before.
+
+    Args:
+        trained: the model with which the index was made.
+        writer: the index.
+        corpus: the photographs, whose files need not exist.
+        regions: their regions.
+        split: the corpus split to add.
+        shard: the part of it to add.
+
+    Raises:
+        ArtifactError: the regions were not extracted as the model needs them, belong to other photographs, or lack one.
+        DataError: the split has no images, or the index cannot be written.
+    """
+    trained.feature_spec.require_from(regions.envelope, str(regions.path))
+    waiting: list[_Described] = []
+    for image in corpus.split(split):
+        photo = Photo(image.file, image.file, corpus.path(image))
+        if not shard.has(photo):
+            continue
+        check_same_photograph(image, regions)
+        path = os.path.abspath(photo.file)  # noqa: PTH100
+        if writer.sha256(path) == image.sha256:
+            yield Outcome(path, "unchanged")
+            continue
+        waiting.append(_Described(photo, path, _stamp(path) or NO_STAMP, regions[image.key]))
+        if len(waiting) == _TOGETHER:
+            _add(trained, writer, waiting)
+        yield Outcome(path, "described")
+    _add(trained, writer, waiting)
+
+
+def merge_libraries(writer: LibraryWriter, libraries: Iterable[Library]) -> Iterator[Outcome]:
+    """Add the photographs of other indices to an index; of several with one path, the first is kept.
+
+    Raises:
+        ArtifactError: an index was made with another model, or is damaged.
+        DataError: the index cannot be written.
+    """
+    for library in libraries:
+        library.require_model(writer.manifest.model_sha256)
+        for row in library.valid_rows().tolist():
+            segment, place = library.place_of(row)
+            entry = segment.entry(place)
+            if entry.path in writer:
+                yield Outcome(entry.path, "unchanged")
+            else:
+                writer.add(entry)
+                yield Outcome(entry.path, "copied")
+
+
+def _stamp(path: str) -> Stamp | None:
+    """The stamp of a file; None if it cannot be read."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _copy(writer: LibraryWriter, photo: Photo, path: str, stamp: Stamp) -> bool:
+    """Add a photograph by the vectors that the index has of the same content; False if it has none."""
+    if not len(writer):
+        return False
+    try:
+        known = writer.find(file_sha256(photo.file))
+    except DataError:
+        return False  # encoding it reports the error
+    if known is not None:
+        writer.add(replace(known, path=path, name=_name(photo, path), stamp=stamp))
+    return known is not None
+
+
+def _name(photo: Photo, path: str) -> str:
+    """The end of a photograph's path that is its name in its folder; the file's name if there is no such folder."""
+    name = str(photo.image_id)
+    return name if path.endswith(f"/{name}") else Path(path).name
+
+
+@torch.inference_mode()
+def _add(trained: Trained[Embedding], writer: LibraryWriter, waiting: list[_Described]) -> None:
+    """Embed photographs together and add them; the list is emptied."""
+    if not waiting:
+        return
+    device = trained.model.W_m.weight.device
+    descriptors = torch.from_numpy(pad([one.regions.descriptors for one in waiting]))
+    encoded = encode_images(trained.model, descriptors.to(device).float())
+    vectors, whole = _half(encoded.regions), None if encoded.whole is None else _half(encoded.whole)
+    for number, one in enumerate(waiting):
+        writer.add(
+            Entry(
+                path=one.path,
+                name=_name(one.photo, one.path),
+                sha256=one.regions.sha256,
+                stamp=one.stamp,
+                size=(one.regions.width, one.regions.height),
+                boxes=one.regions.boxes,
+                regions=vectors[number, : len(one.regions.boxes)],
+                whole=None if whole is None else whole[number],
+            )
+        )
+    waiting.clear()
+
+
+def _half(vectors: torch.Tensor) -> torch.Tensor:
+    if not bool(torch.isfinite(vectors).all()):
+        raise ArtifactError("the model computes vectors that are not finite; train it again")
+    return vectors.clamp(-_LARGEST, _LARGEST).half().cpu()
+
+
+def _missing(paths: Iterable[str], folders: Sequence[Path], found: set[str]) -> list[str]:
+    """The photographs in searched folders whose files do not exist any more."""
+    roots = [os.path.join(os.path.abspath(folder), "") for folder in folders]  # noqa: PTH100, PTH118
+    searched = tuple(root for root in roots if any(path.startswith(root) for path in found))
+    if not searched:
+        return []
+    return [path for path in paths if path not in found and path.startswith(searched) and not _exists(path)]
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a folder without permission: the photograph may be there
+        return True
+    return True
