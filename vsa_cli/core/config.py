@@ -255,7 +255,6 @@ class GeneratorConfig:
             whole image once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
-        region_length_norm: the best exponent for captions of regions, in a model that was trained on both.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
@@ -269,7 +268,6 @@ class GeneratorConfig:
     attention: int = 0
     image_dropout: float = 0.3
     length_norm: float = 0.0
-    region_length_norm: float = 0.0
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +54,8 @@ def read_generator(folder: Path, device: torch.device) -> Trained[SentenceModel]
     """
     trained = read_trained(folder, device, GENERATOR, GeneratorConfig, build_generator)
     config = trained.model.config
-    for name in ("length_norm", "region_length_norm"):
-        if not 0 <= getattr(config, name) <= MOST_LENGTH_NORM:
-            raise ArtifactError(f"{folder}: {name}={getattr(config, name)} does not fit GeneratorConfig")
+    if not 0 <= config.length_norm <= MOST_LENGTH_NORM:
+        raise ArtifactError(f"{folder}: length_norm={config.length_norm} does not fit GeneratorConfig")
     if config.tags > MOST_TAGS:
         raise ArtifactError(f"{folder}: tags={config.tags} does not fit GeneratorConfig (at most {MOST_TAGS})")
     return trained
@@ -79,6 +77,8 @@ class Decoder:
     def __init__(self, trained: Trained[SentenceModel], decoding: DecodingConfig, seed: int) -> None:
         self._model, self._vocabulary = trained.model, trained.vocabulary
         self._decoding, self._seed = resolve_decoding(decoding), seed
+        default = trained.model.config.length_norm
+        self._length_norm = default if decoding.length_norm is None else decoding.length_norm
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
         _check_style(self._decoding.style, trained.model.config.styles)
         self._rules = _rules(self._decoding, trained.vocabulary)
@@ -110,7 +110,7 @@ class Decoder:
         seen = self.names(images, style)
         step, state = self._model.start_decoding(self._descriptors(images), self._tags(seen))
         start = self._start(style or self._decoding.style, seen)
-        decode = self._sample if self._decoding.sample else partial(self._search, self._length_norm(style))
+        decode = self._sample if self._decoding.sample else self._search
         rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)
         together = max(1, ROWS // rows)
         found: list[list[Hypothesis]] = []
@@ -172,14 +172,8 @@ class Decoder:
             start += likeliest(self._model.get_buffer("style_weight").cpu(), names)
         return start.to(self._model.device)
 
-    def _length_norm(self, style: str | None) -> float:
-        config, given = self._model.config, self._decoding.length_norm
-        if given is not None:
-            return given
-        return config.region_length_norm if style == REGION_STYLE else config.length_norm
-
     def _search(
-        self, length_norm: float, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]
+        self, step: StepFunction, state: DecoderState, start: Tensor, keys: Sequence[str]
     ) -> list[list[Hypothesis]]:
         return beam_search(
             step,
@@ -189,7 +183,7 @@ class Decoder:
             width=self._decoding.beam,
             max_length=self._decoding.max_length,
             nbest=self._decoding.nbest,
-            length_norm=length_norm,
+            length_norm=self._length_norm,
             groups=self._decoding.groups,
             diversity=self._decoding.diversity,
             rules=self._rules,
