@@ -218,7 +218,7 @@ def serve_library(
     site = SearchSite(embedder.trained, library, search, top or _SHOWN, strict=strict, local=local, warn=console.warn)
     server = WebServer(site, address, _PORT if port is None else port, (threads or available_cores()) + _WAITING)
     if not local:
-        console.warn(f"whoever can reach {address} can search and see the photographs of {library.folder}")
+        console.warn(f"the network of {address} can search and see the photographs of {library.folder}")
     console.note(f"search {len(library):,} photographs at {server.url} (Ctrl-C stops)")
     if kind != "text":
         print_data(dump_json({"url": server.url}))

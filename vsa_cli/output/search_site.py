@@ -2,10 +2,10 @@
 
 Addresses::
 
-    /                            the page with a box to type in
-    /?q=QUERY[&n=N]              the same with the N best photographs; each page links to one with more
-    /photographs/ROW-HASH.jpg    a small copy of the photograph in a row of the index, whose SHA-256 is HASH
-    /vsa.css /vsa.js /search.js  the style and scripts of the page
+    /                           the page with a box to type in
+    /?q=QUERY[&n=N]             the same with the N best photographs; each page links to one with more
+    /photographs/ROW-HASH.jpg   a small copy of the photograph in a row of the index, whose SHA-256 is HASH
+    /vsa.css, /vsa.js, /search.js, /icon.svg
 
 An address has no path: a photograph is sent only if it is in the index and its file has not changed since it was
 indexed. A page loads nothing from other servers, other sites can neither embed a photograph nor frame a page, and a
@@ -36,6 +36,7 @@ from vsa_cli.output.html.font_weights import FontWeights
 from vsa_cli.output.html.from_search import found_card, photos_header
 from vsa_cli.output.html.layout import fitted_size
 from vsa_cli.output.html.template import (
+    ICON,
     SCRIPT,
     SEARCH_SCRIPT,
     STYLE,
@@ -58,6 +59,7 @@ _COUNT = re.compile(r"[0-9]{1,6}")
 _LOCAL_HOST = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _MAX_FIELDS = 10
 _HTML, _TEXT, _SVG = "text/html; charset=utf-8", "text/plain; charset=utf-8", "image/svg+xml"
+_JAVASCRIPT = "text/javascript; charset=utf-8"
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -130,8 +132,12 @@ class SearchSite:
         self._strict, self._local, self._warn = strict, local, warn
         self._searching = threading.Lock()
         compile_templates()
-        scripts = {f"/{name}": (read_asset(name), "text/javascript; charset=utf-8") for name in (SCRIPT, SEARCH_SCRIPT)}
-        self._assets = {**scripts, f"/{STYLE}": (style_sheet("").encode(), "text/css; charset=utf-8")}
+        self._assets = {
+            f"/{SCRIPT}": (read_asset(SCRIPT), _JAVASCRIPT),
+            f"/{SEARCH_SCRIPT}": (read_asset(SEARCH_SCRIPT), _JAVASCRIPT),
+            f"/{STYLE}": (style_sheet("").encode(), "text/css; charset=utf-8"),
+            f"/{ICON}": (read_asset(ICON), _SVG),
+        }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """Answer a request."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -82,25 +83,20 @@ class WebServer:
 
         # it would report each request that waits for a thread
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._sockets: dict[int, Any] = {}
-        try:
-            self._server = waitress.create_server(
-                application,
-                map=self._sockets,
-                host=host,
-                port=port,
-                threads=threads,
-                ident=None,
-                max_request_body_size=_MAX_BODY,
-            )
-        except OSError as error:
-            remedy = "choose another `port`, or 0 for a free one"
-            raise DataError(f"cannot serve at {host}, port {port}: {reason(error)}; {remedy}") from error
+        self._connections: dict[int, Any] = {}
+        self._server = waitress.create_server(
+            application,
+            map=self._connections,
+            sockets=[_listen(host, port)],
+            threads=threads,
+            ident=None,
+            max_request_body_size=_MAX_BODY,
+        )
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.effective_port}/"
 
     def run(self) -> None:
-        """Answer requests until Ctrl-C; responses that are being made then are completed, within five seconds.
+        """Answer requests until `stop` or Ctrl-C.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
@@ -109,12 +105,25 @@ class WebServer:
             loop = worker.submit(self._server.run)  # not in the main thread: Ctrl-C would interrupt it at any point
             try:
                 loop.result()
-            finally:
+            except BaseException:
                 with uninterrupted():
-                    self._server.task_dispatcher.shutdown()
-                    self._server.trigger.pull_trigger(self._close)
+                    self.stop()
+                raise
+
+    def stop(self) -> None:
+        """End `run`, from any thread; responses that are being made are completed, within five seconds."""
+        self._server.task_dispatcher.shutdown()
+        self._server.trigger.pull_trigger(self._close)
 
     def _close(self) -> None:
         """Close all connections, in the thread that uses them; this ends the loop."""
-        for connection in list(self._sockets.values()):
+        for connection in list(self._connections.values()):
             connection.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        remedy = "choose another `port`, or 0 for a free one"
+        raise DataError(f"cannot serve at {host}, port {port}: {reason(error)}; {remedy}") from error

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GENERATOR = "vsa"
 """Start of the generator tag, by which a gallery is recognised as one that may be replaced."""
 
-STYLE, SCRIPT, SEARCH_SCRIPT = PAGES, "vsa.js", "search.js"
+STYLE, SCRIPT, SEARCH_SCRIPT, ICON = PAGES, "vsa.js", "search.js", "icon.svg"
 _NEIGHBOURS = 2  # page numbers linked on either side of the current one, beside the first and the last
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 

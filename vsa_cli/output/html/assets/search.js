@@ -7,11 +7,14 @@
   async function follow(link) {
     const answer = await fetch(link.href);
     if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await answer.text();
+    // parsed without its style, which the policy of this page does not allow
+    const [style, rules] = /<style id="weights">([^<]*)<\/style>/.exec(text) ?? ["", ""];
+    const page = new DOMParser().parseFromString(text.replace(style, ""), "text/html");
     const main = document.querySelector("main");
     main.append(...[...page.querySelectorAll("main .card")].slice(main.querySelectorAll(".card").length));
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(page.querySelector("#weights")?.textContent ?? "");
+    sheet.replaceSync(rules);
     document.adoptedStyleSheets = [sheet];
     document.querySelector(".facts").replaceWith(page.querySelector(".facts"));
     history.replaceState(null, "", link.href.split("#")[0]);
