@@ -68,8 +68,8 @@ Host = Annotated[
     str | None,
     typer.Option(
         metavar="IP",
-        help="Address of the page; the page has no password.",
-        show_default="127.0.0.1, only this machine",
+        help="Address of the page, which has no password.",
+        show_default="this machine only",
         rich_help_panel=PANEL,
     ),
 ]
@@ -218,7 +218,7 @@ def serve_library(
     site = SearchSite(embedder.trained, library, search, top or _SHOWN, strict=strict, local=local, warn=console.warn)
     server = WebServer(site, address, _PORT if port is None else port, (threads or available_cores()) + _WAITING)
     if not local:
-        console.warn(f"the network of {address} can search and see the photographs of {library.folder}")
+        console.warn(f"every machine that reaches {address} can search and see the photographs of {library.folder}")
     console.note(f"search {len(library):,} photographs at {server.url} (Ctrl-C stops)")
     if kind != "text":
         print_data(dump_json({"url": server.url}))
