@@ -63,6 +63,8 @@ _vsa_value() {
     "retrieve --index") _vsa_files folder ;;
     "retrieve --images") _vsa_files folder ;;
     "retrieve --candidates") : ;;
+    "retrieve --port") : ;;
+    "retrieve --host") : ;;
     "retrieve --image") _vsa_files photo ;;
     "retrieve --sentences") _vsa_files text ;;
     "retrieve --corpus") _vsa_files corpus ;;
@@ -265,7 +267,7 @@ _vsa() {
   if [[ $cur == -* ]]; then
     case $command in
       caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
-      retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --serve --port --host --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       index) _vsa_words -o --output -m --model --merge --shard --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;

@@ -43,7 +43,7 @@ function __vsa_takes
     switch "$argv[1] $argv[2]"
         case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
-        case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
+        case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --port' 'retrieve --host' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
         case 'index -o' 'index --output' 'index -m' 'index --model' 'index --shard' 'index --corpus' 'index --regions-file' 'index --split' 'index --cnn-weights' 'index --cache-dir' 'index --device' 'index --threads'
             return 0
@@ -184,6 +184,9 @@ complete -c vsa -n '__vsa_in retrieve' -l index -x -a '(__vsa_files folder)' -d 
 complete -c vsa -n '__vsa_in retrieve' -l images -x -a '(__vsa_files folder)' -d 'Folder of the photographs, if it is no longer the one that was indexed.'
 complete -c vsa -n '__vsa_in retrieve' -l candidates -x -d 'Photographs that are scored exactly: those whose whole image fits the whole sentence best.'
 complete -c vsa -n '__vsa_in retrieve' -l exact -d 'Score every photograph, which is slower.'
+complete -c vsa -n '__vsa_in retrieve' -l serve -d 'Serve a page to search the index in a browser, until Ctrl-C.'
+complete -c vsa -n '__vsa_in retrieve' -l port -x -d 'Port of the page; 0 is a free one.'
+complete -c vsa -n '__vsa_in retrieve' -l host -x -d 'Address of the page, which has no password.'
 complete -c vsa -n '__vsa_in retrieve' -l image -x -a '(__vsa_files photo)' -d 'Rank the sentences of --sentences for this photograph.'
 complete -c vsa -n '__vsa_in retrieve' -l sentences -x -a '(__vsa_files text)' -d 'Text file, one sentence per line.'
 complete -c vsa -n '__vsa_in retrieve' -l corpus -x -a '(__vsa_files corpus)' -d 'Rank all images and sentences of a split of this corpus.json against each other.'

@@ -60,6 +60,7 @@ IMPORTERS = {
     "pycocoevalcap": {"core/metrics/captioning.py"},
     "sqlite3": {"core/regions/cache.py"},
     "rich": {"output/console.py"},
+    "waitress": {"core/io/web_server.py"},
     "jinja2": {"output/html/template.py"},
     "concurrent": {"core/io/threads.py"},
 }

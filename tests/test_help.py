@@ -48,7 +48,7 @@ def test_usage_errors_show_each_form_of_the_command(vsa: Run) -> None:
     assert lines[:3] == [
         "Usage: vsa retrieve [OPTIONS] QUERY PHOTO|DIR|-...",
         "       vsa retrieve [OPTIONS] QUERY --index DIR",
-        "       vsa retrieve [OPTIONS] --image FILE --sentences FILE",
+        "       vsa retrieve [OPTIONS] --serve --index DIR",
     ]
 
 

@@ -14,6 +14,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "retrieve": (
         "QUERY PHOTO|DIR|-...",
         "QUERY --index DIR",
+        "--serve --index DIR",
         "--image FILE --sentences FILE",
         "--corpus FILE --regions-file FILE",
     ),

@@ -65,7 +65,7 @@ def test_usage_lines_have_every_argument_and_every_required_option() -> None:
         for form in forms:
             check_options(f"vsa {name} {form.replace('|-', '')}")
             assert all({*p.opts} & {*form.split()} for p in options.values() if p.required), form
-            words = re.sub(r"\[?--?[a-z][\w-]*( OLD NEW| [A-Z]+)\]?", "", form).split()
+            words = re.sub(r"\[?--?[a-z][\w-]*( OLD NEW| [A-Z]+)?\]?", "", form).split()
             assert {word.strip("[].") for word in words} <= {metavar.strip("[].") for metavar in metavars}, form
         for metavar in metavars:
             assert any(metavar.strip("[].") in form for form in forms), f"{name} {metavar}"

@@ -49,6 +49,34 @@ Candidates = Annotated[
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Score every photograph, which is slower.", rich_help_panel=PANEL)]
 
+Serve = Annotated[
+    bool,
+    typer.Option("--serve", help="Serve a page to search the index in a browser, until Ctrl-C.", rich_help_panel=PANEL),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        metavar="N",
+        help="Port of the page; 0 is a free one.",
+        show_default="8000",
+        rich_help_panel=PANEL,
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IP",
+        help="Address of the page, which has no password.",
+        show_default="this machine only",
+        rich_help_panel=PANEL,
+    ),
+]
+
+_HOST, _PORT, _SHOWN, _MOST_SHOWN = "127.0.0.1", 8000, 200, 1000
+_WAITING = 4  # threads that may wait for the disk, or for a search, beside those that decode photographs
+
 
 def check_library(
     index: Path | None, images: Path | None, candidates: int | None, query: str | None, *, exact: bool
@@ -132,3 +160,66 @@ def answer_queries(
     if not counts["answered"]:
         raise DataError("no query could be answered")
     return counts["failed"]
+
+
+def check_page(
+    host: str | None, port: int | None, top: int | None, kind: RankFormat, output: Path | None, *, serve: bool
+) -> None:
+    """Check the options of the search page.
+
+    Raises:
+        UsageError: they contradict each other, or there is no page.
+        ConfigError: the host is not an IP address.
+        MissingError: the web server is not installed.
+    """
+    if not serve:
+        if host is not None or port is not None:
+            raise UsageError(f"{'--host' if host is not None else '--port'} goes with --serve")
+        return
+    if kind == "html" or output is not None:
+        raise UsageError(f"{'-o' if output is not None else '--format html'} and --serve contradict each other")
+    if top is not None and top > _MOST_SHOWN:
+        raise UsageError(f"--top {top}: with --serve, at most {_MOST_SHOWN}")
+    from vsa_cli.core.io.web_server import is_loopback, require_server
+
+    is_loopback(host or _HOST)
+    require_server()
+
+
+def serve_library(
+    embedder: Embedder,
+    console: Console,
+    library: Library,
+    search: LibrarySearch,
+    top: int | None,
+    strict: bool,
+    host: str | None,
+    port: int | None,
+    kind: RankFormat,
+    threads: int,
+) -> None:
+    """Serve a search page until Ctrl-C.
+
+    Raises:
+        DataError: the index is empty, or the address cannot be used.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    from vsa_cli.core.device import available_cores
+    from vsa_cli.core.errors import DataError
+    from vsa_cli.core.io.json import dump_json
+    from vsa_cli.core.io.web_server import WebServer, is_loopback
+    from vsa_cli.output.console import print_data
+    from vsa_cli.output.search_site import SearchSite
+
+    if not len(library):
+        raise DataError(f"{library.folder}: has no photographs")
+    address = host or _HOST
+    local = is_loopback(address)
+    site = SearchSite(embedder.trained, library, search, top or _SHOWN, strict=strict, local=local, warn=console.warn)
+    server = WebServer(site, address, _PORT if port is None else port, (threads or available_cores()) + _WAITING)
+    if not local:
+        console.warn(f"every machine that reaches {address} can search and see the photographs of {library.folder}")
+    console.note(f"search {len(library):,} photographs at {server.url} (Ctrl-C stops)")
+    if kind != "text":
+        print_data(dump_json({"url": server.url}))
+    server.run()

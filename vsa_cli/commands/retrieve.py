@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vsa_cli.output.console import Console
 
 _SENTENCES = "Sentences for a photograph"
+_LIMIT = 10
 
 
 def retrieve(
@@ -35,7 +36,16 @@ def retrieve(
         ),
     ] = None,
     model: embedder_options.Model = None,
-    top: Annotated[int, typer.Option(min=1, max=100000, metavar="N", help="Maximum number of results per query.")] = 10,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100000,
+            metavar="N",
+            help="Maximum number of results per query.",
+            show_default="10; with --serve 200",
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show, for each word, the box that matches it best; not with --corpus.")
     ] = False,
@@ -43,6 +53,9 @@ def retrieve(
     images: library_options.Images = None,
     candidates: library_options.Candidates = None,
     exact: library_options.Exact = False,
+    serve: library_options.Serve = False,
+    port: library_options.Port = None,
+    host: library_options.Host = None,
     image: Annotated[
         Path | None,
         typer.Option(
@@ -121,24 +134,26 @@ def retrieve(
 
     Words that the model does not know are ignored; they are listed on stderr, in the JSON output and on the HTML page.
     A sentence without any known word is ranked last and has no score. With --index, thousands of photographs are
-    searched in a fraction of a second.
+    searched in a fraction of a second; --serve does so on a page in a browser, which needs no network.
 
     Example: vsa retrieve "two dogs run in snow" photos/ --format html --explain -o found.html
     """
     embedder_options.check_model_variable(model)
-    _check_form(query, photos, index, image, sentences, corpus, regions_file)
+    _check_form(query, photos, index, image, sentences, corpus, regions_file, serve=serve)
     search = library_options.check_library(index, images, candidates, query, exact=exact)
     if corpus is None:
         _check_no_split_options(split, folds)
     else:
         _check_split_format(format, json=json, explain=explain, strict=strict)
     kind = _resolve_format(format, json=json)
+    library_options.check_page(host, port, top, kind, output, serve=serve)
+    limit = top or _LIMIT
     if index is not None and query == "-" and (json or format not in (None, "jsonl")):
         raise UsageError("the answers to queries on stdin are JSON Lines: use --format jsonl")
     if kind == "html":
         from vsa_cli.output.html.document import check_pages_output
 
-        check_pages_output(output, top if image is None else 1, force=force)
+        check_pages_output(output, limit if image is None else 1, force=force)
     elif output is not None:
         check_output(output, force=force)
     from vsa_cli.output.console import Console
@@ -153,22 +168,24 @@ def retrieve(
 
         library = open_library(index, images)
         library.require_model(embedder.trained.sha256)
-        shown = (top, explain, strict)
-        if query == "-":
+        shown = (limit, explain, strict)
+        if serve:
+            library_options.serve_library(embedder, console, library, search, top, strict, host, port, kind, threads)
+        elif query == "-":
             failed = library_options.answer_queries(embedder, console, library, search, *shown, output)
         else:
             failed = library_options.find_in_library(
                 embedder, console, library, query or "", search, *shown, kind, output, threads
             )
     elif corpus is not None and regions_file is not None:
-        _rank_split(embedder, corpus, regions_file, resolve_split(split or "val"), top, folds, output)
+        _rank_split(embedder, corpus, regions_file, resolve_split(split or "val"), limit, folds, output)
     elif image is not None and sentences is not None:
-        failed = _find_sentences(embedder, console, image, sentences, top, explain, strict, kind, output, threads)
+        failed = _find_sentences(embedder, console, image, sentences, limit, explain, strict, kind, output, threads)
     else:
         from vsa_cli.core.io.sources import expand, read_list
 
         named = expand(photos or [], read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
-        failed = _find_photos(embedder, console, query or "", named, top, explain, strict, kind, output, threads)
+        failed = _find_photos(embedder, console, query or "", named, limit, explain, strict, kind, output, threads)
     if failed:
         raise typer.Exit(3)
 
@@ -274,6 +291,8 @@ def _check_form(
     sentences: Path | None,
     corpus: Path | None,
     regions_file: Path | None,
+    *,
+    serve: bool,
 ) -> None:
     """Check that exactly one form of the command is used, and used in full.
 
@@ -285,10 +304,14 @@ def _check_form(
     if (image is None) != (sentences is None):
         raise UsageError("--image and --sentences go together")
     forms = sum((query is not None, image is not None, corpus is not None))
+    if serve:
+        if index is None or forms or photos:
+            raise UsageError("--serve goes with --index, and with no query and no photographs")
+        return
     if forms != 1 or (query is not None and bool(photos) == (index is not None)) or (index and query is None):
         raise UsageError(
-            "name a QUERY and photographs, or a QUERY and --index, or --image and --sentences, or --corpus and "
-            "--regions-file"
+            "name a QUERY and photographs, or --index and either a QUERY or --serve, or --image and --sentences, or "
+            "--corpus and --regions-file"
         )
     if photos and "-" in photos and sys.stdin.isatty():
         raise UsageError("- reads file names from a pipe, but stdin is a terminal")

@@ -23,6 +23,7 @@ from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.errors import MissingError, VsaError
 from vsa_cli.core.generation.captioner import load_captioner
 from vsa_cli.core.generation.decoder import read_generator
+from vsa_cli.core.io import web_server
 from vsa_cli.core.io.images import can_read_heic, encode_jpeg
 from vsa_cli.core.io.sources import expand
 from vsa_cli.core.learning.model_dir import Bundled, bundled_model
@@ -72,6 +73,7 @@ def check_installation(cache: Path | None = None) -> Iterator[Finding]:
     yield _java()
     yield _heic()
     yield _detector()
+    yield _server()
     required = []
     for name in (*SCALES, *_OTHER_CNNS):
         required.append(_cnn(name))
@@ -135,6 +137,12 @@ def _detector() -> Finding:
     if is_installed():
         return Finding("detector", "ok", "SSD finds and names 80 kinds of objects")
     return Finding("detector", "absent", "SSD is not installed; objects are not named", REMEDY)
+
+
+def _server() -> Finding:
+    if web_server.is_installed():
+        return Finding("serve", "ok", "waitress serves the search page of vsa retrieve")
+    return Finding("serve", "absent", "waitress is not installed; no search page", web_server.REMEDY)
 
 
 def _cnn(name: str) -> Finding:

@@ -75,6 +75,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Find photographs for a sentence, with the bundled model:", 'vsa retrieve "two dogs run in snow" photos/'),
         ("Write the results as an HTML page that shows the best box of each word:",
          'vsa retrieve "two dogs run in snow" photos/ --explain --format html -o found.html'),
+        ("Serve a page to search an index in a browser, at http://127.0.0.1:8000/:",
+         "vsa retrieve --serve --index library/"),
         ("Find sentences for a photograph:", "vsa retrieve --image photo.jpg --sentences sentences.txt"),
         ("Rank a whole split in both directions:",
          "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split val -o rankings.jsonl"),
@@ -139,6 +141,12 @@ against each region. --exact scores all. A model without vectors of whole images
 
 The answer to a query from stdin is {"query": TEXT, "results": [...], "error": null}. A line that cannot be answered has
 no results and the reason in "error"; the exit code is then 3.
+
+--serve requires the extra serve (pip install 'vsa[serve]'). Its page shows the best box of each word, and more
+photographs as one scrolls, --top in all. It writes nothing, sets no cookies, loads nothing from other servers, and
+hands out small copies of the photographs of the index alone, if their files have not changed. By default it can be
+reached from this machine only; use ssh -L to reach it from another. --json or --format jsonl prints its address as
+{"url": TEXT}, as soon as it can be used. Photographs that are indexed meanwhile are found after a restart.
 """,
     "caption": """
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,

@@ -50,6 +50,9 @@ def test_results_equal_those_of_a_search_without_an_index(
     scores = {hit.photo.path: (hit.score, images[hit.index][1]) for hit in expected}
     for one in found:
         score, regions = scores[one.path]
+        assert one.row is not None
+        assert library.has(one.row)
+        assert library.photo(one.row) == one.photo
         assert one.score == pytest.approx(score, abs=2e-3)
         assert (one.size, one.sha256, one.photo.image_id) == ((40, 30), regions.sha256, regions.image_id)
         assert [word.word for word in one.words] == ["a", "dog", "runs"]
@@ -68,6 +71,7 @@ def test_candidates_are_the_nearest_whole_images(
         for photo, _ in images[::3]:
             writer.remove(photo.path)
     library = open_library(folder)
+    assert [library.has(row) for row in range(-1, 32)] == [False, *(row % 3 != 0 for row in range(31)), False]
     sentence = encode_sentences(trained.model, pack([read_query("a dog", trained.vocabulary).ids]))
     assert sentence.whole is not None
     vector = sentence.whole[0].detach()

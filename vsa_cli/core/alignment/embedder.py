@@ -42,6 +42,7 @@ class FoundPhoto:
         words: the best box of each known word of the query; empty unless requested.
         size: width and height of the upright original, in pixels.
         sha256: SHA-256 of its file.
+        row: its row in the index that was searched; None without an index.
     """
 
     photo: Photo
@@ -49,6 +50,7 @@ class FoundPhoto:
     words: tuple[WordBox, ...]
     size: tuple[int, int]
     sha256: str
+    row: int | None = None
 
     @property
     def path(self) -> str:

@@ -76,6 +76,13 @@ class Library:
             path = str(self._images / name)
         return Photo(path, name, Path(path))
 
+    def has(self, row: int) -> bool:
+        """Whether a number is the row of a photograph that is not deleted."""
+        if not 0 <= row < self.rows:
+            return False
+        segment, place = self.place_of(row)
+        return place not in segment.record.deleted
+
     def parts(self) -> Iterator[tuple[int, Segment]]:
         """The segments, each with its first row."""
         return zip(self._starts, self.segments, strict=True)

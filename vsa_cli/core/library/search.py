@@ -142,4 +142,4 @@ def _found(
         device = trained.model.W_m.weight.device
         regions = segment.regions_of(np.array([place]))[0].to(device).float()
         words = best_boxes(trained, query, regions, segment.boxes_of(place))
-    return FoundPhoto(library.photo(row), score, words, segment.size_of(place), segment.hash_of(place))
+    return FoundPhoto(library.photo(row), score, words, segment.size_of(place), segment.hash_of(place), row)

@@ -9,6 +9,7 @@ from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.embedding.search import Query
 from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.library.queries import Answer
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.output.html.cards import Box, Card, Header, Line, Word, display_words, number_boxes, relative_name
 from vsa_cli.output.unknown_words import unknown_among, unknown_fact
@@ -19,7 +20,7 @@ _READING = (
 )
 
 
-def photos_header(query: Query, shown: int, searched: int, *, explain: bool) -> Header:
+def photos_header(query: Query | Answer, shown: int, searched: int, *, explain: bool) -> Header:
     """The header of a page that shows photographs for a sentence."""
     facts = (f"{shown:,} of {searched:,} photographs", "best first", *unknown_fact(query.unknown))
     return Header(query.text, facts, _READING if explain else "", grid=True)

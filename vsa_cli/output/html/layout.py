@@ -32,8 +32,13 @@ class Mark(NamedTuple):
 
 def display_size(card: Card) -> tuple[int, int]:
     """Width and height of the photograph on a page, in CSS pixels."""
-    scale = min(_MAX_WIDTH / card.width, _MAX_HEIGHT / card.height, _MAX_ENLARGEMENT)
-    return max(1, round(card.width * scale)), max(1, round(card.height * scale))
+    return fitted_size(card.width, card.height)
+
+
+def fitted_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height on a page, in CSS pixels, of a photograph whose original has these in pixels."""
+    scale = min(_MAX_WIDTH / width, _MAX_HEIGHT / height, _MAX_ENLARGEMENT)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def field_share(card: Card) -> int:

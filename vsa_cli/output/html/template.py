@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GENERATOR = "vsa"
 """Start of the generator tag, by which a gallery is recognised as one that may be replaced."""
 
-STYLE, SCRIPT = PAGES, "vsa.js"
+STYLE, SCRIPT, SEARCH_SCRIPT, ICON = PAGES, "vsa.js", "search.js", "icon.svg"
 _NEIGHBOURS = 2  # page numbers linked on either side of the current one, beside the first and the last
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -76,13 +76,55 @@ def render_page(header: Header, cards: Iterable[str], assets: Assets, number: in
     return _printable(template.render(header=header, cards=cards, assets=assets, number=number, pages=pages))
 
 
+@dataclass(frozen=True)
+class SearchForm:
+    """What a page of search results has besides photographs: a box to type in, and a link to more results.
+
+    Attributes:
+        query: the text in the box.
+        error: why there are no results; None if there are some, or nothing was searched for.
+        more: the relative address of the page with more results; None if there are no more.
+    """
+
+    query: str = ""
+    error: str | None = None
+    more: str | None = None
+
+
+def render_search_page(header: Header, cards: Iterable[str], assets: Assets, form: SearchForm, weights: str) -> str:
+    """A page of search results with a box to type in.
+
+    Args:
+        header: the contents of its head.
+        cards: the elements from `render_card`.
+        assets: those from `served_assets` for `weights`.
+        form: the box and the link.
+        weights: the rules of `FontWeights.css` for the cards.
+    """
+    template = _environment().get_template("search.html.jinja")
+    return _printable(
+        template.render(header=header, cards=cards, assets=assets, number=1, pages=1, form=form, weights=weights)
+    )
+
+
+def render_placeholder(width: int, height: int) -> str:
+    """An SVG picture in place of a photograph that cannot be read; its size in pixels sets its shape."""
+    return _environment().get_template("gone.svg.jinja").render(width=width, height=height)
+
+
+def compile_templates() -> None:
+    """Compile all templates, so that other threads may render them."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 def _printable(page: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", page)
 
 
 @cache
 def _environment() -> Environment:
-    """The templates, for the main thread only. They are compiled at first use, by Python's own compiler."""
+    """The templates. They are compiled at first use, by Python's own compiler, in the main thread only."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # 70 ms, for runs that write pages
 
     environment = Environment(
@@ -162,12 +204,23 @@ def inline_assets(weights: str) -> Assets:
     return Assets(_policy("data:", _hash(style), _hash(script)), style, script, inline=True)
 
 
+def served_assets(weights: str) -> Assets:
+    """Assets of a page from a web server, which may load only from that server.
+
+    Args:
+        weights: the rules of `FontWeights.css`, which are part of the page.
+    """
+    styles = f"'self' {_hash(weights)}" if weights else "'self'"
+    policy = _policy("'self'", styles, "'self'", forms="'self'")
+    return Assets(f"{policy}; connect-src 'self'", STYLE, SCRIPT, inline=False)
+
+
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _policy(images: str, styles: str, scripts: str) -> str:
+def _policy(images: str, styles: str, scripts: str, forms: str = "'none'") -> str:
     return (
         f"default-src 'none'; img-src {images}; style-src {styles}; script-src {scripts}; font-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action {forms}"
     )
