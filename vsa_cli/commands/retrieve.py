@@ -149,10 +149,10 @@ def retrieve(
     )
     failed = 0
     if index is not None:
-        from vsa_cli.core.library.library import open_library
+        from vsa_cli.core.library.library import empty_manifest, open_library
 
         library = open_library(index, images)
-        library.require_model(embedder.trained.sha256)
+        library.require_model(empty_manifest(embedder.trained))
         shown = (top, explain, strict)
         if query == "-":
             failed = library_options.answer_queries(embedder, console, library, search, *shown, output)
