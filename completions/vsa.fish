@@ -149,7 +149,7 @@ complete -c vsa -n '__vsa_in caption' -l no-repeat-ngram -x -d 'Repeat no sequen
 complete -c vsa -n '__vsa_in caption' -l avoid -x -d 'Exclude WORD from all captions; can be given several times.'
 complete -c vsa -n '__vsa_in caption' -l require -x -d 'Force WORD into every caption; can be given up to 5 times.'
 complete -c vsa -n '__vsa_in caption' -l repeat -l no-repeat -d 'Let captions mention a thing twice.'
-complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style of captions, such as coco.'
+complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'
 complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'Cost of words of earlier groups, in nats.'
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'

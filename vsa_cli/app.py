@@ -211,11 +211,11 @@ for _panel, _commands in PANELS.items():
 
 def main() -> None:
     """Run `vsa` as a process."""
-    prepare_streams()
     run_interruptible(_run)
 
 
 def _run() -> None:
+    prepare_streams()
     if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
         # straight to the command: parsing the group's own options would double the time of help
         group: Any = typer.main.get_command(app)

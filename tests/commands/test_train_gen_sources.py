@@ -63,8 +63,8 @@ def train(vsa: Run, drawn: Drawn, out: Path, *options: object) -> Result:
     return vsa("train-gen", drawn.corpus, drawn.regions, "-o", out, *ATTENTIVE, *options)
 
 
-def captions(vsa: Run, drawn: Drawn, model: Path, *options: object) -> list[str]:
-    stored = ("--corpus", drawn.corpus, "--regions-file", drawn.regions, "--format", "jsonl")
+def captions(vsa: Run, drawn: Drawn, model: Path, *options: object, corpus: Path | None = None) -> list[str]:
+    stored = ("--corpus", corpus or drawn.corpus, "--regions-file", drawn.regions, "--format", "jsonl")
     result = vsa("caption", *stored, "--model", model, *options)
     assert result.exit_code == 0, result.output
     return [json.loads(line)["caption"] for line in result.stdout.splitlines()]
@@ -86,6 +86,8 @@ def test_one_model_learns_several_styles_and_words_that_have_no_photograph(
     assert sum(caption.startswith("look here") for caption in in_other) > 0.8 * len(in_other)
     assert not any(c.startswith("look here") for c in captions(vsa, drawn, tmp_path / "gen", "--style", "default"))
     assert captions(vsa, drawn, tmp_path / "gen")  # a style for each photograph
+    own = captions(vsa, drawn, tmp_path / "gen", corpus=Path(material.also.split(",")[0]))  # the style of the corpus
+    assert own == in_other
     wrong = vsa("caption", drawn.folder / "photos" / "000.png", "--model", tmp_path / "gen", "--style", "verse")
     assert wrong.exit_code == 2
     assert "default, odd" in wrong.stderr

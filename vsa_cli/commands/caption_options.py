@@ -84,8 +84,8 @@ Style = Annotated[
     typer.Option(
         metavar="NAME",
         rich_help_panel=_SEARCH,
-        help="Style of captions, such as coco.",
-        show_default="the likeliest",
+        help="Style, such as coco.",
+        show_default="the corpus's, or the likeliest",
     ),
 ]
 Detector = Annotated[

@@ -12,7 +12,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
-from vsa_cli.core.config import CNN_SHARE, EMBED_PRESETS, EmbedPreset, Encoder, Loss
+from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
 from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from vsa_cli.core.embedding.sources import UnpairedSource
     from vsa_cli.core.embedding.word_vectors import WordVectors
     from vsa_cli.output.console import Console
+
+CNN_SHARE = 0.2
+"""The default learning rate of a CNN that learns, as a share of that of the model."""
 
 _RUNS = {preset: EMBED_PRESETS[preset] for preset in get_args(EmbedPreset)[::-1]}
 

@@ -67,10 +67,10 @@ class RegionConfig:
         top: the number of boxes besides the whole image ("the top 19 detected locations").
         cnn: the network that extracts descriptors.
         describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared feature map.
-        side: the size of the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or
-            the side of a crop (`crop`); 0 takes 320, or for crops the CNN's own.
-        photo_side: larger photographs are first reduced to this shorter side in pixels, so that they resemble the
-            training photographs; 0 takes the median shorter side of the photographs of the corpus.
+        side: the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or the side of
+            a crop (`crop`); 0 takes 320, or for crops the CNN's own.
+        photo_side: larger photographs are first reduced to this shorter side in pixels, to resemble the training
+            photographs; 0 takes the median shorter side of the corpus.
     """
 
     detector: Detector = "selective-search"
@@ -124,8 +124,7 @@ class EmbedTraining:
         epochs: maximum passes over the training sentences.
         patience: stop after this many epochs without a better sum of recalls.
         tune_words: train the word vectors; otherwise they stay as given (the paper's choice for word2vec).
-        cnn_rate: the initial learning rate of the CNN's tail; 0 keeps the CNN as it is (the paper's choice). A batch
-            then has all sentences of its photographs, so that each photograph passes through the CNN once.
+        cnn_rate: the initial learning rate of the CNN's tail; 0 keeps the CNN as it is (the paper's choice).
     """
 
     loss: Loss = "hinge"
@@ -143,17 +142,13 @@ class EmbedTraining:
     cnn_rate: float = 0.0
 
 
-CNN_SHARE = 0.2
-"""The usual `cnn_rate` of a CNN that learns, as a share of `learning_rate`."""
-
-
 @dataclass(frozen=True)
 class IndexConfig:
     """What an index of photographs stores.
 
     Attributes:
         size: H, the size of the model's embedding space.
-        whole: whether the model has vectors of whole images, by which candidates are found.
+        whole: whether the model has vectors of whole images, which find candidates.
     """
 
     size: int = 1024
@@ -205,8 +200,7 @@ class LabellerConfig:
     hidden_size: int = 512
 
 
-MOST_FOLDS = 20
-"""The largest number of folds of a labeller."""
+MOST_FOLDS = 20  # of a labeller
 
 
 @dataclass(frozen=True)
@@ -214,12 +208,10 @@ class LabellerTraining:
     """Training of the labeller.
 
     Attributes:
-        mention_weight: the weight of a name that no sentence mentions, beside 1 for one that is mentioned: people do
-            not mention everything that they see.
+        mention_weight: the weight of a name that no sentence mentions: people do not mention all that they see.
         sure: the teacher's score from which a photograph shows a name.
         unsure: the teacher's score up to which it does not; between the two, the teacher is not believed.
-        folds: the number of further labellers, each trained without one of as many parts of the photographs
-            (cross-fitting); 0 trains none.
+        folds: the number K of further labellers, each trained without one of K parts of the photographs; 0 for none.
         dropout: dropout on hidden units.
         learning_rate: the initial learning rate of Adam; half a cosine takes it to zero over `epochs`.
         weight_decay: the decoupled weight decay of Adam.
@@ -257,7 +249,7 @@ class GeneratorConfig:
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
-        labeller_size: hidden units of the labeller that finds the tags of an image; 0 without a labeller.
+        labeller_size: hidden units of the labeller that finds the tags; 0 without a labeller.
         styles: the styles of the training sentences, in the order of their START vectors; empty for a single one.
     """
 
@@ -354,9 +346,8 @@ class DecodingConfig:
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
-        repetition: whether a caption may mention a thing twice, or end with an article or preposition; None allows it
-            unless the model takes tags and its vocabulary is English.
-        style: the style of the captions, one of the model's; None takes the one that suits each image.
+        repetition: whether a caption may mention a thing twice; None allows it unless the model has tags, in English.
+        style: the style of the captions; None takes the one that suits each image.
         avoid: words that no caption contains.
         require: words that every caption contains.
         sample: sample each word from the model instead of searching.
@@ -391,9 +382,8 @@ class RegionCaptionConfig:
         min_logprob: the minimum mean log-probability per word, END counted, in nats.
         top: maximum captions, those of the highest log-probability.
         same_place: the IoU from which only the more probable caption of two boxes is kept.
-        same: the sum, of the IoU of two overlapping boxes and the share of words that their captions have in common,
-            from which only the more probable caption is kept. A caption is also dropped if the share of words that it
-            has in common with the caption of the whole image is at least this.
+        same: the sum, of the IoU of two overlapping boxes and the share of words that their captions share, from which
+            only the more probable is kept; also the share of words of the whole image's caption that drops one.
     """
 
     min_logprob: float = -1.5

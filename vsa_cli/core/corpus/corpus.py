@@ -133,6 +133,11 @@ class Corpus:
             raise DataError(f"the corpus has no images in the split {wanted}; it has {sizes or 'no images at all'}")
         return images
 
+    @property
+    def style(self) -> str:
+        """The name of the sentences' style; "" for a corpus without one."""
+        return str(self.envelope.config.get("style") or "")
+
     def validation_split(self, name: str) -> str | None:
         """The split on which the best epoch is selected; None for no validation.
 

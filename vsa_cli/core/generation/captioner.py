@@ -224,7 +224,7 @@ class Captioner:
         batch_size: int = BATCH_SIZE,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
-        """Caption every image of a split from its stored descriptors, as `stream` captions photographs.
+        """Caption every image of a split from its stored descriptors, in the style of the corpus, as `stream` does.
 
         Args:
             corpus: the corpus.
@@ -242,6 +242,8 @@ class Captioner:
             DataError: the corpus has no such split.
             ArtifactError: the store lacks an image, or its descriptors are not of the kind that the model needs.
         """
+        if decoding.style is None and corpus.style in self._generator.model.config.styles:
+            decoding = replace(decoding, style=corpus.style)
         model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
         store = described_for(self._generator.feature_spec, self._generator.tail, store)
         named = decoder.objects if objects else None

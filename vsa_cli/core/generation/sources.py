@@ -135,7 +135,7 @@ _UNNAMED = "default"
 
 
 def _style(corpus: Corpus) -> str:
-    return str(corpus.envelope.config.get("style") or _UNNAMED)
+    return corpus.style or _UNNAMED
 
 
 def complete(config: GeneratorConfig, sources: Sources) -> GeneratorConfig:
