@@ -30,11 +30,10 @@ from vsa_cli.core.config import LibrarySearch
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.search import encode_images, encode_sentences
 from vsa_cli.core.io.sources import FailedPhoto, expand
-from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.library import empty_manifest, open_library
 from vsa_cli.core.library.manifest import Manifest, segment_file, write_manifest
 from vsa_cli.core.library.search import exact_scores, nearest_rows, search_library
 from vsa_cli.core.library.segment import Entry, write_segment
-from vsa_cli.core.library.update import empty_manifest
 from vsa_cli.core.regions.image_regions import pad
 
 BASE, FULL, NOISE = 500, 4096, 0.5

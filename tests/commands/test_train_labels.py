@@ -115,6 +115,8 @@ def test_a_resumed_run_yields_the_same_weights(vsa: Run, drawn: Drawn, names: Pa
         assert train(cut).exit_code == 130
     assert not (cut / "model.safetensors").exists()
     assert train(cut, "--resume", "--seed", 1).exit_code == 1
+    other = train(cut, "--resume", "--folds", 3)
+    assert (other.exit_code, "the saved run differs in folds" in other.stderr) == (1, True)
     assert train(cut, "--resume").exit_code == 0
     for folder in ("", "fold-1", "fold-2"):
         assert (cut / folder / "model.safetensors").read_bytes() == (whole / folder / "model.safetensors").read_bytes()
@@ -139,6 +141,13 @@ def test_each_fold_is_trained_without_its_part_of_the_photographs(
     for image, own, row in zip(images, descriptors, found, strict=True):
         unseeing = folds[fold_of(image.sha256, 3) - 1].model
         torch.testing.assert_close(row, unseeing.of_images(own[None].float())[0])
+    packed = tmp_path / "packed"
+    assert vsa("pack", folder, "-o", packed).exit_code == 0
+    copies = read_labeller(packed, torch.device("cpu")).folds
+    for fold, copy in zip(trained.folds, copies, strict=True):
+        torch.testing.assert_close(
+            copy.of_images(descriptors[:2].float()), fold.of_images(descriptors[:2].float()), atol=1e-2, rtol=0
+        )
     (fold_folder(folder, 2) / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(ArtifactError, match="fold-2"):
         read_labeller(folder, torch.device("cpu"))

@@ -22,6 +22,8 @@ from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.embedding.model import read_embedding
 from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.train import train_embedding
+from vsa_cli.core.generation.calibration import described_by
+from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.learning.corpora import PhotographSource
 from vsa_cli.core.learning.loop import Epoch
 from vsa_cli.core.learning.model_dir import read_tail
@@ -195,3 +197,28 @@ def test_a_changed_weight_of_the_cnn_is_noticed(vsa: Run, mapped: Mapped, tmp_pa
     result = vsa("info", changed)
     assert (result.exit_code, "the weights of its CNN are not those" in result.stderr) == (1, True)
     assert result.stderr.count("\n") == 1
+
+
+def test_stored_maps_serve_wherever_a_tuned_cnn_describes_them(vsa: Run, mapped: Mapped, tmp_path: Path) -> None:
+    stored = ("--corpus", mapped.corpus, "--regions-file", mapped.regions)
+    library = tmp_path / "library"
+    done = vsa("index", *stored, "-m", mapped.model, "-o", library)
+    assert done.exit_code == 0, done.output
+    found = vsa("retrieve", "a red circle", "--index", library, "-m", mapped.model, "--json")
+    photographs = vsa("retrieve", "a red circle", mapped.photos, "-m", mapped.model, "--json")
+    scores = [[one["score"] for one in json.loads(done.stdout)] for done in (found, photographs)]
+    np.testing.assert_allclose(*scores, atol=2e-2)
+    tuned, model = tmp_path / "tuned.h5", tmp_path / "gen"
+    assert vsa("extract-regions", mapped.corpus, "-o", tuned, *GRID, "--cnn-of", mapped.model).exit_code == 0
+    assert vsa("train-gen", mapped.corpus, tuned, "-o", model, *SMALL, "--epochs", 1).exit_code == 0
+    trained = read_generator(model, torch.device("cpu"))
+    own, computed = (
+        described_by(trained, [PhotographSource(read_corpus(mapped.corpus), RegionStore(file))])[0].regions
+        for file in (tuned, mapped.regions)
+    )
+    first, second = (store["003.png"].descriptors.astype(np.float32) for store in (own, computed))
+    assert np.abs(first - second).mean() < 0.01 * np.abs(first).mean()
+    plain = tmp_path / "plain.h5"
+    assert vsa("extract-regions", mapped.corpus, "-o", plain, *CHEAP, "--split", "val").exit_code == 0
+    result = vsa("calibrate", mapped.corpus, plain, "-m", model, "-o", tmp_path / "calibration.json")
+    assert (result.exit_code, "that was tuned with the model" in result.stderr) == (1, True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import subprocess
 import sys
 import tempfile
@@ -37,9 +38,12 @@ from vsa_cli.core.evaluation.entities import read_entities
 from vsa_cli.core.evaluation.hypotheses import read_hypotheses
 from vsa_cli.core.evaluation.inputs import open_input
 from vsa_cli.core.evaluation.references import read_references
+from vsa_cli.core.generation.calibration import read_calibration
 from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.manifest import MANIFEST
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -47,6 +51,7 @@ from vsa_cli.core.regions.interchange.bottom_up import read_bottom_up
 from vsa_cli.core.regions.shards import read_shard, write_shard
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.store_writer import write_regions
+from vsa_cli.core.regions.tail import stored_tail
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Target:
     """A reader.
 
     Attributes:
-        file: name of the file that it reads.
+        file: name of the file that it reads; one in a folder has the other files of that folder beside it.
         valid: returns the bytes of a valid file.
         read: reads a file completely.
         is_text: whether the reader is Python code, which coverage can guide; other formats are read by C libraries.
@@ -83,6 +88,27 @@ def _few_regions(made: Material) -> bytes:
         path = Path(scratch) / "few.h5"
         write_regions(path, store.envelope, [[store[image_id] for image_id in store.ids[:2]]], store.descriptor_size)
         return path.read_bytes()
+
+
+def _maps(path: Path) -> None:
+    store = RegionStore(path)
+    for image_id in store.ids:
+        store.mapped(image_id)
+    stored_tail(store)
+    store.close()
+
+
+def _index(path: Path) -> None:
+    manifest = path.with_name(MANIFEST)
+    if path != manifest:  # the manifest lists the size of a segment
+        listed = json.loads(manifest.read_bytes())
+        listed["segments"][0]["bytes"] = path.stat().st_size
+        manifest.write_text(json.dumps(listed))
+    library = open_library(path.parent)
+    for row in library.valid_rows().tolist():
+        segment, place = library.place_of(row)
+        segment.entry(place)
+        library.photo(row)
 
 
 def _shard(made: Material) -> bytes:
@@ -150,6 +176,15 @@ TARGETS: dict[str, Target] = {
         lambda made: (made.gen / "config.json").read_bytes(),
         lambda p: read_generator(p.parent, torch.device("cpu")),
     ),
+    "calibration": Target("calibration.json", lambda made: made.calibration.read_bytes(), read_calibration),
+    "index": Target("library/library.json", lambda made: (made.library / MANIFEST).read_bytes(), _index),
+    "segment of an index": Target(
+        "library/segment-000001.safetensors",
+        lambda made: (made.library / "segment-000001.safetensors").read_bytes(),
+        _index,
+        is_text=False,
+    ),
+    "regions.h5 with maps": Target("maps.h5", lambda made: made.maps.read_bytes(), _maps, is_text=False),
     "model's weights": Target(
         "gen/model.safetensors",
         lambda made: (made.gen / "model.safetensors").read_bytes(),
@@ -196,8 +231,8 @@ def prepare(name: str, made: Material, folder: Path) -> tuple[bytes, Path]:
     target = TARGETS[name]
     path = folder / target.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent.name == "gen":
-        for other in made.gen.iterdir():
+    if "/" in target.file:
+        for other in (made.folder / path.parent.name).iterdir():
             (path.parent / other.name).write_bytes(other.read_bytes())
     return target.valid(made), path
 
@@ -247,9 +282,9 @@ def _fuzz_with_atheris(name: str, valid: Path, seconds: float) -> None:
                 atheris.instrument_func(function)
     path = valid.with_name("mutants") / TARGETS[name].file
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent.name == "gen":
+    if "/" in TARGETS[name].file:
         path.parent.rmdir()
-        (valid.parent / "gen").rename(path.parent)
+        (valid.parent / path.parent.name).rename(path.parent)
 
     def check(data: bytes) -> None:
         if (fault := attempt(name, path, data)) is not None:

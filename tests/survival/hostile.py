@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.survival import (
     hostile_artifacts,
     hostile_captions,
+    hostile_indices,
     hostile_models,
     hostile_names,
     hostile_pictures,
@@ -37,6 +38,7 @@ FAMILIES: dict[str, Source] = {
     "captions": hostile_captions.cases,
     "artifacts": hostile_artifacts.cases,
     "models": hostile_models.cases,
+    "indices": hostile_indices.cases,
     "scores": hostile_scores.cases,
 }
 """The functions that create the cases, by family."""

@@ -66,11 +66,12 @@ def _edited(source: Path, folders: CaseFolders, change: Callable[[Any], object])
     config = json.loads((folder / "config.json").read_bytes())
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
-    _write_weights(folder, load_file(folder / "model.safetensors"))
+    write_weights(folder, load_file(folder / "model.safetensors"))
     return folder
 
 
-def _write_weights(folder: Path, tensors: dict[str, Any]) -> None:
+def write_weights(folder: Path, tensors: dict[str, Any]) -> None:
+    """Write weights with the hash of the configuration in the folder."""
     digest = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
     save_file(tensors, folder / "model.safetensors", {"config_sha256": digest})
 
@@ -202,11 +203,11 @@ def _weights(made: Material, folders: CaseFolders) -> Iterator[Case]:
     }
     for name, change in changed.items():
         model = _copy(made.gen, folders)
-        _write_weights(model, {**tensors, **change})
+        write_weights(model, {**tensors, **change})
         # large finite numbers give a caption, if a bad one
         yield _case(f"weights: {name}", *_caption(made, model), codes=(0, 1) if name == "giants" else (1,))
     model = _copy(made.gen, folders)
-    _write_weights(model, {name: value for name, value in tensors.items() if name != matrix})
+    write_weights(model, {name: value for name, value in tensors.items() if name != matrix})
     yield _case("weights: a missing tensor", *_caption(made, model))
     model = _copy(made.gen, folders)
     (model / "model.safetensors").unlink()

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 
 from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.errors import VsaError
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import read_model
+from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.manifest import is_library
+from vsa_cli.core.library.segment import Entry
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
 
@@ -30,9 +34,10 @@ class Job:
         name: name of the command.
         output: file name of the output.
         arguments: arguments without `-o` and `--resume`.
-        resumes: whether the command has `--resume`; if not, it is run again.
+        resumes: whether a run continues a killed one; if not, the command starts over.
         check_killed: faults in the output that a killed run has left, given a reference output.
         check_finished: faults in the output of a finished run, given a reference output.
+        option: the option with which a run continues a killed one; "" if the same command does.
     """
 
     name: str
@@ -41,11 +46,12 @@ class Job:
     resumes: bool
     check_killed: Callable[[Path, Path], Iterator[str]]
     check_finished: Callable[[Path, Path], Iterator[str]]
+    option: str = "--resume"
 
     def command(self, folder: Path, *, resume: bool = False) -> tuple[object, ...]:
         """The command line that writes `folder / output`."""
         head = (self.name, *self.arguments, "-o", folder / self.output)
-        return (*head, "--resume") if resume and self.resumes else head
+        return (*head, self.option) if resume and self.resumes and self.option else head
 
 
 def jobs(made: Material, *, epochs: int = 10, batch: int = 4) -> list[Job]:
@@ -84,6 +90,23 @@ def jobs(made: Material, *, epochs: int = 10, batch: int = 4) -> list[Job]:
             resumes=True,
             check_killed=_check_model,
             check_finished=_compare_models,
+        ),
+        Job(
+            "train-labels",
+            "labels",
+            (made.regions, "--corpus", made.corpus, "--names", made.names, "--folds", 2, "--batch-size", 4, *training),
+            resumes=True,
+            check_killed=_check_labellers,
+            check_finished=_compare_labellers,
+        ),
+        Job(
+            "index",
+            "library",
+            (made.photos, "--model", made.embed, "--no-cache", "--threads", 1),
+            resumes=True,
+            check_killed=_check_library,
+            check_finished=_compare_libraries,
+            option="",
         ),
         Job(
             "caption",
@@ -177,6 +200,45 @@ def _compare_models(out: Path, reference: Path) -> Iterator[str]:
     if mine.keys() != theirs.keys():
         yield f"{out.name}/training.safetensors has other tensors"
     yield from (f"{out.name}: {name} differs" for name in mine if not np.array_equal(mine[name], theirs.get(name)))
+
+
+def _check_labellers(out: Path, reference: Path) -> Iterator[str]:
+    for name in (".", "fold-1", "fold-2"):
+        yield from _check_model(out / name, reference / name)
+
+
+def _compare_labellers(out: Path, reference: Path) -> Iterator[str]:
+    for name in (".", "fold-1", "fold-2"):
+        yield from _compare_models(out / name, reference / name)
+
+
+def _check_library(out: Path, reference: Path) -> Iterator[str]:
+    """A killed run leaves no index, or one of some of the photographs."""
+    if not is_library(out):
+        return
+    try:
+        mine, theirs = _entries(out), _entries(reference)
+    except VsaError as error:
+        yield str(error)
+        return
+    for path, entry in mine.items():
+        known = theirs[path]
+        same = (entry.sha256, entry.stamp, entry.size) == (known.sha256, known.stamp, known.size)
+        # the last digits depend on the photographs that are embedded together
+        if not same or not torch.allclose(entry.regions.float(), known.regions.float(), atol=2e-3):
+            yield f"{out.name}: {path} differs"
+
+
+def _compare_libraries(out: Path, reference: Path) -> Iterator[str]:
+    yield from _check_library(out, reference)
+    if _entries(out).keys() != _entries(reference).keys():
+        yield f"{out.name}: other photographs"
+
+
+def _entries(folder: Path) -> dict[str, Entry]:
+    library = open_library(folder)
+    found = [segment.entry(row) for _, segment in library.parts() for row in segment.rows().tolist()]
+    return {entry.path: entry for entry in found}
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

@@ -81,6 +81,7 @@ def calibrate(
     console, wanted, known = Console(quiet=quiet), resolve_split(split), read_names(names or NAMES_FILE)
     read = [PhotographSource(read_corpus(one), RegionStore(its_regions)) for one, its_regions in sources]
     trained = read_generator(model, resolve_device(device))
+    read = core.described_by(trained, read)
     core.check_unseen(trained, read, wanted)
     judged = []
     total = sum(len(core.images_of(source, wanted)) for source in read)

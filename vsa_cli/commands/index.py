@@ -94,8 +94,8 @@ def index(
         raise UsageError("name the folder of the index with -o")
     _check_form(photos, corpus, regions_file, split, shard, merge=merge)
     check_output(output, force=force, resume=not force, folder=True)
-    from vsa_cli.core.library.library import open_library
-    from vsa_cli.core.library.update import empty_manifest, merge_libraries, parse_shard
+    from vsa_cli.core.library.library import empty_manifest, open_library
+    from vsa_cli.core.library.update import merge_libraries, parse_shard
     from vsa_cli.core.library.writer import writing
     from vsa_cli.output.console import Console
     from vsa_cli.output.indexing import print_index, report_index

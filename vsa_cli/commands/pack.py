@@ -33,7 +33,8 @@ def pack(
     Example: vsa pack gen/ -o gen16/
     """
     check_output(output, force=force, folder=True)
-    from vsa_cli.core.learning.model_dir import pack_model
+    from vsa_cli.core.io.envelope import LABELLER
+    from vsa_cli.core.learning.model_dir import model_format, pack_model
     from vsa_cli.output.console import Console
 
     console, entries = Console(quiet=quiet), {}
@@ -43,6 +44,13 @@ def pack(
 
         entries[KEY] = (found := read_for(model, calibration)).to_dict()
         if found.scores.sibling:
-            console.note(f"note: {calibration} was measured on another model, which must have been trained alike")
-    before, after = pack_model(model, output, entries)
+            console.note(
+                f"note: {calibration} was measured on another model; it applies if both were trained in the same way"
+            )
+    if model_format(model) == LABELLER:
+        from vsa_cli.core.labels.labeller import pack_labeller
+
+        before, after = pack_labeller(model, output)
+    else:
+        before, after = pack_model(model, output, entries)
     console.note(f"{output}: {after / 1e6:.1f} MB of weights, reduced from {before / 1e6:.1f}")

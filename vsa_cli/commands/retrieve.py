@@ -164,10 +164,10 @@ def retrieve(
     )
     failed = 0
     if index is not None:
-        from vsa_cli.core.library.library import open_library
+        from vsa_cli.core.library.library import empty_manifest, open_library
 
         library = open_library(index, images)
-        library.require_model(embedder.trained.sha256)
+        library.require_model(empty_manifest(embedder.trained))
         shown = (limit, explain, strict)
         if serve:
             library_options.serve_library(embedder, console, library, search, top, strict, host, port, kind, threads)

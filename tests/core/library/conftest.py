@@ -16,8 +16,8 @@ from vsa_cli.core.embedding.search import encode_images
 from vsa_cli.core.io.envelope import EMBEDDING, VERSIONS, Envelope
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.library.library import empty_manifest
 from vsa_cli.core.library.segment import Entry
-from vsa_cli.core.library.update import empty_manifest
 from vsa_cli.core.library.writer import writing
 from vsa_cli.core.regions.image_regions import ImageRegions
 

@@ -115,6 +115,28 @@ def test_wrong_manifest_is_one_error(fill: Fill, trained: Trained[Embedding], ch
         open_library(folder)
 
 
+def test_next_segment_that_would_replace_a_listed_one_is_refused(fill: Fill, trained: Trained[Embedding]) -> None:
+    folder = fill(trained, images_of(9))
+    listed = json.loads((folder / MANIFEST).read_text())
+    assert listed["next"] == 2
+    (folder / MANIFEST).write_text(json.dumps({**listed, "next": 1}))
+    with pytest.raises(ArtifactError, match=r"damaged \(next\)"):
+        open_library(folder)
+
+
+@pytest.mark.parametrize("change", [{"size": 6}, {"size": 2**31 - 1}, {"whole": False}])
+def test_vectors_that_its_model_does_not_compute_are_refused(
+    fill: Fill, trained: Trained[Embedding], change: dict[str, Any]
+) -> None:
+    folder = fill(trained, images_of(9))
+    listed = json.loads((folder / MANIFEST).read_text())
+    listed["envelope"]["config"] |= change
+    (folder / MANIFEST).write_text(json.dumps({**listed, "segments": []}))
+    for use in (lambda: search(trained, folder), lambda: fill(trained, images_of(3))):
+        with pytest.raises(ArtifactError, match="its vectors are not those of its model"):
+            use()
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"envelope": 3}', "\0", '{"envelope": {"format": "vsa-corpus"}}'])
 def test_manifest_of_something_else_is_one_error(fill: Fill, trained: Trained[Embedding], text: str) -> None:
     folder = fill(trained, images_of(2))

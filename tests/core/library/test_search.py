@@ -19,9 +19,8 @@ from vsa_cli.core.embedding.search import encode_sentences, read_query, search_i
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library import search
-from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.library import empty_manifest, open_library
 from vsa_cli.core.library.search import nearest_rows, search_library
-from vsa_cli.core.library.update import empty_manifest
 from vsa_cli.core.library.writer import writing
 
 Fill = Callable[..., Path]
@@ -81,6 +80,20 @@ def test_candidates_are_the_nearest_whole_images(
     for count in (1, 7, 1000):
         most = min(count, 20)
         assert nearest_rows(library, vector, count).tolist() == sorted(np.argsort(-similarity)[:most].tolist())
+
+
+def test_scores_do_not_depend_on_how_many_regions_are_scored_together(
+    fill: Fill, trained: Trained[Embedding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, query = open_library(fill(trained, images_of(31))), read_query("a dog", trained.vocabulary)
+    found = []
+    for regions in (1 << 14, 8, 1):  # 64 photographs, 2 and 1
+        monkeypatch.setattr(search, "_REGIONS", regions)
+        results = search_library(trained, library, query, 9, LibrarySearch(exact=True), explain=False)
+        found.append(results)
+    for other in found[1:]:
+        assert [one.path for one in other] == [one.path for one in found[0]]
+        assert [one.score for one in other] == pytest.approx([one.score for one in found[0]], abs=1e-6)
 
 
 def test_equal_scores_keep_the_order_of_the_index(fill: Fill, trained: Trained[Embedding]) -> None:

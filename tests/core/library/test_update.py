@@ -16,8 +16,8 @@ from vsa_cli.core.errors import ConfigError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.library.library import open_library
-from vsa_cli.core.library.update import Shard, empty_manifest, merge_libraries, parse_shard, update_library
+from vsa_cli.core.library.library import empty_manifest, open_library
+from vsa_cli.core.library.update import Shard, merge_libraries, parse_shard, update_library
 from vsa_cli.core.library.writer import writing
 from vsa_cli.core.regions.image_regions import ImageRegions
 

@@ -16,9 +16,8 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library import writer as writer_module
-from vsa_cli.core.library.library import Library, open_library
+from vsa_cli.core.library.library import Library, empty_manifest, open_library
 from vsa_cli.core.library.segment import Entry
-from vsa_cli.core.library.update import empty_manifest
 from vsa_cli.core.library.writer import LibraryWriter, writing
 
 Fill = Callable[..., Path]

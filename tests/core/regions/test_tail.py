@@ -163,6 +163,16 @@ def test_damaged_maps_are_refused(mapped: Path, tmp_path: Path) -> None:
             RegionStore(damaged(change.__name__, change))
 
 
+def test_shapes_of_maps_whose_sizes_overflow_are_refused() -> None:
+    count = 1 << 19  # maps of 2^45 numbers each: 2^64, which is 0 in 64 bits, as many as are stored
+    columns = {"maps": np.empty(0, np.float16), "map_shapes": np.full((count, 3), 1 << 15, np.int32)}
+    store = RegionStore.__new__(RegionStore)
+    store.sizes = np.ones((count, 2), np.int32)
+    store._dataset = lambda name, rank: columns[name]  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(ValueError, match="do not have their shapes"):
+        store._read_map_shapes(count)
+
+
 def test_maps_of_a_cnn_without_a_tail_and_of_crops_are_refused(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     options = (drawn.corpus, "-o", tmp_path / "r.h5", "--detector", "grid", "--keep-maps")
     result = vsa("extract-regions", *options, "--describe", "crop")

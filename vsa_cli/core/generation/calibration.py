@@ -30,12 +30,14 @@ from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.generation.confidence import KEY, THINGS, Calibration, Scores, Weights, features, shown_in
 from vsa_cli.core.generation.decoder import Decoder
 from vsa_cli.core.generation.model import SentenceModel
-from vsa_cli.core.io.envelope import CALIBRATION, CORPUS, GENERATOR, REGIONS, VERSIONS, Envelope, parent
+from vsa_cli.core.io.envelope import CALIBRATION, CORPUS, GENERATOR, REGIONS, VERSIONS, Envelope, check_exists, parent
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.json import dump_json, read_json
 from vsa_cli.core.labels.names import Names
-from vsa_cli.core.learning.corpora import PhotographSource, check_photographs
+from vsa_cli.core.learning.corpora import PhotographSource
 from vsa_cli.core.learning.model_dir import Trained, model_format, weights_sha256
+from vsa_cli.core.learning.sentences import check_same_photograph
+from vsa_cli.core.regions.tail import described_for
 
 Array = NDArray[np.float64]
 
@@ -93,21 +95,31 @@ def is_right(caption: str, references: Iterable[Sequence[str]], names: Names) ->
     return bool(mentioned) and mentioned <= confirmed
 
 
+def described_by(trained: Trained[SentenceModel], sources: Sequence[PhotographSource]) -> list[PhotographSource]:
+    """Corpora with the descriptors that a model needs: those stored, or computed from maps by its tuned CNN.
+
+    Raises:
+        ArtifactError: the regions of a corpus are not of the kind that the model needs.
+        DataError: a corpus has no photographs.
+    """
+    for source in sources:
+        source.corpus.require_photographs()
+    spec, tail = trained.feature_spec, trained.tail
+    return [replace(source, regions=described_for(spec, tail, source.regions)) for source in sources]
+
+
 def check_unseen(trained: Trained[SentenceModel], sources: Sequence[PhotographSource], split: str) -> None:
     """Check that a model was not trained on a split, as far as its record shows.
 
     Raises:
-        ArtifactError: the regions of a corpus are not of the kind that the model needs.
         ConfigError: the model was trained on the split of one of these corpora.
     """
-    check_photographs(sources)
     envelope, seen = trained.envelope, trained.facts.get("trained_on")
     trained_split = seen.get("split") if isinstance(seen, dict) else None
     also = envelope.config.get("also")
     corpora = [*envelope.parents.values(), *(also if isinstance(also, list) else ())]
     hashes = {one.get("corpus") or one.get("sha256") for one in corpora if isinstance(one, dict)}
     for source in sources:
-        trained.feature_spec.require_from(source.regions.envelope, str(source.regions.path))
         if source.corpus.sha256 in hashes and (trained_split == split or "all" in (trained_split, split)):
             raise ConfigError(
                 f"`split` {split}: the model was trained on it, so its captions would seem better than those of new "
@@ -138,13 +150,15 @@ def judge_captions(
 
     Raises:
         DataError: a corpus has no such split.
-        ArtifactError: the regions of an image are missing.
+        ArtifactError: the regions of an image are missing, or belong to another photograph.
     """
     model, known = Decoder(trained, DecodingConfig(), 0), trained.model.config.names
     for source in sources:
         images = images_of(source, split)
         for first in range(0, len(images), batch_size):
             batch = images[first : first + batch_size]
+            for image in batch:
+                check_same_photograph(image, source.regions)
             regions = [source.regions[image.key] for image in batch]
             captions = model.caption(regions, [image.key for image in batch])
             for image, candidates, shown in zip(batch, captions, shown_in(model, known, regions), strict=True):
@@ -283,6 +297,7 @@ def read_calibration(path: Path) -> tuple[Envelope, Calibration]:
         DataError: missing, unreadable, or not JSON.
         ArtifactError: another format or version, or damaged.
     """
+    check_exists(path, CALIBRATION)
     data = read_json(path)
     envelope = Envelope.from_dict(data, str(path), CALIBRATION, VERSIONS[CALIBRATION])
     return envelope, Calibration.from_dict(data.get(KEY), str(path))

@@ -32,7 +32,7 @@ from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import LABELLER, VERSIONS, Envelope, from_dict
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.labels.names import Names
-from vsa_cli.core.learning.model_dir import WEIGHTS, assign_weights, read_model, write_model
+from vsa_cli.core.learning.model_dir import WEIGHTS, assign_weights, pack_model, read_model, write_model
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions, Label
 
@@ -156,6 +156,22 @@ def write_labeller(
         DataError: a file cannot be written.
     """
     write_model(folder, envelope, {"names": names.to_dict(), "regions": spec.to_dict(), **facts}, weights)
+
+
+def pack_labeller(source: Path, target: Path) -> tuple[int, int]:
+    """Copy a labeller, with those of its folds, as `pack_model` copies a model.
+
+    Returns:
+        The bytes of all weights before and after.
+
+    Raises:
+        DataError: the source is not a model directory, or the target cannot be written.
+        ArtifactError: the source is damaged, or a weight is beyond the range of float16.
+    """
+    folds = range(1, len(read_labeller(source, torch.device("cpu")).folds) + 1)
+    pairs = [(fold_folder(source, fold), fold_folder(target, fold)) for fold in folds]
+    sizes = [pack_model(one, copy) for one, copy in [*pairs, (source, target)]]
+    return sum(before for before, _ in sizes), sum(after for _, after in sizes)
 
 
 def read_labeller(folder: Path, device: torch.device) -> TrainedLabeller:

@@ -139,7 +139,7 @@ def train_labeller(
         **settings_of(envelope),
         "split": request.split,
         "validate": request.validate,
-        "left_out": None if request.left_out is None else list(request.left_out),
+        "folds": list(request.left_out or ()) or training.folds,
         "words": request.names.to_dict(),
     }
 

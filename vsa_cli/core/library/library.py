@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core.config import IndexConfig
+from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.library.manifest import Manifest, read_manifest
+from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.library.manifest import Manifest, new_manifest, read_manifest
 from vsa_cli.core.library.segment import Segment
 
 _TRIES = 5  # a segment may be replaced between reading the manifest and opening the segment
@@ -48,16 +51,16 @@ class Library:
         """The number of photographs."""
         return self.manifest.photographs
 
-    def require_model(self, sha256: str) -> None:
+    def require_model(self, wanted: Manifest) -> None:
         """Check that the index was made with a model.
 
         Args:
-            sha256: the hash of the model's weights.
+            wanted: the manifest of an index of that model, such as an empty one.
 
         Raises:
             ArtifactError: it was made with another one.
         """
-        require_model(self.folder, self.manifest, sha256)
+        require_model(self.folder, self.manifest, wanted)
 
     def place_of(self, row: int) -> tuple[Segment, int]:
         """The segment of a row, and the row in it."""
@@ -93,17 +96,26 @@ class Library:
         return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def require_model(folder: Path, manifest: Manifest, sha256: str) -> None:
-    """Check that an index was made with a model.
+def empty_manifest(trained: Trained[Embedding]) -> Manifest:
+    """The manifest of an empty index for a model."""
+    config = trained.model.config
+    index = IndexConfig(size=config.size, whole=config.whole_weight > 0)
+    return new_manifest(index, trained.envelope.format, trained.sha256, trained.envelope.seed)
+
+
+def require_model(folder: Path, manifest: Manifest, wanted: Manifest) -> None:
+    """Check that an index was made with the same model as another one.
 
     Raises:
-        ArtifactError: it was made with another one.
+        ArtifactError: it was made with another model.
     """
-    if manifest.model_sha256 != sha256:
+    if manifest.model_sha256 != wanted.model_sha256:
         raise ArtifactError(
-            f"{folder}: was made with another model ({manifest.model_sha256[:12]}, not {sha256[:12]}); name that "
-            "model, or make the index again"
+            f"{folder}: was made with another model ({manifest.model_sha256[:12]}, not {wanted.model_sha256[:12]}); "
+            "use that model, or make the index again"
         )
+    if manifest.config != wanted.config:
+        raise ArtifactError(f"{folder}: damaged (its vectors are not those of its model); make the index again")
 
 
 def open_library(folder: Path, images: Path | None = None) -> Library:

@@ -103,6 +103,10 @@ def segment_file(number: int) -> str:
     return f"segment-{number:06d}.safetensors"
 
 
+def _number_of(file: str) -> int:
+    return int(file.removeprefix("segment-").removesuffix(".safetensors"))
+
+
 def is_segment_file(name: str) -> bool:
     """Whether a file of an index has the name of a segment."""
     return _SEGMENT.fullmatch(name) is not None
@@ -136,6 +140,8 @@ def read_manifest(folder: Path) -> Manifest:
     records = tuple(_record(one, f"{where}: segments[{place}]") for place, one in enumerate(segments))
     if len({record.file for record in records}) < len(records):
         raise ArtifactError(f"{where}: damaged (a segment is listed twice)")
+    if any(_number_of(record.file) >= number for record in records):  # the next segment would replace that one
+        raise ArtifactError(f"{where}: damaged (next)")
     return Manifest(envelope, config, records, number)
 
 

@@ -29,10 +29,11 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, Query, compare, encode_sentences
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.library.library import Library
+from vsa_cli.core.library.library import Library, empty_manifest
 
 _BLOCK = 1024  # vectors of whole images compared together
 _SCORED = 64  # photographs whose regions are scored together: they fit into a CPU's cache
+_REGIONS = 1 << 14  # regions that are scored together, at most, unless one photograph has more
 
 
 @torch.inference_mode()
@@ -53,7 +54,7 @@ def search_library(
         DataError: the index is empty.
         ArtifactError: the index was made with another model, or is damaged.
     """
-    library.require_model(trained.sha256)
+    library.require_model(empty_manifest(trained))
     if not len(library):
         raise DataError(f"{library.folder}: has no photographs")
     device = trained.model.W_m.weight.device
@@ -126,8 +127,9 @@ def _encoded(library: Library, rows: NDArray[np.int64], device: torch.device) ->
     for start, segment in library.parts():
         first, last = np.searchsorted(rows, (start, start + len(segment)))
         places = rows[first:last] - start
-        for begin in range(0, len(places), _SCORED):
-            part = places[begin : begin + _SCORED]
+        together = max(1, min(_SCORED, _REGIONS // segment.most_regions))
+        for begin in range(0, len(places), together):
+            part = places[begin : begin + together]
             whole = None if segment.whole is None else segment.whole[torch.from_numpy(part)].to(device).float()
             regions = segment.regions_of(part, half)
             yield EncodedImages(full.resize_(regions.shape).copy_(regions), whole)

@@ -150,6 +150,11 @@ class Segment:
         """The number of rows, deleted ones included."""
         return self.record.photographs
 
+    @property
+    def most_regions(self) -> int:
+        """The number of regions of the photograph that has the most; of a damaged segment, any number from 1."""
+        return int(np.diff(self._offsets).max(initial=1))
+
     def rows(self) -> NDArray[np.int64]:
         """The rows that are not deleted, in ascending order."""
         return np.delete(np.arange(len(self)), list(self.record.deleted))

@@ -17,7 +17,6 @@ from typing import Literal
 import torch
 
 from vsa_cli.core.alignment.embedder import Embedder
-from vsa_cli.core.config import IndexConfig
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import encode_images
@@ -27,11 +26,11 @@ from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import check_same_photograph
 from vsa_cli.core.library.library import Library
-from vsa_cli.core.library.manifest import Manifest, new_manifest
 from vsa_cli.core.library.segment import NO_STAMP, Entry, Stamp
 from vsa_cli.core.library.writer import LibraryWriter
 from vsa_cli.core.regions.image_regions import ImageRegions, pad
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import described_for
 
 _TOGETHER = 64  # photographs embedded together: their descriptors are float32 meanwhile
 _LARGEST = float(torch.finfo(torch.float16).max)
@@ -108,13 +107,6 @@ def parse_shard(text: str | None) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
-def empty_manifest(trained: Trained[Embedding]) -> Manifest:
-    """The manifest of an empty index for a model."""
-    config = trained.model.config
-    index = IndexConfig(size=config.size, whole=config.whole_weight > 0)
-    return new_manifest(index, trained.envelope.format, trained.sha256, trained.envelope.seed)
-
-
 def update_library(
     embedder: Embedder, writer: LibraryWriter, photos: Iterable[Photo | FailedPhoto], folders: Sequence[Path]
 ) -> Iterator[Outcome]:
@@ -184,7 +176,7 @@ def add_stored(
         trained: the model with which the index was made.
         writer: the index.
         corpus: the photographs, whose files need not exist.
-        regions: their regions.
+        regions: their regions, or maps from which the model's CNN computes them.
         split: the corpus split to add.
         shard: the part of it to add.
 
@@ -192,7 +184,7 @@ def add_stored(
         ArtifactError: the regions were not extracted as the model needs them, belong to other photographs, or lack one.
         DataError: the split has no images, or the index cannot be written.
     """
-    trained.feature_spec.require_from(regions.envelope, str(regions.path))
+    regions = described_for(trained.feature_spec, trained.tail, regions)
     waiting: list[_Described] = []
     for image in corpus.split(split):
         photo = Photo(image.file, image.file, corpus.path(image))
@@ -218,7 +210,7 @@ def merge_libraries(writer: LibraryWriter, libraries: Iterable[Library]) -> Iter
         DataError: the index cannot be written.
     """
     for library in libraries:
-        library.require_model(writer.manifest.model_sha256)
+        library.require_model(writer.manifest)
         for row in library.valid_rows().tolist():
             segment, place = library.place_of(row)
             entry = segment.entry(place)

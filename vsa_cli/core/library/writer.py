@@ -214,7 +214,7 @@ def writing(folder: Path, empty: Manifest, *, force: bool = False) -> Iterator[L
         if force or not is_library(folder):
             write_manifest(folder, empty)
         library = open_library(folder)
-        require_model(folder, library.manifest, empty.model_sha256)
+        require_model(folder, library.manifest, empty)
         _remove_unlisted(folder, {record.file for record in library.manifest.segments})
         writer = LibraryWriter(folder, library.manifest, library.segments)
         try:

@@ -134,8 +134,10 @@ class RegionStore:
             raise ValueError("its maps have no shapes")
         if not (self.sizes > 0).all():
             raise ValueError("a photograph has no size")
-        self._map_shapes, self._map_offsets = shapes, np.concatenate([[0], shapes.prod(1).cumsum()])
-        if self._map_offsets[-1] != len(self._maps):
+        sizes = shapes.prod(1)
+        self._map_shapes, self._map_offsets = shapes, np.concatenate([[0], sizes.cumsum()])
+        # each size on its own, too: a sum of giants could overflow
+        if (sizes > len(self._maps)).any() or self._map_offsets[-1] != len(self._maps):
             raise ValueError("its maps do not have their shapes")
 
     def _read_labels(self, regions: int) -> LabelTable:
