@@ -54,8 +54,8 @@ def calibrate(
 
     Captions the images of a split and compares each caption with the references. A caption is right if it mentions at
     least one thing, and nothing that no reference mentions; colours, numbers and actions do not count. Then fits the
-    probability that a caption is right, given its log-probability per word, its length, the things that it mentions and
-    how surely the model sees them.
+    probability that a caption is right, given its log-probability per word, its length, the things that it mentions,
+    and how certain the model is that they are in the photograph.
 
     Prints the share of right captions; the Brier score and the expected calibration error (ECE) of captions that were
     held out; and how many captions remain with each vsa caption --min-confidence. vsa pack --calibration adds the

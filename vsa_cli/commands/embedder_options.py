@@ -14,7 +14,8 @@ from vsa_cli.core.errors import DataError, one_line
 from vsa_cli.options import STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
-    from vsa_cli.core.alignment.embedder import Embedder
+    from vsa_cli.core.alignment.embedder import Embedder, FoundPhoto
+    from vsa_cli.core.config import RankFormat
     from vsa_cli.core.corpus.vocabulary import Vocabulary
     from vsa_cli.core.embedding.search import Query
     from vsa_cli.output.console import Console
@@ -94,3 +95,28 @@ def write_pages(console: Console, header: Header, cards: Iterable[Card], output:
     else:
         print_lines(pages.lines(), output)
     return pages.failed
+
+
+def show_found(
+    console: Console,
+    query: Query,
+    found: Sequence[FoundPhoto],
+    searched: int,
+    kind: RankFormat,
+    output: Path | None,
+    threads: int,
+    *,
+    explain: bool,
+) -> int:
+    """Print the photographs found for a query, or write their pages; return how many could not be read for a page."""
+    if kind != "html":
+        from vsa_cli.output.console import print_lines
+        from vsa_cli.output.search_results import format_photos
+
+        print_lines(format_photos(found, kind, query.unknown), output)
+        return 0
+    from vsa_cli.output.html.from_search import found_card, photos_header
+
+    header = photos_header(query, len(found), searched, explain=explain)
+    cards = [found_card(rank, query.text, one) for rank, one in enumerate(found, 1)]
+    return write_pages(console, header, cards, output, threads)

@@ -98,7 +98,8 @@ def extract_regions(
         typer.Option(
             "--cnn-of",
             metavar="MODEL",
-            help="Use the CNN of a model of vsa train-embed --tune-cnn, and its --describe, --side and --photo-side.",
+            help="Use the CNN that vsa train-embed --tune-cnn tuned with MODEL, its --describe and --side, and, "
+            "unless another is given, its --photo-side.",
         ),
     ] = None,
     keep_maps: Annotated[

@@ -36,9 +36,7 @@ def index(
         ),
     ] = None,
     model: embedder_options.Model = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Add the photographs of other indices, made with the same model.")
-    ] = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Join indices that were made with the same model.")] = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +77,7 @@ def index(
 ) -> None:
     """Describe photographs once, for fast search with vsa retrieve --index.
 
-    Writes a folder with the vectors of the photographs and of their regions, about 33 kB per photograph. Run the
+    Writes a folder with the vectors of the photographs and of their regions, about 33 KB per photograph. Run the
     command again after adding, changing, moving or deleting photographs: only new and changed ones are described, and
     deleted ones are forgotten, if their folder is named again. Photographs of other folders stay.
 

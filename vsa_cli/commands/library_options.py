@@ -111,21 +111,12 @@ def find_in_library(
 ) -> int:
     """Photographs of an index for a sentence; return how many could not be read for a page."""
     from vsa_cli.core.library.search import search_library
-    from vsa_cli.output.console import print_lines
-    from vsa_cli.output.search_results import format_photos
     from vsa_cli.output.unknown_words import query_note
 
     query = embedder.read_query(text)
     embedder_options.report_unknown(console, [query], embedder.trained.vocabulary, query_note, strict=strict)
     found = search_library(embedder.trained, library, query, top, search, explain=explain)
-    if kind != "html":
-        print_lines(format_photos(found, kind, query.unknown), output)
-        return 0
-    from vsa_cli.output.html.from_search import found_card, photos_header
-
-    header = photos_header(query, len(found), len(library), explain=explain)
-    cards = [found_card(rank, text, one) for rank, one in enumerate(found, 1)]
-    return embedder_options.write_pages(console, header, cards, output, threads)
+    return embedder_options.show_found(console, query, found, len(library), kind, output, threads, explain=explain)
 
 
 def answer_queries(

@@ -19,7 +19,8 @@ def pack(
         typer.Option(
             "--calibration",
             metavar="FILE",
-            help="Calibration of a caption generator, from vsa calibrate; captions then have a confidence.",
+            help="Calibration of a caption generator, from vsa calibrate: each caption then has a confidence, the "
+            "probability that it is right.",
         ),
     ] = None,
     force: options.Force = False,
@@ -27,8 +28,8 @@ def pack(
 ) -> None:
     """Write a smaller copy of a trained model for sharing: float16, without training state.
 
-    The copy is used like the original, but its training cannot be continued with --resume. With --calibration, the
-    copy also states how probable it is that a caption is right. Weights that are float16 already stay as they are.
+    The copy is used like the original, but its training cannot be continued with --resume. Weights that are float16
+    already stay as they are.
 
     Example: vsa pack gen/ -o gen16/
     """

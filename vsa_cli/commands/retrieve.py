@@ -205,8 +205,6 @@ def _find_photos(
     """Photographs for a sentence; return how many could not be read."""
     from vsa_cli.core.errors import DataError
     from vsa_cli.core.io.sources import FailedPhoto
-    from vsa_cli.output.console import print_lines
-    from vsa_cli.output.search_results import format_photos
     from vsa_cli.output.unknown_words import query_note
 
     query = embedder.read_query(text)  # a query of unknown words is refused before photographs are encoded
@@ -224,14 +222,9 @@ def _find_photos(
             else:
                 encoded.append((photo, regions))
     found = embedder.search_encoded(query, encoded, top, explain=explain)
-    if kind != "html":
-        print_lines(format_photos(found, kind, query.unknown), output)
-        return failed
-    from vsa_cli.output.html.from_search import found_card, photos_header
-
-    header = photos_header(query, len(found), len(encoded), explain=explain)
-    cards = [found_card(rank, text, one) for rank, one in enumerate(found, 1)]
-    return failed + embedder_options.write_pages(console, header, cards, output, threads)
+    return failed + embedder_options.show_found(
+        console, query, found, len(encoded), kind, output, threads, explain=explain
+    )
 
 
 def _find_sentences(

@@ -196,7 +196,7 @@ def train_embed(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="Their learning rate.",
+            help="The CNN's learning rate.",
             show_default="a fifth of --learning-rate",
             rich_help_panel=TRAINING,
         ),

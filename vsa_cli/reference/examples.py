@@ -198,7 +198,7 @@ uncertain.
 
 A split on which the model was trained is refused, as far as the model's record shows it. If a model is to be trained on
 all data, calibrate one that was trained in the same way without a split, and give its calibration to the other with vsa
-pack --calibration; vsa info then shows that it was measured on a sibling.
+pack --calibration; vsa info then shows "sibling True".
 """,
     "evaluate": """
 The --boxes FILE has one JSON object per image:

@@ -112,7 +112,7 @@ def require_model(folder: Path, manifest: Manifest, wanted: Manifest) -> None:
     if manifest.model_sha256 != wanted.model_sha256:
         raise ArtifactError(
             f"{folder}: was made with another model ({manifest.model_sha256[:12]}, not {wanted.model_sha256[:12]}); "
-            "use that model, or make the index again"
+            "name its model with `model`, or make the index again"
         )
     if manifest.config != wanted.config:
         raise ArtifactError(f"{folder}: damaged (its vectors are not those of its model); make the index again")
