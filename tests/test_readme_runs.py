@@ -15,6 +15,7 @@ from typer.testing import Result
 
 from tests.conftest import SMALL, SMALL_EMBED, Drawn
 from tests.test_readme import COMMANDS, EXAMPLES, LINES
+from vsa_cli.core.io.web_server import WebServer
 from vsa_cli.core.learning.model_dir import pack_model
 
 Run = Callable[..., Result]
@@ -47,6 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, vsa: Run, drawn: Drawn) -> 
         (place / "baseline.json").write_text(scores.stdout, encoding="utf-8")
         pack_model(place / "gen", place / "bundled" / "gen")
         pack_model(place / "embed", place / "bundled" / "embed")
+        patch.setattr("vsa_cli.core.learning.model_dir.BUNDLE", place / "bundled")
+        result = vsa("index", "photos/", "-o", "library", "--no-cache")
+        assert result.exit_code == 0, result.output
     return place
 
 
@@ -98,11 +102,14 @@ def copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_line_runs(line: str, copy: Path, vsa: Run) -> None:
+def test_line_runs(line: str, copy: Path, vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _, name, *words = shlex.split(line, comments=True)
     words += SHORT.get(name, ())
     if "--references" in words and "--metric" not in words:
         words += ["--metric", "CIDEr"]  # METEOR's Java takes seconds to start, and has its own tests
+    if "--serve" in words:  # it would answer requests until Ctrl-C (see test_retrieve_serve)
+        monkeypatch.setattr(WebServer, "run", lambda self: None)
+        words += ["--port", "0"]
     options = {opt for parameter in COMMANDS[name].params for opt in parameter.opts}
     if "--force" in options and "--resume" not in words:
         words.append("--force")

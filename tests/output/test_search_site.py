@@ -24,9 +24,8 @@ from vsa_cli.core.embedding.search import MAX_CHARACTERS, read_query
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.library import empty_manifest, open_library
 from vsa_cli.core.library.search import search_library
-from vsa_cli.core.library.update import empty_manifest
 from vsa_cli.core.library.writer import writing
 from vsa_cli.output.search_site import SearchSite
 
