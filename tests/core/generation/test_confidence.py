@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
-from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.confidence import (
     Calibration,
-    ConfidentModel,
     Scores,
     Weights,
     calibration_of,
     features,
+    shown_in,
     sigmoid,
     usable,
     withhold,
@@ -32,30 +28,10 @@ from vsa_cli.core.generation.confidence import (
 from vsa_cli.core.generation.results import Candidate, CaptionResult, RegionCaption
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.labels.names import Names
-from vsa_cli.core.regions.image_regions import ImageRegions
 
 NAMES = Names({"person": ["man", "boy"], "boy": ["boy"], "hot dog": ["hot dog"], "dog": ["dog", "dogs"]})
 SCORES = Scores(captions=300, right=0.5, brier=0.2, ece=0.02, split="val", model_sha256="0" * 64)
 CALIBRATION = Calibration(Weights(1.0, 2.0, -0.1, -0.5, 0.3), SCORES, NAMES)
-
-
-class Parrot:
-    """Captions an image with its key, and sees a dog in it with a probability of its width in percent."""
-
-    uses_regions = False
-
-    def caption(
-        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
-    ) -> list[tuple[Candidate, ...]]:
-        return [(Candidate(key, -2.0), Candidate("a man", -4.0)) if key else () for key in keys]
-
-    def names(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
-        return torch.tensor([[image.width / 100, 0.5] for image in images])
-
-
-def image(width: int) -> ImageRegions:
-    whole = geometry.whole(width, 3)
-    return ImageRegions("x", "", width, 3, whole, np.ones(1, np.float32), np.ones((1, 2), np.float16))
 
 
 def result(confidence: float | None, **more: Any) -> CaptionResult:
@@ -72,15 +48,19 @@ def test_features_are_the_length_the_likelihood_and_how_surely_each_thing_is_see
     assert features(Candidate("a dog", None), {}, NAMES) is None
 
 
-def test_each_candidate_of_a_model_has_the_confidence_of_the_formula() -> None:
-    model = ConfidentModel(Parrot(), ("dog", "person"), CALIBRATION)
-    first, second, third = model.caption([image(80), image(1), image(5)], ["two dogs run", "red", ""])
+def test_confidence_is_that_of_the_formula() -> None:
+    shown, unsure, _ = shown_in(("dog", "person"), torch.tensor([[0.8, 0.5], [0.01, 0.5], [0.05, 0.5]]))
     expected = 1 / (1 + math.exp(-(1 + 2 * -2 / 4 - 0.1 * 3 - 0.5 * 1 + 0.3 * math.log(0.8))))
-    assert first[0] == Candidate("two dogs run", -2.0, pytest.approx(expected, abs=1e-4))
-    assert first[1].confidence == second[1].confidence != first[0].confidence
-    assert second[0].confidence == 0.0, "it mentions nothing"
-    assert third == ()
-    assert not model.uses_regions
+    assert CALIBRATION.confidence(Candidate("two dogs run", -2.0), shown) == pytest.approx(expected, abs=1e-4)
+    sure, less = (CALIBRATION.confidence(Candidate("a dog", -1.0), one) for one in (shown, unsure))
+    assert sure is not None
+    assert less is not None
+    assert sure > less
+    assert CALIBRATION.confidence(Candidate("red", -2.0), shown) == 0.0, "it mentions nothing"
+    assert CALIBRATION.confidence(Candidate("a dog", None), shown) is None
+    rated = CALIBRATION.rate([(Candidate("two dogs run", -2.0), Candidate("red", -2.0)), ()], [shown, unsure])
+    assert [one.confidence for one in rated[0]] == [pytest.approx(expected, abs=1e-4), 0.0]
+    assert rated[1] == ()
 
 
 @given(st.floats(-1e9, 1e9))

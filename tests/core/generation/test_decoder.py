@@ -15,9 +15,11 @@ from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation import decoder as module
+from vsa_cli.core.generation.confidence import Calibration, Scores, Weights
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.model import Generator
 from vsa_cli.core.io.envelope import GENERATOR, Envelope
+from vsa_cli.core.labels.names import Names
 from vsa_cli.core.learning.model_dir import Trained, read_model, write_model
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -62,6 +64,15 @@ def test_captions_contain_neither_unk_nor_start(
             assert set(words) <= set(VOCABULARY.words) - set(decoding.avoid)
             assert set(decoding.require) <= set(words)
             assert decoding.min_length <= len(words) <= decoding.max_length
+
+
+def test_captions_have_the_confidence_of_a_calibration(trained: Trained[Generator], images: list[ImageRegions]) -> None:
+    scores = Scores(captions=300, right=0.5, brier=0.2, ece=0.02, split="val", model_sha256="0" * 64)
+    calibration = Calibration(Weights(1.0, 0.5, -0.1, -0.5, 0.3), scores, Names({"thing": ["w3", "w7"]}))
+    plain = Decoder(trained, MODES[2], 0).caption(images, KEYS)
+    rated = Decoder(trained, MODES[2], 0, calibration).caption(images, KEYS)
+    assert rated == calibration.rate(plain, [{}] * len(images))
+    assert {one.confidence for candidates in rated for one in candidates} - {0.0}
 
 
 @pytest.mark.parametrize("decoding", MODES)

@@ -161,7 +161,8 @@ def judge_captions(
                 check_same_photograph(image, source.regions)
             regions = [source.regions[image.key] for image in batch]
             captions = model.caption(regions, [image.key for image in batch])
-            for image, candidates, shown in zip(batch, captions, shown_in(model, known, regions), strict=True):
+            seen = shown_in(known, model.names(regions))
+            for image, candidates, shown in zip(batch, captions, seen, strict=True):
                 found = features(candidates[0], shown, names) if candidates else None
                 if found is not None:
                     references = (sentence.tokens for sentence in image.sentences)

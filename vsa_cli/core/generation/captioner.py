@@ -20,7 +20,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
-from vsa_cli.core.generation.confidence import ConfidentModel, calibration_of, usable, withhold
+from vsa_cli.core.generation.confidence import calibration_of, usable, withhold
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
@@ -203,9 +203,9 @@ class Captioner:
             MissingError: the CNN's weights are not installed.
             ArtifactError: the CNN's weights are not those that the model was trained with.
         """
-        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
+        model, region_model = self._models(decoding, regions, min_confidence, seed)
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
-        named = decoder.objects if objects else None
+        named = model.objects if objects else None
         results = caption_photos(
             model, encoder, photos, batch_size=batch_size, region_model=region_model, find_objects=named
         )
@@ -244,9 +244,9 @@ class Captioner:
         """
         if decoding.style is None and corpus.style in self._generator.model.config.styles:
             decoding = replace(decoding, style=corpus.style)
-        model, decoder, region_model = self._models(decoding, regions, min_confidence, seed)
+        model, region_model = self._models(decoding, regions, min_confidence, seed)
         store = described_for(self._generator.feature_spec, self._generator.tail, store)
-        named = decoder.objects if objects else None
+        named = model.objects if objects else None
         results = caption_split(
             model, corpus, store, split, batch_size=batch_size, region_model=region_model, find_objects=named
         )
@@ -254,18 +254,15 @@ class Captioner:
 
     def _models(
         self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, min_confidence: float | None, seed: int
-    ) -> tuple[CaptionModel, Decoder, RegionCaptionModel | None]:
-        """The model of images, the search in it, and the model of regions if they are captioned."""
-        calibration = usable(self._calibration, decoding, min_confidence)
-        decoder = Decoder(self._generator, decoding, seed)
-        known = self._generator.model.config.names
-        model = decoder if calibration is None else ConfidentModel(decoder, known, calibration)
+    ) -> tuple[Decoder, RegionCaptionModel | None]:
+        """The model of images, and the model of regions if they are captioned."""
+        model = Decoder(self._generator, decoding, seed, usable(self._calibration, decoding, min_confidence))
         if regions is None:
-            return model, decoder, None
+            return model, None
         of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
         config = self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
-        return model, decoder, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
+        return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:

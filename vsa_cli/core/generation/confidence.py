@@ -24,17 +24,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, astuple, dataclass, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.corpus.tokenizer import tokenize
 from vsa_cli.core.errors import ArtifactError, ConfigError
-from vsa_cli.core.generation.results import Candidate, CaptionModel, CaptionResult
+from vsa_cli.core.generation.results import Candidate, CaptionResult
 from vsa_cli.core.io.envelope import from_dict
 from vsa_cli.core.labels.names import Names
-from vsa_cli.core.regions.image_regions import ImageRegions
 
 KEY = "calibration"
 """The key of a calibration in a model's `config.json` and in its own file."""
@@ -47,13 +46,6 @@ THINGS = 2
 
 _LEAST = 0.02  # probability of a name: a labeller's small probabilities are not accurate
 _LARGEST = 1e6  # absolute weight; that of a real calibration is below 100
-
-
-class NamingModel(CaptionModel, Protocol):
-    """A caption model that also names what images show."""
-
-    def names(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
-        """(B, M) probability of each of the model's names in each image."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +119,18 @@ class Calibration:
         """The calibration as a JSON object."""
         return {"weights": asdict(self.weights), "scores": asdict(self.scores), "names": self.names.to_dict()}
 
+    def rate(self, captions: Sequence[tuple[Candidate, ...]], shown: Sequence[Shown]) -> list[tuple[Candidate, ...]]:
+        """The candidates for each of B images with their confidence.
+
+        Args:
+            captions: the candidates for each image.
+            shown: what each image shows.
+        """
+        return [
+            tuple(replace(one, confidence=self.confidence(one, own)) for one in candidates)
+            for candidates, own in zip(captions, shown, strict=True)
+        ]
+
     def confidence(self, candidate: Candidate, shown: Shown) -> float | None:
         """The probability that a caption is right, rounded to four decimals; None for a caption of a baseline.
 
@@ -174,49 +178,14 @@ def features(candidate: Candidate, shown: Shown, names: Names) -> tuple[float, f
     return mean, float(len(candidate.caption.split())), float(len(mentioned)), support
 
 
-def shown_in(model: NamingModel, known: Sequence[str], images: Sequence[ImageRegions]) -> list[Shown]:
-    """What each image shows.
+def shown_in(known: Sequence[str], probabilities: Tensor) -> list[Shown]:
+    """What each of B images shows.
 
     Args:
-        model: the model.
-        known: the M names that it knows.
-        images: the images.
+        known: the M names that the model knows.
+        probabilities: (B, M) of each name in each image.
     """
-    return [dict(zip(known, row, strict=True)) for row in model.names(images).tolist()]
-
-
-class ConfidentModel:
-    """A caption model whose captions have a confidence.
-
-    Args:
-        model: generates the captions.
-        known: the names that it knows.
-        calibration: its calibration.
-    """
-
-    def __init__(self, model: NamingModel, known: Sequence[str], calibration: Calibration) -> None:
-        self._model, self._known, self._calibration = model, known, calibration
-
-    @property
-    def uses_regions(self) -> bool:
-        """Whether the model takes the descriptors of all regions rather than only of the whole image."""
-        return self._model.uses_regions
-
-    def caption(
-        self, images: Sequence[ImageRegions], keys: Sequence[str], style: str | None = None
-    ) -> list[tuple[Candidate, ...]]:
-        """Candidates for each of B images, as the model generates them, with their confidence.
-
-        Args:
-            images: the images.
-            keys: the identifier of each image.
-            style: the style of the captions; None takes the one that suits each image.
-        """
-        captions = self._model.caption(images, keys, style)
-        return [
-            tuple(replace(one, confidence=self._calibration.confidence(one, shown)) for one in candidates)
-            for candidates, shown in zip(captions, shown_in(self._model, self._known, images), strict=True)
-        ]
+    return [dict(zip(known, row, strict=True)) for row in probabilities.tolist()]
 
 
 def calibration_of(facts: Mapping[str, Any], where: str) -> Calibration | None:

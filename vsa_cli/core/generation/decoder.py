@@ -19,6 +19,7 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.beam_search import Hypothesis, beam_search
+from vsa_cli.core.generation.confidence import Calibration, shown_in
 from vsa_cli.core.generation.constraints import AtLeast, Avoid, DecoderState, NoRepeat, NotLast, Rule, StepFunction
 from vsa_cli.core.generation.decoding import MOST_LENGTH_NORM, ids_of, resolve_decoding
 from vsa_cli.core.generation.model import Generator, SentenceModel, no_tags
@@ -68,14 +69,21 @@ class Decoder:
         trained: the generator.
         decoding: the settings of the search.
         seed: random seed of the sampling.
+        calibration: gives each caption a confidence; None gives none.
 
     Raises:
         ConfigError: the settings contradict each other, or a word of `avoid` or `require`, or the `style`, is unknown
             to the model.
     """
 
-    def __init__(self, trained: Trained[SentenceModel], decoding: DecodingConfig, seed: int) -> None:
-        self._model, self._vocabulary = trained.model, trained.vocabulary
+    def __init__(
+        self,
+        trained: Trained[SentenceModel],
+        decoding: DecodingConfig,
+        seed: int,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._model, self._vocabulary, self._calibration = trained.model, trained.vocabulary, calibration
         self._decoding, self._seed = resolve_decoding(decoding), seed
         default = trained.model.config.length_norm
         self._length_norm = default if decoding.length_norm is None else decoding.length_norm
@@ -117,7 +125,10 @@ class Decoder:
         for first in range(0, len(keys), together):
             part = slice(first, first + together)
             found += decode(step, tuple(tensor[part] for tensor in state), start[part], keys[part])
-        return [tuple(self._candidate(hypothesis) for hypothesis in hypotheses) for hypotheses in found]
+        captions = [tuple(map(self._candidate, hypotheses)) for hypotheses in found]
+        if self._calibration is None:
+            return captions
+        return self._calibration.rate(captions, shown_in(self._model.config.names, seen))
 
     def names(self, images: Sequence[ImageRegions], style: str | None = None) -> Tensor:
         """(B, M) probability of each of the model's names in each image, by its labeller and by the images' labels.

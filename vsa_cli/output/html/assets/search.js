@@ -29,7 +29,7 @@
     const watcher = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       watcher.disconnect();
-      follow(link).catch(() => {}); // the link remains, for another try
+      follow(link).catch(console.warn); // the link remains, for another try
     }, { rootMargin: `0px 0px ${margin} 0px` });
     watcher.observe(link);
   }
