@@ -27,6 +27,9 @@ def test_newer_version_resumes_the_run_of_an_older_one(tmp_path: Path) -> None:
     _, resumed = new_task()
     read_training(tmp_path, resumed, {"tool": "vsa 0.2.0", "lr": 1, "new": 0.0, "newer": False})
     assert resumed.history == state.history
+    for changed in ({"lr": 0}, {"lr": 1, "new": 0.5}):
+        with pytest.raises(ArtifactError, match="cannot resume"):
+            read_training(tmp_path, resumed, {"tool": "vsa 0.2.0", **changed})
 
 
 def test_damaged_training_state_is_refused(tmp_path: Path) -> None:

@@ -77,10 +77,12 @@ def check_same_settings(path: Path, saved: Mapping[str, Any], settings: Mapping[
     Raises:
         ArtifactError: a setting differs.
     """
-    # A newer version of vsa may resume the run of an older one.
-    names = {*saved, *settings} - {"tool"}
-    # A setting that the older version lacked was off: 0, empty or false.
-    differing = sorted(name for name in names if (saved.get(name) or None) != (settings.get(name) or None))
+    # A newer version of vsa may resume the run of an older one. A setting that one of them lacks was off: 0, empty or
+    # false.
+    either = {**saved, **settings}
+    changed = {name for name in saved.keys() & settings.keys() if saved[name] != settings[name]}
+    turned_on = {name for name in saved.keys() ^ settings.keys() if either[name]}
+    differing = sorted((changed | turned_on) - {"tool"})
     if differing:
         raise ArtifactError(
             f"{path}: cannot resume: the saved run differs in {', '.join(differing)}; `force` starts over"
