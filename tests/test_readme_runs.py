@@ -101,6 +101,16 @@ def copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+def stopped(run: Callable[[WebServer], None]) -> Callable[[WebServer], None]:
+    """`run` of a server that is stopped at once, and so closes its sockets."""
+
+    def stop_and_run(server: WebServer) -> None:
+        server.stop()
+        run(server)
+
+    return stop_and_run
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_line_runs(line: str, copy: Path, vsa: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _, name, *words = shlex.split(line, comments=True)
@@ -108,7 +118,7 @@ def test_line_runs(line: str, copy: Path, vsa: Run, monkeypatch: pytest.MonkeyPa
     if "--references" in words and "--metric" not in words:
         words += ["--metric", "CIDEr"]  # METEOR's Java takes seconds to start, and has its own tests
     if "--serve" in words:  # it would answer requests until Ctrl-C (see test_retrieve_serve)
-        monkeypatch.setattr(WebServer, "run", lambda self: None)
+        monkeypatch.setattr(WebServer, "run", stopped(WebServer.run))
         words += ["--port", "0"]
     options = {opt for parameter in COMMANDS[name].params for opt in parameter.opts}
     if "--force" in options and "--resume" not in words:

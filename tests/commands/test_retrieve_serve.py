@@ -122,7 +122,7 @@ def test_page_in_a_browser(chromium: Any, served: str) -> None:
     assert page.evaluate("document.activeElement.id") == "q", "ready to type"
     page.keyboard.type("a red circle")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".card")
+    page.locator(".card").nth(19).wait_for()  # the page arrives in parts
     assert page.locator(".card").count() == 20
     word = page.locator(".card").first.locator(".w").last
     word.hover()
@@ -149,6 +149,7 @@ def test_more_results_without_javascript(chromium: Any, served: str) -> None:
     page = window.new_page()
     page.goto(f"{served}?q=a+red+circle")
     page.get_by_role("link", name="More photographs").click()
+    page.locator(".card").nth(39).wait_for()
     assert page.locator(".card").count() == 40
     assert page.url.endswith("#p21")
     window.close()
