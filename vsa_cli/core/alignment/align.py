@@ -157,24 +157,24 @@ def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegion
     """The best box of each known word of a query, for each word independently."""
     device = trained.model.W_m.weight.device
     v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
-    return best_boxes(trained, query, v, regions.boxes)
+    s = trained.model.encode_words(pack([query.ids]).to(device)).words
+    return best_boxes(query.words, s, v, regions.boxes)
 
 
 @torch.inference_mode()
-def best_boxes(trained: Trained[Embedding], query: Query, v: Tensor, boxes: NDArray[np.float32]) -> tuple[WordBox, ...]:
-    """The best box of each known word of a query, for each word independently.
+def best_boxes(words: Sequence[str], s: Tensor, v: Tensor, boxes: NDArray[np.float32]) -> tuple[WordBox, ...]:
+    """The best box of each of T words, for each word independently.
 
     Args:
-        trained: the model.
-        query: the sentence.
-        v: (R, H) float32, v_i of each region, on the device of the model.
+        words: the words.
+        s: (T, H) float32, s_t of each word.
+        v: (R, H) float32, v_i of each region, on the same device.
         boxes: (R, 4) float32, in pixels of the upright original.
     """
-    s = trained.model.encode_words(pack([query.ids]).to(v.device)).words
     scores = (s @ v.T).float().cpu().numpy()
     best = unary_term(boxes, AlignConfig())(scores).argmax(1).tolist()
     corners = boxes.astype(np.float64).round(2).tolist()
     return tuple(
         WordBox(word, tuple(corners[region]), float(of_word[region]))
-        for word, region, of_word in zip(query.words, best, scores, strict=True)
+        for word, region, of_word in zip(words, best, scores, strict=True)
     )

@@ -14,7 +14,7 @@ indices would pay for many millions of photographs, but are built in advance and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -65,7 +65,8 @@ def search_library(
         rows = nearest_rows(library, sentence.whole[0].float().cpu(), max(config.candidates, top))
     scores = exact_scores(trained.model, sentence, library, rows)
     best = np.argsort(-scores, kind="stable")[:top].tolist()
-    return [_found(trained, library, query, int(rows[i]), float(scores[i]), explain=explain) for i in best]
+    explained = (query.words, sentence.words) if explain else None
+    return [_found(library, int(rows[i]), float(scores[i]), explained) for i in best]
 
 
 def nearest_rows(library: Library, vector: Tensor, count: int) -> NDArray[np.int64]:
@@ -135,13 +136,12 @@ def _encoded(library: Library, rows: NDArray[np.int64], device: torch.device) ->
             yield EncodedImages(full.resize_(regions.shape).copy_(regions), whole)
 
 
-def _found(
-    trained: Trained[Embedding], library: Library, query: Query, row: int, score: float, *, explain: bool
-) -> FoundPhoto:
+def _found(library: Library, row: int, score: float, explained: tuple[Sequence[str], Tensor] | None) -> FoundPhoto:
+    """The photograph in a row; with the best box of each word, given the words and their (T, H) vectors."""
     segment, place = library.place_of(row)
     words: tuple[WordBox, ...] = ()
-    if explain:
-        device = trained.model.W_m.weight.device
-        regions = segment.regions_of(np.array([place]))[0].to(device).float()
-        words = best_boxes(trained, query, regions, segment.boxes_of(place))
+    if explained is not None:
+        texts, s = explained
+        v = segment.regions_of(np.array([place]))[0].to(s.device).float()
+        words = best_boxes(texts, s, v, segment.boxes_of(place))
     return FoundPhoto(library.photo(row), score, words, segment.size_of(place), segment.hash_of(place), row)
