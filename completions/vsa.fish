@@ -57,7 +57,7 @@ function __vsa_takes
             return 0
         case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
             return 0
-        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
+        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
             return 0
         case 'calibrate -m' 'calibrate --model' 'calibrate -o' 'calibrate --output' 'calibrate --split' 'calibrate --also' 'calibrate --names' 'calibrate --batch-size' 'calibrate --device' 'calibrate --threads'
             return 0
@@ -369,10 +369,11 @@ complete -c vsa -n '__vsa_in train-gen' -l preset -x -a 'paper best' -d 'Default
 complete -c vsa -n '__vsa_in train-gen' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-gen' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
 complete -c vsa -n '__vsa_in train-gen' -l snippets -x -a '(__vsa_files snippets)' -d 'Train on regions and their snippets, from vsa align --corpus with --split all, instead of whole images.'
-complete -c vsa -n '__vsa_in train-gen' -l self-critical -x -a '(__vsa_files -m generator)' -d 'Fine-tune this trained generator to maximise CIDEr. It keeps its model settings; of the sources, only --also applies.'
+complete -c vsa -n '__vsa_in train-gen' -l start -x -a '(__vsa_files file)' -d 'Fine-tune this trained generator on the sources. It keeps its model settings and vocabulary.'
+complete -c vsa -n '__vsa_in train-gen' -l self-critical -x -a '(__vsa_files -m generator)' -d 'Fine-tune it to maximise CIDEr; of the sources, only --also applies.'
 complete -c vsa -n '__vsa_in train-gen' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
 complete -c vsa -n '__vsa_in train-gen' -l text -x -a '(__vsa_files corpus)' -d 'Also train on sentences without photographs, from vsa prep without --images; requires --labels. Can be given several times.'
-complete -c vsa -n '__vsa_in train-gen' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller, from vsa train-labels, which finds tags: names of things in an image, as a further input.'
+complete -c vsa -n '__vsa_in train-gen' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller, from vsa train-labels, which names things in images: tags.'
 complete -c vsa -n '__vsa_in train-gen' -l tags -x -d 'Maximum number of tags per image; requires --labels.'
 complete -c vsa -n '__vsa_in train-gen' -l also-snippets -x -a '(__vsa_files snippets)' -d 'Also train on regions and their snippets, W times per epoch, so that one model captions both.'
 complete -c vsa -n '__vsa_in train-gen' -l epochs -x -d 'Maximum number of epochs.'

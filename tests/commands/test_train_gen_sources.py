@@ -211,18 +211,31 @@ def test_run_is_not_resumed_with_other_sources(vsa: Run, drawn: Drawn, material:
     assert "differs in text" in result.stderr
 
 
-def test_self_critical_training_keeps_tags_and_styles(
-    vsa: Run, drawn: Drawn, material: Material, tmp_path: Path
-) -> None:
+def test_fine_tuning_keeps_tags_and_styles(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
     further = ("--also", material.also, "--labels", material.labels, "--epochs", 4)
     assert train(vsa, drawn, tmp_path / "gen", *further).exit_code == 0
-    tuned = vsa(
-        "train-gen", drawn.corpus, drawn.regions, "--self-critical", tmp_path / "gen", "--also", material.also,
-        "-o", tmp_path / "tuned", "--epochs", 1, "--threads", 1,
-    )  # fmt: skip
+    common = ("train-gen", drawn.corpus, drawn.regions, "--also", material.also, "--threads", 1)
+    tuned = vsa(*common, "--self-critical", tmp_path / "gen", "-o", tmp_path / "tuned", "--epochs", 1)
     assert tuned.exit_code == 0, tuned.output
-    before, after = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("gen", "tuned"))
-    assert before["envelope"]["config"]["model"] == after["envelope"]["config"]["model"]
+    text = ("--text", material.text, "--labels", material.labels, "--epochs", 3, "--learning-rate", 1e-2, "--json")
+    refined = vsa(*common, "--start", tmp_path / "gen", *text, "-o", tmp_path / "refined")
+    assert refined.exit_code == 0, refined.output
+    losses = [epoch["loss"] for epoch in json.loads(refined.stdout)["epochs"]]
+    assert losses[-1] < losses[0]
+    before, *after = (
+        json.loads((tmp_path / name / "config.json").read_text())["envelope"]["config"]
+        for name in ("gen", "tuned", "refined")
+    )
+    for config in after:
+        assert config["model"] == before["model"]
+        assert set(config["start"]) == {"sha256"}
+
+
+def test_fine_tuning_refuses_an_unknown_style(vsa: Run, drawn: Drawn, material: Material, tmp_path: Path) -> None:
+    corpus, regions, _ = material.also.split(",")
+    result = vsa("train-gen", corpus, regions, "--start", drawn.model, "-o", tmp_path / "gen")
+    assert result.exit_code == 2
+    assert "does not know the style 'odd'" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -236,6 +249,7 @@ def test_self_critical_training_keeps_tags_and_styles(
         (("--snippets", "s", "--also-snippets", "s"), "use one of them"),
         (("--snippets", "s", "--also", "c,r"), "--snippets trains on snippets alone"),
         (("--snippets", "s", "--text", "t", "--labels", "l"), "--snippets trains on snippets alone"),
+        (("--start", "gen"), "--start keeps the model settings of its DIR"),
     ],
 )
 def test_wrong_sources_are_a_usage_error(

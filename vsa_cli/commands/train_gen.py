@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 TAGS = 10
 """The default number of tags of an image, with a labeller."""
 
+FINE_TUNING = replace(GENERATOR_PRESETS["best"][1], learning_rate=3e-4, epochs=3, patience=3)
+"""Training that starts from a trained generator."""
+
 _PRESETS = {preset: GENERATOR_PRESETS[preset] for preset in get_args(GeneratorPreset)[::-1]}
-_RUNS = {**_PRESETS, "--self-critical": (SELF_CRITICAL,)}
+_RUNS = {**_PRESETS, "--start": (FINE_TUNING,), "--self-critical": (SELF_CRITICAL,)}
 
 
 def _default(name: str) -> str:
@@ -52,12 +55,18 @@ def train_gen(
             "images.",
         ),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Fine-tune this trained generator on the sources. It keeps its model settings and vocabulary.",
+        ),
+    ] = None,
     self_critical: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Fine-tune this trained generator to maximise CIDEr. It keeps its model settings; of the sources, "
-            "only --also applies.",
+            help="Fine-tune it to maximise CIDEr; of the sources, only --also applies.",
         ),
     ] = None,
     also: shared.Also = None,
@@ -74,7 +83,7 @@ def train_gen(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Labeller, from vsa train-labels, which finds tags: names of things in an image, as a further input.",
+            help="Labeller, from vsa train-labels, which names things in images: tags.",
             rich_help_panel=SOURCES,
         ),
     ] = None,
@@ -217,20 +226,27 @@ def train_gen(
         raise UsageError("--tags and --text require --labels: `vsa train-labels` makes a labeller")
     read = read_corpus(corpus)
     processor = resolve_device(device)
-    start = read_generator(self_critical, processor) if self_critical is not None else None
     model, training = GENERATOR_PRESETS[preset or "best"]
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
-    if start is not None:
-        if preset or shape or label_smoothing is not None or snippets or also_snippets or text or labels:
-            raise UsageError(
-                "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
-                "with --preset, --snippets, --also-snippets, --text, --labels, --label-smoothing or an option of the "
-                "model"
-            )
-        model, training = start.model.config, SELF_CRITICAL
+    if start is not None and (preset or shape or tags is not None):
+        raise UsageError(
+            "--start keeps the model settings of its DIR: it cannot be combined with --preset, --tags or an option of "
+            "the model"
+        )
+    other = start or preset or shape or label_smoothing is not None or snippets or also_snippets or text or labels
+    if self_critical is not None and other:
+        raise UsageError(
+            "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
+            "with --start, --preset, --snippets, --also-snippets, --text, --labels, --label-smoothing or an option of "
+            "the model"
+        )
+    folder = start or self_critical
+    trained = None if folder is None else read_generator(folder, processor)
+    if trained is not None:
+        model, training = trained.model.config, FINE_TUNING if start else SELF_CRITICAL
     if cell is not None and cell != "gru" and attention is None:
         shape["attention"] = 0  # attention needs a GRU
-    if labels is not None and start is None:
+    if labels is not None and trained is None:
         shape["tags"] = tags or TAGS
     model = replace(model, **shape)
     if model.tags and not model.attention:
@@ -258,8 +274,8 @@ def train_gen(
     if dry_run:
         report_request(console, request, as_json=json)
         return
-    records = train_generator(sources, request, start)
-    unit = "words" if start is None else "sentences"
+    records = train_generator(sources, request, trained)
+    unit = "words" if self_critical is None else "sentences"
     report_training(console, records, output=output, unit=unit, as_json=json)
     console.suggest("caption", "photo.jpg", "--model", output)
 

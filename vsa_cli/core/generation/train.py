@@ -14,7 +14,7 @@ from torch import Tensor
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.errors import ArtifactError
+from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.batches import Pairs, ordered_batches, shuffled_batches, total_counts
 from vsa_cli.core.generation.decoder import build_generator
@@ -25,7 +25,6 @@ from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.run import TrainingRequest, run_training
-from vsa_cli.core.regions.store import RegionStore
 
 _MAX_NATS = 80.0  # e^80 stands for infinity, which JSON does not have
 
@@ -84,6 +83,7 @@ def train_generator(
 
     Raises:
         ArtifactError: the inputs are inconsistent, or the settings differ from those of the run to resume.
+        ConfigError: the generator to start from does not have the style of a source.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """
@@ -94,7 +94,7 @@ def train_generator(
         vocabulary = sources.vocabulary(request.split)
         request = replace(request, model=complete(request.model, sources))
     else:
-        _check_start(start, request.model, regions)
+        _check_start(start, request.model, sources)
         vocabulary = start.vocabulary
         recorded["start"] = {"sha256": start.sha256}
     torch.manual_seed(request.seed)
@@ -145,7 +145,12 @@ def _referenced(
     ]
 
 
-def _check_start(start: Trained[SentenceModel], config: GeneratorConfig, regions: RegionStore) -> None:
+def _check_start(start: Trained[SentenceModel], config: GeneratorConfig, sources: Sources) -> None:
+    regions = sources.first.regions
     start.feature_spec.require_from(regions.envelope, str(regions.path))
     if start.model.config != config:
         raise ArtifactError("the generator to start from has a different configuration than the requested one")
+    if unknown := [style for style in sources.styles if style not in config.styles]:
+        raise ConfigError(f"the generator to start from does not know the style {unknown[0]!r}")
+    if sources.labeller is not None and sources.labeller.names.names != config.names:
+        raise ArtifactError("the generator to start from was trained with another labeller")
