@@ -55,7 +55,7 @@ function __vsa_takes
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
-        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
+        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --start' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
             return 0
         case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
             return 0
@@ -326,6 +326,7 @@ complete -c vsa -n '__vsa_at train-labels 0 -' -a '(__vsa_files regions)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a train-embed -d 'Train the alignment model, which embeds regions and words in one space'
 complete -c vsa -n '__vsa_in train-embed' -s o -l output -x -a '(__vsa_files file)' -d 'Model directory to write.'
 complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defaults: the paper\'s, or the strongest (best).'
+complete -c vsa -n '__vsa_in train-embed' -l start -x -a '(__vsa_files file)' -d 'Continue from a trained model, with its settings and vocabulary.'
 complete -c vsa -n '__vsa_in train-embed' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-embed' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
 complete -c vsa -n '__vsa_in train-embed' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
@@ -344,7 +345,7 @@ complete -c vsa -n '__vsa_in train-embed' -l size -x -d 'Dimension of the embedd
 complete -c vsa -n '__vsa_in train-embed' -l hidden-size -x -d 'Hidden units per direction.'
 complete -c vsa -n '__vsa_in train-embed' -l whole-weight -x -d 'Weight of the similarity of whole sentence and image; 0 uses words and regions only.'
 complete -c vsa -n '__vsa_in train-embed' -l dropout -x -d 'Dropout probability on all non-recurrent layers.'
-complete -c vsa -n '__vsa_in train-embed' -l word-dropout -x -d 'Share of words whose vectors are set to zero during training.'
+complete -c vsa -n '__vsa_in train-embed' -l word-dropout -x -d 'Share of words dropped.'
 complete -c vsa -n '__vsa_in train-embed' -l word-vectors -x -a '(__vsa_files vectors)' -d 'Pretrained word vectors of any size: word2vec (.bin or .txt) or GloVe.'
 complete -c vsa -n '__vsa_in train-embed' -l fixed-words -l tuned-words -d 'Freeze or fine-tune the word vectors.'
 complete -c vsa -n '__vsa_in train-embed' -l tune-cnn -d 'Also train the CNN\'s last stages (extract-regions --keep-maps).'

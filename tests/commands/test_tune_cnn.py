@@ -177,6 +177,22 @@ def test_regions_without_maps_are_refused_everywhere(vsa: Run, mapped: Mapped, t
     assert result.exit_code == 1
 
 
+def test_training_starts_from_a_trained_model_and_its_cnn(vsa: Run, mapped: Mapped, tmp_path: Path) -> None:
+    still = ("--learning-rate", 1e-12, "--cnn-rate", 1e-12, "--weight-decay", 0, "--epochs", 1)
+    train = ("train-embed", mapped.corpus, mapped.regions, "--start", mapped.model, "-o", tmp_path / "embed")
+    done = vsa(*train, "--tune-cnn", *still)
+    assert done.exit_code == 0, done.output
+    before, after = (load_file(folder / "model.safetensors") for folder in (mapped.model, tmp_path / "embed"))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-3, rtol=1e-3)  # the stored CNN is rounded to float16
+    config = json.loads((tmp_path / "embed" / "config.json").read_text())["envelope"]["config"]
+    assert set(config["start"]) == {"sha256"}
+    frozen = vsa(*train, "--force")
+    assert (frozen.exit_code, "not described by the" in frozen.stderr) == (1, True)
+    assert vsa(*train, "--force", "--size", 8).exit_code == 2
+
+
 def test_unfitting_options_are_refused(vsa: Run, mapped: Mapped, tmp_path: Path) -> None:
     train = ("train-embed", mapped.corpus, mapped.regions, "-o", tmp_path / "e")
     plain = vsa(*train, "--cnn-rate", "1e-4")

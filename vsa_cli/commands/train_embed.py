@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 CNN_SHARE = 0.2
 """The default learning rate of a CNN that learns, as a share of that of the model."""
 
-_RUNS = {preset: EMBED_PRESETS[preset] for preset in get_args(EmbedPreset)[::-1]}
+FINE_TUNING = replace(EMBED_PRESETS["best"][1], learning_rate=5e-4, epochs=4)
+"""Training that starts from a trained model."""
+
+_PRESETS = {preset: EMBED_PRESETS[preset] for preset in get_args(EmbedPreset)[::-1]}
+_RUNS = {**_PRESETS, "--start": (FINE_TUNING,)}
 
 
 def _default(name: str) -> str:
-    return shown_presets(_RUNS, name)
+    return shown_presets(_PRESETS, name)
 
 
 def train_embed(
@@ -37,9 +41,13 @@ def train_embed(
     regions: shared.RegionsFile,
     output: shared.ModelFolder = Path("embed"),
     preset: Annotated[
-        EmbedPreset,
-        typer.Option(help="Defaults: the paper's, or the strongest (best)."),
-    ] = "best",
+        EmbedPreset | None,
+        typer.Option(help="Defaults: the paper's, or the strongest (best).", show_default="best"),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Continue from a trained model, with its settings and vocabulary."),
+    ] = None,
     split: shared.Split = "train",
     validate: shared.Validate = "auto",
     also: shared.Also = None,
@@ -162,7 +170,7 @@ def train_embed(
             min=0,
             max=0.95,
             metavar="P",
-            help="Share of words whose vectors are set to zero during training.",
+            help="Share of words dropped.",
             show_default=_default("word_dropout"),
             rich_help_panel=TRAINING,
         ),
@@ -263,11 +271,21 @@ def train_embed(
         raise UsageError("--fixed-words requires --word-vectors")
     if labels is not None and not unpaired:
         raise UsageError("--labels requires --unpaired")
+    shape = options.given(
+        encoder=encoder, size=size, hidden_size=hidden_size, whole_weight=whole_weight, dropout=dropout,
+        word_dropout=word_dropout,
+    )  # fmt: skip
+    if start is not None and (preset or shape or word_vectors or sweep):
+        raise UsageError(
+            "--start keeps the model settings of its DIR: it cannot be combined with --preset, --word-vectors, --sweep "
+            "or an option of the model"
+        )
     check_output(output, force=force, resume=resume, folder=True)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.embedding.halving import plan_sweep
+    from vsa_cli.core.embedding.model import read_embedding
     from vsa_cli.core.embedding.sources import Sources
     from vsa_cli.core.embedding.sweep import sweep_embedding
     from vsa_cli.core.embedding.train import train_embedding
@@ -281,14 +299,11 @@ def train_embed(
 
     set_threads(threads)
     read = read_corpus(corpus)
-    model, training = EMBED_PRESETS[preset]
-    model = replace(
-        model,
-        **options.given(
-            encoder=encoder, size=size, hidden_size=hidden_size, whole_weight=whole_weight, dropout=dropout,
-            word_dropout=word_dropout,
-        ),
-    )  # fmt: skip
+    model, training = EMBED_PRESETS[preset or "best"]
+    trained = None if start is None else read_embedding(start, resolve_device(device))
+    if trained is not None:
+        model, training = trained.model.config, FINE_TUNING
+    model = replace(model, **shape)
     training = replace(
         training,
         **options.given(
@@ -324,7 +339,7 @@ def train_embed(
         trials = sweep_embedding(sources, request, plan, given)
         report_sweep(console, trials, plan, output=output, as_json=json)
     else:
-        records = train_embedding(sources, request, given)
+        records = train_embedding(sources, request, given, trained)
         report_training(console, records, output=output, unit="pairs", as_json=json)
     console.suggest("align", "photo.jpg", "what it shows", "--model", output)
 

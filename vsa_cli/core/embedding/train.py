@@ -15,9 +15,12 @@ from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
 from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
 from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
+from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
+from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable
 
 _SAMPLE = 500  # images, and sentences, by which the initial weights are scaled, from all corpora together
@@ -81,6 +84,7 @@ def train_embedding(
     sources: Sources,
     request: TrainingRequest[EmbedConfig, EmbedTraining],
     word_vectors: WordVectors | None = None,
+    start: Trained[Embedding] | None = None,
 ) -> Generator[Step | Epoch, None, Epoch | None]:
     """Train an alignment model, and write `request.out` each time it improves.
 
@@ -88,38 +92,55 @@ def train_embedding(
         sources: the images, their sentences and regions.
         request: what to train, and how.
         word_vectors: initial word vectors of the model's word size; None draws random ones.
+        start: a trained model whose weights, with those of its CNN's tail, are the initial ones.
 
     Returns:
         The epoch whose weights are kept.
 
     Raises:
-        ArtifactError: corpora and regions are inconsistent, or the settings differ from those of the run to resume.
+        ArtifactError: corpora and regions are inconsistent, or the settings differ from those of the run to resume or
+            of the model to start from.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
     """
     tuned = request.training.cnn_rate > 0
     sources.check(tune_cnn=tuned)
-    first, vocabulary = sources.first, sources.vocabulary(request.split)
+    first = sources.first
+    vocabulary = sources.vocabulary(request.split) if start is None else start.vocabulary
     train = sources.train(request.split, vocabulary, request.seed)
     torch.manual_seed(request.seed)
     model = Embedding(request.model, first.regions.descriptor_size, vocabulary.size)
     if word_vectors is not None:
         initialise_words(model.W_w, word_vectors)
     model.W_w.weight.requires_grad_(request.training.tune_words)
-    model.initialise(*_sample(train))
+    if start is None:
+        model.initialise(*_sample(train))
+    else:
+        _check_start(start, request.model, first.regions, tune_cnn=tuned)
+        model.load_state_dict(start.model.state_dict())
     if tuned:
-        model.cnn = trainable(stored_tail(first.regions))
+        model.cnn = trainable(start.tail if start is not None and start.tail else stored_tail(first.regions))
     model.to(request.device)
     task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training)
     recorded = sources.record()
     if word_vectors is not None:
         recorded["word_vectors"] = word_vectors.facts()
+    if start is not None:
+        recorded["start"] = {"sha256": start.sha256}
     count = sum(pairs.drawn for pairs in train)
     return (
         yield from run_training(
             task, request, EMBEDDING, first.corpus, first.regions, count, recorded, vocabulary=vocabulary
         )
     )
+
+
+def _check_start(start: Trained[Embedding], config: EmbedConfig, regions: RegionStore, *, tune_cnn: bool) -> None:
+    where = str(regions.path)
+    if start.model.config != config:
+        raise ArtifactError("the model to start from has a different configuration than the requested one")
+    if not (tune_cnn and start.feature_spec.same_trunk(regions.envelope, where)):
+        start.feature_spec.require_from(regions.envelope, where)
 
 
 def _sample(train: Sequence[Pairs]) -> tuple[Tensor, Packed]:
