@@ -151,6 +151,16 @@ def test_a_generator_of_tuned_regions_has_the_cnn(vsa: Run, mapped: Mapped, tmp_
     assert (other.exit_code, "--cnn-of cannot be combined" in other.stderr) == (2, True)
     done = vsa("extract-regions", mapped.corpus, "-o", regions, *GRID, "--cnn-of", mapped.model)
     assert done.exit_code == 0, done.output
+    again = tmp_path / "again.h5"
+    done = vsa("extract-regions", mapped.regions, "-o", again, "--cnn-of", mapped.model)
+    assert done.exit_code == 0, done.output
+    from_photographs, from_maps = RegionStore(regions), RegionStore(again)
+    assert from_photographs.ids == from_maps.ids
+    assert from_photographs.envelope == from_maps.envelope
+    one, two = (store["003.png"].descriptors.astype(np.float32) for store in (from_photographs, from_maps))
+    np.testing.assert_allclose(one, two, atol=0.02 * np.abs(one).max())  # maps are rounded to float16
+    other = vsa("extract-regions", mapped.regions, "-o", again, "--cnn-of", mapped.model, "--force", "--top", 3)
+    assert (other.exit_code, "give --cnn-of alone" in other.stderr) == (2, True)
     done = vsa("train-gen", mapped.corpus, regions, "-o", model, *SMALL, "--epochs", 1)
     assert done.exit_code == 0, done.output
     assert tail_sha256(read_tail(model)[1]) == tail_sha256(read_tail(mapped.model)[1])

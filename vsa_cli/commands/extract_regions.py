@@ -14,7 +14,13 @@ from vsa_cli.core.io.files import check_output
 
 
 def extract_regions(
-    source: Annotated[Path, typer.Argument(metavar="CORPUS|DIR", help="corpus.json, or a folder of photographs.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS|DIR|REGIONS",
+            help="corpus.json, a folder of photographs, or with --cnn-of a regions file with maps (keeps its boxes).",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Regions file to write.")] = Path(
         "regions.h5"
     ),
@@ -137,17 +143,24 @@ def extract_regions(
     from vsa_cli.core.regions.extract import SHARD, prepare_output
     from vsa_cli.core.regions.extract import extract_regions as extract
     from vsa_cli.core.regions.plan import InputFiles, TunedCnn, plan_extraction
+    from vsa_cli.core.regions.redescribe import plan_redescription
+    from vsa_cli.core.regions.store import is_hdf5
     from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
+    tuned = None if cnn_of is None else TunedCnn(*read_tail(cnn_of))
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
     workers = threads or available_cores()
-    plan = plan_extraction(
-        source, split, config, files,
-        device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps,
-        tuned=None if cnn_of is None else TunedCnn(*read_tail(cnn_of)),
-    )  # fmt: skip
+    if tuned is not None and is_hdf5(source):
+        if (split, images, detector, top, photo_side) != ("all", None, RegionConfig.detector, RegionConfig.top, 0):
+            raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
+        plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps)
+    else:
+        plan = plan_extraction(
+            source, split, config, files,
+            device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps, tuned=tuned,
+        )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:
         console.note(f"the maps of {count} photographs take about {plan.map_bytes / 1e6:,.0f} MB")
@@ -166,4 +179,5 @@ def extract_regions(
         if json:
             print_extraction(output, finished, count - finished, seconds=0.0)
         return
-    report_extraction(console, extract(plan, output), source=source, total=count, output=output, as_json=json)
+    corpus = source if source.is_file() and not is_hdf5(source) else None
+    report_extraction(console, extract(plan, output), corpus=corpus, total=count, output=output, as_json=json)

@@ -28,14 +28,14 @@ _SHOWN = ("rsum", "i2t_R@1", "t2i_R@1", "perplexity", "CIDEr", "average precisio
 
 
 def report_extraction(
-    console: Console, records: Iterable[Extracted], *, source: Path, total: int, output: Path, as_json: bool
+    console: Console, records: Iterable[Extracted], *, corpus: Path | None, total: int, output: Path, as_json: bool
 ) -> None:
     """Draw the progress of an extraction and name the photographs that failed.
 
     Args:
         console: where the progress is drawn.
         records: a record of each finished shard.
-        source: the corpus or folder that the photographs come from.
+        corpus: the corpus that the photographs come from, if there is one.
         total: the number of photographs.
         output: the file being written.
         as_json: whether to print the result as JSON.
@@ -55,8 +55,8 @@ def report_extraction(
     console.note(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
     if as_json:
         print_extraction(output, described, failed, seconds)
-    if source.is_file():
-        console.suggest("train-gen", source, output)
+    if corpus is not None:
+        console.suggest("train-gen", corpus, output)
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 

@@ -107,8 +107,12 @@ class AttentiveGenerator(SentenceModel):
 
     @torch.no_grad()
     def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
-        """Start near the loss of a unigram model; standardise each descriptor dimension over training regions."""
+        """Start near the loss of a unigram model."""
         self.W_o.bias.copy_(log_frequencies(counts))
+        self.standardise(descriptors)
+
+    def standardise(self, descriptors: Tensor) -> None:
+        """Standardise each descriptor dimension over training regions."""
         mean, scale = mean_and_scale(descriptors)
         self.shift.copy_(mean)
         self.scale.copy_(scale)

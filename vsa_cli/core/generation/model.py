@@ -81,6 +81,10 @@ class SentenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
+    def standardise(self, descriptors: Tensor) -> None:
+        """Adjust the model to the scale of (S, D) descriptors of training images."""
+
+    @abstractmethod
     def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
         """The step function of a search, and the state before START.
 
@@ -127,15 +131,19 @@ class Generator(SentenceModel):
         nn.init.normal_(self.words.weight, std=config.word_size**-0.5)
 
     def initialise(self, counts: Sequence[int], descriptors: Tensor) -> None:
-        """Start at the loss of a unigram model; divide descriptors by their root mean square over training images.
-
-        W_hi could absorb this number, but with the number kept apart, one learning rate suits every CNN.
-        """
+        """Start at the loss of a unigram model."""
         with torch.no_grad():
             self.W_oh.bias.copy_(log_frequencies(counts))
             self.W_oh.weight.mul_(0.1)
-            # In double precision the sum is bit-identical for any number of threads.
-            self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
+        self.standardise(descriptors)
+
+    def standardise(self, descriptors: Tensor) -> None:
+        """Divide descriptors by their root mean square over training images.
+
+        W_hi could absorb this number, but with the number kept apart, one learning rate suits every CNN.
+        """
+        # In double precision the sum is bit-identical for any number of threads.
+        self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
 
     def initial_state(self, descriptors: Tensor) -> DecoderState:
         """The state before START, from (B, D) descriptors."""

@@ -99,11 +99,11 @@ def train_generator(
         recorded["start"] = {"sha256": start.sha256}
     torch.manual_seed(request.seed)
     model = build_generator(request.model, regions.descriptor_size, vocabulary.size)
+    if start is not None:
+        model.load_state_dict(start.model.state_dict())
     labeller = model.eval().labeller if isinstance(model, AttentiveGenerator) else None
     if labeller is not None and sources.labeller is not None:
         labeller.load_state_dict(sources.labeller.model.state_dict())
-    if start is not None:
-        model.load_state_dict(start.model.state_dict())
     reader = SourceReader(sources, request.model, vocabulary, labeller)
     if request.training.objective == "cider":
         model.to(request.device)
@@ -122,6 +122,8 @@ def train_generator(
         model.initialise(total_counts(train, vocabulary.size), photographs[0].sample())
         if (style_weight := reader.style_weight(photographs)) is not None:
             model.get_buffer("style_weight").copy_(style_weight)
+    else:
+        model.standardise(photographs[0].sample())
     model.to(request.device)
     task = GeneratorTask(model, train, held_out, request.training)
     count = sum(pairs.drawn for pairs in train)
@@ -147,10 +149,13 @@ def _referenced(
 
 def _check_start(start: Trained[SentenceModel], config: GeneratorConfig, sources: Sources) -> None:
     regions = sources.first.regions
-    start.feature_spec.require_from(regions.envelope, str(regions.path))
+    # a CNN tuned since then describes images in almost the same way, but the labeller must know its descriptors
+    if sources.labeller is None or not start.feature_spec.same_trunk(regions.envelope, str(regions.path)):
+        start.feature_spec.require_from(regions.envelope, str(regions.path))
     if start.model.config != config:
         raise ArtifactError("the generator to start from has a different configuration than the requested one")
     if unknown := [style for style in sources.styles if style not in config.styles]:
         raise ConfigError(f"the generator to start from does not know the style {unknown[0]!r}")
-    if sources.labeller is not None and sources.labeller.names.names != config.names:
+    own = None if sources.labeller is None else sources.labeller.model.config
+    if own is not None and (own.names, own.hidden_size) != (config.names, config.labeller_size):
         raise ArtifactError("the generator to start from was trained with another labeller")

@@ -16,9 +16,8 @@ from vsa_cli.core.io.envelope import Envelope
 from vsa_cli.core.io.files import write_text
 from vsa_cli.core.io.json import dump_json, is_text, read_json
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.image_regions import ImageRegions
-from vsa_cli.core.regions.plan import Extraction
+from vsa_cli.core.regions.plan import Extraction, RegionSource
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.store_writer import write_regions
@@ -94,7 +93,7 @@ def _read(path: Path, photos: Sequence[Photo], size: int) -> tuple[list[ImageReg
 
 
 def _encode(
-    encoder: PhotoEncoder, photos: Sequence[Photo], done: Sequence[ImageRegions]
+    encoder: RegionSource, photos: Sequence[Photo], done: Sequence[ImageRegions]
 ) -> list[ImageRegions | FailedPhoto]:
     """The result of each photograph; those in `done` are not encoded again."""
     results: dict[str, ImageRegions | FailedPhoto] = {image.image_id: image for image in done}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_size
-from vsa_cli.core.io.sources import Photo
+from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import KEEP_MAPS, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
+from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
 _MAP_SIDE = 320  # pixels: small regions need a finer map than the CNN was trained with; words are placed better
@@ -56,13 +58,20 @@ class TunedCnn:
     tail: LiteTail
 
 
+class RegionSource(Protocol):
+    """Gives the regions of photographs."""
+
+    def encode_all(self, photos: Sequence[Photo], ahead: int) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+        """Each photograph with its regions, or the reason why it has none, in order; `ahead` bounds the memory."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """An extraction that is ready to run.
 
     Attributes:
         photos: the photographs, in the order in which they are written.
-        encoder: encodes each of them.
+        encoder: gives the regions of each of them.
         envelope: the envelope of the regions file.
         spec: how the descriptors are computed.
         failures: one line for each folder of photographs that cannot be listed.
@@ -72,7 +81,7 @@ class Extraction:
     """
 
     photos: list[Photo]
-    encoder: PhotoEncoder
+    encoder: RegionSource
     envelope: Envelope
     spec: FeatureSpec
     failures: tuple[str, ...] = ()

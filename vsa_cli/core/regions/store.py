@@ -48,6 +48,15 @@ Describe = Callable[[MappedImage], NDArray[np.float16]]
 """Computes the (R, D) descriptors of an image from its map."""
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a path is a file that can be read and starts as HDF5 files do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x89HDF"
+    except OSError:
+        return False  # a folder, or nothing: whoever needs the file says what is wrong
+
+
 class RegionStore:
     """An open `regions.h5`.
 
