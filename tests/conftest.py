@@ -40,7 +40,22 @@ class Drawn:
     model: Path
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+FIRST = ("test_quality.py", "test_survival.py", "test_readme_runs.py")
+"""Files with the longest tests, or with fixtures that take longer than most of their tests."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _skip_for_reasons(items)
+    # xdist gives each process an equal part of the list; one that has finished takes tests from the end of another's
+    # part. At the end of the list, a long test would be waited for, and fixtures made by two processes
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    first = [item for item in items if item.path.name in FIRST]
+    others = [item for item in items if item.path.name not in FIRST]
+    start = min(len(items) * (count - 1) // count, len(others))  # of the last part
+    items[:] = others[:start] + first + others[start:]
+
+
+def _skip_for_reasons(items: list[pytest.Item]) -> None:
     reasons = {
         "cuda": None if torch.cuda.is_available() else "no CUDA device",
         "detector": None if ssd.is_installed() else f"no SSD: {ssd.REMEDY}",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ def library(vsa: Run, drawn: Drawn, embed: Path, tmp_path_factory: pytest.TempPa
     return folder
 
 
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache, in which the first search without an index keeps its regions for the next ones."""
+    return tmp_path_factory.mktemp("described")
+
+
 def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]], count: int) -> None:
     """Check the best photographs against all photographs in order; vectors of 16 bits may swap equally good ones."""
     assert len(found) == count
@@ -48,11 +54,12 @@ def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]], cou
 
 @pytest.mark.parametrize("options", [(), ("--exact",), ("--explain", "--top", 3)])
 def test_results_are_those_without_an_index(
-    vsa: Run, drawn: Drawn, embed: Path, library: Path, options: tuple[object, ...]
+    vsa: Run, drawn: Drawn, embed: Path, library: Path, described: Path, options: tuple[object, ...]
 ) -> None:
     own, count = ("--explain",) if "--explain" in options else (), 3 if "--top" in options else 10
     for query in ("a red circle", "there is one blue zeppelin"):
-        expected = json.loads(vsa("retrieve", query, drawn.photos, "-m", embed, *own, "--top", 999, "--json").stdout)
+        plain = ("retrieve", query, drawn.photos, "-m", embed, "--cache-dir", described, "--top", 999, "--json")
+        expected = json.loads(vsa(*plain, *own).stdout)
         result = vsa("retrieve", query, "--index", library, "-m", embed, *options, "--json")
         assert result.exit_code == 0, result.output
         assert_same(json.loads(result.stdout), expected, count)
@@ -173,17 +180,20 @@ def test_queries_from_stdin_are_answered_line_by_line(
     assert vsa_process("retrieve", "-", "--index", library, "-m", embed).returncode == 1, "no query"
 
 
-def test_each_query_is_answered_before_the_next_is_read(embed: Path, library: Path) -> None:
-    command = [sys.executable, "-m", "vsa_cli", "retrieve", "-", "--index", str(library), "-m", str(embed)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+def test_each_query_is_answered_before_the_next_is_read(
+    server: ForkServer, embed: Path, library: Path, tmp_path: Path
+) -> None:
+    questions, answers = tmp_path / "questions", tmp_path / "answers"
+    os.mkfifo(questions)
+    os.mkfifo(answers)
+    command = ("retrieve", "-", "--index", library, "-m", embed)
+    running = server.start(*command, stdin=questions, stdout=answers)
+    with questions.open("wb", buffering=0) as asking, answers.open("rb") as answered:
         for query in (b"a red circle\n", b"a blue square\n"):
-            process.stdin.write(query)
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["query"] == query.decode().strip()
-        process.stdin.close()
-        assert process.wait() == 0
+            asking.write(query)
+            assert json.loads(answered.readline())["query"] == query.decode().strip()
+        asking.close()
+        assert running.wait().code == 0
 
 
 @pytest.mark.parametrize(
