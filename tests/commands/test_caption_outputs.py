@@ -64,7 +64,7 @@ def test_region_captions_of_a_split_have_its_boxes(vsa: Run, drawn: Drawn) -> No
         boxes = store[str(record["image_id"])].boxes[1:].round(2).tolist()
         sure = []
         for region in record.pop("regions"):
-            assert set(region) == {"box", "caption", "logprob"}
+            assert set(region) == {"box", "caption", "logprob", "confidence"}
             assert region["box"] in [pytest.approx(box, abs=0.01) for box in boxes]
             sure.append(region["logprob"] / (len(region["caption"].split()) + 1))
         assert sure == sorted(sure, reverse=True)

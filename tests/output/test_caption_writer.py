@@ -88,7 +88,8 @@ def test_records_have_candidates_and_regions_only_if_requested(tmp_path: Path) -
     assert json.loads((tmp_path / "c.jsonl").read_text()) == {
         "path": "a.jpg", "image_id": "a.jpg", "caption": "a dog", "logprob": -1.5, "confidence": None,
         "candidates": [{"caption": "a dog", "logprob": -1.5}, {"caption": "the dog", "logprob": -2.5}],
-        "regions": [{"box": [1.0, 2.0, 30.5, 40.0], "caption": "a box", "logprob": -2.0}], "error": None,
+        "regions": [{"box": [1.0, 2.0, 30.5, 40.0], "caption": "a box", "logprob": -2.0, "confidence": None}],
+        "error": None,
     }  # fmt: skip
 
 

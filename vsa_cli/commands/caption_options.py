@@ -126,7 +126,7 @@ TopRegions = Annotated[
         max=1000,
         metavar="N",
         rich_help_panel=_REGIONS,
-        help="Maximum number per photograph, the likeliest first.",
+        help="Maximum number per photograph, the surest first.",
         show_default=str(config.RegionCaptionConfig.top),
     ),
 ]

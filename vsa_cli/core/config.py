@@ -69,8 +69,7 @@ class RegionConfig:
         describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared feature map.
         side: the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or the side of
             a crop (`crop`); 0 takes 320, or for crops the CNN's own.
-        photo_side: larger photographs are first reduced to this shorter side in pixels, to resemble the training
-            photographs; 0 takes the median shorter side of the corpus.
+        photo_side: larger photographs are first reduced to this shorter side, in pixels; 0 takes the corpus's median.
     """
 
     detector: Detector = "selective-search"
@@ -243,8 +242,7 @@ class GeneratorConfig:
         word_size: the size of a word vector x_t.
         hidden_size: hidden units ("512 neurons").
         dropout: dropout on all non-recurrent layers: word vectors, the image's descriptor, states before the softmax.
-        attention: attention heads over all regions at every word (with a GRU); 0 is the paper's model, which sees the
-            whole image once.
+        attention: attention heads over all regions at every word (with a GRU); 0, the paper's: the whole image, once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
@@ -307,7 +305,7 @@ GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTrainin
 """The presets of `vsa train-gen`; its other options override them."""
 
 SELF_CRITICAL = GeneratorTraining(
-    objective="cider", optimizer="adam", learning_rate=1e-4, weight_decay=0.0, batch_size=50, epochs=5, patience=5
+    "cider", optimizer="adam", learning_rate=1e-4, weight_decay=0.0, batch_size=50, epochs=5, patience=5
 )
 """Self-critical training of a generator that was trained by likelihood."""
 
@@ -380,13 +378,15 @@ class RegionCaptionConfig:
 
     Attributes:
         min_logprob: the minimum mean log-probability per word, END counted, in nats.
-        top: maximum captions, those of the highest log-probability.
-        same_place: the IoU from which only the more probable caption of two boxes is kept.
-        same: the sum, of the IoU of two overlapping boxes and the share of words that their captions share, from which
-            only the more probable is kept; also the share of words of the whole image's caption that drops one.
+        min_confidence: the minimum confidence, if the model has a calibration.
+        top: maximum captions, the surest.
+        same_place: the IoU from which only the surer caption of two boxes is kept.
+        same: the sum of the IoU of two boxes and the share of words in common from which only the surer is kept; also
+            the share of words in common with the whole image's caption that drops one.
     """
 
     min_logprob: float = -1.5
+    min_confidence: float = 0.5
     top: int = 5
     same_place: float = 0.6
     same: float = 0.75

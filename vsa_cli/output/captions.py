@@ -5,7 +5,7 @@ This module does not depend on models and does not write files.
 A record of `json` and `jsonl`::
 
     {"path", "image_id", "caption", "logprob", "confidence", "candidates": [{"caption", "logprob"}],
-     "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob"}],
+     "regions": [{"box": [x1, y1, x2, y2], "caption", "logprob", "confidence"}],
      "objects": [{"name", "score", "box": [x1, y1, x2, y2]}], "withheld", "error"}
 
 `candidates` is present only if several were requested, `regions` and `objects` only if they were requested, and
@@ -13,12 +13,13 @@ A record of `json` and `jsonl`::
 is an error or the caption is withheld; the `logprob` of a baseline is null. `confidence` is the probability that the
 caption is right, null if the model has no calibration or the caption is sampled. Candidates are sorted by the search
 score, which `--length-norm` makes differ from the log-probability; sampled ones are in the order drawn. Regions are
-sorted by their mean log-probability per word, highest first. Boxes are in pixels of the upright original.
+sorted by confidence or, if there is none, by mean log-probability per word, highest first. Boxes are in pixels of the
+upright original.
 
 `text` has a line for each candidate, then a line for each region with its box in a further column. `csv` has a row for
-each candidate and region; the first row of a photograph is its caption, empty if it has none, and alone has its
-confidence. The columns `x1` to `y2` are present if regions were requested, and empty in the rows of candidates. `text`
-and `coco` leave out photographs without a caption.
+each candidate and region; the first row of a photograph is its caption, empty if it has none, and further candidates
+have no confidence. The columns `x1` to `y2` are present if regions were requested, and empty in the rows of candidates.
+`text` and `coco` leave out photographs without a caption.
 """
 
 from __future__ import annotations
@@ -102,7 +103,12 @@ def _record(result: CaptionResult, nbest: int, *, withholds: bool) -> dict[str, 
         record["candidates"] = [{"caption": c.caption, "logprob": c.logprob} for c in result.candidates]
     if result.regions is not None:
         record["regions"] = [
-            {"box": _rounded(region.box), "caption": region.caption, "logprob": region.logprob}
+            {
+                "box": _rounded(region.box),
+                "caption": region.caption,
+                "logprob": region.logprob,
+                "confidence": region.confidence,
+            }
             for region in result.regions
         ]
     if result.objects is not None:
@@ -122,7 +128,7 @@ def _rows(result: CaptionResult, *, regions: bool, withholds: bool) -> Iterator[
     for place, (caption, logprob) in enumerate(captions):
         yield _row(*name, caption, logprob, None if place else result.confidence, *no_box, *end)
     for region in result.regions or ():
-        yield _row(*name, region.caption, region.logprob, None, *_rounded(region.box), *end)
+        yield _row(*name, region.caption, region.logprob, region.confidence, *_rounded(region.box), *end)
 
 
 def _row(*cells: str | float | None) -> str:

@@ -19,7 +19,13 @@ CONFIG = RegionCaptionConfig(min_logprob=-1.0, top=3, same_place=0.6, same=0.75)
 corners = st.tuples(*(st.integers(0, 8) for _ in range(4)))
 boxes = corners.map(lambda c: (float(c[0]), float(c[1]), float(c[0] + c[2] + 1), float(c[1] + c[3] + 1)))
 sentences = st.lists(st.sampled_from(["a", "dog", "runs", "red", "fast"]), max_size=5).map(" ".join)
-captions = st.builds(RegionCaption, boxes, sentences, st.floats(-12, 0))
+confidences = st.none() | st.floats(0, 1)
+found_captions = confidences.flatmap(  # of all captions, or of none
+    lambda one: st.lists(
+        st.builds(RegionCaption, boxes, sentences, st.floats(-12, 0), st.none() if one is None else st.floats(0, 1)),
+        max_size=8,
+    )
+)
 
 
 def iou(a: RegionCaption, b: RegionCaption) -> float:
@@ -41,25 +47,34 @@ def stutters(caption: str) -> bool:
     return any(words[i:j] == words[j : 2 * j - i] for i in range(len(words)) for j in range(i + 1, len(words)))
 
 
-@given(st.lists(captions, max_size=8), sentences)
+def sureness(one: RegionCaption) -> tuple[float, float]:
+    return one.confidence or 0.0, one.mean_logprob
+
+
+def is_unsure(one: RegionCaption) -> bool:
+    unsure = one.confidence is not None and one.confidence < CONFIG.min_confidence
+    return unsure or one.mean_logprob < CONFIG.min_logprob
+
+
+@given(found_captions, sentences)
 def test_kept_captions_are_confident_distinct_and_complete(found: list[RegionCaption], caption: str) -> None:
     kept = choose(found, caption, CONFIG)
-    assert [one.mean_logprob for one in kept] == sorted((one.mean_logprob for one in kept), reverse=True)
+    assert [sureness(one) for one in kept] == sorted((sureness(one) for one in kept), reverse=True)
     assert len(kept) <= CONFIG.top
     for place, one in enumerate(kept):
         assert one in found
-        assert one.mean_logprob >= CONFIG.min_logprob
+        assert not is_unsure(one)
         assert shared(one.caption, caption) < CONFIG.same
         assert not any(alike(one, other) for other in kept[:place])
     if len(kept) < CONFIG.top:
         for one in found:
             assert (
                 one in kept
-                or one.mean_logprob < CONFIG.min_logprob
+                or is_unsure(one)
                 or not one.caption
                 or stutters(one.caption)
                 or shared(one.caption, caption) >= CONFIG.same
-                or any(alike(one, other) and other.mean_logprob >= one.mean_logprob for other in kept)
+                or any(alike(one, other) and sureness(other) >= sureness(one) for other in kept)
             )
 
 

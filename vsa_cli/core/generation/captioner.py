@@ -256,10 +256,13 @@ class Captioner:
         self, decoding: DecodingConfig, regions: RegionCaptionConfig | None, min_confidence: float | None, seed: int
     ) -> tuple[Decoder, RegionCaptionModel | None]:
         """The model of images, and the model of regions if they are captioned."""
-        model = Decoder(self._generator, decoding, seed, usable(self._calibration, decoding, min_confidence))
+        calibration = usable(self._calibration, decoding, min_confidence)
+        model = Decoder(self._generator, decoding, seed, calibration)
         if regions is None:
             return model, None
-        of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed)
+        if min_confidence is not None:
+            regions = replace(regions, min_confidence=min_confidence)
+        of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed, calibration)
         config = self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
         return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)

@@ -1,4 +1,4 @@
-"""Captions of the regions of a photograph: each is captioned alone, and likely, distinct captions are kept.
+"""Captions of the regions of a photograph: each is captioned alone, and sure, distinct captions are kept.
 
 A region is given to the model in the form used in training. For a model trained on snippets, this is the region,
 followed by the whole image if the model uses regions. For any other model, the region takes the place of the whole
@@ -39,7 +39,7 @@ class RegionCaptioner:
     def caption(
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
-        """Captions of the boxes of each image, the likeliest first; without region 0, the whole image.
+        """Captions of the boxes of each image, the surest first; without region 0, the whole image.
 
         Args:
             images: the images, with all their regions.
@@ -49,9 +49,9 @@ class RegionCaptioner:
         for image, candidates, of_boxes in zip(images, captions, self.caption_all(images), strict=True):
             boxes = image.boxes[1:].tolist()
             found = [
-                RegionCaption((box[0], box[1], box[2], box[3]), of_box[0].caption, of_box[0].logprob or 0.0)
+                RegionCaption((box[0], box[1], box[2], box[3]), first.caption, first.logprob or 0.0, first.confidence)
                 for box, of_box in zip(boxes, of_boxes, strict=True)
-                if of_box
+                for first in of_box[:1]
             ]
             kept.append(choose(found, candidates[0].caption if candidates else "", self._config))
         return kept
@@ -81,7 +81,7 @@ class RegionCaptioner:
 
 
 def choose(captions: Sequence[RegionCaption], whole: str, config: RegionCaptionConfig) -> tuple[RegionCaption, ...]:
-    """The captions to keep, the likeliest first.
+    """The captions to keep, those of the highest confidence first; without confidences, the likeliest.
 
     Args:
         captions: a caption for each box.
@@ -89,14 +89,19 @@ def choose(captions: Sequence[RegionCaption], whole: str, config: RegionCaptionC
         config: how likely and how distinct they must be, and how many are kept.
     """
     whole_words = set(whole.split())
-    likely = [one for one in captions if one.mean_logprob >= config.min_logprob and not _stutters(one.caption.split())]
+    sure = [one for one in captions if _is_sure(one, config) and not _stutters(one.caption.split())]
     kept: list[RegionCaption] = []
-    for one in sorted(likely, key=lambda one: -one.mean_logprob):
+    for one in sorted(sure, key=lambda one: (-(one.confidence or 0.0), -one.mean_logprob)):
         words = set(one.caption.split())
         repeats = _overlap(words, whole_words) >= config.same or any(_same(one, other, config) for other in kept)
         if not repeats and len(kept) < config.top:
             kept.append(one)
     return tuple(kept)
+
+
+def _is_sure(one: RegionCaption, config: RegionCaptionConfig) -> bool:
+    is_likely = one.mean_logprob >= config.min_logprob
+    return is_likely and (one.confidence is None or one.confidence >= config.min_confidence)
 
 
 def _stutters(words: Sequence[str]) -> bool:

@@ -36,11 +36,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RegionCaption:
-    """The caption of a box and its log-probability, END's included, in nats."""
+    """The caption of a box, its log-probability, END's included, in nats, and its confidence, if there is one."""
 
     box: Box
     caption: str
     logprob: float
+    confidence: float | None = None
 
     @property
     def mean_logprob(self) -> float:
