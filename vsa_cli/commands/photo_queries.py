@@ -64,8 +64,9 @@ def find_by_photo(
     from vsa_cli.output.html.from_search import found_card, ranked_header, similar_header
     from vsa_cli.output.search_results import format_photos
 
+    find = _search(embedder, index, search, top, explain=explain)
     photo, regions = embedder.encode(image)
-    found = _search(embedder, index, search, top, explain=explain)(regions)
+    found = find(regions)
     photos = [one for one in found if isinstance(one, FoundPhoto)]
     ranked = [one for one in found if not isinstance(one, FoundPhoto)]
     if ranked:
@@ -147,9 +148,10 @@ def _search(
     embedder: Embedder, index: Library | SentenceIndex, search: LibrarySearch, top: int, *, explain: bool
 ) -> Search:
     from vsa_cli.core.library.by_photograph import rank_sentences, similar_photos
-    from vsa_cli.core.library.library import Library
+    from vsa_cli.core.library.library import Library, empty_manifest
 
     trained = embedder.trained
+    index.require_model(empty_manifest(trained, index.manifest.config.items))  # before photographs are encoded
     if isinstance(index, Library):
         return lambda regions: similar_photos(trained, index, regions, top, search)
     return lambda regions: rank_sentences(trained, index, regions, top, search, explain=explain)
