@@ -80,6 +80,7 @@ _vsa_value() {
     "index -o"|"index --output") _vsa_files folder ;;
     "index -m"|"index --model") _vsa_files -m embedding ;;
     "index --shard") : ;;
+    "index --sentences") _vsa_files text ;;
     "index --corpus") _vsa_files corpus ;;
     "index --regions-file") _vsa_files regions ;;
     "index --split") _vsa_words train tune val test all ;;
@@ -270,7 +271,7 @@ _vsa() {
     case $command in
       caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --serve --port --host --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
-      index) _vsa_words -o --output -m --model --merge --shard --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
+      index) _vsa_words -o --output -m --model --merge --shard --sentences --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;

@@ -196,9 +196,104 @@ def test_each_query_is_answered_before_the_next_is_read(
         assert running.wait().code == 0
 
 
+@pytest.fixture(scope="module")
+def sentences(vsa: Run, embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of sentences, and `index` beside it, an index of them."""
+    folder = tmp_path_factory.mktemp("sentences")
+    colours, shapes = ("red", "blue", "green", "zeppelin"), ("circle", "square", "triangle", "zeppelin")
+    texts = [f"There is one {colour} {shape}." for colour in colours for shape in shapes]
+    (folder / "s.txt").write_text("\n".join([*texts, "Zeppelin!"]))
+    result = vsa("index", "--sentences", folder / "s.txt", "-o", folder / "index", "-m", embed)
+    assert result.exit_code == 0, result.output
+    return folder / "s.txt"
+
+
+def test_sentences_of_an_index_are_ranked_as_those_of_a_file(
+    vsa: Run, drawn: Drawn, embed: Path, sentences: Path
+) -> None:
+    photo = ("retrieve", "--image", drawn.photos / "000.png", "-m", embed)
+    found, expected = (
+        json.loads(vsa(*photo, *source, "--explain", "--top", 99, "--json").stdout)
+        for source in (("--index", sentences.parent / "index"), ("--sentences", sentences))
+    )
+    assert len(found) == 17
+    assert found[-1] == expected[-1] == {"rank": 17, "sentence": "Zeppelin!", "score": None, "unknown": ["zeppelin"]}
+    scores = {one["sentence"]: one["score"] for one in expected}
+    for one, other in zip(found[:-1], expected[:-1], strict=True):  # vectors of 16 bits may swap equally good ones
+        assert one["score"] == pytest.approx(other["score"], abs=5e-3)
+        assert one["score"] == pytest.approx(scores[one["sentence"]], abs=5e-3)
+        assert one.keys() == other.keys()
+    page = read_page(vsa(*photo, "--index", sentences.parent / "index", "--top", 3, "--format", "html").stdout)
+    assert len(with_class(page, "line")) == 3
+    text = vsa(*photo, "--index", sentences.parent / "index", "--top", 2, "--candidates", 5).stdout
+    assert len(text.splitlines()) == 2
+
+
+def test_sentences_are_added_once_described_and_merged(
+    vsa: Run, drawn: Drawn, embed: Path, sentences: Path, tmp_path: Path
+) -> None:
+    run = ("index", "-o", tmp_path / "index", "-m", embed, "--json", "--sentences")
+    first, second = (json.loads(vsa(*run, source).stdout) for source in (sentences, drawn.corpus))
+    assert (first["sentences"], first["encoded"]) == (17, 17)
+    assert second["sentences"] == 17 + second["encoded"]
+    assert json.loads(vsa(*run, drawn.corpus).stdout)["encoded"] == 0
+    facts = json.loads(vsa("info", tmp_path / "index", "--json").stdout)
+    assert (facts["format"], facts["sentences"]) == ("vsa-index", second["sentences"])
+    merge = ("index", "--merge", sentences.parent / "index", tmp_path / "index", "-o", tmp_path / "all", "--json")
+    assert json.loads(vsa(*merge).stdout)["sentences"] == second["sentences"]
+    (tmp_path / "s.txt").write_text("xyzzy\n")
+    assert "no sentence has a word" in vsa(*run, tmp_path / "s.txt").stderr
+
+
+def test_similar_photographs_are_found_also_for_names_from_a_pipe(
+    vsa: Run, drawn: Drawn, embed: Path, library: Path, tmp_path: Path
+) -> None:
+    photo = drawn.photos / "003.png"
+    search = ("retrieve", "--index", library, "-m", embed, "--top", 3, "--image")
+    found = json.loads(vsa(*search, photo, "--json").stdout)
+    assert found[0]["path"] == str(photo)
+    assert found[0]["score"] == pytest.approx(1, abs=2e-3)
+    assert len(with_class(read_page(vsa(*search, photo, "--format", "html").stdout), "card")) == 3
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    result = vsa(*search, "-", stdin=f"{photo}\n{tmp_path / 'bad.jpg'}\n")
+    assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
+    answers = list(map(json.loads, result.stdout.splitlines()))
+    assert [(one["image"], len(one["results"])) for one in answers] == [(str(photo), 3), (str(tmp_path / "bad.jpg"), 0)]
+    assert answers[0]["results"] == found
+    assert (answers[0]["error"], answers[1]["error"] in result.stderr) == (None, True)
+    bad = vsa(*search, tmp_path / "bad.jpg")
+    assert (bad.exit_code, bad.stdout, bad.stderr.count("\n")) == (1, "", 1)
+    assert vsa(*search, "-", stdin="").exit_code == 1
+
+
+def test_index_among_photographs_is_pointed_out(
+    vsa: Run, drawn: Drawn, embed: Path, library: Path, sentences: Path, tmp_path: Path
+) -> None:
+    result = vsa("retrieve", "a red circle", library, "-m", embed)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"--index {library}" in result.stderr
+    shutil.copy(drawn.photos / "000.png", tmp_path)
+    shutil.copytree(library, tmp_path / "library")
+    result = vsa("retrieve", "a red circle", tmp_path, "-m", embed)
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+    assert f"--index {tmp_path / 'library'}" in result.stderr
+    index = sentences.parent / "index"
+    assert "index of sentences" in vsa("retrieve", "a red circle", "--index", index, "-m", embed).stderr
+    photo = ("retrieve", "--image", drawn.photos / "000.png", "-m", embed)
+    assert vsa(*photo, "--index", index, "--images", tmp_path).exit_code == 2
+    assert vsa(*photo, "--index", library, "--explain").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("retrieve", "--image", "a.jpg"), "--image goes with either"),
+        (("retrieve", "--image", "a.jpg", "--index", "L", "--sentences", "s.txt"), "--image goes with either"),
+        (("retrieve", "--image", "a.jpg", "--index", "L", "--strict"), "--strict goes with"),
+        (("retrieve", "--image", "-", "--index", "L", "--format", "html"), "JSON Lines"),
+        (("index", "photos/", "--sentences", "s.txt", "-o", "L"), "name photographs"),
+        (("index", "--sentences", "s.txt", "--shard", "1/2", "-o", "L"), "--shard goes with"),
+        (("index", "--sentences", "s.txt", "--merge", "-o", "L"), "--merge takes"),
         (("retrieve", "a dog", "photos/", "--index", "L"), "name a QUERY"),
         (("retrieve", "--index", "L"), "name a QUERY"),
         (("retrieve", "a dog", "photos/", "--exact"), "--exact goes with --index"),

@@ -65,7 +65,7 @@ def _manifests(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Cas
         for place in ("config", "parents", "format", "version"):
             library = _listed(made, folders, lambda listed, at=place, to=value: listed["envelope"].update({at: to}))
             yield _case(f"index: the envelope's {place} is {name}", *_search(made, library))
-        for place in ("file", "bytes", "photographs", "regions", "text", "deleted"):
+        for place in ("file", "bytes", "rows", "vectors", "text", "deleted"):
             library = _listed(made, folders, lambda listed, at=place, to=value: listed["segments"][0].update({at: to}))
             yield _case(f"index: a segment's {place} is {name}", *_search(made, library))
     changes: dict[str, Callable[[Any], object]] = {
@@ -75,7 +75,7 @@ def _manifests(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Cas
             listed.update(segments=[]),
         ),
         "a next segment that exists": lambda listed: listed.update(next=1),
-        "2^39 photographs": lambda listed: listed["segments"][0].update(photographs=2**39),
+        "2^39 photographs": lambda listed: listed["segments"][0].update(rows=2**39),
         "a million deleted rows": lambda listed: listed["segments"][0].update(deleted=list(range(1_000_000))),
         "a segment outside": lambda listed: listed["segments"][0].update(file=str(trap.folder / "secret.txt")),
         "a segment twice": lambda listed: listed["segments"].append(listed["segments"][0]),
@@ -140,15 +140,15 @@ def _segments(made: Material, folders: CaseFolders) -> Iterator[Case]:
         save_file({**tensors, **new}, library / SEGMENT)
         listed = json.loads((library / MANIFEST).read_bytes())
         record = listed["segments"][0]
-        record.update(bytes=(library / SEGMENT).stat().st_size, regions=len({**tensors, **new}["regions"]))
+        record.update(bytes=(library / SEGMENT).stat().st_size, vectors=len({**tensors, **new}["vectors"]))
         (library / MANIFEST).write_text(json.dumps(listed))
         return library
 
-    regions, size = 400_000, tensors["regions"].shape[1]
+    regions, size = 400_000, tensors["vectors"].shape[1]
     offsets = tensors["offsets"].copy()
     offsets[-1] = regions
     giant = {
-        "regions": np.zeros((regions, size), np.float16),
+        "vectors": np.zeros((regions, size), np.float16),
         "boxes": np.zeros((regions, 4), np.float32),
         "offsets": offsets,
     }
@@ -156,20 +156,20 @@ def _segments(made: Material, folders: CaseFolders) -> Iterator[Case]:
     yield _case(
         "segment: 400,000 regions of a photograph", *_search(made, changed(**giant), "-q"), codes=(0,), quick=True
     )
-    names = tensors["paths"].copy()
+    names = tensors["texts"].copy()
     names[: len(b"/\x1b[2J\n")] = np.frombuffer(b"/\x1b[2J\n", np.uint8)
     for options in ((), ("--json",), ("--format", "html", "-o", "found.html")):
-        library = changed(paths=names)
+        library = changed(texts=names)
         words = _search(made, library, *options)
         yield _case(
             "segment: a path of terminal commands", *words, codes=(0, 3), cwd=library.parent, lines=(1, 10), notes=1
         )
     for name, new in {
         "whole images of NaN": {"whole": np.full_like(tensors["whole"], np.nan)},
-        "regions of infinity": {"regions": np.full_like(tensors["regions"], np.inf)},
+        "regions of infinity": {"vectors": np.full_like(tensors["vectors"], np.inf)},
         "offsets of giants": {"offsets": tensors["offsets"] + 2**60},
         "boxes of NaN": {"boxes": np.full_like(tensors["boxes"], np.nan)},
-        "paths of giants": {"path_offsets": tensors["path_offsets"] + 2**60},
+        "paths of giants": {"text_offsets": tensors["text_offsets"] + 2**60},
         "negative sizes": {"sizes": -tensors["sizes"]},
     }.items():
         yield _case(f"segment: {name}", *_search(made, changed(**new), "--explain"))

@@ -21,7 +21,7 @@ from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import read_model
 from vsa_cli.core.library.library import open_library
 from vsa_cli.core.library.manifest import is_library
-from vsa_cli.core.library.segment import Entry
+from vsa_cli.core.library.photographs import PhotoEntry
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
 
@@ -235,7 +235,7 @@ def _compare_libraries(out: Path, reference: Path) -> Iterator[str]:
         yield f"{out.name}: other photographs"
 
 
-def _entries(folder: Path) -> dict[str, Entry]:
+def _entries(folder: Path) -> dict[str, PhotoEntry]:
     library = open_library(folder)
     found = [segment.entry(row) for _, segment in library.parts() for row in segment.rows().tolist()]
     return {entry.path: entry for entry in found}

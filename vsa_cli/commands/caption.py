@@ -124,8 +124,10 @@ def caption(
         raise UsageError("--objects requires --format json, jsonl or html")
     _check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
     _check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
-    from vsa_cli.core.device import resolve_device, set_threads
-    from vsa_cli.core.generation.captioner import load_captioner
+    from vsa_cli.core.device import quick_imports, resolve_device, set_threads
+
+    with quick_imports():
+        from vsa_cli.core.generation.captioner import load_captioner
     from vsa_cli.core.io.sources import read_list
     from vsa_cli.output.caption_writer import CaptionWriter
     from vsa_cli.output.console import Console

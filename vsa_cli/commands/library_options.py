@@ -1,4 +1,4 @@
-"""Options of `vsa retrieve` for an index of photographs, and the search in one."""
+"""Options of `vsa retrieve` for an index, and the search by a sentence in one of photographs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Index = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Search the photographs of this index, made by vsa index; the QUERY - reads queries from stdin, one per "
-        "line, and answers each with a line of JSON.",
+        help="Search this index, made by vsa index, by a QUERY or --image; - reads queries or names of photographs "
+        "from stdin, one per line, and answers each with a line of JSON.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -42,12 +42,12 @@ Candidates = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Photographs that are scored exactly: those whose whole image fits the whole sentence best.",
+        help="Photographs or sentences that are scored exactly: those that fit best as a whole.",
         show_default=str(LibrarySearch.candidates),
         rich_help_panel=PANEL,
     ),
 ]
-Exact = Annotated[bool, typer.Option("--exact", help="Score every photograph, which is slower.", rich_help_panel=PANEL)]
+Exact = Annotated[bool, typer.Option("--exact", help="Score all of them, which is slower.", rich_help_panel=PANEL)]
 
 Serve = Annotated[
     bool,
@@ -94,6 +94,21 @@ def check_library(
     if index is not None and query == "-" and sys.stdin.isatty():
         raise UsageError("- reads queries from a pipe, but stdin is a terminal")
     return LibrarySearch(LibrarySearch.candidates if candidates is None else candidates, exact)
+
+
+def check_not_indices(console: Console, names: list[str]) -> None:
+    """Check that no folder of photographs is an index; note an index in one.
+
+    Raises:
+        UsageError: one is.
+    """
+    from vsa_cli.core.library.manifest import indices_in, is_library
+
+    for folder in map(Path, names):
+        if is_library(folder):
+            raise UsageError(f"{folder}: is an index, not a folder of photographs; search it with --index {folder}")
+        for index in indices_in(folder):
+            console.note(f"note: {index} is an index; --index {index} searches it without describing photographs again")
 
 
 def find_in_library(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands import embedder_options, library_options
+from vsa_cli.commands import embedder_options, library_options, photo_queries
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.io.files import check_output
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vsa_cli.core.io.sources import FailedPhoto, Photo
     from vsa_cli.output.console import Console
 
-_SENTENCES = "Sentences for a photograph"
+_SENTENCES = "Photograph instead of a query"
 _LIMIT = 10
 
 
@@ -59,7 +59,9 @@ def retrieve(
     image: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Rank the sentences of --sentences for this photograph.", rich_help_panel=_SENTENCES
+            metavar="FILE",
+            help="Rank the sentences of --sentences, or those or the photographs of --index, for this photograph.",
+            rich_help_panel=_SENTENCES,
         ),
     ] = None,
     sentences: Annotated[
@@ -125,7 +127,7 @@ def retrieve(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find photographs that match a sentence, or sentences that match a photograph.
+    """Find photographs that match a sentence, or sentences or photographs that match a photograph.
 
     With --corpus and --regions-file, every sentence of a split is ranked for every image and vice versa; the result is
     input for vsa evaluate. The regions of each photograph are cached, so further queries on the same photographs are
@@ -140,7 +142,8 @@ def retrieve(
     """
     embedder_options.check_model_variable(model)
     _check_form(query, photos, index, image, sentences, corpus, regions_file, serve=serve)
-    search = library_options.check_library(index, images, candidates, query, exact=exact)
+    asked = query if image is None else str(image)
+    search = library_options.check_library(index, images, candidates, asked, exact=exact)
     if corpus is None:
         _check_no_split_options(split, folds)
     else:
@@ -148,22 +151,33 @@ def retrieve(
     kind = _resolve_format(format, json=json)
     library_options.check_page(host, port, top, kind, output, serve=serve)
     limit = top or _LIMIT
-    if index is not None and query == "-" and (json or format not in (None, "jsonl")):
+    if index is not None and asked == "-" and (json or format not in (None, "jsonl")):
         raise UsageError("the answers to queries on stdin are JSON Lines: use --format jsonl")
+    if index is not None and image is not None and strict:
+        raise UsageError("--strict goes with a QUERY or --sentences")
     if kind == "html":
         from vsa_cli.output.html.document import check_pages_output
 
-        check_pages_output(output, limit if image is None else 1, force=force)
+        check_pages_output(output, limit if sentences is None else 1, force=force)
     elif output is not None:
         check_output(output, force=force)
     from vsa_cli.output.console import Console
 
     console = Console(quiet=quiet)
+    library_options.check_not_indices(console, photos or [])
     embedder = embedder_options.open_embedder(
         model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
     )
     failed = 0
-    if index is not None:
+    if index is not None and image is not None:
+        opened = photo_queries.open_by_kind(index, images, explain=explain)
+        if image == photo_queries.STDIN:
+            failed = photo_queries.answer_photos(embedder, console, opened, search, limit, explain, null, output)
+        else:
+            failed = photo_queries.find_by_photo(
+                embedder, console, opened, image, search, limit, explain, kind, output, threads
+            )
+    elif index is not None:
         from vsa_cli.core.library.library import empty_manifest, open_library
 
         library = open_library(index, images)
@@ -242,8 +256,7 @@ def _find_sentences(
     """Sentences for a photograph; return 1 if the photograph could not be read again for a page, else 0."""
     from vsa_cli.core.embedding.search import read_sentence_list
     from vsa_cli.core.errors import DataError
-    from vsa_cli.output.console import print_lines
-    from vsa_cli.output.search_results import format_sentences
+    from vsa_cli.output.html.from_search import sentences_header
     from vsa_cli.output.unknown_words import ranking_note
 
     sentences = read_sentence_list(file)
@@ -251,16 +264,10 @@ def _find_sentences(
     if not any(query.words for query in queries):
         raise DataError(f"{file}: no sentence has a word that the model knows")
     embedder_options.report_unknown(console, queries, embedder.trained.vocabulary, ranking_note, strict=strict)
-    photo, regions = embedder.encode(image)
-    ranked = embedder.rank_encoded(regions, sentences, top, explain=explain)
-    if kind != "html":
-        print_lines(format_sentences(ranked, kind), output)
-        return 0
-    from vsa_cli.output.html.from_search import sentences_card, sentences_header
-
+    encoded = embedder.encode(image)
+    ranked = embedder.rank_encoded(encoded[1], sentences, top, explain=explain)
     header = sentences_header(queries, len(ranked), explain=explain)
-    card = sentences_card(photo, regions, ranked)
-    return embedder_options.write_pages(console, header, [card], output, threads)
+    return photo_queries.show_sentences(console, header, encoded, ranked, kind, output, threads)
 
 
 def _rank_split(
@@ -294,16 +301,18 @@ def _check_form(
     """
     if (corpus is None) != (regions_file is None):
         raise UsageError("--corpus and --regions-file go together")
-    if (image is None) != (sentences is None):
+    if sentences is not None and image is None:
         raise UsageError("--image and --sentences go together")
+    if image is not None and (sentences is None) == (index is None):
+        raise UsageError("--image goes with either --sentences or --index")
     forms = sum((query is not None, image is not None, corpus is not None))
     if serve:
         if index is None or forms or photos:
             raise UsageError("--serve goes with --index, and with no query and no photographs")
         return
-    if forms != 1 or (query is not None and bool(photos) == (index is not None)) or (index and query is None):
+    if forms != 1 or (query is not None and bool(photos) == (index is not None)) or (index and corpus is not None):
         raise UsageError(
-            "name a QUERY and photographs, or --index and either a QUERY or --serve, or --image and --sentences, or "
+            "name a QUERY and photographs, or --index and a QUERY, --image or --serve, or --image and --sentences, or "
             "--corpus and --regions-file"
         )
     if photos and "-" in photos and sys.stdin.isatty():

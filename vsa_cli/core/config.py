@@ -14,6 +14,7 @@ Detector = Literal["selective-search", "ssd", "fasterrcnn", "boxes", "grid"]
 CaptionDetector = Literal["auto", "selective-search", "ssd"]
 Describe = Literal["crop", "roi"]
 Evidence = Literal["contained", "own"]
+Items = Literal["photographs", "sentences"]
 EmbedPreset = Literal["paper", "best"]
 Encoder = Literal["brnn", "gru"]
 Similarity = Literal["dot", "cosine"]
@@ -143,15 +144,14 @@ class EmbedTraining:
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """What an index of photographs stores.
+    """What an index stores: `items`, in vectors of `size` (H) numbers; candidates are found if it has `whole` ones.
 
-    Attributes:
-        size: H, the size of the model's embedding space.
-        whole: whether the model has vectors of whole images, which find candidates.
+    Vectors of whole images or sentences exist if the model has them.
     """
 
     size: int = 1024
     whole: bool = False
+    items: Items = "photographs"
 
 
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {

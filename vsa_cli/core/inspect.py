@@ -40,7 +40,7 @@ def describe_artifact(path: Path) -> dict[str, Any]:
     """Describe an artifact as one flat object: its envelope, its sizes, its SHA-256.
 
     Args:
-        path: a `corpus.json`, a `regions.h5`, a model directory, an index of photographs, document frequencies, a
+        path: a `corpus.json`, a `regions.h5`, a model directory, an index, document frequencies, a
             calibration, or a file of JSON Lines that vsa wrote, such as `snippets.jsonl`.
 
     Raises:
@@ -139,13 +139,14 @@ def _regions(path: Path) -> dict[str, Any]:
 
 
 def _index(path: Path) -> dict[str, Any]:
-    from vsa_cli.core.library.library import open_library
+    from vsa_cli.core.library.library import open_index
 
-    manifest = open_library(path).manifest
+    manifest = open_index(path).manifest
+    items = manifest.config.items
     return {
         **manifest.envelope.to_dict(),
-        "photographs": manifest.photographs,
-        "regions": sum(record.regions for record in manifest.segments),
+        items: manifest.valid,
+        "regions" if items == "photographs" else "words": sum(record.vectors for record in manifest.segments),
         "deleted": sum(len(record.deleted) for record in manifest.segments),
         "segments": len(manifest.segments),
         "bytes": sum(record.bytes for record in manifest.segments),

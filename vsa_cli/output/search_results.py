@@ -8,8 +8,8 @@ A record of JSON or JSON Lines has:
 - `words`: `[{"word", "box", "score"}]`, if requested; `box` is in pixels of the upright original;
 - `unknown`: the words of the query or sentence that the model does not know, if any.
 
-An answer to one of many queries is one line of JSON: `query`, `results` (a list of such records), and `error`, null or
-the reason why there are no results.
+An answer to one of many queries is one line of JSON: `query` or, for a photograph, `image`; `results`, a list of such
+records; and `error`, null or the reason why there are no results.
 
 Text has a line for each record, with its score and its path or sentence, separated by a tab. Without a score, the line
 has `-` instead, and the reason in a third column. Each word follows on an indented line: word, box in whole pixels,
@@ -26,6 +26,7 @@ from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.config import RankFormat
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.io.sources import show_path
+from vsa_cli.core.library.by_photograph import PhotoAnswer
 from vsa_cli.core.library.queries import Answer
 
 
@@ -44,10 +45,19 @@ def format_answer(answer: Answer) -> str:
 
 def format_sentences(ranked: Sequence[RankedSentence], kind: RankFormat) -> Iterator[str]:
     """The lines for ranked sentences, best first."""
-    records = [
-        _record(rank, "sentence", one.sentence, one.score, one.words, one.unknown) for rank, one in enumerate(ranked, 1)
-    ]
-    return _lines(records, kind)
+    return _lines([_found(rank, one) for rank, one in enumerate(ranked, 1)], kind)
+
+
+def format_photo_answer(answer: PhotoAnswer) -> str:
+    """The line for one of many photographs."""
+    records = [_found(rank, one) for rank, one in enumerate(answer.found, 1)]
+    return dump_json({"image": answer.path, "results": records, "error": answer.error})
+
+
+def _found(rank: int, one: FoundPhoto | RankedSentence) -> dict[str, Any]:
+    if isinstance(one, FoundPhoto):
+        return _record(rank, "path", one.path, one.score, one.words, ())
+    return _record(rank, "sentence", one.sentence, one.score, one.words, one.unknown)
 
 
 def _record(

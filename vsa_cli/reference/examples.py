@@ -78,6 +78,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Serve a page to search an index in a browser, at http://127.0.0.1:8000/:",
          "vsa retrieve --serve --index library/"),
         ("Find sentences for a photograph:", "vsa retrieve --image photo.jpg --sentences sentences.txt"),
+        ("Find photographs of an index that are similar to one, or sentences of an index that describe it:",
+         "vsa retrieve --image photo.jpg --index library/ && vsa retrieve --image photo.jpg --index sentences/"),
         ("Rank a whole split in both directions:",
          "vsa retrieve --corpus corpus.json --regions-file regions.h5 --split val -o rankings.jsonl"),
     ),
@@ -91,6 +93,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa index --merge a/ b/ -o library/"),
         ("Index a corpus by regions that were extracted before:",
          "vsa index --corpus corpus.json --regions-file regions.h5 -o library/"),
+        ("Index sentences, to find those that describe a photograph:",
+         "vsa index --sentences sentences.txt -o sentences/"),
     ),
     "evaluate": (
         ("Score captions against a corpus:", "vsa evaluate captions.json --references corpus.json --split val"),
@@ -131,8 +135,12 @@ The index belongs to one model: vsa retrieve must be given the same one. Paths a
 photographs have moved, vsa retrieve --images names their folder, and the next vsa index of that folder records the new
 paths without describing the photographs again.
 
-Photographs are saved in portions of 256; a killed run loses the unfinished portion. The vectors are 16-bit
-floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
+--sentences reads a text file with one sentence per line, a corpus.json, and captions in JSON or JSON Lines as vsa prep
+does. A sentence that occurs several times is kept once, and one that the index has already is not encoded again.
+Sentences that the file no longer has stay; --force starts with an empty index.
+
+Photographs and sentences are saved in portions of 256; a killed run loses the unfinished portion. The vectors are
+16-bit floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
 """,
     "retrieve": """
 With --index, photographs are found in two steps. The vector of the whole sentence is compared with that of every whole
@@ -140,7 +148,12 @@ image, which is exact and fast. The best of these, --candidates, are scored like
 against each region. --exact scores all. A model without vectors of whole images (--preset paper) always scores all.
 
 The answer to a query from stdin is {"query": TEXT, "results": [...], "error": null}. A line that cannot be answered has
-no results and the reason in "error"; the exit code is then 3.
+no results and the reason in "error"; the exit code is then 3. With --image -, the names of photographs are read from
+stdin in the same way, and the answer has "image" in place of "query".
+
+With --image, sentences of an index are scored as without one. Photographs are compared by the cosines of their vectors:
+the mean, over the regions of the photograph that is given, of the best region of the other one, and the whole images
+with the same weight as for sentences. So a photograph that is in the index itself has the score 1.
 
 --serve requires the extra serve (pip install 'vsa[serve]'). Its page shows the best box of each word, and more
 photographs as one scrolls, --top in all. It writes nothing, sets no cookies, loads nothing from other servers, and

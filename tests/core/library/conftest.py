@@ -17,7 +17,8 @@ from vsa_cli.core.io.envelope import EMBEDDING, VERSIONS, Envelope
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import empty_manifest
-from vsa_cli.core.library.segment import Entry
+from vsa_cli.core.library.photographs import PhotoEntry
+from vsa_cli.core.library.segment import Vectors
 from vsa_cli.core.library.writer import writing
 from vsa_cli.core.regions.image_regions import ImageRegions
 
@@ -57,13 +58,14 @@ def images_of(count: int, seed: int = 0) -> list[Image]:
     return images
 
 
-def entry_of(trained: Trained[Embedding], photo: Photo, regions: ImageRegions) -> Entry:
+def entry_of(trained: Trained[Embedding], photo: Photo, regions: ImageRegions) -> PhotoEntry:
     """The entry of an image, embedded alone: an oracle for entries that are embedded together."""
     with torch.inference_mode():
         encoded = encode_images(trained.model, torch.from_numpy(regions.descriptors)[None].float())
     whole = None if encoded.whole is None else encoded.whole[0].half()
     size, name = (regions.width, regions.height), str(photo.image_id)
-    return Entry(photo.path, name, regions.sha256, (7, 8), size, regions.boxes, encoded.regions[0].half(), whole)
+    vectors = Vectors(encoded.regions[0].half(), whole)
+    return PhotoEntry(photo.path, name, regions.sha256, (7, 8), size, regions.boxes, vectors)
 
 
 @pytest.fixture

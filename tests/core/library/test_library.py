@@ -47,7 +47,7 @@ def test_file_of_the_right_size_with_other_contents_is_refused(fill: Fill, train
     path.write_bytes(b"\x80\x04" + b"\0" * (size - 2))  # a pickle starts like this
     with pytest.raises(ArtifactError, match="cannot be read"):
         open_library(folder)
-    save_file({"regions": torch.zeros(3)}, path)
+    save_file({"vectors": torch.zeros(3)}, path)
     listed = json.loads((folder / MANIFEST).read_text())
     listed["segments"][0]["bytes"] = path.stat().st_size
     (folder / MANIFEST).write_text(json.dumps(listed))
@@ -61,16 +61,16 @@ def test_file_of_the_right_size_with_other_contents_is_refused(fill: Fill, train
         ("offsets", lambda a: a[::-1].copy()),
         ("offsets", lambda a: a + 2**40),
         ("offsets", lambda a: a - 3),
-        ("path_offsets", lambda a: a + 2**50),
-        ("path_offsets", lambda a: a * 0),
+        ("text_offsets", lambda a: a + 2**50),
+        ("text_offsets", lambda a: a * 0),
         ("name_lengths", lambda a: a - 2**30),
         ("name_lengths", lambda a: a + 2**20),
-        ("paths", lambda a: a * 0),
+        ("texts", lambda a: a * 0),
         ("sizes", lambda a: a * -1),
         ("boxes", lambda a: a * np.nan),
         ("whole", lambda a: a * np.float16(np.nan)),
         ("whole", lambda a: a / np.float16(0)),
-        ("regions", lambda a: a * np.float16(np.nan)),
+        ("vectors", lambda a: a * np.float16(np.nan)),
     ],
 )
 def test_wrong_numbers_are_one_error(

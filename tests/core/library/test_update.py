@@ -17,7 +17,7 @@ from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import empty_manifest, open_library
-from vsa_cli.core.library.update import Shard, merge_libraries, parse_shard, update_library
+from vsa_cli.core.library.update import Shard, merge_indices, parse_shard, update_library
 from vsa_cli.core.library.writer import writing
 from vsa_cli.core.regions.image_regions import ImageRegions
 
@@ -135,7 +135,7 @@ def test_shards_are_disjoint_complete_and_merge_to_the_whole(
     assert sum(sizes) == 70
     assert min(sizes) > 0
     with writing(tmp_path / "all", empty_manifest(trained)) as writer:
-        changes = [one.change for one in merge_libraries(writer, map(open_library, [*parts, parts[0]]))]
+        changes = [one.change for one in merge_indices(writer, map(open_library, [*parts, parts[0]]))]
     assert Counter(changes) == {"copied": 70, "unchanged": sizes[0]}
     assert update(trained, tmp_path / "all", photos) == {"unchanged": 70}
 

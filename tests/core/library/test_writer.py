@@ -17,13 +17,13 @@ from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library import writer as writer_module
 from vsa_cli.core.library.library import Library, empty_manifest, open_library
-from vsa_cli.core.library.segment import Entry
+from vsa_cli.core.library.photographs import PhotoEntry
 from vsa_cli.core.library.writer import LibraryWriter, writing
 
 Fill = Callable[..., Path]
 
 
-def contents(library: Library) -> dict[str, Entry]:
+def contents(library: Library) -> dict[str, PhotoEntry]:
     found = {}
     for row in library.valid_rows().tolist():
         segment, place = library.place_of(row)
@@ -34,17 +34,17 @@ def contents(library: Library) -> dict[str, Entry]:
     return found
 
 
-def assert_same(found: dict[str, Entry], expected: dict[str, Entry]) -> None:
+def assert_same(found: dict[str, PhotoEntry], expected: dict[str, PhotoEntry]) -> None:
     assert found.keys() == expected.keys()
     for path, entry in found.items():
         other = expected[path]
         for name in ("name", "sha256", "stamp", "size"):
             assert getattr(entry, name) == getattr(other, name)
         assert np.array_equal(entry.boxes, other.boxes)
-        assert torch.equal(entry.regions, other.regions)
-        assert entry.whole is not None
-        assert other.whole is not None
-        assert torch.equal(entry.whole, other.whole)
+        assert torch.equal(entry.vectors.parts, other.vectors.parts)
+        assert entry.vectors.whole is not None
+        assert other.vectors.whole is not None
+        assert torch.equal(entry.vectors.whole, other.vectors.whole)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -58,7 +58,7 @@ def test_additions_and_deletions_in_many_runs_equal_a_dictionary(
     versions = [entry_of(trained, *image) for image in images]
     for _ in range(12):
         with writing(tmp_path / "library", empty_manifest(trained)) as writer:
-            assert sorted(writer.paths()) == sorted(expected)
+            assert sorted(writer.keys()) == sorted(expected)
             for _ in range(rng.randrange(12)):
                 entry = rng.choice(versions)
                 if rng.random() < 0.3:
@@ -76,7 +76,7 @@ def test_additions_and_deletions_in_many_runs_equal_a_dictionary(
         assert_same(contents(library), expected)
         files = {path.name for path in (tmp_path / "library").glob("*.safetensors")}
         assert files == {record.file for record in library.manifest.segments}
-        assert all(2 * record.valid >= record.photographs for record in library.manifest.segments)
+        assert all(2 * record.valid >= record.rows for record in library.manifest.segments)
 
 
 def test_segments_stay_few_and_full_ones_are_not_rewritten(
@@ -87,7 +87,7 @@ def test_segments_stay_few_and_full_ones_are_not_rewritten(
     images = images_of(200)
     library = open_library(fill(trained, images))
     assert list(contents(library)) == [photo.path for photo, _ in images], "the order of addition"
-    sizes = [record.photographs for record in library.manifest.segments]
+    sizes = [record.rows for record in library.manifest.segments]
     assert len(sizes) <= 200 / 16 + 4
     assert max(sizes) <= 32
     before = {record.file for record in library.manifest.segments[:-4]}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand, named_photo
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions.cache import cache_folder
-from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
 from vsa_cli.core.regions.image_regions import ImageRegions
+
+if TYPE_CHECKING:
+    from vsa_cli.core.regions.encoder import PhotoEncoder
 
 StrPath = str | os.PathLike[str]
 
@@ -122,7 +124,10 @@ class Embedder:
         self._workers, self._cache, self._cnn_weights = workers, cache, cnn_weights
 
     @cached_property
-    def _encoder(self) -> PhotoEncoder:  # not needed for a stored split
+    def _encoder(self) -> PhotoEncoder:
+        # not needed for an index or a stored split; it imports OpenCV
+        from vsa_cli.core.regions.encoder import photo_encoder
+
         return photo_encoder(
             self.trained.feature_spec,
             device=self.trained.model.W_m.weight.device,

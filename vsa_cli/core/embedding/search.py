@@ -44,12 +44,14 @@ class EncodedSentences:
 
     Attributes:
         words: (N, H), s_t of each word.
-        packed: the sentence of each word.
+        sentence: (N,) int64, the index of each word's sentence.
+        count: L.
         whole: (L, H) vectors of whole sentences; None for a model without them.
     """
 
     words: Tensor
-    packed: Packed
+    sentence: Tensor
+    count: int
     whole: Tensor | None
 
 
@@ -70,7 +72,7 @@ def encode_sentences(model: Embedding, packed: Packed) -> EncodedSentences:
     """Encode L sentences."""
     encoded = model.encode_words(packed)
     whole = model.encode_sentences(encoded.context, packed) if model.config.whole_weight > 0 else None
-    return EncodedSentences(encoded.words, packed, whole)
+    return EncodedSentences(encoded.words, packed.sentence, packed.count, whole)
 
 
 def encode_images(model: Embedding, regions: Tensor) -> EncodedImages:
@@ -83,7 +85,7 @@ def compare(model: Embedding, sentences: EncodedSentences, images: EncodedImages
     """(L, K) scores: words against regions and, where the model has them, whole sentences against whole images."""
     by_word = _float32(word_scores(sentences.words, images.regions))
     mean = model.config.similarity == "cosine"
-    scores = sentence_scores(by_word, sentences.packed.sentence, sentences.packed.count, mean=mean)
+    scores = sentence_scores(by_word, sentences.sentence, sentences.count, mean=mean)
     if sentences.whole is None or images.whole is None:
         return scores
     weight = model.config.whole_weight

@@ -3,18 +3,19 @@
 The index is a folder::
 
     library.json                  {"envelope": {...}, "next": int, "segments": [segment]}
-    segment-000001.safetensors    the photographs of a segment (see `segment`), never changed after it is written
+    segment-000001.safetensors    the rows of a segment (see `segment`), never changed after it is written
     .lock                         locked by the process that writes
 
-where a segment is `{"file": str, "bytes": int, "photographs": int, "regions": int, "text": int, "deleted": [row]}`:
-the size of the file, its rows, their regions, the bytes of their paths, and the rows that are no longer valid, in
-ascending order. The envelope has the format `vsa-index`; its config is an `IndexConfig`, its parent the alignment
-model. The manifest is replaced in one step, so a reader finds either the old or the new state, and a segment that no
-manifest lists does not exist.
+where a segment is `{"file": str, "bytes": int, "rows": int, "vectors": int, "text": int, "deleted": [row]}`: the size
+of the file, its rows, which are photographs or sentences, the vectors of their regions or words, the bytes of their
+paths or texts, and the rows that are no longer valid, in ascending order. The envelope has the format `vsa-index`; its
+config is an `IndexConfig`, its parent the alignment model. The manifest is replaced in one step, so a reader finds
+either the old or the new state, and a segment that no manifest lists does not exist.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ MANIFEST = "library.json"
 
 _SEGMENT = re.compile(r"segment-[0-9]{6,15}\.safetensors")
 _MAX_COUNT = 2**40
-_COUNTS = ("bytes", "photographs", "regions", "text")
+_COUNTS = ("bytes", "rows", "vectors", "text")
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,23 @@ class SegmentRecord:
     Attributes:
         file: the name of its file.
         bytes: the size of the file.
-        photographs: the number of its rows.
-        regions: the number of regions of all rows.
-        text: bytes of the paths of all rows.
+        rows: the number of its rows.
+        vectors: the number of vectors of all rows.
+        text: bytes of the texts of all rows.
         deleted: the rows that are no longer valid, in ascending order.
     """
 
     file: str
     bytes: int
-    photographs: int
-    regions: int
+    rows: int
+    vectors: int
     text: int
     deleted: tuple[int, ...] = ()
 
     @property
     def valid(self) -> int:
         """The number of rows that are not deleted."""
-        return self.photographs - len(self.deleted)
+        return self.rows - len(self.deleted)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Manifest:
     Attributes:
         envelope: its metadata header; the parent is the alignment model.
         config: the configuration in the envelope.
-        segments: the segments, in the order in which their photographs were added.
+        segments: the segments, in the order in which their rows were added.
         next: the number of the next segment; numbers are not used again.
     """
 
@@ -78,8 +79,8 @@ class Manifest:
     next: int = 1
 
     @property
-    def photographs(self) -> int:
-        """The number of photographs, without deleted ones."""
+    def valid(self) -> int:
+        """The number of rows, without deleted ones."""
         return sum(record.valid for record in self.segments)
 
     @property
@@ -117,6 +118,16 @@ def is_library(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def indices_in(folder: Path) -> list[Path]:
+    """The indices directly in a folder, by name; none if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return sorted(filter(is_library, found))
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an index, checking every value.
 
@@ -125,7 +136,7 @@ def read_manifest(folder: Path) -> Manifest:
         ArtifactError: it is damaged, or of another format or version.
     """
     if not is_library(folder):
-        raise DataError(f"{folder}: not an index of photographs (it has no {MANIFEST}){remedy(INDEX)}")
+        raise DataError(f"{folder}: not an index (it has no {MANIFEST}){remedy(INDEX)}")
     where = str(folder / MANIFEST)
     data = read_json(folder / MANIFEST)
     if not isinstance(data, dict):
@@ -171,7 +182,7 @@ def _record(entry: object, where: str) -> SegmentRecord:
     if not isinstance(deleted, list) or not all(map(_is_count, deleted)):
         raise ArtifactError(f"{where}: damaged (deleted)")
     is_ascending = all(a < b for a, b in pairwise(deleted))
-    if not is_ascending or (deleted and deleted[-1] >= fields["photographs"]):
+    if not is_ascending or (deleted and deleted[-1] >= fields["rows"]):
         raise ArtifactError(f"{where}: damaged (deleted)")
     return SegmentRecord(**{**fields, "deleted": tuple(deleted)})
 

@@ -29,7 +29,7 @@ from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, Query, compare, encode_sentences
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
-from vsa_cli.core.library.library import Library, empty_manifest
+from vsa_cli.core.library.library import Index, Library, SegmentT, empty_manifest
 
 _BLOCK = 1024  # vectors of whole images compared together
 _SCORED = 64  # photographs whose regions are scored together: they fit into a CPU's cache
@@ -69,8 +69,8 @@ def search_library(
     return [_found(library, int(rows[i]), float(scores[i]), explained) for i in best]
 
 
-def nearest_rows(library: Library, vector: Tensor, count: int) -> NDArray[np.int64]:
-    """The rows of the photographs whose whole image is most similar to a vector, in ascending order.
+def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArray[np.int64]:
+    """The rows of the photographs or sentences whose whole vector is most similar to a vector, in ascending order.
 
     Args:
         library: an index with vectors of whole images.
@@ -113,7 +113,7 @@ def exact_scores(
     device = model.W_m.weight.device
     scores = np.empty(len(rows), np.float32)
     done = 0
-    for images in _encoded(library, rows, device):
+    for images in encoded_photos(library, rows, device):
         part = compare(model, sentence, images)[0].cpu().numpy()
         scores[done : done + len(part)] = part
         done += len(part)
@@ -122,13 +122,22 @@ def exact_scores(
     return scores
 
 
-def _encoded(library: Library, rows: NDArray[np.int64], device: torch.device) -> Iterator[EncodedImages]:
-    """The stored vectors of photographs, in float32, in parts that are valid until the next is taken."""
+def encoded_photos(library: Library, rows: NDArray[np.int64], device: torch.device) -> Iterator[EncodedImages]:
+    """The stored vectors of photographs, in float32, in parts that are valid until the next is taken.
+
+    Args:
+        library: the index.
+        rows: (K,) rows of photographs, in ascending order.
+        device: where the vectors are put.
+
+    Raises:
+        ArtifactError: the index is damaged.
+    """
     half, full = torch.empty(0, dtype=torch.float16), torch.empty(0, device=device)
     for start, segment in library.parts():
         first, last = np.searchsorted(rows, (start, start + len(segment)))
         places = rows[first:last] - start
-        together = max(1, min(_SCORED, _REGIONS // segment.most_regions))
+        together = max(1, min(_SCORED, _REGIONS // segment.most_vectors))
         for begin in range(0, len(places), together):
             part = places[begin : begin + together]
             whole = None if segment.whole is None else segment.whole[torch.from_numpy(part)].to(device).float()

@@ -1,7 +1,8 @@
-"""Brings an index up to date with photographs: describes new and changed ones, forgets deleted ones.
+"""Brings an index up to date: describes new and changed photographs, forgets deleted ones, encodes new sentences.
 
 A photograph is unchanged if its file has the size and the modification time that the index records. Otherwise its
-content is hashed: a photograph that was moved, copied or only touched keeps its vectors.
+content is hashed: a photograph that was moved, copied or only touched keeps its vectors. A sentence is known by its
+text.
 """
 
 from __future__ import annotations
@@ -18,38 +19,42 @@ import torch
 
 from vsa_cli.core.alignment.embedder import Embedder
 from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.search import encode_images
+from vsa_cli.core.embedding.search import Query, encode_images, encode_sentences
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import check_same_photograph
-from vsa_cli.core.library.library import Library
-from vsa_cli.core.library.segment import NO_STAMP, Entry, Stamp
-from vsa_cli.core.library.writer import LibraryWriter
+from vsa_cli.core.library.library import Index, SegmentT
+from vsa_cli.core.library.photographs import NO_STAMP, PhotoEntry, Stamp
+from vsa_cli.core.library.segment import Vectors
+from vsa_cli.core.library.sentences import SentenceEntry
+from vsa_cli.core.library.writer import EntryT, IndexWriter, LibraryWriter, SentenceWriter
 from vsa_cli.core.regions.image_regions import ImageRegions, pad
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import described_for
 
 _TOGETHER = 64  # photographs embedded together: their descriptors are float32 meanwhile
+_SENTENCES = 256  # sentences encoded together
 _LARGEST = float(torch.finfo(torch.float16).max)
 
-Change = Literal["described", "unchanged", "copied", "failed", "forgotten"]
+Change = Literal["described", "encoded", "unchanged", "copied", "failed", "forgotten"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a photograph.
+    """What became of a photograph or sentence.
 
     Attributes:
-        path: its path.
-        change: `described` if its vectors were computed, `copied` if the index had them under another path or with
-            another modification time.
+        name: the path of the photograph, or the sentence.
+        change: `described` or, of a sentence, `encoded` if its vectors were computed, `copied` if this index or another
+            had them already, such as those of a photograph under another path.
         reason: for one that failed, one line with its path and what is wrong.
     """
 
-    path: str
+    name: str
     change: Change
     reason: str = ""
 
@@ -162,7 +167,7 @@ def update_library(
         done.clear()
     _add(embedder.trained, writer, waiting)
     yield from done
-    for path in _missing(writer.paths(), folders, found):
+    for path in _missing(writer.keys(), folders, found):
         writer.remove(path)
         yield Outcome(path, "forgotten")
 
@@ -202,23 +207,45 @@ def add_stored(
     _add(trained, writer, waiting)
 
 
-def merge_libraries(writer: LibraryWriter, libraries: Iterable[Library]) -> Iterator[Outcome]:
-    """Add the photographs of other indices to an index; of several with one path, the first is kept.
+def add_sentences(trained: Trained[Embedding], writer: SentenceWriter, sentences: Sequence[Query]) -> Iterator[Outcome]:
+    """Add sentences that an index does not have.
+
+    Args:
+        trained: the model with which the index was made.
+        writer: the index.
+        sentences: the sentences, which may have no known word.
+
+    Yields:
+        What became of each sentence.
+
+    Raises:
+        DataError: the index cannot be written.
+    """
+    for start in range(0, len(sentences), _SENTENCES):
+        part = sentences[start : start + _SENTENCES]
+        new = [one for one in {one.text: one for one in part}.values() if one.text not in writer]
+        for sentence, vectors in zip(new, _encode(trained, new), strict=True):
+            writer.add(SentenceEntry(sentence.text, vectors))
+        added = {one.text for one in new}
+        yield from (Outcome(one.text, "encoded" if one.text in added else "unchanged") for one in part)
+
+
+def merge_indices(writer: IndexWriter[SegmentT, EntryT], indices: Iterable[Index[SegmentT]]) -> Iterator[Outcome]:
+    """Add what other indices have to an index; of several photographs with one path, the first is kept.
 
     Raises:
         ArtifactError: an index was made with another model, or is damaged.
-        DataError: the index cannot be written.
+        DataError: an index has the other kind of items, or the index cannot be written.
     """
-    for library in libraries:
-        library.require_model(writer.manifest)
-        for row in library.valid_rows().tolist():
-            segment, place = library.place_of(row)
-            entry = segment.entry(place)
-            if entry.path in writer:
-                yield Outcome(entry.path, "unchanged")
+    for index in indices:
+        index.require_model(writer.manifest)
+        for row in index.valid_rows().tolist():
+            entry = writer.entry(*index.place_of(row))
+            if entry.key in writer:
+                yield Outcome(entry.key, "unchanged")
             else:
                 writer.add(entry)
-                yield Outcome(entry.path, "copied")
+                yield Outcome(entry.key, "copied")
 
 
 def _stamp(path: str) -> Stamp | None:
@@ -257,21 +284,38 @@ def _add(trained: Trained[Embedding], writer: LibraryWriter, waiting: list[_Desc
     device = trained.model.W_m.weight.device
     descriptors = torch.from_numpy(pad([one.regions.descriptors for one in waiting]))
     encoded = encode_images(trained.model, descriptors.to(device).float())
-    vectors, whole = _half(encoded.regions), None if encoded.whole is None else _half(encoded.whole)
+    regions, whole = _half(encoded.regions), None if encoded.whole is None else _half(encoded.whole)
     for number, one in enumerate(waiting):
         writer.add(
-            Entry(
+            PhotoEntry(
                 path=one.path,
                 name=_name(one.photo, one.path),
                 sha256=one.regions.sha256,
                 stamp=one.stamp,
                 size=(one.regions.width, one.regions.height),
                 boxes=one.regions.boxes,
-                regions=vectors[number, : len(one.regions.boxes)],
-                whole=None if whole is None else whole[number],
+                vectors=Vectors(regions[number, : len(one.regions.boxes)], None if whole is None else whole[number]),
             )
         )
     waiting.clear()
+
+
+@torch.inference_mode()
+def _encode(trained: Trained[Embedding], sentences: Sequence[Query]) -> list[Vectors]:
+    """The vectors of sentences; a sentence without a known word has none, and a whole vector of zeros."""
+    config = trained.model.config
+    nothing = torch.zeros(config.size, dtype=torch.float16) if config.whole_weight > 0 else None
+    found = [Vectors(torch.empty(0, config.size, dtype=torch.float16), nothing)] * len(sentences)
+    known = [index for index, one in enumerate(sentences) if one.ids]
+    if known:
+        packed = pack([sentences[index].ids for index in known]).to(trained.model.W_m.weight.device)
+        encoded = encode_sentences(trained.model, packed)
+        order = torch.argsort(encoded.sentence, stable=True)  # the words of each sentence, in its order
+        words = torch.split(_half(encoded.words[order]), torch.bincount(encoded.sentence).tolist())
+        whole = [None] * len(known) if encoded.whole is None else list(_half(encoded.whole))
+        for index, parts, vector in zip(known, words, whole, strict=True):
+            found[index] = Vectors(parts, vector)
+    return found
 
 
 def _half(vectors: torch.Tensor) -> torch.Tensor:

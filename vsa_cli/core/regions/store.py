@@ -28,8 +28,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +37,9 @@ from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
 from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
 from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
+
+if TYPE_CHECKING:
+    import h5py
 
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
@@ -86,6 +89,8 @@ class RegionStore:
             DataError: the file cannot be read.
             ArtifactError: the file is damaged, is not a `vsa-regions` file, or has a newer version.
         """
+        import h5py  # not by modules that only know this class
+
         self.path, self._describe = path, describe
         check_exists(path, REGIONS)
         try:
@@ -161,6 +166,8 @@ class RegionStore:
         return table
 
     def _dataset(self, name: str, rank: int) -> h5py.Dataset:
+        import h5py
+
         # a link could lead to another file, and a shape could claim more than the file holds
         if self._file.get(name, getlink=True).__class__ is not h5py.HardLink:
             raise ValueError(f"/{name} is a link")

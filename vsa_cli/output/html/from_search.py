@@ -35,6 +35,18 @@ def sentences_header(sentences: Sequence[Query], shown: int, *, explain: bool) -
     return Header("Sentences for this photograph", tuple(facts), _READING if explain else "")
 
 
+def ranked_header(shown: int, searched: int, *, explain: bool) -> Header:
+    """The header of a page that shows `shown` of the `searched` sentences of an index for a photograph."""
+    facts = (f"{shown:,} of {searched:,} sentences", "best first")
+    return Header("Sentences for this photograph", facts, _READING if explain else "")
+
+
+def similar_header(photo: Photo, shown: int, searched: int) -> Header:
+    """The header of a page that shows photographs of an index that are similar to one."""
+    facts = (f"{shown:,} of {searched:,} photographs", "most similar first")
+    return Header(f"Photographs similar to {relative_name(photo.file.name)}", facts, grid=True)
+
+
 def found_card(rank: int, query: str, found: FoundPhoto) -> Card:
     """The card of a photograph found.
 

@@ -1,0 +1,94 @@
+"""The files from which sentences are read, and how many candidates a query needs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.benchmarks.library_recall import compare_all, needed_candidates
+from tests.core.library.conftest import images_of
+from vsa_cli.core.config import LibrarySearch
+from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.search import encode_sentences, read_query
+from vsa_cli.core.errors import DataError, VsaError
+from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.search import search_library
+from vsa_cli.core.library.sentences import read_texts
+
+CAPTIONS = [
+    {"image_id": "1", "captions": ["A dog.", "A cat runs."]},
+    {"image_id": "2", "captions": ["A dog.", "Rain."]},
+]
+COCO = {
+    "images": [{"id": 1, "file_name": "a.jpg"}],
+    "annotations": [
+        {"id": i, "image_id": 1, "caption": text} for i, text in enumerate(("A dog.", "A cat runs.", "Rain."))
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("s.txt", "A dog.\r\n\nA cat runs.\nA dog.\n  \nRain."),
+        ("s.csv", "A dog.\nA cat runs.\nRain.\n"),
+        ("s.jsonl", "\n".join(map(json.dumps, CAPTIONS))),
+        ("s.json", json.dumps(COCO)),
+        ("list.json", json.dumps({"a.jpg": ["A dog.", "A cat runs."], "b.jpg": "Rain."})),
+    ],
+)
+def test_each_sentence_of_a_file_is_read_once(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    assert read_texts(tmp_path / name) == ["A dog.", "A cat runs.", "Rain."]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no sentences"),
+        (b"\n \n", "has no sentences"),
+        (b"\xff\xff\n", "UTF-8"),
+        (b"a " * 9000, "characters"),
+        (b"{}", "no list 'images'"),
+        (json.dumps({"a.jpg": "a " * 9000}).encode(), "characters"),
+        (b'{"format": "vsa-corpus"}', "damaged|version"),
+        (gzip.compress(b"a dog\n"), "UTF-8"),
+    ],
+)
+def test_file_without_sentences_is_one_error(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "s").write_bytes(content)
+    with pytest.raises(VsaError, match=message) as error:
+        read_texts(tmp_path / "s")
+    assert str(tmp_path / "s") in str(error.value)
+    with pytest.raises(DataError, match="No such file"):
+        read_texts(tmp_path / "missing.txt")
+
+
+def test_needed_candidates_are_the_fewest_that_find_what_an_exhaustive_search_finds(
+    fill: Callable[..., Path], trained: Trained[Embedding]
+) -> None:
+    library = open_library(fill(trained, images_of(40)))
+    queries = [read_query(text, trained.vocabulary) for text in ("dog", "a cat", "a dog runs", "cat runs a dog")]
+    with torch.inference_mode():
+        encoded = encode_sentences(trained.model, pack([query.ids for query in queries]))
+    needed = needed_candidates(*compare_all(trained.model, library, [encoded]), 3)
+    assert len(set(needed.tolist())) > 1
+
+    def best(query: int, config: LibrarySearch) -> list[str]:
+        return [one.path for one in search_library(trained, library, queries[query], 3, config, explain=False)]
+
+    for query, count in enumerate(needed.tolist()):
+        exhaustive = best(query, LibrarySearch(exact=True))
+        assert best(query, LibrarySearch(candidates=count)) == exhaustive
+        if count > 3:
+            assert best(query, LibrarySearch(candidates=count - 1)) != exhaustive
+    assert (needed <= 40).all()
+    assert np.array_equal(needed_candidates(np.eye(5, dtype=np.float32), np.eye(5, dtype=np.float32), 1), np.ones(5))

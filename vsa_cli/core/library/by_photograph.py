@@ -1,0 +1,169 @@
+"""Search in an index by a photograph: similar photographs, or sentences that describe it.
+
+Sentences have the score that they have without an index. The score of another photograph is made like it: in place of
+each word of a sentence, each region u_t of the given photograph is compared with the regions v_i of the other one,
+
+    (1 - w) * mean_t max_i cos(u_t, v_i) + w * cos(whole image, other whole image),
+
+where w is the weight of whole images in the model, and 0 for a model without them. So a photograph itself has score 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from vsa_cli.core.alignment.align import locate_words
+from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
+from vsa_cli.core.config import LibrarySearch
+from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.score import word_scores
+from vsa_cli.core.embedding.search import EncodedImages, compare, encode_images, look_up
+from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.library.library import Index, Library, SegmentT, SentenceIndex, empty_manifest
+from vsa_cli.core.library.search import encoded_photos, nearest_rows
+from vsa_cli.core.regions.image_regions import ImageRegions
+
+_WORDS = 1 << 13  # words that are scored together, about
+
+
+@dataclass(frozen=True)
+class PhotoAnswer:
+    """The result for one of several photographs.
+
+    Attributes:
+        path: the path of the photograph, as given.
+        found: the photographs or sentences found, best first.
+        error: why there is no result; None if there is one.
+    """
+
+    path: str
+    found: tuple[FoundPhoto | RankedSentence, ...] = ()
+    error: str | None = None
+
+
+@torch.inference_mode()
+def similar_photos(
+    trained: Trained[Embedding], library: Library, regions: ImageRegions, top: int, config: LibrarySearch
+) -> list[FoundPhoto]:
+    """The photographs of an index that are most similar to a photograph, best first; ties in the order of the index.
+
+    Args:
+        trained: the model with which the index was made.
+        library: the index.
+        regions: the regions of the photograph.
+        top: the number of photographs to return, at most.
+        config: how many photographs are scored exactly. A model without vectors of whole images scores all.
+
+    Raises:
+        DataError: the index is empty.
+        ArtifactError: the index was made with another model, or is damaged.
+    """
+    image = _encode(trained, library, regions)
+    rows = _candidates(library, image, top, config)
+    u, weight = F.normalize(image.regions[0], dim=-1), trained.model.config.whole_weight
+    scores = np.empty(len(rows), np.float32)
+    done = 0
+    for others in encoded_photos(library, rows, u.device):
+        part = word_scores(u, F.normalize(others.regions, dim=-1)).float().mean(0)
+        if image.whole is not None and others.whole is not None:
+            part = (1 - weight) * part + weight * F.cosine_similarity(image.whole, others.whole)
+        scores[done : done + len(part)] = part.cpu().numpy()
+        done += len(part)
+    _check_finite(library, scores)
+    found = []
+    for index in np.argsort(-scores, kind="stable")[:top].tolist():
+        row = int(rows[index])
+        segment, place = library.place_of(row)
+        size, sha256 = segment.size_of(place), segment.hash_of(place)
+        found.append(FoundPhoto(library.photo(row), float(scores[index]), (), size, sha256, row))
+    return found
+
+
+@torch.inference_mode()
+def rank_sentences(
+    trained: Trained[Embedding],
+    index: SentenceIndex,
+    regions: ImageRegions,
+    top: int,
+    config: LibrarySearch,
+    *,
+    explain: bool,
+) -> list[RankedSentence]:
+    """The sentences of an index that describe a photograph best, best first; those without a known word are last.
+
+    Args:
+        trained: the model with which the index was made.
+        index: the index.
+        regions: the regions of the photograph.
+        top: the number of sentences to return, at most.
+        config: how many sentences are scored exactly. A model without vectors of whole images scores all.
+        explain: whether to find the best box of each known word.
+
+    Raises:
+        DataError: the index is empty.
+        ArtifactError: the index was made with another model, or is damaged.
+    """
+    image = _encode(trained, index, regions)
+    rows = _candidates(index, image, top, config)
+    scores = _sentence_scores(trained.model, index, image, rows)
+    ranked = []
+    for place in np.argsort(-scores, kind="stable")[:top].tolist():
+        segment, row = index.place_of(int(rows[place]))
+        query = look_up(segment.key_of(row), trained.vocabulary)
+        words = locate_words(trained, query, regions) if explain and query.words else ()
+        score = float(scores[place]) if np.isfinite(scores[place]) else None
+        ranked.append(RankedSentence(query.text, score, words, query.unknown))
+    return ranked
+
+
+def _encode(trained: Trained[Embedding], index: Index[SegmentT], regions: ImageRegions) -> EncodedImages:
+    """The photograph in the common space; the index must have been made with the model, and have something in it."""
+    index.require_model(empty_manifest(trained, index.manifest.config.items))
+    if not len(index):
+        raise DataError(f"{index.folder}: has no {index.manifest.config.items}")
+    descriptors = torch.from_numpy(regions.descriptors)[None]
+    return encode_images(trained.model, descriptors.to(trained.model.W_m.weight.device).float())
+
+
+def _candidates(index: Index[SegmentT], image: EncodedImages, top: int, config: LibrarySearch) -> NDArray[np.int64]:
+    """The rows to score, in ascending order."""
+    if config.exact or image.whole is None or not index.manifest.config.whole:
+        return index.valid_rows()
+    return nearest_rows(index, image.whole[0].float().cpu(), max(config.candidates, top))
+
+
+def _sentence_scores(
+    model: Embedding, index: SentenceIndex, image: EncodedImages, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(K,) scores of K sentences for one photograph; minus infinity for a sentence without a known word."""
+    scores = np.full(len(rows), -np.inf, np.float32)
+    for start, segment in index.parts():
+        first, last = np.searchsorted(rows, (start, start + len(segment)))
+        places = rows[first:last] - start
+        counts = segment.word_counts(places)
+        known = np.flatnonzero(counts)
+        for part in _portions(known, counts):
+            sentences = segment.encoded(places[part], image.regions.device)
+            found = compare(model, sentences, image)[:, 0].cpu().numpy()
+            _check_finite(index, found)
+            scores[first + part] = found
+    return scores
+
+
+def _portions(known: NDArray[np.int64], counts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The sentences in portions of a bounded number of words."""
+    if not len(known):
+        return []
+    number = counts[known].cumsum() // _WORDS
+    return np.split(known, np.flatnonzero(np.diff(number)) + 1)
+
+
+def _check_finite(index: Index[SegmentT], scores: NDArray[np.float32]) -> None:
+    if not np.isfinite(scores).all():
+        raise ArtifactError(f"{index.folder}: damaged (vectors that are not finite); make the index again")
