@@ -141,7 +141,7 @@ complete -c vsa -n '__vsa_in caption' -l objects -d 'In json, jsonl and html, al
 complete -c vsa -n '__vsa_in caption' -l min-confidence -x -d 'Withhold captions of lower confidence; see vsa calibrate.'
 complete -c vsa -n '__vsa_in caption' -l region-captions -d 'Also caption the regions, and keep the likely, distinct captions.'
 complete -c vsa -n '__vsa_in caption' -l min-logprob -x -d 'Minimum mean log-probability per word, in nats.'
-complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, the likeliest first.'
+complete -c vsa -n '__vsa_in caption' -l top-regions -x -d 'Maximum number per photograph, the surest first.'
 complete -c vsa -n '__vsa_in caption' -l length-norm -x -d 'Rank by log p / length^ALPHA.'
 complete -c vsa -n '__vsa_in caption' -l min-len -l min-length -x -d 'Minimum number of words.'
 complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum number of words.'

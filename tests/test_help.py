@@ -37,10 +37,10 @@ def test_help_shows_no_python_types_and_one_notation_for_defaults_and_ranges(vsa
 
 def test_help_of_a_training_has_the_values_of_each_preset(vsa: Run) -> None:
     text = " ".join(vsa("train-embed", "--help").stdout.split())
-    assert "[default: 0.001 (best), 2e-5 (paper)]" in text
+    assert "[default: 0.001 (best), 2e-5 (paper), 0.0005 (--start)]" in text
     assert "[default: 5]" in text, "one value where the presets agree"
     text = " ".join(vsa("train-gen", "--help").stdout.split())
-    assert "[default: 10 (best), 20 (paper), 5 (--self-critical)]" in text
+    assert "[default: 10 (best), 20 (paper), 3 (--start), 5 (--self-critical)]" in text
 
 
 def test_usage_errors_show_each_form_of_the_command(vsa: Run) -> None:
