@@ -1,6 +1,6 @@
-"""Which process this is of those that train one model together, as `torchrun` tells each in its environment.
+"""Which process this is of those that train one model together, as `torchrun` states in the environment.
 
-Reading the environment needs no PyTorch. Everything that the processes say to each other is in `learning.distributed`.
+Reading the environment needs no PyTorch. The communication between processes is in `learning.distributed`.
 """
 
 from __future__ import annotations

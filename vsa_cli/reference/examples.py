@@ -129,7 +129,7 @@ dropout are those of one process, so the result is the same up to rounding, what
 regions of all photographs. --threads is the number of each process; torchrun gives it one by default.
 
 The first process validates, writes and prints. If a process ends early, all end within seconds, and one line on stderr
-says why; Ctrl-C ends each with exit code 130. torchrun adds a report of its own, and its own exit code is then 1.
+gives the reason; Ctrl-C ends each with exit code 130. torchrun adds a report of its own, and its exit code is then 1.
 --resume continues after the last finished epoch. With the same number of processes it yields the weights of an
 uninterrupted run, with another number those up to rounding.
 """

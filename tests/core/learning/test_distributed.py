@@ -227,41 +227,58 @@ def work(rank: int, size: int, port: int, answers: Any) -> None:
 Answers = list[tuple[int, dict[str, Any], dict[str, Result]]]
 
 
-def run_together(size: int) -> tuple[Answers, dict[str, Result]]:
-    """What each of `size` processes has found, in their order, and what one alone has found meanwhile."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
-    answers = context.Queue()
-    workers = [context.Process(target=work, args=(rank, size, store.port, answers)) for rank in range(size)]
-    for worker in workers:
-        worker.start()
-    try:
-        alone = everything(ALONE)
-        found = [answers.get(timeout=240)]
-        assert isinstance(found[0][1], dict), found[0][1]
-        found += [answers.get(timeout=240) for _ in workers[1:]]
-    finally:
-        for worker in workers:
+class Run:
+    """A run of several processes."""
+
+    def __init__(self, size: int) -> None:
+        context = multiprocessing.get_context("forkserver")
+        # the optimisers would otherwise import the latter in each process, which takes seconds
+        context.set_forkserver_preload([__name__, "torch._dynamo"])
+        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+        self._answers = context.Queue()
+        arguments = [(rank, size, self._store.port, self._answers) for rank in range(size)]
+        self._workers = [context.Process(target=work, args=own) for own in arguments]
+        for worker in self._workers:
+            worker.start()
+
+    def answers(self) -> Answers:
+        """What each process has found, in their order."""
+        found = []
+        for _ in self._workers:
+            found.append(self._answers.get(timeout=240))
+            assert isinstance(found[-1][1], dict), found[-1][1]
+        return sorted(found, key=lambda one: one[0])
+
+    def end(self) -> None:
+        """Wait for the processes, and kill those that hang."""
+        for worker in self._workers:
             worker.join(10)
             worker.kill()
-    return sorted(found, key=lambda one: one[0]), alone
 
 
 NO_EFFECT = ("train-gen, best", "key.bias"), ("train-gen, CIDEr", "key.bias")
 """A bias of all keys shifts the scores of a softmax alike: its gradient is only rounding, which Adam scales up."""
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_training_equals_that_of_one_process(size: int) -> None:
-    run, alone = run_together(size)
-    for rank, found, _ in run:
-        check_pieces(rank, size, found)
+def test_training_equals_that_of_one_process() -> None:
+    runs = [Run(size) for size in (2, 3)]
+    try:
+        alone = everything(ALONE)
+        for run in runs:
+            check(run.answers(), alone)
+    finally:
+        for run in runs:
+            run.end()
+
+
+def check(run: Answers, alone: dict[str, Result]) -> None:
+    """Compare what the processes of a run have found with what one alone has found."""
     differences = {}
-    for name, (losses, weights) in alone.items():
-        assert len(losses) >= (50 if name in LONG else 6), name
-        for rank, _, trainings in run:
-            own_losses, own = trainings[name]
+    for rank, found, trainings in run:
+        check_pieces(rank, len(run), found)
+        for name, (own_losses, own) in trainings.items():
+            losses, weights = alone[name]
+            assert len(losses) >= (50 if name in LONG else 6), name
             differences[name, "loss", rank] = np.abs(np.subtract(own_losses, losses) / np.maximum(1, np.abs(losses)))
             for parameter, value in weights.items():
                 assert np.array_equal(own[parameter], run[0][2][name][1][parameter]), "weights drift apart"

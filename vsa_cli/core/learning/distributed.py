@@ -1,4 +1,4 @@
-"""What the processes that `torchrun` starts say to each other: the only module that uses `torch.distributed`.
+"""Communication between the processes that `torchrun` starts: the only module that uses `torch.distributed`.
 
 Each process computes the gradients of its share of every batch, and their sum over all processes is the gradient of the
 whole batch. `DistributedDataParallel` is not used: it averages, it needs a forward pass through the model's own
@@ -40,7 +40,8 @@ _SETTLE = 1.0
 _GRACE = 5.0
 """Seconds after a signal in which a process may end by itself; one that waits for a GPU cannot."""
 
-_CLAIM = timedelta(seconds=5)
+_STORE, _CLAIM = ("MASTER_ADDR", "MASTER_PORT"), timedelta(seconds=5)
+"""Variables that name the address of torchrun's store, and how long it may take to answer."""
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
 
     Args:
         ranks: this process; nothing happens if it is alone.
-        device: where it computes: processes on CPUs talk by gloo, those on GPUs by NCCL.
+        device: where it computes: processes on CPUs communicate by gloo, those on GPUs by NCCL.
 
     Raises:
         MissingError: the processes cannot be connected.
@@ -114,8 +115,8 @@ def is_first_report() -> bool:
     """
     key = f"vsa/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/reported"
     try:
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(address, port, timeout=_CLAIM, wait_for_workers=False)  # type: ignore[attr-defined]
+        address, port = (os.environ[name] for name in _STORE)
+        store = dist.TCPStore(address, int(port), timeout=_CLAIM, wait_for_workers=False)  # type: ignore[attr-defined]
         return bool(store.add(key, 1) == 1)
     except (KeyError, ValueError, RuntimeError):  # torchrun itself has ended
         return True

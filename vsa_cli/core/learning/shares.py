@@ -71,7 +71,7 @@ def dropped(dropout: nn.Dropout, x: Tensor, rows: Rows | None) -> Tensor:
 
 
 def own_images(found: Sequence[tuple[int, Tensor]], rows: Rows) -> list[tuple[int, Tensor]]:
-    """Of the images of a batch, by source as `corpora.images_of` returns them, those of this process."""
+    """The images of this process among those of a batch, by source as `corpora.images_of` returns them."""
     is_own = torch.zeros(rows.count, dtype=torch.bool)
     is_own[rows.own] = True
     parts = torch.split(is_own, [len(images) for _, images in found])
