@@ -26,13 +26,14 @@ LAYERS = {
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 
-GROUND = {"errors", "config", "device", "boxes", "io"}
+GROUND = {"errors", "config", "ranks", "device", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
 PARTS = {
     "errors": set(),
     "config": {"errors"},
-    "device": {"errors"},
+    "ranks": set(),
+    "device": {"errors", "ranks"},
     "boxes": {"errors"},
     "io": {"errors", "config"},
     "metrics": GROUND,
@@ -198,6 +199,11 @@ def test_outside_libraries_are_imported_by_few_files() -> None:
             assert where(path) in IMPORTERS.get(library, {where(path)}), f"{where(path)} imports {library}"
             if library in ("typer", "click"):
                 assert path not in CORE, f"{where(path)} imports {library}"
+
+
+def test_one_file_talks_to_other_processes_of_a_run() -> None:
+    talking = [path for path in FILES if re.search(r"torch\.distributed\b", path.read_text(encoding="utf-8"))]
+    assert list(map(where, talking)) == ["core/learning/distributed.py"]
 
 
 def test_formats_of_artifacts_are_declared_in_one_place() -> None:

@@ -6,6 +6,7 @@ Nothing heavy is imported on the way to `--help`: each command imports core insi
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,10 +33,11 @@ from vsa_cli.commands.train_embed import train_embed
 from vsa_cli.commands.train_gen import train_gen
 from vsa_cli.commands.train_labels import train_labels
 from vsa_cli.core.errors import ExitCode, VsaError, reason
+from vsa_cli.core.ranks import ranks_of
 from vsa_cli.help import HELP_FLAGS, HELP_TEXT, explanation, page, panel_of, usage
 from vsa_cli.options import option_names
 from vsa_cli.output.console import core_warnings_shown, drop_stdout, settings_named, warn
-from vsa_cli.process import prepare_streams, run_interruptible
+from vsa_cli.process import is_reporter, prepare_streams, run_interruptible, silence
 from vsa_cli.version import __version__
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -52,7 +54,8 @@ def error_boundary() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except VsaError as error:
-        warn(str(error))
+        if is_reporter(error):
+            warn(str(error))
         raise typer.Exit(error.exit_code) from error
     except BrokenPipeError as error:
         drop_stdout()  # the reader has all it wanted (`| head -1`)
@@ -60,7 +63,8 @@ def error_boundary() -> Iterator[None]:
     except OSError as error:  # a name that is too long, a folder without permission
         if error.filename is None:
             drop_stdout()  # help on a full disk; what is left in the buffer would fail again at exit
-        warn(reason(error) if error.filename is None else f"{error.filename}: {error.strerror}")
+        if is_reporter(error):
+            warn(reason(error) if error.filename is None else f"{error.filename}: {error.strerror}")
         raise typer.Exit(ExitCode.FAILED) from error
 
 
@@ -193,6 +197,9 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
 }
 """The commands under each heading of the help: first those that need no preparation, then the pipeline in order."""
 
+TRAINING = {"train-labels", "train-embed", "train-gen"}
+"""The commands that several processes, started by `torchrun`, run together."""
+
 COMMANDS = {name: function for commands in PANELS.values() for name, function in commands.items()}
 
 for _panel, _commands in PANELS.items():
@@ -216,6 +223,8 @@ def main() -> None:
 
 def _run() -> None:
     prepare_streams()
+    if not TRAINING.isdisjoint(sys.argv[1:2]) and not ranks_of(os.environ).first:
+        silence()
     if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
         # straight to the command: parsing the group's own options would double the time of help
         group: Any = typer.main.get_command(app)

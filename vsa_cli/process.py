@@ -1,4 +1,8 @@
-"""The process around a command: standard streams that a shell closed, their encoding, and Ctrl-C."""
+"""The process around a command: standard streams that a shell closed, their encoding, and Ctrl-C.
+
+Of several processes that `torchrun` has started for one training, only the first prints, and an error that ends them
+all is reported once.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import warnings
 from collections.abc import Callable
 from types import FrameType
 
-from vsa_cli.core.errors import ExitCode
+from vsa_cli.core.errors import ConfigError, ExitCode
+from vsa_cli.core.ranks import ranks_of
 
 
 def prepare_streams() -> None:
@@ -24,6 +29,26 @@ def prepare_streams() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\b")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def silence() -> None:
+    """Drop what is printed from now on, except what is written to `sys.__stderr__`."""
+    sys.stdout = sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", errors="replace")
+
+
+def is_reporter(error: Exception) -> bool:
+    """Whether this process is the one of its run that reports an error; if so, what it prints is shown from now on."""
+    ranks = ranks_of(os.environ)
+    if ranks.alone:
+        return True
+    from vsa_cli.core.learning.distributed import is_first_report
+
+    is_first = is_first_report()
+    if isinstance(error, ConfigError):  # of the command line, which all processes have: the others end silently
+        return ranks.first
+    if is_first:
+        sys.stderr = sys.__stderr__
+    return is_first
 
 
 def _replace_closed_streams() -> None:
@@ -56,6 +81,8 @@ def run_interruptible(program: Callable[[], None]) -> None:
         done = isinstance(end, SystemExit) and not end.code
         if interrupts.received and not done:
             sys.exit(ExitCode.INTERRUPTED)
+        if not isinstance(end, SystemExit):
+            sys.stderr = sys.__stderr__ or sys.stderr  # a traceback is shown by any process
         raise
 
 

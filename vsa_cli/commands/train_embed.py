@@ -13,7 +13,6 @@ from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
 from vsa_cli.core.config import EMBED_PRESETS, EmbedPreset, Encoder, Loss
-from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
@@ -280,7 +279,7 @@ def train_embed(
             "--start keeps the model settings of its DIR: it cannot be combined with --preset, --word-vectors, --sweep "
             "or an option of the model"
         )
-    check_output(output, force=force, resume=resume, folder=True)
+    ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -292,15 +291,17 @@ def train_embed(
     from vsa_cli.core.embedding.word_vectors import read_word_vectors
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
+    from vsa_cli.core.learning.distributed import joined
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
     from vsa_cli.output.reports import report_plan, report_request, report_sweep, report_training
 
     set_threads(threads)
+    processor = resolve_device(device, ranks)
     read = read_corpus(corpus)
     model, training = EMBED_PRESETS[preset or "best"]
-    trained = None if start is None else read_embedding(start, resolve_device(device))
+    trained = None if start is None else read_embedding(start, processor)
     if trained is not None:
         model, training = trained.model.config, FINE_TUNING
     model = replace(model, **shape)
@@ -318,7 +319,7 @@ def train_embed(
     sources = Sources(
         (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         tuple(map(_unpaired, unpaired or ())),
-        None if labels is None else read_labeller(labels, resolve_device(device)),
+        None if labels is None else read_labeller(labels, processor),
     )
     sources.check(tune_cnn=tune_cnn)
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
@@ -329,18 +330,19 @@ def train_embed(
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
-    request = TrainingRequest(output, model, training, split, held_out, keep, seed, resolve_device(device), resume)
+    request = TrainingRequest(output, model, training, split, held_out, keep, seed, processor, resume, ranks)
     if dry_run:
         report_request(console, request, as_json=json, **({} if plan is None else {"sweep": asdict(plan)}))
         if plan is not None:
             report_plan(console, plan)
         return
-    if plan is not None:
-        trials = sweep_embedding(sources, request, plan, given)
-        report_sweep(console, trials, plan, output=output, as_json=json)
-    else:
-        records = train_embedding(sources, request, given, trained)
-        report_training(console, records, output=output, unit="pairs", as_json=json)
+    with joined(ranks, processor):
+        if plan is not None:
+            trials = sweep_embedding(sources, request, plan, given)
+            report_sweep(console, trials, plan, output=output, as_json=json)
+        else:
+            records = train_embedding(sources, request, given, trained)
+            report_training(console, records, output=output, unit="pairs", as_json=json)
     console.suggest("align", "photo.jpg", "what it shows", "--model", output)
 
 

@@ -12,7 +12,6 @@ from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, SOURCES, TRAINING
 from vsa_cli.core.config import GENERATOR_PRESETS, SELF_CRITICAL, Cell, GeneratorPreset
-from vsa_cli.core.io.files import check_output
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
@@ -203,7 +202,7 @@ def train_gen(
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
-    check_output(output, force=force, resume=resume, folder=True)
+    ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -212,6 +211,7 @@ def train_gen(
     from vsa_cli.core.generation.train import train_generator
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
+    from vsa_cli.core.learning.distributed import joined
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -225,7 +225,7 @@ def train_gen(
     if labels is None and (tags is not None or text):
         raise UsageError("--tags and --text require --labels: `vsa train-labels` makes a labeller")
     read = read_corpus(corpus)
-    processor = resolve_device(device)
+    processor = resolve_device(device, ranks)
     model, training = GENERATOR_PRESETS[preset or "best"]
     shape = options.given(cell=cell, attention=attention, word_size=word_size, hidden_size=hidden_size, dropout=dropout)
     if start is not None and (preset or shape or tags is not None):
@@ -262,7 +262,9 @@ def train_gen(
     )  # fmt: skip
     held_out = read.validation_split(validate)
     keep = keep_last or held_out is None
-    request = TrainingRequest(output, model, training, resolve_split(split), held_out, keep, seed, processor, resume)
+    request = TrainingRequest(
+        output, model, training, resolve_split(split), held_out, keep, seed, processor, resume, ranks
+    )
     sources = Sources(
         photographs=(PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         text=tuple(map(_text, text or ())),
@@ -274,9 +276,10 @@ def train_gen(
     if dry_run:
         report_request(console, request, as_json=json)
         return
-    records = train_generator(sources, request, trained)
     unit = "words" if self_critical is None else "sentences"
-    report_training(console, records, output=output, unit=unit, as_json=json)
+    with joined(ranks, processor):
+        records = train_generator(sources, request, trained)
+        report_training(console, records, output=output, unit=unit, as_json=json)
     console.suggest("caption", "photo.jpg", "--model", output)
 
 

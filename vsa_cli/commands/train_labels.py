@@ -12,7 +12,6 @@ from vsa_cli import options
 from vsa_cli.commands import training_options as shared
 from vsa_cli.commands.training_options import MODEL, TRAINING
 from vsa_cli.core.config import MOST_FOLDS, LabellerConfig, LabellerTraining
-from vsa_cli.core.io.files import check_output
 from vsa_cli.options import UsageError
 
 _DEFAULTS = {"default": (LabellerTraining(), LabellerConfig())}
@@ -105,13 +104,14 @@ def train_labels(
 
     Example: vsa train-labels regions.h5 --corpus corpus.json -o labels/
     """
-    check_output(output, force=force, resume=resume, folder=True)
+    ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
     from vsa_cli.core.labels.labeller import fold_folder
     from vsa_cli.core.labels.names import NAMES_FILE, read_names
     from vsa_cli.core.labels.train import LabellerRequest, train_labeller
+    from vsa_cli.core.learning.distributed import joined
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
     from vsa_cli.output.reports import report_request, report_training
@@ -119,7 +119,7 @@ def train_labels(
     if folds == 1:
         raise UsageError("--folds takes 0, or at least 2 parts")
     set_threads(threads)
-    processor = resolve_device(device)
+    processor = resolve_device(device, ranks)
     known = read_names(names or NAMES_FILE)
     corpora = tuple(map(read_corpus, corpus or ()))
     held_out = next((found for one in corpora if (found := one.validation_split(validate))), None)
@@ -128,16 +128,19 @@ def train_labels(
         **options.given(epochs=epochs, patience=patience, learning_rate=learning_rate),
     )
     model = LabellerConfig(known.names, hidden_size)
-    request = LabellerRequest(output, known, model, training, resolve_split(split), held_out, seed, processor, resume)
+    request = LabellerRequest(
+        output, known, model, training, resolve_split(split), held_out, seed, processor, resume, ranks=ranks
+    )
     console = Console(quiet=quiet)
     if dry_run:
         report_request(console, request, as_json=json)
         return
     stores, teachers = (tuple(map(RegionStore, paths)) for paths in (regions, teacher or ()))
-    for fold in range(1, folds + 1):
-        console.note(f"fold {fold} of {folds}")
-        without = replace(request, training=replace(training, folds=0), left_out=(fold, folds))
-        of_fold = train_labeller(without, stores, corpora, teachers)
-        report_training(console, of_fold, output=fold_folder(output, fold), unit="photographs", as_json=False)
-    records = train_labeller(request, stores, corpora, teachers)
-    report_training(console, records, output=output, unit="photographs", as_json=json)
+    with joined(ranks, processor):
+        for fold in range(1, folds + 1):
+            console.note(f"fold {fold} of {folds}")
+            without = replace(request, training=replace(training, folds=0), left_out=(fold, folds))
+            of_fold = train_labeller(without, stores, corpora, teachers)
+            report_training(console, of_fold, output=fold_folder(output, fold), unit="photographs", as_json=False)
+        records = train_labeller(request, stores, corpora, teachers)
+        report_training(console, records, output=output, unit="photographs", as_json=json)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vsa_cli.core.io.files import check_output
+from vsa_cli.core.ranks import Ranks, ranks_of
 from vsa_cli.help import shown_presets
 from vsa_cli.options import UsageError
 
@@ -92,6 +95,21 @@ def learning_rate(presets: Presets) -> Any:
         show_default=shown_presets(presets, "learning_rate"),
         rich_help_panel=TRAINING,
     )
+
+
+def ranks_into(output: Path, *, force: bool, resume: bool) -> Ranks:
+    """This process among those of its run, the first of which may write the output.
+
+    Only that one checks the output: the others may find what it has already written.
+
+    Raises:
+        ConfigError: the output exists and must not be replaced, or is a file.
+        DataError: it cannot be written.
+    """
+    ranks = ranks_of(os.environ)
+    if ranks.first:
+        check_output(output, force=force, resume=resume, folder=True)
+    return ranks
 
 
 def photographs_of(also: str) -> PhotographSource:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsa_cli.core.errors import ConfigError, MissingError
+from vsa_cli.core.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not need it
     import torch
@@ -25,15 +26,21 @@ if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not nee
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     """The device of a name: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
+    Args:
+        name: the name.
+        ranks: this process; of several processes on a machine, each has a GPU of its own.
+
     Raises:
-        ConfigError: the name is not the name of a device.
+        ConfigError: the name is not the name of a device, or several processes cannot use it.
         MissingError: the machine does not have the device.
     """
     import torch
 
+    if not ranks.alone:
+        name = _of_rank(name, ranks, torch.cuda.device_count())
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = _NAME.fullmatch(name)
@@ -47,6 +54,19 @@ def resolve_device(name: str) -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingError(f"`device` {name}: no Apple GPU found; use cpu")
     return torch.device(name)
+
+
+def _of_rank(name: str, ranks: Ranks, gpus: int) -> str:
+    """The name of the device of one of several processes, on a machine with some GPUs."""
+    if name == "mps" or name.startswith("cuda:"):
+        raise ConfigError(f"`device` {name}: several processes cannot share it; cuda gives each a GPU of its own")
+    if name == "auto" and not gpus:
+        return "cpu"
+    if name not in ("auto", "cuda") or not gpus:
+        return name
+    if ranks.local >= gpus:
+        raise MissingError(f"`device` {name}: only {gpus} CUDA device(s) found for more processes; start one for each")
+    return f"cuda:{ranks.local}"
 
 
 @cache

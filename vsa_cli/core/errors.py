@@ -73,6 +73,13 @@ class DivergedError(VsaError):
     """Training diverged: the loss is not finite or has exploded."""
 
 
+class EndedError(VsaError):
+    """Another of the processes that train together has ended, so that this one cannot continue either."""
+
+    def __init__(self) -> None:
+        super().__init__("a process of the run has ended, so all do; the run can be resumed from its last epoch")
+
+
 def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
     """A text as one printable line of at most `limit` characters before escaping; control characters are escaped."""
     short = text if len(text) <= limit else f"{text[: limit - 1]}…"

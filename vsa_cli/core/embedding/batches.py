@@ -17,6 +17,8 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled, shuffled_by_image
 from vsa_cli.core.learning.sentences import read_sentences
+from vsa_cli.core.learning.shares import Rows, counts_of, own_images
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.image_regions import MappedImage
 from vsa_cli.core.regions.store import RegionStore
@@ -34,6 +36,8 @@ class Packed:
         mirror: (N,) int64 permutation that reverses every sentence: the index of word T - 1 - t of the same sentence.
         batch_sizes: the number of sentences that have a first word, a second, ...
         order: (L,) int64 index of the sentence in each row of a step.
+        word_rows: which words of a batch of several processes these are; None if they are all.
+        sentence_rows: which sentences these are.
     """
 
     words: Tensor
@@ -42,6 +46,8 @@ class Packed:
     mirror: Tensor
     batch_sizes: tuple[int, ...]
     order: Tensor
+    word_rows: Rows | None = None
+    sentence_rows: Rows | None = None
 
     @property
     def count(self) -> int:
@@ -52,7 +58,8 @@ class Packed:
         """The sentences on a device."""
         moved = (t.to(device) for t in (self.words, self.sentence, self.position, self.mirror))
         words, sentence, position, mirror = moved
-        return Packed(words, sentence, position, mirror, self.batch_sizes, self.order.to(device))
+        rows = (None if rows is None else rows.to(device) for rows in (self.word_rows, self.sentence_rows))
+        return Packed(words, sentence, position, mirror, self.batch_sizes, self.order.to(device), *rows)
 
 
 def pack(sentences: Sequence[Sequence[int]]) -> Packed:
@@ -149,24 +156,50 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """A batch that several processes compute together, each its own sentences and images.
+
+    Attributes:
+        images: the images of this process.
+        image_counts: the number of images of each process.
+        sentence_counts: the number of sentences of each process.
+        word_counts: the number of words of each process.
+        sentence: (N,) int64 sentence of each word of the batch, the words of the first process first.
+    """
+
+    images: Rows
+    image_counts: tuple[int, ...]
+    sentence_counts: tuple[int, ...]
+    word_counts: tuple[int, ...]
+    sentence: Tensor
+
+    def to(self, device: torch.device) -> Shared:
+        """The same on a device."""
+        return replace(self, images=self.images.to(device), sentence=self.sentence.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
-    """L sentences and their K images.
+    """L sentences and their K images; of several processes, each has some of both, but the index of all.
 
     Attributes:
         regions: (K, R, D) float32 descriptors; empty if the tail of the CNN learns and computes them.
         image: (L,) int64 index of each sentence's image.
         packed: the L sentences.
         mapped: the maps and boxes of the K images, if the tail of the CNN learns.
+        shared: how the batch is shared with other processes; None if this one computes it alone.
     """
 
     regions: Tensor
     image: Tensor
     packed: Packed
     mapped: tuple[MappedImage, ...] = ()
+    shared: Shared | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device), self.mapped)
+        shared = None if self.shared is None else self.shared.to(device)
+        return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device), self.mapped, shared)
 
 
 def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Pairs:
@@ -184,7 +217,7 @@ def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Voc
 
 
 def shuffled_batches(
-    sources: Sequence[Pairs], size: int, generator: torch.Generator, *, mapped: bool = False
+    sources: Sequence[Pairs], size: int, generator: torch.Generator, *, mapped: bool = False, ranks: Ranks = ALONE
 ) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches.
 
@@ -196,19 +229,52 @@ def shuffled_batches(
         generator: draws the batches.
         mapped: whether to give maps in place of descriptors; the sentences of an image then are in one batch, or in two
             that follow each other, because each map costs a pass through the tail of the CNN.
+        ranks: this process, which receives its share of each batch.
     """
     weights, images = [pairs.weight for pairs in sources], [pairs.image for pairs in sources]
     by_image = shuffled_by_image(images, weights, size, generator)
     for chosen in by_image if mapped else shuffled([len(image) for image in images], weights, size, generator):
         if len(chosen) > 1:
-            yield make_batch(sources, chosen, mapped=mapped)
+            yield make_batch(sources, chosen, mapped=mapped, ranks=ranks)
 
 
-def make_batch(sources: Sequence[Pairs], chosen: Sequence[Chosen], *, mapped: bool = False) -> Batch:
+def make_batch(
+    sources: Sequence[Pairs], chosen: Sequence[Chosen], *, mapped: bool = False, ranks: Ranks = ALONE
+) -> Batch:
     """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch."""
     found, image = images_of(chosen, [pairs.image for pairs in sources], range(len(sources)))
-    packed = pack([sources[s].sentences[i] for s, i in chosen])
+    packed, shared = pack([sources[s].sentences[i] for s, i in chosen]), None
+    if not ranks.alone:
+        shared = share(packed, sum(len(images) for _, images in found), ranks)
+        found = own_images(found, shared.images)
+        packed = own_sentences(packed, [sources[s].sentences[i] for s, i in chosen], ranks)
     if mapped:
         maps = [one for number, images in found for one in sources[number].mapped(images)]
-        return Batch(torch.empty(0), image, packed, tuple(maps))
-    return Batch(same_count([sources[number].regions[images].float() for number, images in found]), image, packed)
+        return Batch(torch.empty(0), image, packed, tuple(maps), shared)
+    regions = same_count([sources[number].regions[images].float() for number, images in found])
+    return Batch(regions, image, packed, shared=shared)
+
+
+def share(packed: Packed, images: int, ranks: Ranks) -> Shared:
+    """How the sentences of a batch and its images are shared between processes."""
+    of_image, of_sentence = (torch.tensor(ranks.owners(count)) for count in (images, packed.count))
+    of_word = of_sentence[packed.sentence]
+    return Shared(
+        images=Rows.of_owner(of_image, ranks),
+        image_counts=counts_of(of_image, ranks),
+        sentence_counts=counts_of(of_sentence, ranks),
+        word_counts=counts_of(of_word, ranks),
+        sentence=packed.sentence[of_word.argsort(stable=True)],
+    )
+
+
+def own_sentences(packed: Packed, sentences: Sequence[Sequence[int]], ranks: Ranks) -> Packed:
+    """The sentences of this process among those of a batch, whose packed form is given as well.
+
+    The order of packed words is that of the whole batch, so the own words are some of those of the whole batch.
+    """
+    rows = Rows.of_owner(torch.tensor(ranks.owners(len(sentences))), ranks)
+    is_own = torch.zeros(len(sentences), dtype=torch.bool)
+    is_own[rows.own] = True
+    words = Rows(len(packed.words), is_own[packed.sentence].nonzero()[:, 0])
+    return replace(pack([sentences[row] for row in rows.own.tolist()]), word_rows=words, sentence_rows=rows)

@@ -24,6 +24,7 @@ from vsa_cli.core.embedding.batches import Packed
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.model_dir import Trained, read_trained
 from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
+from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.features import mean_and_scale
 
@@ -69,10 +70,10 @@ class Brnn(nn.Module):
 
     def forward(self, x: Tensor, packed: Packed) -> Encoded:
         """Encode (N, W) word vectors x_t in the context of their sentences."""
-        e = self.dropout(F.relu(self.W_e(x)))
+        e = dropped(self.dropout, F.relu(self.W_e(x)), packed.word_rows)
         h = relu_recurrence(torch.stack([e, e[packed.mirror]]), self.W_fb, self.b_fb, packed.batch_sizes)
         context = h[0] + h[1, packed.mirror]
-        return _encoded(F.relu(self.W_d(self.dropout(context))), context)
+        return _encoded(F.relu(self.W_d(dropped(self.dropout, context, packed.word_rows))), context)
 
 
 class GatedEncoder(nn.Module):
@@ -101,7 +102,7 @@ class GatedEncoder(nn.Module):
         gates = torch.stack([forward, backward[packed.mirror]])
         h = gru_recurrence(gates, self.W_h, self.b_h, packed.batch_sizes)
         context = h[0] + h[1, packed.mirror]
-        return _encoded(self.W_d(self.dropout(context)) + self.W_o(x), context)
+        return _encoded(self.W_d(dropped(self.dropout, context, packed.word_rows)) + self.W_o(x), context)
 
 
 def _standardise(layer: Tensor | nn.Module, inputs: Tensor, length: float) -> None:
@@ -170,31 +171,38 @@ class Embedding(nn.Module):
             context = self.encode_words(packed).context
             _standardise(self.encoder.W_d, context, _WORD_LENGTH * 2**0.5)  # the ReLU removes half
 
-    def encode_regions(self, descriptors: Tensor) -> Tensor:
-        """Encode (..., D) descriptors as (..., H) vectors v_i, of length 1 if the model compares by cosine."""
-        return self._normalised(self.W_m(self._standard(descriptors)))
+    def encode_regions(self, descriptors: Tensor, rows: Rows | None = None) -> Tensor:
+        """Encode (..., D) descriptors as (..., H) vectors v_i, of length 1 if the model compares by cosine.
+
+        Args:
+            descriptors: the descriptors; (K, R, D) if `rows` are given.
+            rows: which images of a batch of several processes these are; None if they are all.
+        """
+        return self._normalised(self.W_m(self._standard(descriptors, rows)))
 
     def encode_words(self, packed: Packed) -> Encoded:
         """Encode every word as s_t, of length 1 if the model compares by cosine."""
         x = self.W_w(packed.words)
         if self.training and self.config.word_dropout > 0:
-            x = x * (torch.rand(len(x), 1, device=x.device) >= self.config.word_dropout)
-        encoded: Encoded = self.encoder(self.dropout(x), packed)
+            rows = packed.word_rows
+            drawn = torch.rand(len(x) if rows is None else rows.count, 1, device=x.device)
+            x = x * ((drawn if rows is None else rows.take(drawn)) >= self.config.word_dropout)
+        encoded: Encoded = self.encoder(dropped(self.dropout, x, packed.word_rows), packed)
         return replace(encoded, words=self._normalised(encoded.words))
 
-    def encode_whole_images(self, descriptors: Tensor) -> Tensor:
+    def encode_whole_images(self, descriptors: Tensor, rows: Rows | None = None) -> Tensor:
         """Encode (K, D) descriptors of whole images as (K, H) vectors of length 1, to compare with whole sentences."""
-        return F.normalize(self.W_g(self._standard(descriptors[:, None])[:, 0]), dim=-1)
+        return F.normalize(self.W_g(self._standard(descriptors[:, None], rows)[:, 0]), dim=-1)
 
     def encode_sentences(self, context: Tensor, packed: Packed) -> Tensor:
         """Encode whole sentences as (L, H) vectors of length 1, from the mean (N, hidden) context of their words."""
         total = context.new_zeros(packed.count, context.shape[1]).index_add(0, packed.sentence, context)
         mean = total / torch.bincount(packed.sentence, minlength=packed.count)[:, None]
-        return F.normalize(self.W_q(self.dropout(mean)), dim=-1)
+        return F.normalize(self.W_q(dropped(self.dropout, mean, packed.sentence_rows)), dim=-1)
 
-    def _standard(self, descriptors: Tensor) -> Tensor:
+    def _standard(self, descriptors: Tensor, rows: Rows | None = None) -> Tensor:
         """Standardised descriptors with dropout. The regions of an image share one mask, which is cheaper."""
-        factor: Tensor = self.dropout(self.scale.expand_as(descriptors[..., :1, :]))
+        factor = dropped(self.dropout, self.scale.expand_as(descriptors[..., :1, :]), rows)
         return torch.addcmul(-self.shift * factor, descriptors, factor)
 
     def _normalised(self, vectors: Tensor) -> Tensor:

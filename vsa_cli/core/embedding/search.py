@@ -16,15 +16,18 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
-from vsa_cli.core.embedding.batches import Packed, Pairs, pack
+from vsa_cli.core.embedding.batches import Packed, Pairs, Shared, pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.json import is_text
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.io.text import decode_text, numbered_lines
+from vsa_cli.core.learning.distributed import gathered
 from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.shares import Rows
 from vsa_cli.core.metrics.recall import best_ranks, rank_statistics
+from vsa_cli.core.ranks import Ranks
 from vsa_cli.core.regions.image_regions import ImageRegions, pad
 
 _IMAGES = 1000  # images embedded, then compared with all sentences
@@ -75,10 +78,13 @@ def encode_sentences(model: Embedding, packed: Packed) -> EncodedSentences:
     return EncodedSentences(encoded.words, packed.sentence, packed.count, whole)
 
 
-def encode_images(model: Embedding, regions: Tensor) -> EncodedImages:
-    """Encode K images from (K, R, D) float32 descriptors, region 0 being the whole image."""
-    whole = model.encode_whole_images(regions[:, 0]) if model.config.whole_weight > 0 else None
-    return EncodedImages(model.encode_regions(regions), whole)
+def encode_images(model: Embedding, regions: Tensor, rows: Rows | None = None) -> EncodedImages:
+    """Encode K images from (K, R, D) float32 descriptors, region 0 being the whole image.
+
+    `rows` are those of the images in a batch of several processes.
+    """
+    whole = model.encode_whole_images(regions[:, 0], rows) if model.config.whole_weight > 0 else None
+    return EncodedImages(model.encode_regions(regions, rows), whole)
 
 
 def compare(model: Embedding, sentences: EncodedSentences, images: EncodedImages) -> Tensor:
@@ -106,6 +112,33 @@ def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor
         regions: (K, R, D) float32 descriptors, region 0 being the whole image.
     """
     return compare(model, encode_sentences(model, packed), encode_images(model, regions))
+
+
+def shared_scores(model: Embedding, packed: Packed, regions: Tensor, shared: Shared, ranks: Ranks) -> Tensor:
+    """(L, K) `combined_scores` of a batch of several processes, the same in all of them.
+
+    Each process encodes its own sentences and images and compares its images with all sentences: for these, the
+    vectors of their words are sent, which are fewer than those of regions.
+
+    Args:
+        model: the model, in training mode.
+        packed: the sentences of this process.
+        regions: (K_own, R, D) float32 descriptors of its images.
+        shared: how the batch is shared.
+        ranks: this process.
+
+    Raises:
+        EndedError: another process has ended.
+    """
+
+    def of_all(own: Tensor, counts: Sequence[int], *, summed: bool) -> Tensor:
+        return gathered(own[: counts[ranks.rank]], counts, ranks, summed=summed)  # none of a row that nobody counts
+
+    own, images = encode_sentences(model, packed), encode_images(model, regions, shared.images)
+    words = of_all(own.words.float(), shared.word_counts, summed=True)
+    whole = None if own.whole is None else of_all(own.whole.float(), shared.sentence_counts, summed=True)
+    columns = compare(model, EncodedSentences(words, shared.sentence, sum(shared.sentence_counts), whole), images)
+    return of_all(columns.T, shared.image_counts, summed=False).T
 
 
 def score_pairs(model: Embedding, pairs: Pairs) -> NDArray[np.float32]:

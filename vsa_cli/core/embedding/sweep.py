@@ -64,6 +64,7 @@ def sweep_embedding(
     table = request.out / _TABLE
     envelope = _envelope(sources, request, plan, word_vectors)
     trials = _finished_trials(table, envelope, request)
+    is_writer = request.ranks.first
 
     def run(rung: Rung, setting: Setting) -> Generator[Step | Epoch, None, Metrics]:
         folder = request.out / _TRIALS / f"rung-{rung.number}" / _name(setting)
@@ -77,13 +78,15 @@ def sweep_embedding(
     for record in halve(plan, run, tuple(trials)):
         if isinstance(record, Trial) and record not in trials:
             trials.append(record)
-            _write(table, envelope, trials)
+            if is_writer:
+                _write(table, envelope, trials)
         elif isinstance(record, Winner):
             winner = record.setting
         yield record
     final = replace(request, training=_training(request, winner), resume=True)
     yield from train_embedding(sources, final, word_vectors)
-    _remove_trials(request.out)
+    if is_writer:
+        _remove_trials(request.out)
 
 
 def _training(request: TrainingRequest[EmbedConfig, EmbedTraining], setting: Setting) -> EmbedTraining:
@@ -121,9 +124,10 @@ def _finished_trials(
         return _read(table, envelope)
     if request.resume and has_training(request.out):
         raise ArtifactError(f"{request.out}: cannot resume: the saved run is not a sweep; `force` starts over")
-    _remove_trials(request.out)
-    _remove(request.out / _TRAINING)  # otherwise the winner would resume an older run
-    _write(table, envelope, [])
+    if request.ranks.first:
+        _remove_trials(request.out)
+        _remove(request.out / _TRAINING)  # otherwise the winner would resume an older run
+        _write(table, envelope, [])
     return []
 
 

@@ -12,7 +12,7 @@ from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
-from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs
+from vsa_cli.core.embedding.search import combined_scores, recall_both_ways, score_pairs, shared_scores
 from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.errors import ArtifactError
@@ -20,6 +20,7 @@ from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable
 
@@ -30,18 +31,24 @@ class EmbeddingTask:
     """Training to score each image and its own sentence above all other pairs (paper, section 3.1.3)."""
 
     def __init__(
-        self, model: Embedding, train: Sequence[Pairs], held_out: Sequence[Pairs | None], training: EmbedTraining
+        self,
+        model: Embedding,
+        train: Sequence[Pairs],
+        held_out: Sequence[Pairs | None],
+        training: EmbedTraining,
+        ranks: Ranks = ALONE,
     ) -> None:
         """`train` and `held_out` are in the order of the corpora; without a first held-out one nothing is validated."""
         self.model = model
         self._train, self._held_out, self._training = train, held_out, training
+        self._ranks = ranks
         self._device = model.W_m.weight.device
         self._bfloat16 = has_fast_bfloat16(self._device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all corpora, each as often as its weight requires, in random order."""
         tuned = self.model.cnn is not None
-        return shuffled_batches(self._train, self._training.batch_size, generator, mapped=tuned)
+        return shuffled_batches(self._train, self._training.batch_size, generator, mapped=tuned, ranks=self._ranks)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
@@ -49,7 +56,10 @@ class EmbeddingTask:
         # in float32: in bfloat16 the maps of the CNN differ by some percent
         regions = moved.regions if self.model.cnn is None else describe_images(self.model.cnn, moved.mapped)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            S = combined_scores(self.model, moved.packed, regions)
+            if moved.shared is None:
+                S = combined_scores(self.model, moved.packed, regions)
+            else:
+                S = shared_scores(self.model, moved.packed, regions, moved.shared, self._ranks)
         pairs = len(moved.image)
         if self._training.loss == "hinge":
             loss = ranking_loss(S, moved.image, self._training.margin)
@@ -102,6 +112,7 @@ def train_embedding(
             of the model to start from.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
+        EndedError: another process of the run has ended.
     """
     tuned = request.training.cnn_rate > 0
     sources.check(tune_cnn=tuned)
@@ -121,7 +132,7 @@ def train_embedding(
     if tuned:
         model.cnn = trainable(start.tail if start is not None and start.tail else stored_tail(first.regions))
     model.to(request.device)
-    task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training)
+    task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training, request.ranks)
     recorded = sources.record()
     if word_vectors is not None:
         recorded["word_vectors"] = word_vectors.facts()

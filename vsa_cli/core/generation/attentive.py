@@ -22,9 +22,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from vsa_cli.core.config import GeneratorConfig, LabellerConfig
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
-from vsa_cli.core.generation.model import Batch, SentenceModel, log_frequencies
+from vsa_cli.core.generation.model import Batch, BatchRows, SentenceModel, log_frequencies
 from vsa_cli.core.labels.labeller import Labeller
 from vsa_cli.core.learning.recurrent import gru_recurrence
+from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.features import mean_and_scale
 
 
@@ -133,20 +134,24 @@ class AttentiveGenerator(SentenceModel):
 
     def logits(self, batch: Batch) -> Tensor:
         """(N, V) unnormalised log-probabilities of the word at each step."""
-        images = self._encode(batch.descriptors, batch.tags)
+        rows = batch.rows
+        of_images, of_words = (None, None) if rows is None else (rows.images, rows.words)
+        images = self._encode(batch.descriptors, batch.tags, rows)
         image = torch.cat([batch.image[:rows] for rows in batch.batch_sizes])  # (N,)
-        image_gates = self.W_i(self.dropout(images.whole)).index_select(0, image)
-        gates = self.W_x(self.dropout(self.words(batch.inputs))) + image_gates
+        image_gates = self.W_i(dropped(self.dropout, images.whole, of_images)).index_select(0, image)
+        gates = self.W_x(dropped(self.dropout, self.words(batch.inputs), of_words)) + image_gates
         start = torch.tanh(self.W_0(images.whole)).index_select(0, batch.image)
         h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
         # The steps of a sentence share its image: attending sentence by sentence gathers each image's keys once.
         padded, lengths = pad_packed_sequence(PackedSequence(h, torch.tensor(batch.batch_sizes)), batch_first=True)
         attended = self._attend(padded, *images.of(batch.image))
-        return self._output(h, pack_padded_sequence(attended, lengths, batch_first=True).data)
+        return self._output(h, pack_padded_sequence(attended, lengths, batch_first=True).data, of_words)
 
-    def _encode(self, descriptors: Tensor, tags: Tensor) -> _EncodedImages:
+    def _encode(self, descriptors: Tensor, tags: Tensor, rows: BatchRows | None = None) -> _EncodedImages:
+        of_photographs, of_images = (None, None) if rows is None else (rows.photographs, rows.images)
         standard = (descriptors - self.shift) * self.scale
-        standard = standard * self.image_dropout(torch.ones_like(standard[:, :1]))  # one mask per image
+        kept = dropped(self.image_dropout, torch.ones_like(standard[:, :1]), of_photographs)  # one mask per image
+        standard = standard * kept
         whole, v = F.relu(self.W_g(standard[:, 0])), F.relu(self.W_v(standard))
         repeats = (descriptors == descriptors[:, :1]).all(-1)
         repeats[:, 0] = False
@@ -162,7 +167,7 @@ class AttentiveGenerator(SentenceModel):
         of_tags = self.names(tags)
         missing = torch.zeros(tags.shape, device=tags.device).masked_fill(tags.eq(len(self.config.names)), -torch.inf)
         return _EncodedImages(
-            torch.cat([whole, without]) + self.dropout(of_tags).sum(1),
+            torch.cat([whole, without]) + dropped(self.dropout, of_tags, of_images).sum(1),
             self._items(v, torch.cat([mask, none])),
             self._items(of_tags, missing),
         )
@@ -181,10 +186,10 @@ class AttentiveGenerator(SentenceModel):
         affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + mask  # (B, heads, T, R)
         return (torch.softmax(affinity, -1).to(query.dtype) @ contents).transpose(1, 2).flatten(2)
 
-    def _output(self, h: Tensor, attended: Tensor) -> Tensor:
-        """(N, V) logits of (N, H) states and what each attends to."""
-        mixed = h + torch.tanh(self.W_c(self.dropout(torch.cat([h, attended], -1))))
-        scores: Tensor = self.W_o(self.dropout(mixed))
+    def _output(self, h: Tensor, attended: Tensor, rows: Rows | None = None) -> Tensor:
+        """(N, V) logits of (N, H) states and what each attends to; `rows` are those of the words in a whole batch."""
+        mixed = h + torch.tanh(self.W_c(dropped(self.dropout, torch.cat([h, attended], -1), rows)))
+        scores: Tensor = self.W_o(dropped(self.dropout, mixed, rows))
         return scores
 
 

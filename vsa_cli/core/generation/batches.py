@@ -13,10 +13,12 @@ from vsa_cli.core.alignment.snippets import Snippet
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import DataError
-from vsa_cli.core.generation.model import Batch, no_tags
+from vsa_cli.core.generation.model import Batch, BatchRows, no_tags
 from vsa_cli.core.generation.tags import TagSource
 from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled
 from vsa_cli.core.learning.sentences import read_sentences
+from vsa_cli.core.learning.shares import Rows, own_images
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
 
 _SAMPLE = 1000  # images
@@ -158,11 +160,16 @@ def snippet_pairs(
     return Pairs(chosen, place, sentences, vocabulary.start, photographs=photographs)
 
 
-def shuffled_batches(sources: Sequence[Pairs], size: int, generator: torch.Generator) -> Iterator[Batch]:
-    """One epoch: the sentences of all sources, each as often as its weight requires, in random batches of `size`."""
+def shuffled_batches(
+    sources: Sequence[Pairs], size: int, generator: torch.Generator, ranks: Ranks = ALONE
+) -> Iterator[Batch]:
+    """One epoch: the sentences of all sources, each as often as its weight requires, in random batches of `size`.
+
+    Of several processes, each receives its part of every batch.
+    """
     counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
     for chosen in shuffled(counts, weights, size, generator):
-        yield pack(sources, chosen, generator)
+        yield pack(sources, chosen, generator, ranks)
 
 
 def ordered_batches(sources: Sequence[Pairs], size: int) -> Iterator[Batch]:
@@ -178,13 +185,19 @@ def longest_first(sources: Sequence[Pairs], chosen: Sequence[Chosen]) -> list[Ch
     return sorted(chosen, key=lambda one: -len(sources[one[0]].sentences[one[1]]))
 
 
-def pack(sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Generator | None = None) -> Batch:
+def pack(
+    sources: Sequence[Pairs],
+    chosen: Sequence[Chosen],
+    generator: torch.Generator | None = None,
+    ranks: Ranks = ALONE,
+) -> Batch:
     """A batch of the chosen sentences, packed by step, longest first.
 
     Args:
         sources: the sentences and their images.
         chosen: the sentences.
         generator: draws the tags; without one they are the likeliest.
+        ranks: this process; of several, each receives its part of the batch.
     """
     ordered = longest_first(sources, chosen)
     sentences = [sources[s].sentences[i] for s, i in ordered]
@@ -195,31 +208,63 @@ def pack(sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Ge
         words[row, 1 : len(sentence) + 1] = sentence
         words[row, len(sentence) + 1] = END
     is_target = words[:, 1:].T >= 0  # (steps, B); the rows are longest first, so each step is a prefix
-    descriptors, tags, image = _images(sources, ordered, generator)
+    photographs_first = sorted(range(len(sources)), key=lambda s: sources[s].descriptors is None)
+    found, image = images_of(ordered, [pairs.image for pairs in sources], photographs_first)
+    tags = torch.cat([_tags(sources[number], images, generator) for number, images in found])
+    inputs, targets = (torch.from_numpy(part.T[is_target]) for part in (words[:, :-1], words[:, 1:]))
+    if ranks.alone:
+        sizes = tuple(int(count) for count in is_target.sum(1))
+        return Batch(_descriptors(sources, found), tags, image, inputs, targets, sizes)
+    of_word = torch.from_numpy(np.stack(np.nonzero(is_target)))  # (2, N): step and sentence of each word
+    has_photograph = [sources[number].descriptors is not None for number, images in found for _ in images]
+    rows = _own_rows(image, of_word[1], len(has_photograph), sum(has_photograph), ranks)
     return Batch(
-        descriptors=descriptors,
-        tags=tags,
-        image=image,
-        inputs=torch.from_numpy(words[:, :-1].T[is_target]),
-        targets=torch.from_numpy(words[:, 1:].T[is_target]),
-        batch_sizes=tuple(int(count) for count in is_target.sum(1)),
+        descriptors=_descriptors(sources, own_images(found, rows.images)),
+        tags=rows.images.take(tags),
+        image=torch.searchsorted(rows.images.own, rows.sentences.take(image)),
+        inputs=rows.words.take(inputs),
+        targets=rows.words.take(targets),
+        batch_sizes=tuple(torch.bincount(rows.words.take(of_word[0])).tolist()),
+        rows=rows,
     )
 
 
-def _images(
-    sources: Sequence[Pairs], chosen: Sequence[Chosen], generator: torch.Generator | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Descriptors and tags of the images of a batch, those with photographs first, and the image of each sentence."""
-    photographs_first = sorted(range(len(sources)), key=lambda s: sources[s].descriptors is None)
-    found, image = images_of(chosen, [pairs.image for pairs in sources], photographs_first)
+def _own_rows(image: Tensor, sentence: Tensor, images: int, photographs: int, ranks: Ranks) -> BatchRows:
+    """The part of a batch that this process has.
+
+    The sentences are dealt out, longest first, so that all processes have about as many words. An image is computed by
+    every process that has one of its sentences.
+
+    Args:
+        image: (B,) the image of each sentence.
+        sentence: (N,) the sentence of each word.
+        images: the number of images, those with photographs first.
+        photographs: the number of images with photographs.
+        ranks: this process.
+    """
+    sentences = Rows.of_owner(torch.arange(len(image)) % ranks.size, ranks)
+    own = torch.unique(sentences.take(image))
+    return BatchRows(
+        photographs=Rows(photographs, own[own < photographs]),
+        images=Rows(images, own),
+        sentences=sentences,
+        words=Rows(len(sentence), torch.isin(sentence, sentences.own).nonzero()[:, 0]),
+        idle=ranks.rank >= len(image),
+    )
+
+
+def _tags(pairs: Pairs, images: Tensor, generator: torch.Generator | None) -> Tensor:
+    return no_tags(len(images)) if pairs.tags is None else pairs.tags.draw(images, generator)
+
+
+def _descriptors(sources: Sequence[Pairs], found: Sequence[tuple[int, Tensor]]) -> Tensor:
+    """Descriptors of the images of a batch that have photographs, given the indices of its images by source."""
     descriptors: list[Tensor] = []
-    tags: list[Tensor] = []
     for number, images in found:
-        pairs = sources[number]
-        tags.append(no_tags(len(images)) if pairs.tags is None else pairs.tags.draw(images, generator))
-        if pairs.descriptors is not None:
-            own = pairs.descriptors[images]
+        of_source = sources[number].descriptors
+        if of_source is not None:
+            own = of_source[images]
             descriptors.append(own.float() if own.dtype == torch.float16 else own)
     if not descriptors:  # without images, but of the right shape
         descriptors.append(next(pairs.descriptors for pairs in sources if pairs.descriptors is not None)[:0].float())
-    return same_count(descriptors) if descriptors[0].ndim > 2 else torch.cat(descriptors), torch.cat(tags), image
+    return same_count(descriptors) if descriptors[0].ndim > 2 else torch.cat(descriptors)

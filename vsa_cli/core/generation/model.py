@@ -21,6 +21,31 @@ from torch import Tensor, nn
 from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.cells import build_cell
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
+from vsa_cli.core.learning.shares import Rows, dropped
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """Which part of a batch of several processes this one has.
+
+    Attributes:
+        photographs: rows of `Batch.descriptors`.
+        images: rows of `Batch.tags`.
+        sentences: rows of `Batch.image`.
+        words: rows of `Batch.inputs` and `Batch.targets`.
+        idle: whether there are fewer sentences than processes, and this process's part must not be counted.
+    """
+
+    photographs: Rows
+    images: Rows
+    sentences: Rows
+    words: Rows
+    idle: bool
+
+    def to(self, device: torch.device) -> BatchRows:
+        """The same on a device."""
+        photographs, images = self.photographs.to(device), self.images.to(device)
+        return BatchRows(photographs, images, self.sentences.to(device), self.words.to(device), self.idle)
 
 
 @dataclass(frozen=True)
@@ -36,6 +61,7 @@ class Batch:
         inputs: (N,) int64 ids: START, then the words.
         targets: (N,) int64 ids: the words, then END.
         batch_sizes: the number of sentences that have a first step, a second step, and so on.
+        rows: which part of a batch of several processes this is; None if it is the whole batch.
     """
 
     descriptors: Tensor
@@ -44,12 +70,24 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     batch_sizes: tuple[int, ...]
+    rows: BatchRows | None = None
+
+    @property
+    def sentences(self) -> int:
+        """The number of sentences; of a part, those of the whole batch."""
+        return self.batch_sizes[0] if self.rows is None else self.rows.sentences.count
+
+    @property
+    def words(self) -> int:
+        """The number of targets; of a part, those of the whole batch."""
+        return len(self.targets) if self.rows is None else self.rows.words.count
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
         moved = (part.to(device) for part in (self.descriptors, self.tags, self.image, self.inputs, self.targets))
         descriptors, tags, image, inputs, targets = moved
-        return Batch(descriptors, tags, image, inputs, targets, self.batch_sizes)
+        rows = None if self.rows is None else self.rows.to(device)
+        return Batch(descriptors, tags, image, inputs, targets, self.batch_sizes, rows)
 
 
 class SentenceModel(nn.Module, ABC):
@@ -145,9 +183,9 @@ class Generator(SentenceModel):
         # In double precision the sum is bit-identical for any number of threads.
         self.scale.copy_(descriptors.double().square().mean().clamp(min=1e-12).rsqrt())
 
-    def initial_state(self, descriptors: Tensor) -> DecoderState:
-        """The state before START, from (B, D) descriptors."""
-        return self.cell.initial_state(self.W_hi(self.dropout(descriptors * self.scale)))
+    def initial_state(self, descriptors: Tensor, rows: Rows | None = None) -> DecoderState:
+        """The state before START, from (B, D) descriptors; `rows` are those of the images in a whole batch."""
+        return self.cell.initial_state(self.W_hi(dropped(self.dropout, descriptors * self.scale, rows)))
 
     def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
         """The step function, and the state before START; `tags` are ignored."""
@@ -168,8 +206,10 @@ class Generator(SentenceModel):
 
     def logits(self, batch: Batch) -> Tensor:
         """(N, V) unnormalised log-probabilities of the word at each step."""
-        x = self.dropout(self.words(batch.inputs))
-        state = tuple(part.index_select(0, batch.image) for part in self.initial_state(batch.descriptors))
-        h = self.dropout(self.cell.run(x, batch.batch_sizes, state))
+        images, words = (None, None) if batch.rows is None else (batch.rows.photographs, batch.rows.words)
+        x = dropped(self.dropout, self.words(batch.inputs), words)
+        of_images = self.initial_state(batch.descriptors, images)
+        state = tuple(part.index_select(0, batch.image) for part in of_images)
+        h = dropped(self.dropout, self.cell.run(x, batch.batch_sizes, state), words)
         scores: Tensor = self.W_oh(h)
         return scores

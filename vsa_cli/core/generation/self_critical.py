@@ -27,8 +27,11 @@ from vsa_cli.core.generation.constraints import Avoid, Rule
 from vsa_cli.core.generation.model import SentenceModel, no_tags
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.tags import GivenTags, TagSource
+from vsa_cli.core.learning.distributed import gathered
+from vsa_cli.core.learning.shares import Rows, counts_of
 from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_documents
 from vsa_cli.core.metrics.ptb import Tokenizer
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
 
 _VALIDATION_BATCH = 64  # images
@@ -105,6 +108,11 @@ class MetricBatch:
     tags: Tensor
     draws: Tensor
 
+    def part(self, rows: Tensor) -> MetricBatch:
+        """Some of the images, by their positions in the batch."""
+        draws = self.draws.view(len(self.images), -1, self.draws.shape[1])[rows].flatten(0, 1)
+        return MetricBatch(self.source, self.images[rows], self.tags[rows], draws)
+
 
 class SelfCriticalTask:
     """Maximise the expected CIDEr of captions that are sampled from the model."""
@@ -116,8 +124,9 @@ class SelfCriticalTask:
         train: Sequence[ReferencedImages],
         held_out: Sequence[ReferencedImages],
         training: GeneratorTraining,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model = model
+        self.model, self._ranks = model, ranks
         self._vocabulary, self._train, self._held_out, self._training = vocabulary, train, held_out, training
         self._frequencies: DocumentFrequencies = count_documents(
             [references for source in train for references in source.references]
@@ -143,10 +152,9 @@ class SelfCriticalTask:
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
         """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
         descriptors = batch.source.descriptors[batch.images].float()
-        captions = self._sample(descriptors, batch)
+        captions, rewards = self._rewarded(descriptors, batch)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
-        references = [batch.source.references[int(batch.images[i])] for i in image]
-        reward = self._cider(captions, references).reshape(-1, self._training.samples)
+        reward = rewards.reshape(-1, self._training.samples)
         others = (reward.sum(1, keepdims=True) - reward) / (self._training.samples - 1)
         advantage = torch.from_numpy((reward - others).ravel()).float()
         log_probability = self._log_probability(descriptors, batch, image, captions)
@@ -180,6 +188,27 @@ class SelfCriticalTask:
         """The CIDEr."""
         return validation["CIDEr"]
 
+    def _rewarded(self, descriptors: Tensor, batch: MetricBatch) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
+        """Captions sampled for the images of a batch, and their rewards; of several processes, each samples some."""
+        owner = torch.tensor(self._ranks.owners(len(batch.images)))
+        own = Rows.of_owner(owner, self._ranks).own
+        part = batch.part(own)
+        captions = self._sample(descriptors[own], part)
+        samples = self._training.samples
+        references = [batch.source.references[int(image)] for image in part.images for _ in range(samples)]
+        rewards = self._cider(captions, references)
+        if self._ranks.alone:
+            return captions, rewards
+        counts = [samples * count for count in counts_of(owner, self._ranks)]
+        rows = [
+            [reward, len(words), *words, *[0] * (DecodingConfig.max_length - len(words))]
+            for reward, words in zip(rewards.tolist(), captions, strict=True)
+        ][: counts[self._ranks.rank]]
+        table = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), DecodingConfig.max_length + 2)
+        found = gathered(table.to(self.model.device), counts, self._ranks, summed=False).cpu()
+        sentences = [tuple(map(int, row[2 : 2 + int(row[1])])) for row in found.tolist()]
+        return sentences, found[:, 0].numpy()
+
     def _sample(self, descriptors: Tensor, batch: MetricBatch) -> list[tuple[int, ...]]:
         """Sample (images * samples) captions without dropout, those of an image in sequence."""
         self.model.eval()
@@ -201,17 +230,23 @@ class SelfCriticalTask:
     def _log_probability(
         self, descriptors: Tensor, batch: MetricBatch, image: Tensor, captions: list[tuple[int, ...]]
     ) -> Tensor:
-        """(S,) mean log-probability per word of each caption given its image, END counted, in nats."""
+        """(S,) mean log-probability per word of each caption given its image, END counted, in nats.
+
+        Zero for captions that another process computes.
+        """
         sources = [Pairs(descriptors, image, tuple(captions), batch.source.start, GivenTags(batch.tags))]
         chosen = [(0, i) for i in range(len(captions))]
-        packed = pack(sources, chosen)
+        packed = pack(sources, chosen, ranks=self._ranks)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.model.logits(packed.to(self.model.device))
         each = torch.log_softmax(logits.float(), -1).gather(1, packed.targets.to(logits.device)[:, None])[:, 0]
         order = torch.tensor([i for _, i in longest_first(sources, chosen)])
+        if packed.rows is not None:
+            order = packed.rows.sentences.take(order)
+            each = 0 * each if packed.rows.idle else each
         owner = torch.cat([order[:rows] for rows in packed.batch_sizes]).to(logits.device)
         total = torch.zeros(len(captions), device=logits.device).index_add(0, owner, each)
-        return total / torch.bincount(owner, minlength=len(captions))
+        return total / torch.tensor([len(words) + 1 for words in captions], device=logits.device)
 
     def _cider(self, captions: Iterable[tuple[int, ...]], references: Iterable[tuple[str, ...]]) -> NDArray[np.float64]:
         pairs = [(self._vocabulary.decode(words), own) for words, own in zip(captions, references, strict=True)]

@@ -22,9 +22,11 @@ from vsa_cli.core.generation.model import Batch, SentenceModel
 from vsa_cli.core.generation.self_critical import ReferencedImages, SelfCriticalTask, images_with_references
 from vsa_cli.core.generation.sources import SourceReader, Sources, complete
 from vsa_cli.core.io.envelope import GENERATOR
+from vsa_cli.core.learning.distributed import total
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.ranks import ALONE, Ranks
 
 _MAX_NATS = 80.0  # e^80 stands for infinity, which JSON does not have
 
@@ -35,15 +37,20 @@ class GeneratorTask:
     """Maximise the log-probability of each sentence given its image (paper, section 3.2)."""
 
     def __init__(
-        self, model: SentenceModel, train: Sequence[Pairs], held_out: Sequence[Pairs], training: GeneratorTraining
+        self,
+        model: SentenceModel,
+        train: Sequence[Pairs],
+        held_out: Sequence[Pairs],
+        training: GeneratorTraining,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model = model
+        self.model, self._ranks = model, ranks
         self._train, self._held_out, self._training = train, held_out, training
         self._bfloat16 = has_fast_bfloat16(model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all sources, each as often as its weight requires, in random order."""
-        return shuffled_batches(self._train, self._training.batch_size, generator)
+        return shuffled_batches(self._train, self._training.batch_size, generator, self._ranks)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The negative log-likelihood (with label smoothing) in nats: the mean per sentence, and the sum to report."""
@@ -52,7 +59,9 @@ class GeneratorTask:
             logits = self.model.logits(moved)
         smoothing = self._training.label_smoothing
         nats = F.cross_entropy(logits.float(), moved.targets, reduction="sum", label_smoothing=smoothing)
-        return nats / batch.batch_sizes[0], nats.item(), len(batch.targets)
+        if batch.rows is not None and batch.rows.idle:
+            nats = 0 * nats
+        return nats / batch.sentences, total(nats.item(), self._ranks, self.model.device), batch.words
 
     def validate(self) -> dict[str, float]:
         """The perplexity per word, END counted, on the validation split."""
@@ -86,6 +95,7 @@ def train_generator(
         ConfigError: the generator to start from does not have the style of a source.
         DataError: there is nothing to train on, or the output cannot be written.
         DivergedError: the training has diverged.
+        EndedError: another process of the run has ended.
     """
     sources.check()
     corpus, regions = sources.first.corpus, sources.first.regions
@@ -109,7 +119,7 @@ def train_generator(
         model.to(request.device)
         train_images = _referenced(reader, sources, vocabulary, request.split, model)
         held = _referenced(reader, sources, vocabulary, request.validate, model) if request.validate else []
-        by_metric = SelfCriticalTask(model, vocabulary, train_images, held, request.training)
+        by_metric = SelfCriticalTask(model, vocabulary, train_images, held, request.training, request.ranks)
         count = sum(len(images.references) for images in train_images)
         yield from run_training(by_metric, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
         return
@@ -125,7 +135,7 @@ def train_generator(
     else:
         model.standardise(photographs[0].sample())
     model.to(request.device)
-    task = GeneratorTask(model, train, held_out, request.training)
+    task = GeneratorTask(model, train, held_out, request.training, request.ranks)
     count = sum(pairs.drawn for pairs in train)
     yield from run_training(task, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
 

@@ -33,6 +33,7 @@ from vsa_cli.core.io.envelope import LABELLER, VERSIONS, Envelope, from_dict
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.learning.model_dir import WEIGHTS, assign_weights, pack_model, read_model, write_model
+from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions, Label
 
@@ -63,19 +64,22 @@ class Labeller(nn.Module):
         self.register_buffer("mean", torch.zeros(descriptor_size))
         self.register_buffer("scale", torch.ones(descriptor_size))
 
-    def logits(self, descriptors: Tensor) -> Tensor:
-        """(..., M) log-odds of each name for (..., D) float32 descriptors of regions."""
+    def logits(self, descriptors: Tensor, rows: Rows | None = None) -> Tensor:
+        """(..., M) log-odds of each name for (..., D) float32 descriptors of regions.
+
+        `rows` are those of the descriptors in a batch of several processes.
+        """
         standard = (descriptors - self.mean) * self.scale
-        found: Tensor = self.output(self.dropout(F.relu(self.hidden(standard))))
+        found: Tensor = self.output(dropped(self.dropout, F.relu(self.hidden(standard)), rows))
         return found
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """(..., M) probability of each name for (..., D) float32 descriptors of regions."""
         return torch.sigmoid(self.logits(descriptors))
 
-    def image_logits(self, descriptors: Tensor) -> Tensor:
+    def image_logits(self, descriptors: Tensor, rows: Rows | None = None) -> Tensor:
         """(B, M) log-odds of each name for (B, R, D) float32 descriptors of the regions of photographs."""
-        return _of_images(self.logits(descriptors))
+        return _of_images(self.logits(descriptors, rows))
 
     def of_images(self, descriptors: Tensor) -> Tensor:
         """(B, M) probability of each name for (B, R, D) float32 descriptors of the regions of photographs."""

@@ -21,9 +21,12 @@ from vsa_cli.core.labels.names import Names
 from vsa_cli.core.labels.scores import mean_average_precision
 from vsa_cli.core.labels.targets import Known, Sources, Teacher, held_out, read_known
 from vsa_cli.core.learning.checkpoint import read_training, write_training
+from vsa_cli.core.learning.distributed import start_together, total
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, fit
 from vsa_cli.core.learning.model_dir import has_training
 from vsa_cli.core.learning.run import settings_of
+from vsa_cli.core.learning.shares import Rows
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_and_scale
 from vsa_cli.core.regions.store import RegionStore
@@ -48,6 +51,7 @@ class LabellerRequest:
         resume: resume the run in `out`, if there is one.
         left_out: the fold, from 1, whose photographs are not trained on, and the number of folds; None trains on all.
             The labeller of a fold is written into the directory of the whole one.
+        ranks: this process, among those that train together.
     """
 
     out: Path
@@ -60,6 +64,7 @@ class LabellerRequest:
     device: torch.device
     resume: bool = False
     left_out: tuple[int, int] | None = None
+    ranks: Ranks = ALONE
 
 
 class LabellerTask:
@@ -68,7 +73,7 @@ class LabellerTask:
     def __init__(self, model: Labeller, train: Known, checked: Known, request: LabellerRequest) -> None:
         self.model = model
         self._train, self._checked = train, checked
-        self._batch_size, self._device = request.training.batch_size, request.device
+        self._batch_size, self._device, self._ranks = request.training.batch_size, request.device, request.ranks
 
     def batches(self, generator: torch.Generator) -> Iterable[Tensor]:
         """The numbers of the photographs of each batch, in random order."""
@@ -76,12 +81,17 @@ class LabellerTask:
 
     def loss(self, batch: Tensor) -> tuple[Tensor, float, int]:
         """The cross-entropy in nats, summed over names: the mean per photograph, and the sum to report."""
+        owner = torch.tensor(self._ranks.owners(len(batch)))
+        rows = None if self._ranks.alone else Rows.of_owner(owner, self._ranks)
+        own = batch if rows is None else rows.take(batch)
         descriptors, shown, weight = (
-            part[batch].to(self._device) for part in (self._train.descriptors, self._train.shown, self._train.weight)
+            part[own].to(self._device) for part in (self._train.descriptors, self._train.shown, self._train.weight)
         )
-        logits = self.model.image_logits(descriptors.float())
+        logits = self.model.image_logits(descriptors.float(), None if rows is None else rows.to(self._device))
         nats = F.binary_cross_entropy_with_logits(logits, shown, weight, reduction="sum")
-        return nats / len(batch), nats.item(), len(batch)
+        if self._ranks.rank not in owner:
+            nats = 0 * nats
+        return nats / len(batch), total(nats.item(), self._ranks, self._device), len(batch)
 
     def validate(self) -> dict[str, float]:
         """The mean average precision of names, on the photographs that are held out."""
@@ -158,7 +168,9 @@ def train_labeller(
 
     if request.resume and has_training(out):
         read_training(out, state, settings)
-        write_best()  # the run may have been killed between writing the two files
+        if request.ranks.first:
+            write_best()  # the run may have been killed between writing the two files
+    start_together(model, {**settings, "epochs done": len(state.history)}, request.ranks)
 
     schedule = Schedule(
         learning_rate=training.learning_rate,
@@ -167,7 +179,7 @@ def train_labeller(
         patience=training.patience,
         steps_per_epoch=math.ceil(len(train) / training.batch_size),
     )
-    yield from fit(LabellerTask(model, train, checked, request), state, schedule, request.seed, save)
+    yield from fit(LabellerTask(model, train, checked, request), state, schedule, request.seed, save, request.ranks)
 
 
 def _read(

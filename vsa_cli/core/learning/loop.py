@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedTraining, GeneratorTraining
 from vsa_cli.core.errors import DivergedError
+from vsa_cli.core.learning.distributed import from_first, sum_gradients
+from vsa_cli.core.ranks import ALONE, Ranks
 
 BatchT = TypeVar("BatchT")
 
@@ -39,7 +41,11 @@ class Task(Protocol[BatchT]):
         """One epoch of batches, in an order drawn from `generator`."""
 
     def loss(self, batch: BatchT) -> tuple[Tensor, float, int]:
-        """The scalar to minimise, the summed loss to report, and the number of items (sentences or images)."""
+        """The scalar to minimise, the summed loss to report, and the number of items (sentences or images).
+
+        Of several processes, each has a scalar whose gradients, summed over all, are those of the whole batch. The
+        loss to report and the items are those of the whole batch in every process.
+        """
 
     def validate(self) -> dict[str, float]:
         """Metrics on held-out data; empty if there is none."""
@@ -115,6 +121,11 @@ class TrainingState:
     history: list[Epoch] = field(default_factory=list)
 
     @property
+    def device(self) -> torch.device:
+        """Where the model is trained."""
+        return next(self.model.parameters()).device
+
+    @property
     def epochs_since_best(self) -> int:
         """The number of epochs after the best one."""
         bests = [epoch.number for epoch in self.history if epoch.best]
@@ -122,7 +133,12 @@ class TrainingState:
 
 
 def fit(
-    task: Task[BatchT], state: TrainingState, schedule: Schedule, seed: int, save: Callable[[], None]
+    task: Task[BatchT],
+    state: TrainingState,
+    schedule: Schedule,
+    seed: int,
+    save: Callable[[], None],
+    ranks: Ranks = ALONE,
 ) -> Iterator[Step | Epoch]:
     """Train until the schedule ends, yielding a record for each step and for each epoch.
 
@@ -131,23 +147,26 @@ def fit(
         state: where to start; changed in place.
         schedule: how long and how fast to train.
         seed: the seed of batch order and dropout.
-        save: called after each epoch, before the epoch's record is yielded.
+        save: called after each epoch, before the epoch's record is yielded; of several processes by the first only.
+        ranks: this process.
 
     Raises:
         DivergedError: a loss, a weight or a metric is not finite, or the loss has exploded.
+        EndedError: another process has ended.
     """
     while len(state.history) < schedule.epochs and state.epochs_since_best < schedule.patience:
         number = len(state.history) + 1
-        epoch = yield from _train_epoch(task, state, schedule, seed, number)
+        epoch = yield from _train_epoch(task, state, schedule, seed, number, ranks)
         state.history.append(epoch)
         if epoch.best or schedule.keep_last:
             state.best = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
-        save()
+        if ranks.first:
+            save()
         yield epoch
 
 
 def _train_epoch(
-    task: Task[BatchT], state: TrainingState, schedule: Schedule, seed: int, number: int
+    task: Task[BatchT], state: TrainingState, schedule: Schedule, seed: int, number: int, ranks: Ranks
 ) -> Generator[Step, None, Epoch]:
     order = torch.Generator().manual_seed(seed * 1_000_003 + number)
     torch.manual_seed(seed * 1_000_003 + number)
@@ -167,6 +186,7 @@ def _train_epoch(
             raise _diverged(f"the loss is {loss:.4g}", where)
         state.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(objective)
+        sum_gradients(task.model, ranks)
         nn.utils.clip_grad_value_(task.model.parameters(), schedule.clip)
         state.optimizer.step()
         total, items = total + loss, items + count
@@ -174,7 +194,7 @@ def _train_epoch(
     seconds = time.perf_counter() - started
     task.model.eval()
     with torch.inference_mode():
-        validation = task.validate()
+        validation = from_first(task.validate, ranks, state.device)
     _check_finite(task.model, validation, where)
     earlier = [task.selection_metric(epoch.validation) for epoch in state.history if epoch.validation]
     best = not validation or task.selection_metric(validation) > max(earlier, default=-math.inf)

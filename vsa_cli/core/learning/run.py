@@ -16,8 +16,10 @@ from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.checkpoint import read_training, write_training
+from vsa_cli.core.learning.distributed import start_together
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit, make_optimizer
 from vsa_cli.core.learning.model_dir import has_training, tail_tensors, write_trained
+from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import stored_tail
@@ -40,6 +42,7 @@ class TrainingRequest(Generic[ModelConfig, Training]):
         seed: the seed of initial weights, batch order and dropout.
         device: the device to train on.
         resume: resume the run in `out`, if there is one.
+        ranks: this process, among those that train together.
     """
 
     out: Path
@@ -51,6 +54,7 @@ class TrainingRequest(Generic[ModelConfig, Training]):
     seed: int
     device: torch.device
     resume: bool
+    ranks: Ranks = ALONE
 
 
 def vocabulary_of(corpus: Corpus) -> Vocabulary:
@@ -90,7 +94,7 @@ def run_training(
         The epoch whose weights are kept; it may belong to the run that was resumed.
 
     Raises:
-        ArtifactError: the settings differ from those of the run to resume.
+        ArtifactError: the settings differ from those of the run to resume, or between processes.
         DataError: the output cannot be written.
         DivergedError: the training has diverged.
     """
@@ -123,8 +127,10 @@ def run_training(
 
     if request.resume and has_training(request.out):
         read_training(request.out, state, settings)
-        if (epoch := kept()) is not None:  # the run may have been killed between writing the two files
+        epoch = kept()
+        if request.ranks.first and epoch is not None:  # the run may have been killed between writing the two files
             write(epoch)
+    start_together(task.model, {**settings, "epochs done": len(state.history)}, request.ranks)
     schedule = Schedule(
         learning_rate=training.learning_rate,
         clip=training.clip,
@@ -133,7 +139,7 @@ def run_training(
         steps_per_epoch=math.ceil(sentences / training.batch_size),
         keep_last=request.keep_last,
     )
-    yield from fit(task, state, schedule, request.seed, save)
+    yield from fit(task, state, schedule, request.seed, save, request.ranks)
     return kept()
 
 
