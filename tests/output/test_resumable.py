@@ -113,7 +113,7 @@ def test_run_with_regions_does_not_resume_one_without(tmp_path: Path) -> None:
         ResumableFile(tmp_path / "c.jsonl", force=False, resume=True, names={"regions": True})
 
 
-@pytest.mark.parametrize(("whole", "kept"), enumerate([0, 1, 1, 3, 3, 3, 6, 6, 6, 9, 9]))
+@pytest.mark.parametrize(("whole", "kept"), list(enumerate([0, 1, 1, 3, 3, 3, 6, 6, 6, 9, 9])))
 def test_incomplete_group_is_captioned_again(tmp_path: Path, whole: int, kept: int) -> None:
     names = "abcdefghij"  # in groups of 1, 2, 3, 3, ...
     out = tmp_path / "c.jsonl"

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,7 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
     _require(root is None or is_relative, where, "root is not a relative path")
     _require(isinstance(entries, list), where, "images is not a list")
     check = _check_photograph if root is not None else _check_no_photograph
-    read = tuple(_image(entry, f"{where}: images[{number}]", check) for number, entry in enumerate(entries))
+    read = tuple(_image(entry, f"{where}: images[{number}]", check) for number, entry in enumerate(_taken(entries)))
     _check_unique([image.key for image in read], f"{where}: damaged (image_id)")
     recorded = _resolve_root(path.resolve().parent / root) if root is not None else None
     corpus = Corpus(
@@ -244,6 +245,13 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
     if needs_photographs:
         corpus.require_photographs(where)
     return corpus
+
+
+def _taken(entries: list[Any]) -> Iterator[Any]:
+    """The entries, each released when the next is taken, so that their memory is free for what is made of them."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
 
 
 def _check_config(envelope: Envelope, where: str) -> None:
@@ -286,7 +294,7 @@ def _sentence(entry: Any, where: str) -> Sentence:
     _require(is_text(sentence_id), where, "sentence_id")
     _require(is_text(raw), where, "raw")
     _require(isinstance(tokens, list) and all(map(is_text, tokens)), where, "tokens")
-    return Sentence(sentence_id, raw, tuple(tokens))
+    return Sentence(sentence_id, raw, tuple(map(sys.intern, tokens)))  # each word is in memory once
 
 
 def _require(fits: bool, where: str, name: str) -> None:

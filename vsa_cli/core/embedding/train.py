@@ -17,6 +17,7 @@ from vsa_cli.core.embedding.sources import Sources
 from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
 from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable
 
@@ -27,18 +28,24 @@ class EmbeddingTask:
     """Training to score each image and its own sentence above all other pairs (paper, section 3.1.3)."""
 
     def __init__(
-        self, model: Embedding, train: Sequence[Pairs], held_out: Sequence[Pairs | None], training: EmbedTraining
+        self,
+        model: Embedding,
+        train: Sequence[Pairs],
+        held_out: Sequence[Pairs | None],
+        training: EmbedTraining,
+        reading: Reading = IN_MEMORY,
     ) -> None:
         """`train` and `held_out` are in the order of the corpora; without a first held-out one nothing is validated."""
         self.model = model
-        self._train, self._held_out, self._training = train, held_out, training
+        self._train, self._held_out, self._training, self._reading = train, held_out, training, reading
         self._device = model.W_m.weight.device
         self._bfloat16 = has_fast_bfloat16(self._device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all corpora, each as often as its weight requires, in random order."""
         tuned = self.model.cnn is not None
-        return shuffled_batches(self._train, self._training.batch_size, generator, mapped=tuned)
+        size = self._training.batch_size
+        return shuffled_batches(self._train, size, generator, mapped=tuned, reading=self._reading)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
@@ -110,7 +117,8 @@ def train_embedding(
     if tuned:
         model.cnn = trainable(stored_tail(first.regions))
     model.to(request.device)
-    task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training)
+    held_out = sources.held_out(request.validate, vocabulary)
+    task = EmbeddingTask(model, train, held_out, request.training, sources.reading)
     recorded = sources.record()
     if word_vectors is not None:
         recorded["word_vectors"] = word_vectors.facts()

@@ -8,8 +8,9 @@ the training references.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,9 +28,11 @@ from vsa_cli.core.generation.constraints import Avoid, Rule
 from vsa_cli.core.generation.model import SentenceModel, no_tags
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.tags import GivenTags, TagSource
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_documents
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import Descriptors, descriptors_of
 
 _VALIDATION_BATCH = 64  # images
 
@@ -39,21 +42,24 @@ class ReferencedImages:
     """K images and their reference sentences.
 
     Attributes:
-        descriptors: (K, D) or (K, R, D) float16 descriptors.
+        descriptors: (K, D) or (K, R, D) float16 descriptors, in memory or in their file.
         references: the references of each image, as PTB tokens joined by spaces.
         start: the id of START, which determines the style.
         tags: the tags of the images; None for a model without tags.
     """
 
-    descriptors: Tensor
+    descriptors: Descriptors
     references: tuple[tuple[str, ...], ...]
     start: int
     tags: TagSource | None = None
 
-    def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Descriptors and tags of the images with these (B,) indices."""
-        tags = no_tags(len(images)) if self.tags is None else self.tags.draw(images, generator)
-        return self.descriptors[images].float(), tags
+    def draw_tags(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(B, G) tags of the images with these (B,) indices."""
+        return no_tags(len(images)) if self.tags is None else self.tags.draw(images, generator)
+
+    def batch(self, images: Tensor, tags: Tensor, draws: Tensor) -> MetricBatch:
+        """The batch of these images, whose descriptors are read."""
+        return MetricBatch(self, images, tags, draws, self.descriptors[images].float())
 
 
 def images_with_references(
@@ -62,6 +68,7 @@ def images_with_references(
     split: str,
     *,
     all_regions: bool,
+    stream: bool,
     start: int,
     tags: Callable[[Sequence[str]], TagSource | None],
 ) -> ReferencedImages:
@@ -72,6 +79,7 @@ def images_with_references(
         regions: the descriptors.
         split: the corpus split to read.
         all_regions: read all regions rather than only the whole image.
+        stream: leave the descriptors in their file.
         start: the id of START.
         tags: finds the tags of images by their keys.
 
@@ -85,8 +93,8 @@ def images_with_references(
     keys = [image.key for image in images]
     tokenizer = Tokenizer()
     references = tuple(tuple(tokenizer.tokenize([s.raw for s in image.sentences])) for image in images)
-    found = regions.padded(keys) if all_regions else regions.whole_images(keys)
-    return ReferencedImages(torch.from_numpy(found), references, start, tags(keys))
+    found = descriptors_of(regions, keys, stream=stream, whole_only=not all_regions)
+    return ReferencedImages(found, references, start, tags(keys))
 
 
 @dataclass(frozen=True)
@@ -98,12 +106,14 @@ class MetricBatch:
         images: (B,) int64 indices of images.
         tags: (B, G) int64 tags of the images.
         draws: (B * samples, longest) uniform random numbers, one for each word to sample.
+        descriptors: (B, D) or (B, R, D) float32 descriptors of the images.
     """
 
     source: ReferencedImages
     images: Tensor
     tags: Tensor
     draws: Tensor
+    descriptors: Tensor
 
 
 class SelfCriticalTask:
@@ -116,8 +126,9 @@ class SelfCriticalTask:
         train: Sequence[ReferencedImages],
         held_out: Sequence[ReferencedImages],
         training: GeneratorTraining,
+        reading: Reading = IN_MEMORY,
     ) -> None:
-        self.model = model
+        self.model, self._reading = model, reading
         self._vocabulary, self._train, self._held_out, self._training = vocabulary, train, held_out, training
         self._frequencies: DocumentFrequencies = count_documents(
             [references for source in train for references in source.references]
@@ -127,6 +138,9 @@ class SelfCriticalTask:
 
     def batches(self, generator: torch.Generator) -> Iterable[MetricBatch]:
         """Every image once, in random order; the images of a batch are from one source."""
+        return self._reading.ahead(self._batches(generator))
+
+    def _batches(self, generator: torch.Generator) -> Iterator[Callable[[], MetricBatch]]:
         size = self._training.batch_size
         parts = [
             (source, images)
@@ -136,13 +150,13 @@ class SelfCriticalTask:
         for number in torch.randperm(len(parts), generator=generator).tolist():
             source, images = parts[number]
             rows = len(images) * self._training.samples
-            _, tags = source.inputs(images, generator)
+            tags = source.draw_tags(images, generator)
             draws = torch.rand(rows, DecodingConfig.max_length, generator=generator, dtype=torch.float64)
-            yield MetricBatch(source, images, tags, draws)
+            yield partial(source.batch, images, tags, draws)
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
         """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
-        descriptors = batch.source.descriptors[batch.images].float()
+        descriptors = batch.descriptors
         captions = self._sample(descriptors, batch)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
         references = [batch.source.references[int(batch.images[i])] for i in image]
@@ -161,7 +175,7 @@ class SelfCriticalTask:
     def _greedy(self, source: ReferencedImages) -> NDArray[np.float64]:
         captions: list[tuple[int, ...]] = []
         for images in torch.split(torch.arange(len(source.references)), _VALIDATION_BATCH):
-            descriptors, tags = source.inputs(images)
+            descriptors, tags = source.descriptors[images].float(), source.draw_tags(images)
             device = self.model.device
             step, state = self.model.start_decoding(descriptors.to(device), tags.to(device))
             found = beam_search(

@@ -24,6 +24,7 @@ from vsa_cli.core.generation.sources import SourceReader, Sources, complete
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
 from vsa_cli.core.regions.store import RegionStore
 
@@ -36,15 +37,20 @@ class GeneratorTask:
     """Maximise the log-probability of each sentence given its image (paper, section 3.2)."""
 
     def __init__(
-        self, model: SentenceModel, train: Sequence[Pairs], held_out: Sequence[Pairs], training: GeneratorTraining
+        self,
+        model: SentenceModel,
+        train: Sequence[Pairs],
+        held_out: Sequence[Pairs],
+        training: GeneratorTraining,
+        reading: Reading = IN_MEMORY,
     ) -> None:
-        self.model = model
+        self.model, self._reading = model, reading
         self._train, self._held_out, self._training = train, held_out, training
         self._bfloat16 = has_fast_bfloat16(model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all sources, each as often as its weight requires, in random order."""
-        return shuffled_batches(self._train, self._training.batch_size, generator)
+        return shuffled_batches(self._train, self._training.batch_size, generator, self._reading)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The negative log-likelihood (with label smoothing) in nats: the mean per sentence, and the sum to report."""
@@ -109,7 +115,7 @@ def train_generator(
         model.to(request.device)
         train_images = _referenced(reader, sources, vocabulary, request.split, model)
         held = _referenced(reader, sources, vocabulary, request.validate, model) if request.validate else []
-        by_metric = SelfCriticalTask(model, vocabulary, train_images, held, request.training)
+        by_metric = SelfCriticalTask(model, vocabulary, train_images, held, request.training, sources.reading)
         count = sum(len(images.references) for images in train_images)
         yield from run_training(by_metric, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
         return
@@ -123,7 +129,7 @@ def train_generator(
         if (style_weight := reader.style_weight(photographs)) is not None:
             model.get_buffer("style_weight").copy_(style_weight)
     model.to(request.device)
-    task = GeneratorTask(model, train, held_out, request.training)
+    task = GeneratorTask(model, train, held_out, request.training, sources.reading)
     count = sum(pairs.drawn for pairs in train)
     yield from run_training(task, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
 
@@ -138,6 +144,7 @@ def _referenced(
             source.regions,
             split,
             all_regions=model.uses_regions,
+            stream=sources.reading.stream,
             start=reader.start(source.corpus),
             tags=partial(reader.tags, source.regions),
         )
