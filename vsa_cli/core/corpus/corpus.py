@@ -224,7 +224,7 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
         ArtifactError: another format or version, or damaged.
     """
     check_exists(path, CORPUS)
-    data, where = read_json(path), str(path)
+    data, where = read_json(path, _with_shared_words), str(path)
     envelope = Envelope.from_dict(data, where, CORPUS, VERSIONS[CORPUS])
     _check_config(envelope, where)
     root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
@@ -245,6 +245,14 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
     if needs_photographs:
         corpus.require_photographs(where)
     return corpus
+
+
+def _with_shared_words(entry: dict[str, Any]) -> dict[str, Any]:
+    """An object of the file, with the words of a sentence replaced by their only copies in memory."""
+    tokens = entry.get("tokens")
+    if isinstance(tokens, list):
+        entry["tokens"] = [sys.intern(token) if isinstance(token, str) else token for token in tokens]
+    return entry
 
 
 def _taken(entries: list[Any]) -> Iterator[Any]:
@@ -294,7 +302,7 @@ def _sentence(entry: Any, where: str) -> Sentence:
     _require(is_text(sentence_id), where, "sentence_id")
     _require(is_text(raw), where, "raw")
     _require(isinstance(tokens, list) and all(map(is_text, tokens)), where, "tokens")
-    return Sentence(sentence_id, raw, tuple(map(sys.intern, tokens)))  # each word is in memory once
+    return Sentence(sentence_id, raw, tuple(tokens))
 
 
 def _require(fits: bool, where: str, name: str) -> None:

@@ -23,7 +23,7 @@ BatchT = TypeVar("BatchT")
 SHARE = 4
 """Regions are held in memory if they need at most one part in `SHARE` of it."""
 
-READERS, AHEAD = 2, 4
+READERS, AHEAD = 2, 2
 """Threads that read batches, and how many batches they may be ahead."""
 
 
