@@ -177,6 +177,7 @@ _vsa_value() {
     "train-embed --sweep-decays") : ;;
     "train-embed --device") _vsa_words auto cpu cuda mps ;;
     "train-embed --threads") : ;;
+    "train-embed --memory") : ;;
     "train-embed --seed") : ;;
     "train-gen -o"|"train-gen --output") _vsa_files file ;;
     "train-gen --preset") _vsa_words paper best ;;
@@ -202,6 +203,7 @@ _vsa_value() {
     "train-gen --dropout") : ;;
     "train-gen --device") _vsa_words auto cpu cuda mps ;;
     "train-gen --threads") : ;;
+    "train-gen --memory") : ;;
     "train-gen --seed") : ;;
     "calibrate -m"|"calibrate --model") _vsa_files -m generator ;;
     "calibrate -o"|"calibrate --output") _vsa_files file ;;
@@ -276,8 +278,8 @@ _vsa() {
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
       extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --folds --hidden-size --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-embed) _vsa_words -o --output --preset --start --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --tune-cnn --cnn-rate --sweep --sweep-rates --sweep-decays --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
-      train-gen) _vsa_words -o --output --preset --split --validate --snippets --start --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-embed) _vsa_words -o --output --preset --start --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --tune-cnn --cnn-rate --sweep --sweep-rates --sweep-decays --device --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      train-gen) _vsa_words -o --output --preset --split --validate --snippets --start --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       calibrate) _vsa_words -m --model -o --output --split --also --names --batch-size --device --threads -f --force -q --quiet --json -h --help ;;
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;

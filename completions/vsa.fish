@@ -55,9 +55,9 @@ function __vsa_takes
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
-        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --start' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --seed'
+        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --start' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --memory' 'train-embed --seed'
             return 0
-        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --seed'
+        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --memory' 'train-gen --seed'
             return 0
         case 'calibrate -m' 'calibrate --model' 'calibrate -o' 'calibrate --output' 'calibrate --split' 'calibrate --also' 'calibrate --names' 'calibrate --batch-size' 'calibrate --device' 'calibrate --threads'
             return 0
@@ -330,7 +330,7 @@ complete -c vsa -n '__vsa_in train-embed' -l preset -x -a 'paper best' -d 'Defau
 complete -c vsa -n '__vsa_in train-embed' -l start -x -a '(__vsa_files file)' -d 'Continue from a trained model, with its settings and vocabulary.'
 complete -c vsa -n '__vsa_in train-embed' -l split -x -a 'train tune val test all' -d 'Split to train on: train, tune, val, test or all.'
 complete -c vsa -n '__vsa_in train-embed' -l validate -x -a 'auto train tune val test none' -d 'Split on which the best epoch is selected: auto is tune, else val, else none; none keeps the last epoch.'
-complete -c vsa -n '__vsa_in train-embed' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
+complete -c vsa -n '__vsa_in train-embed' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus, W times per epoch. Can be given several times.'
 complete -c vsa -n '__vsa_in train-embed' -l unpaired -x -a '(__vsa_files regions)' -d 'Photographs, W times per epoch, with fitting sentences of TEXT.'
 complete -c vsa -n '__vsa_in train-embed' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller from vsa train-labels, for names in these photographs.'
 complete -c vsa -n '__vsa_in train-embed' -l epochs -x -d 'Maximum number of epochs.'
@@ -356,6 +356,7 @@ complete -c vsa -n '__vsa_in train-embed' -l sweep-rates -x -d 'Rates to try, re
 complete -c vsa -n '__vsa_in train-embed' -l sweep-decays -x -d 'Decays to try, replacing --weight-decay.'
 complete -c vsa -n '__vsa_in train-embed' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in train-embed' -l threads -x -d 'CPU threads; 0 is one per available core.'
+complete -c vsa -n '__vsa_in train-embed' -l memory -x -d 'Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during training.'
 complete -c vsa -n '__vsa_in train-embed' -l seed -x -d 'Random seed of initial weights, data order and dropout.'
 complete -c vsa -n '__vsa_in train-embed' -s f -l force -d 'Replace existing output, or that of an unfinished run.'
 complete -c vsa -n '__vsa_in train-embed' -l resume -d 'Continue the interrupted run in --output.'
@@ -373,7 +374,7 @@ complete -c vsa -n '__vsa_in train-gen' -l validate -x -a 'auto train tune val t
 complete -c vsa -n '__vsa_in train-gen' -l snippets -x -a '(__vsa_files snippets)' -d 'Train on regions and their snippets, from vsa align --corpus with --split all, instead of whole images.'
 complete -c vsa -n '__vsa_in train-gen' -l start -x -a '(__vsa_files file)' -d 'Fine-tune this trained generator on the sources. It keeps its model settings and vocabulary.'
 complete -c vsa -n '__vsa_in train-gen' -l self-critical -x -a '(__vsa_files -m generator)' -d 'Fine-tune it to maximise CIDEr; of the sources, only --also applies.'
-complete -c vsa -n '__vsa_in train-gen' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus; its sentences occur W times per epoch. Can be given several times.'
+complete -c vsa -n '__vsa_in train-gen' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus, W times per epoch. Can be given several times.'
 complete -c vsa -n '__vsa_in train-gen' -l text -x -a '(__vsa_files corpus)' -d 'Also train on sentences without photographs, from vsa prep without --images; requires --labels. Can be given several times.'
 complete -c vsa -n '__vsa_in train-gen' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller, from vsa train-labels, which names things in images: tags.'
 complete -c vsa -n '__vsa_in train-gen' -l tags -x -d 'Maximum number of tags per image; requires --labels.'
@@ -391,6 +392,7 @@ complete -c vsa -n '__vsa_in train-gen' -l hidden-size -x -d 'Hidden units of th
 complete -c vsa -n '__vsa_in train-gen' -l dropout -x -d 'Dropout probability on non-recurrent layers.'
 complete -c vsa -n '__vsa_in train-gen' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in train-gen' -l threads -x -d 'CPU threads; 0 is one per available core.'
+complete -c vsa -n '__vsa_in train-gen' -l memory -x -d 'Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during training.'
 complete -c vsa -n '__vsa_in train-gen' -l seed -x -d 'Random seed of initial weights, data order and dropout.'
 complete -c vsa -n '__vsa_in train-gen' -s f -l force -d 'Replace existing output, or that of an unfinished run.'
 complete -c vsa -n '__vsa_in train-gen' -l resume -d 'Continue the interrupted run in --output.'

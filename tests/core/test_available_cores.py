@@ -50,3 +50,20 @@ def test_cores_are_limited_by_affinity_and_quota(tmp_path: Path, monkeypatch: py
     assert device.available_cores() == 8
     groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": "1000 100000"})
     assert device.available_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "limit"),
+    [
+        ("0::/\n", {"memory.max": "max\n", "cpu.max": "1 100000\n"}, 8e9),
+        ("0::/a/b\n", {"a/memory.max": "2000000000\n", "a/b/memory.max": "max\n"}, 2e9),
+        ("4:memory:/job\n", {"memory/job/memory.limit_in_bytes": "3000000000\n"}, 3e9),
+        ("4:memory:/\n", {"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 8e9),
+    ],
+)
+def test_memory_is_limited_by_control_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str], limit: float
+) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2_000_000, "SC_PAGE_SIZE": 4000}.__getitem__, raising=False)
+    groups(tmp_path, monkeypatch, membership, files)
+    assert device.available_memory() == limit

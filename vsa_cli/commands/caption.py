@@ -203,6 +203,7 @@ def caption(
                 objects=objects,
                 min_confidence=min_confidence,
                 batch_size=batch_size,
+                done=writer.kept,
                 seed=seed,
             )
         else:

@@ -10,7 +10,7 @@ import typer
 from vsa_cli import options
 from vsa_cli.core.config import Describe, Detector, RegionConfig
 from vsa_cli.core.device import available_cores
-from vsa_cli.core.io.files import check_output
+from vsa_cli.core.io.files import HDF5_START, check_output, starts_with
 
 
 def extract_regions(
@@ -144,7 +144,6 @@ def extract_regions(
     from vsa_cli.core.regions.extract import extract_regions as extract
     from vsa_cli.core.regions.plan import InputFiles, TunedCnn, plan_extraction
     from vsa_cli.core.regions.redescribe import plan_redescription
-    from vsa_cli.core.regions.store import is_hdf5
     from vsa_cli.output.console import Console, name_some, print_data
     from vsa_cli.output.reports import print_extraction, report_extraction
 
@@ -152,7 +151,7 @@ def extract_regions(
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
     workers = threads or available_cores()
-    if tuned is not None and is_hdf5(source):
+    if tuned is not None and starts_with(source, HDF5_START):
         if (split, images, detector, top, photo_side) != ("all", None, RegionConfig.detector, RegionConfig.top, 0):
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
         plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps)
@@ -179,5 +178,5 @@ def extract_regions(
         if json:
             print_extraction(output, finished, count - finished, seconds=0.0)
         return
-    corpus = source if source.is_file() and not is_hdf5(source) else None
+    corpus = source if source.is_file() and not starts_with(source, HDF5_START) else None
     report_extraction(console, extract(plan, output), corpus=corpus, total=count, output=output, as_json=json)

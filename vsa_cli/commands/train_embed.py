@@ -238,6 +238,7 @@ def train_embed(
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
+    memory: shared.Memory = None,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
     force: options.ForceRun = False,
     resume: options.Resume = False,
@@ -247,11 +248,10 @@ def train_embed(
 ) -> None:
     """Train the alignment model, which embeds regions and words in one space.
 
-    After each epoch, prints the loss, and on the validation split R@1 for image-to-text and text-to-image retrieval and
-    the sum of all recalls. Keeps the weights of the best epoch (highest sum of recalls on CORPUS). --resume continues
-    an interrupted run and yields the same weights as an uninterrupted one. --sweep trains a model briefly for each
-    combination of rate and decay, the best third longer, and the best one in full. "The paper" is Karpathy & Fei-Fei
-    (CVPR 2015).
+    After each epoch, prints the loss, and on the validation split R@1 both ways and the sum of all recalls. Keeps the
+    weights of the best epoch by that sum. --resume yields the weights of an uninterrupted run. --sweep trains a model
+    briefly for each combination of rate and decay, the best third longer, and the best one in full. "The paper" is
+    Karpathy & Fei-Fei (CVPR 2015).
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
@@ -279,6 +279,7 @@ def train_embed(
             "--start keeps the model settings of its DIR: it cannot be combined with --preset, --word-vectors, --sweep "
             "or an option of the model"
         )
+    most = shared.bytes_of(memory)
     ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
@@ -292,6 +293,7 @@ def train_embed(
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.distributed import joined
+    from vsa_cli.core.learning.reading import plan_reading
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -322,8 +324,13 @@ def train_embed(
         None if labels is None else read_labeller(labels, processor),
     )
     sources.check(tune_cnn=tune_cnn)
+    size = sources.region_bytes([one for one in (split, held_out) if one is not None])
+    resumed = output if resume else None
+    sources = replace(sources, reading=plan_reading(size, most, resumed, by_image=tune_cnn))
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
+    if sources.reading.stream:
+        console.note(f"regions: {size / 1e9:.1f} GB, read from their file during training")
     given = None
     if word_vectors is not None:
         given = read_word_vectors(word_vectors, sources.vocabulary(split))

@@ -185,6 +185,7 @@ def train_gen(
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = 0,
+    memory: shared.Memory = None,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
     force: options.ForceRun = False,
     resume: options.Resume = False,
@@ -202,6 +203,7 @@ def train_gen(
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """
+    most = shared.bytes_of(memory)
     ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
@@ -212,6 +214,7 @@ def train_gen(
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.distributed import joined
+    from vsa_cli.core.learning.reading import plan_reading
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -272,7 +275,12 @@ def train_gen(
         labeller=None if labels is None else read_labeller(labels, processor),
     )
     sources.check()
+    splits = [one for one in (request.split, held_out) if one is not None]
+    size, by_image = sources.region_bytes(splits, all_regions=model.attention > 0), start is not None
+    sources = replace(sources, reading=plan_reading(size, most, output if resume else None, by_image=by_image))
     console = Console(quiet=quiet)
+    if sources.reading.stream:
+        console.note(f"regions: {size / 1e9:.1f} GB, read from their file during training")
     if dry_run:
         report_request(console, request, as_json=json)
         return

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vsa_cli.core.device import available_memory
 from vsa_cli.core.io.files import check_output
 from vsa_cli.core.ranks import Ranks, ranks_of
 from vsa_cli.help import shown_presets
-from vsa_cli.options import UsageError
+from vsa_cli.options import RUNTIME, UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.learning.corpora import PhotographSource
@@ -22,6 +24,9 @@ TRAINING, MODEL, SOURCES = "Training", "Model", "Further sources"
 
 MOST_WEIGHT = 100.0
 """The largest weight of a source."""
+
+_SIZE = re.compile(r"(?P<number>[0-9]{1,15}(\.[0-9]{1,9})?)(?P<unit>[KMGTkmgt]?)B?", re.ASCII)
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 CorpusFile = Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus file, from vsa prep.")]
 RegionsFile = Annotated[Path, typer.Argument(metavar="REGIONS", help="Regions file, from vsa extract-regions.")]
@@ -51,8 +56,20 @@ Also = Annotated[
     typer.Option(
         "--also",
         metavar="CORPUS,REGIONS[,W]",
-        help="Further corpus; its sentences occur W times per epoch. Can be given several times.",
+        help="Further corpus, W times per epoch. Can be given several times.",
         rich_help_panel=SOURCES,
+    ),
+]
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during "
+        "training.",
+        show_default="all of the machine's",
+        rich_help_panel=RUNTIME,
     ),
 ]
 
@@ -126,6 +143,21 @@ def photographs_of(also: str) -> PhotographSource:
 
     (corpus, regions), weight = with_weight(also, "--also", "CORPUS,REGIONS[,W]", files=2)
     return PhotographSource(read_corpus(corpus), RegionStore(regions), weight)
+
+
+def bytes_of(memory: str | None) -> float:
+    """The bytes that `--memory` allows: a number, or one of thousands (K), millions (M) and so on, such as `1.5G`.
+
+    Raises:
+        UsageError: the value is not a size.
+    """
+    if memory is None:
+        return available_memory()
+    found = _SIZE.fullmatch(memory)
+    size = 0.0 if found is None else float(found["number"]) * _UNITS[found["unit"].upper()]
+    if not size:
+        raise UsageError(f"--memory {memory}: is not a size such as 8G or 512M")
+    return size
 
 
 def with_weight(given: str, option: str, form: str, *, files: int) -> tuple[list[Path], float]:

@@ -1,7 +1,7 @@
-"""The device that computes, and the CPU cores that this process may use.
+"""The device that computes, and the CPU cores and the memory that this process may use.
 
-Containers and batch systems limit a process in two ways: by affinity (which cores it may run on) and by a quota of
-processor time (Linux control groups). Threads beyond either limit only take turns, and each costs memory.
+Containers and batch systems limit a process by affinity (which cores it may run on), and by quotas of processor time
+and of memory (Linux control groups). Threads beyond their limit only take turns, and each costs memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -140,9 +140,23 @@ def available_cores() -> int:
     return max(1, math.ceil(min(affinity, cgroup_quota())))
 
 
+def available_memory() -> float:
+    """Bytes of memory that this process may use; infinity if that is unknown."""
+    try:
+        installed = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        installed = math.inf
+    return min(installed, _cgroup_limit("memory", _memory_v1, _memory_v2))
+
+
 def cgroup_quota() -> float:
     """Processor time that control groups (version 1 or 2) grant, in cores; infinity without a limit."""
-    quotas = [math.inf]
+    return _cgroup_limit("cpu", _quota_v1, _quota_v2)
+
+
+def _cgroup_limit(controller: str, read_v1: Callable[[Path], float], read_v2: Callable[[Path], float]) -> float:
+    """The least limit of the control groups of this process and of those around them; infinity without one."""
+    limits = [math.inf]
     try:
         lines = MEMBERSHIP.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -150,7 +164,7 @@ def cgroup_quota() -> float:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         root = CGROUPS / controllers if controllers else CGROUPS
         folder = root / group.lstrip("/")
@@ -158,8 +172,8 @@ def cgroup_quota() -> float:
         for place in (folder, *folder.parents):
             if place == CGROUPS.parent:
                 break
-            quotas.append(_quota_v1(place) if controllers else _quota_v2(place))
-    return min(quotas)
+            limits.append(read_v1(place) if controllers else read_v2(place))
+    return min(limits)
 
 
 def _quota_v2(folder: Path) -> float:
@@ -171,6 +185,17 @@ def _quota_v2(folder: Path) -> float:
 def _quota_v1(folder: Path) -> float:
     quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")  # -1 is no limit
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else math.inf
+
+
+def _memory_v2(folder: Path) -> float:
+    """`memory.max` holds bytes, or "max"."""
+    limit = _read(folder / "memory.max")
+    return int(limit) if limit.isdigit() else math.inf
+
+
+def _memory_v1(folder: Path) -> float:
+    limit = _read(folder / "memory.limit_in_bytes")  # without a limit, about 2^63
+    return int(limit) if limit.isdigit() else math.inf
 
 
 def _read(path: Path) -> str:

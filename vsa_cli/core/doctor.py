@@ -194,9 +194,9 @@ def _speed() -> Finding:
         try:
             captioner = load_captioner(device="cpu", cache=False)
             captioned = captioner.stream(expand([name], ()), DecodingConfig(), batch_size=_BATCH)
-            next(captioned)  # not timed: the first batch, during which models are loaded
+            next(captioned)  # not timed: the first photograph, during which models are loaded
             started = time.perf_counter()
-            done = sum(1 for _ in captioned) - (_BATCH - 1)
+            done = sum(1 for _ in captioned)
             seconds = time.perf_counter() - started
         except VsaError as error:
             return Finding("speed", "missing", "the trial failed", str(error))

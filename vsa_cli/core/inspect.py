@@ -22,7 +22,7 @@ from vsa_cli.core.io.envelope import (
     Envelope,
     open_lines,
 )
-from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.io.files import HDF5_START, file_sha256
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import model_format
 from vsa_cli.core.library.manifest import MANIFEST, is_library
@@ -53,7 +53,7 @@ def describe_artifact(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head.startswith(b"\x89HDF"):
+    if head.startswith(HDF5_START):
         return _regions(path)
     match = _FORMAT.search(head)
     format_name = match.group(1).decode() if match is not None else ""

@@ -82,7 +82,7 @@ class CaptionWriter:
             force: replace existing outputs.
             resume: keep the captions of an earlier run.
             workers: thumbnails of a page made at the same time.
-            batch_size: photographs captioned together; a resumed run repeats an incomplete batch.
+            batch_size: the most photographs captioned together; a resumed run repeats an incomplete group.
             warn: reports a photograph that can no longer be read and so has no picture on a page.
             settings: the settings of the run, recorded so that a later run can resume it; None records nothing.
 
@@ -142,6 +142,11 @@ class CaptionWriter:
         done = done or (self._sidecars is not None and self._sidecars.is_done(photo))
         self.skipped += done
         return done
+
+    @property
+    def kept(self) -> int:
+        """The number of lines that are kept of the run to resume; 0 for other outputs."""
+        return self._main.kept if isinstance(self._main, CaptionLines) else 0
 
     @property
     def missing_pictures(self) -> int:
@@ -208,6 +213,11 @@ class CaptionLines:
     def is_done(self, photo: Photo) -> bool:
         """Whether an earlier run has written the line of a photograph."""
         return isinstance(self._sink, ResumableFile) and self._sink.is_done(photo)
+
+    @property
+    def kept(self) -> int:
+        """The number of lines that are kept of an earlier run."""
+        return len(self._sink.done) if isinstance(self._sink, ResumableFile) else 0
 
     def check_count(self, photos: int) -> None:
         """Accept any number of photographs."""

@@ -3,7 +3,7 @@
 Lines are written to `FILE.part`, which is renamed to FILE at the end. An interrupted run leaves `FILE.part`. A run that
 resumes it keeps its complete lines, and repeats the photographs that failed.
 
-The last digits of a log-probability depend on the other photographs of the batch. So an incomplete batch is discarded,
+The last digits of a log-probability depend on the other photographs of the group. So an incomplete group is discarded,
 and its photographs are captioned together again. The resulting file is byte-identical to that of an uninterrupted run,
 unless photographs failed.
 """
@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
+from vsa_cli.core.generation.results import group_sizes
 from vsa_cli.core.io.files import check_output, write_lines
 from vsa_cli.core.io.json import parse
 from vsa_cli.core.io.sources import Photo, PhotoSet
@@ -34,7 +35,7 @@ class ResumableFile:
         resume: keep the lines of an earlier run.
         names: the fields that each record must have (True) or must not have (False); a mismatch means that the earlier
             run had other settings.
-        batch_size: photographs captioned together.
+        batch_size: the most photographs captioned together, in groups of `group_sizes`.
         settings: the settings of the run, recorded so that a later run can resume it; None records and compares
             nothing.
 
@@ -142,10 +143,13 @@ class ResumableFile:
         """The lines of photographs that need not be captioned again, each once."""
         for path in paths:
             records = self._records(path)
-            while batch := list(itertools.islice(records, self._batch_size)):
-                if len(batch) < self._batch_size and path == self._part:
-                    return  # an incomplete batch of an interrupted run
-                for line, record in batch:
+            for size in group_sizes(self._batch_size):
+                group = list(itertools.islice(records, size))
+                if not group:
+                    break
+                if len(group) < size and path == self._part:
+                    return  # an incomplete group of an interrupted run
+                for line, record in group:
                     if record["error"] is None and self._done.add(record["path"]):
                         self.done.add(record["path"])
                         yield line

@@ -68,12 +68,37 @@ def named(*names: str) -> list[Photo]:
 
 
 def test_closing_the_stream_drops_photographs_not_started() -> None:
-    extractor = StubExtractor(fast=BATCH_SIZE)  # the second batch is slow, and in work while the first is consumed
+    extractor = StubExtractor(fast=BATCH_SIZE)  # the others are slow, and in work while the first is consumed
     photos = (Photo(f"{number}.jpg", number, Path()) for number in range(1000))
     stream = caption_photos(Parrot(), encoder_of(extractor, workers=1), photos, batch_size=BATCH_SIZE)
     assert next(stream).caption == "0"
     stream.close()  # type: ignore[attr-defined]
-    assert BATCH_SIZE <= len(extractor.extracted) < BATCH_SIZE + 8
+    assert len(extractor.extracted) < BATCH_SIZE + 8
+
+
+def test_first_caption_needs_one_photograph_and_a_resumed_run_has_the_same_groups() -> None:
+    class Counter(Parrot):
+        def __init__(self) -> None:
+            self.groups: list[int] = []
+
+        def caption(self, images: Sequence[ImageRegions], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+            self.groups.append(len(keys))
+            return super().caption(images, keys)
+
+    def groups(photos: int, done: int) -> list[int]:
+        model, names = Counter(), named(*map(str, range(photos)))
+        stream = caption_photos(model, encoder_of(StubExtractor()), names, batch_size=12, done=done)
+        next(stream)
+        assert len(model.groups) == 1
+        assert len(list(stream)) == photos - 1
+        return model.groups
+
+    whole = groups(45, 0)
+    assert whole == [1, 2, 4, 8, 12, 12, 6]
+    for killed in range(1, len(whole)):
+        done = sum(whole[:killed])
+        assert groups(45 - done, done) == whole[killed:]
+    assert groups(40, 5) == [2, 8, 12, 12, 6], "failed photographs are captioned again: the rest of their group first"
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])

@@ -28,7 +28,8 @@ def task() -> SelfCriticalTask:
 
 
 def first_image(task: SelfCriticalTask) -> MetricBatch:
-    return MetricBatch(task._train[0], torch.tensor([0]), no_tags(1), torch.zeros(2, 20, dtype=torch.float64))
+    draws = torch.zeros(2, 20, dtype=torch.float64)
+    return task._train[0].batch(torch.tensor([0]), no_tags(1), draws)
 
 
 def test_log_probabilities_are_in_the_order_of_the_captions(task: SelfCriticalTask) -> None:

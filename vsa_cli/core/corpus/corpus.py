@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -223,7 +224,7 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
         ArtifactError: another format or version, or damaged.
     """
     check_exists(path, CORPUS)
-    data, where = read_json(path), str(path)
+    data, where = read_json(path, _with_shared_words), str(path)
     envelope = Envelope.from_dict(data, where, CORPUS, VERSIONS[CORPUS])
     _check_config(envelope, where)
     root, entries, vocabulary = data.get("root"), data.get("images"), data.get("vocabulary")
@@ -231,7 +232,7 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
     _require(root is None or is_relative, where, "root is not a relative path")
     _require(isinstance(entries, list), where, "images is not a list")
     check = _check_photograph if root is not None else _check_no_photograph
-    read = tuple(_image(entry, f"{where}: images[{number}]", check) for number, entry in enumerate(entries))
+    read = tuple(_image(entry, f"{where}: images[{number}]", check) for number, entry in enumerate(_taken(entries)))
     _check_unique([image.key for image in read], f"{where}: damaged (image_id)")
     recorded = _resolve_root(path.resolve().parent / root) if root is not None else None
     corpus = Corpus(
@@ -244,6 +245,21 @@ def read_corpus(path: Path, images: Path | None = None, *, needs_photographs: bo
     if needs_photographs:
         corpus.require_photographs(where)
     return corpus
+
+
+def _with_shared_words(entry: dict[str, Any]) -> dict[str, Any]:
+    """An object of the file, with the words of a sentence replaced by their only copies in memory."""
+    tokens = entry.get("tokens")
+    if isinstance(tokens, list):
+        entry["tokens"] = [sys.intern(token) if isinstance(token, str) else token for token in tokens]
+    return entry
+
+
+def _taken(entries: list[Any]) -> Iterator[Any]:
+    """The entries, each released when the next is taken, so that their memory is free for what is made of them."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
 
 
 def _check_config(envelope: Envelope, where: str) -> None:

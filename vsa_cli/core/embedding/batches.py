@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,13 +16,23 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled, shuffled_by_image
+from vsa_cli.core.learning.corpora import (
+    Chosen,
+    drawn_of,
+    images_of,
+    same_count,
+    shuffled,
+    shuffled_by_image,
+    shuffled_in_blocks,
+)
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.learning.shares import Rows, counts_of, own_images
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.image_regions import MappedImage
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import Descriptors, blocks_of, descriptors_of
 from vsa_cli.core.regions.tail import TailDescriber
 
 
@@ -96,7 +107,8 @@ class Pairs:
 
     Attributes:
         image_ids: the ids of K images.
-        regions: (K, R, D) float16 descriptors; an image with fewer than R regions repeats its whole image, region 0.
+        regions: (K, R, D) float16 descriptors, in memory or in their file; an image with fewer than R regions repeats
+            its whole image, region 0.
         image: (M,) int64 index of each sentence's image.
         sentences: the word ids of M sentences, none empty.
         sentence_ids: the ids of the M sentences.
@@ -106,7 +118,7 @@ class Pairs:
     """
 
     image_ids: tuple[str, ...]
-    regions: Tensor
+    regions: Descriptors
     image: Tensor
     sentences: tuple[tuple[int, ...], ...]
     sentence_ids: tuple[str, ...]
@@ -132,6 +144,12 @@ class Pairs:
             self.weight,
             self.store,
         )
+
+    @property
+    def blocks(self) -> Tensor:
+        """(K,) int64: the block of the regions file that has each image."""
+        assert self.store is not None
+        return blocks_of(self.store.rows_of(self.image_ids))
 
     def mapped(self, images: Tensor) -> list[MappedImage]:
         """The maps and boxes of some images, by their indices.
@@ -202,22 +220,30 @@ class Batch:
         return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device), self.mapped, shared)
 
 
-def read_pairs(corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary) -> Pairs:
-    """Read the images of a split with all their regions and sentences.
+def read_pairs(
+    corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary, *, stream: bool = False
+) -> Pairs:
+    """Read the images of a split with all their regions, which `stream` leaves in their file, and their sentences.
 
     Raises:
         ArtifactError: the regions of an image are missing, or were extracted from another file.
         DataError: the split has no image, or no sentence with a known word.
     """
     read = read_sentences(corpus, regions, split, vocabulary)
-    descriptors = torch.from_numpy(regions.padded(read.keys))
+    descriptors = descriptors_of(regions, read.keys, stream=stream)
     return Pairs(
         read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary, store=regions
     )
 
 
 def shuffled_batches(
-    sources: Sequence[Pairs], size: int, generator: torch.Generator, *, mapped: bool = False, ranks: Ranks = ALONE
+    sources: Sequence[Pairs],
+    size: int,
+    generator: torch.Generator,
+    *,
+    mapped: bool = False,
+    reading: Reading = IN_MEMORY,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches.
 
@@ -229,13 +255,18 @@ def shuffled_batches(
         generator: draws the batches.
         mapped: whether to give maps in place of descriptors; the sentences of an image then are in one batch, or in two
             that follow each other, because each map costs a pass through the tail of the CNN.
+        reading: where the descriptors are, and in which order the sentences are taken.
         ranks: this process, which receives its share of each batch.
     """
     weights, images = [pairs.weight for pairs in sources], [pairs.image for pairs in sources]
-    by_image = shuffled_by_image(images, weights, size, generator)
-    for chosen in by_image if mapped else shuffled([len(image) for image in images], weights, size, generator):
-        if len(chosen) > 1:
-            yield make_batch(sources, chosen, mapped=mapped, ranks=ranks)
+    if mapped:
+        order = shuffled_by_image(images, weights, size, generator)
+    elif reading.blocks:
+        order = shuffled_in_blocks(images, [pairs.blocks for pairs in sources], weights, size, generator)
+    else:
+        order = shuffled([len(image) for image in images], weights, size, generator)
+    make = partial(make_batch, sources, mapped=mapped, ranks=ranks)
+    return reading.ahead(partial(make, chosen) for chosen in order if len(chosen) > 1)
 
 
 def make_batch(

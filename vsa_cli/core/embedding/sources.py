@@ -5,6 +5,7 @@ All sources share one vocabulary. The first corpus selects the best epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +20,16 @@ from vsa_cli.core.labels.matching import match_sentences, seen_in
 from vsa_cli.core.labels.names import read_names
 from vsa_cli.core.learning.corpora import (
     PhotographSource,
+    bytes_of_splits,
     check_photographs,
     having,
     joint_vocabulary,
     record_further,
 )
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import descriptors_of
 from vsa_cli.core.regions.tail import require_maps
 
 
@@ -43,7 +47,9 @@ class UnpairedSource:
     corpus: Corpus
     weight: float = 1.0
 
-    def pairs(self, split: str, vocabulary: Vocabulary, labeller: TrainedLabeller | None, seed: int) -> Pairs:
+    def pairs(
+        self, split: str, vocabulary: Vocabulary, labeller: TrainedLabeller | None, seed: int, *, stream: bool = False
+    ) -> Pairs:
         """Match the photographs with sentences of a split.
 
         Args:
@@ -51,6 +57,7 @@ class UnpairedSource:
             vocabulary: the words of the model.
             labeller: finds names in the photographs, beside the labels of the detector.
             seed: draws among sentences that fit about equally well.
+            stream: leave the descriptors in their file.
 
         Raises:
             DataError: the regions have no labels, or no sentence mentions what a photograph shows.
@@ -69,7 +76,7 @@ class UnpairedSource:
         ids = tuple(self.regions.ids[row] for row in rows.tolist())
         return Pairs(
             ids,
-            torch.from_numpy(self.regions.padded(ids)),
+            descriptors_of(self.regions, ids, stream=stream),
             place,
             tuple(words for _, words in found),
             tuple(map(str, range(len(found)))),
@@ -87,11 +94,13 @@ class Sources:
         photographs: corpora with photographs; the first has the minimum count of words.
         unpaired: photographs without sentences, and sentences without photographs.
         labeller: finds what unpaired photographs show, beside the labels of a detector; None uses these alone.
+        reading: how their regions are read in training.
     """
 
     photographs: tuple[PhotographSource, ...]
     unpaired: tuple[UnpairedSource, ...] = ()
     labeller: TrainedLabeller | None = None
+    reading: Reading = IN_MEMORY
 
     @property
     def first(self) -> PhotographSource:
@@ -139,10 +148,12 @@ class Sources:
             ArtifactError: the regions of an image are missing, or were extracted from another file.
             DataError: there is nothing to train on.
         """
-        paired = [_read(source, split, vocabulary) for source in having(self.photographs, split)]
+        stream = self.reading.stream
+        paired = [_read(source, split, vocabulary, stream=stream) for source in having(self.photographs, split)]
         if sum(len(torch.unique(pairs.image)) for pairs in paired) < 2:
             raise DataError(f"split {split}: only one image has sentences; training needs two or more")
-        return [*paired, *(source.pairs(split, vocabulary, self.labeller, seed) for source in self.unpaired)]
+        unpaired = (one.pairs(split, vocabulary, self.labeller, seed, stream=stream) for one in self.unpaired)
+        return [*paired, *unpaired]
 
     def held_out(self, split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
         """The pairs of a split, by corpus, None for a corpus without it; empty if no split is given.
@@ -153,12 +164,25 @@ class Sources:
         """
         if split is None:
             return []
-        measured = having(self.photographs, split)
-        return [_read(source, split, vocabulary) if source in measured else None for source in self.photographs]
+        measured, stream = having(self.photographs, split), self.reading.stream
+        return [
+            _read(source, split, vocabulary, stream=stream) if source in measured else None
+            for source in self.photographs
+        ]
+
+    def region_bytes(self, splits: Sequence[str]) -> int:
+        """The bytes of the descriptors that training on and validating with these splits needs in memory.
+
+        Raises:
+            ArtifactError: the regions of an image are missing.
+            DataError: the first corpus has no such split.
+        """
+        unpaired = sum(one.regions.padded_bytes(one.regions.ids) for one in self.unpaired)
+        return unpaired + bytes_of_splits(self.photographs, splits)
 
     def record(self) -> dict[str, Any]:
         """The sources besides the first corpus and its regions, for the envelope of the model."""
-        found = record_further(self.photographs)
+        found = {**record_further(self.photographs), **self.reading.record()}
         if self.unpaired:
             found["unpaired"] = [
                 {"regions": one.regions.sha256, "corpus": one.corpus.sha256, "weight": one.weight}
@@ -169,5 +193,6 @@ class Sources:
         return found
 
 
-def _read(source: PhotographSource, split: str, vocabulary: Vocabulary) -> Pairs:
-    return replace(read_pairs(source.corpus, source.regions, split, vocabulary), weight=source.weight)
+def _read(source: PhotographSource, split: str, vocabulary: Vocabulary, *, stream: bool) -> Pairs:
+    pairs = read_pairs(source.corpus, source.regions, split, vocabulary, stream=stream)
+    return replace(pairs, weight=source.weight)

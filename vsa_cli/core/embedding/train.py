@@ -19,6 +19,7 @@ from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
@@ -36,19 +37,21 @@ class EmbeddingTask:
         train: Sequence[Pairs],
         held_out: Sequence[Pairs | None],
         training: EmbedTraining,
+        reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
     ) -> None:
         """`train` and `held_out` are in the order of the corpora; without a first held-out one nothing is validated."""
         self.model = model
         self._train, self._held_out, self._training = train, held_out, training
-        self._ranks = ranks
+        self._reading, self._ranks = reading, ranks
         self._device = model.W_m.weight.device
         self._bfloat16 = has_fast_bfloat16(self._device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all corpora, each as often as its weight requires, in random order."""
         tuned = self.model.cnn is not None
-        return shuffled_batches(self._train, self._training.batch_size, generator, mapped=tuned, ranks=self._ranks)
+        size, ranks = self._training.batch_size, self._ranks
+        return shuffled_batches(self._train, size, generator, mapped=tuned, reading=self._reading, ranks=ranks)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
@@ -132,7 +135,8 @@ def train_embedding(
     if tuned:
         model.cnn = trainable(start.tail if start is not None and start.tail else stored_tail(first.regions))
     model.to(request.device)
-    task = EmbeddingTask(model, train, sources.held_out(request.validate, vocabulary), request.training, request.ranks)
+    held_out = sources.held_out(request.validate, vocabulary)
+    task = EmbeddingTask(model, train, held_out, request.training, sources.reading, request.ranks)
     recorded = sources.record()
     if word_vectors is not None:
         recorded["word_vectors"] = word_vectors.facts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.model import Batch, BatchRows, no_tags
 from vsa_cli.core.generation.tags import TagSource
-from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled
+from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled, shuffled_in_blocks
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.learning.shares import Rows, own_images
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import Descriptors, StoredDescriptors, blocks_of, descriptors_of
 
 _SAMPLE = 1000  # images
 
@@ -29,23 +32,25 @@ class Pairs:
     """Images and their sentences, ready to be batched.
 
     Attributes:
-        descriptors: (K, D) or, for all regions, (K, R, D), float16 or float32 descriptors of K images; None if the
-            images have no photographs.
+        descriptors: (K, D) or, for all regions, (K, R, D), float16 or float32 descriptors of K images, in memory or in
+            their file; None if the images have no photographs.
         image: (M,) index of each sentence's image.
         sentences: the word ids of M sentences, without START and END.
         start: the id of START, which determines the style.
         tags: the tags of the images; None for a model without tags.
         weight: how often each sentence occurs in an epoch, on average.
         photographs: the key of each image's photograph; empty without photographs.
+        blocks: (K,) int64 block of the regions file that has each image, if sentences are taken in the order of blocks.
     """
 
-    descriptors: Tensor | None
+    descriptors: Descriptors | None
     image: Tensor
     sentences: tuple[tuple[int, ...], ...]
     start: int
     tags: TagSource | None = None
     weight: float = 1.0
     photographs: tuple[str, ...] = ()
+    blocks: Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -79,7 +84,13 @@ def total_counts(sources: Iterable[Pairs], size: int) -> list[int]:
 
 
 def image_pairs(
-    corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary, *, all_regions: bool
+    corpus: Corpus,
+    regions: RegionStore,
+    split: str,
+    vocabulary: Vocabulary,
+    *,
+    all_regions: bool,
+    reading: Reading = IN_MEMORY,
 ) -> Pairs:
     """Read the sentences of a split with the descriptors of their images. Sentences with no known word are dropped.
 
@@ -90,15 +101,17 @@ def image_pairs(
         vocabulary: the vocabulary of the model.
         all_regions: read all regions (an image with fewer than R repeats its whole image) rather than only the whole
             image.
+        reading: how the descriptors are read.
 
     Raises:
         ArtifactError: the regions of an image are missing, or were extracted from another file.
         DataError: the split has no image, or no sentence with a known word.
     """
     read = read_sentences(corpus, regions, split, vocabulary)
-    found = regions.padded(read.keys) if all_regions else regions.whole_images(read.keys)
-    image = torch.tensor(read.image)
-    return Pairs(torch.from_numpy(found), image, read.words, vocabulary.start, photographs=tuple(read.keys))
+    found = descriptors_of(regions, read.keys, stream=reading.stream, whole_only=not all_regions)
+    image, keys = torch.tensor(read.image), tuple(read.keys)
+    blocks = blocks_of(regions.rows_of(keys)) if reading.blocks else None
+    return Pairs(found, image, read.words, vocabulary.start, photographs=keys, blocks=blocks)
 
 
 def text_pairs(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Pairs:
@@ -126,6 +139,7 @@ def snippet_pairs(
     vocabulary: Vocabulary,
     *,
     with_whole_image: bool,
+    reading: Reading = IN_MEMORY,
 ) -> Pairs | None:
     """The snippets of a split with the descriptors of their regions (paper, section 4.4).
 
@@ -138,6 +152,7 @@ def snippet_pairs(
         split: the corpus split to select.
         vocabulary: the vocabulary of the model.
         with_whole_image: give each region as (2, D), followed by its whole image, rather than as (D,).
+        reading: how the descriptors are read.
 
     Returns:
         The pairs; None if the split has no snippet with a known word.
@@ -151,25 +166,48 @@ def snippet_pairs(
     ]
     if not known:
         return None
-    descriptors = torch.from_numpy(regions.padded(keys))  # (K, R, D)
     places, place = torch.unique(torch.tensor([entry[:2] for entry in known]), dim=0, return_inverse=True)
-    of_region, of_whole = descriptors[places[:, 0], places[:, 1]], descriptors[places[:, 0], 0]
-    chosen = torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
+    images, region = places.numpy().T
+    all_rows = regions.rows_of(keys)  # (K, R)
+    rows = np.stack([all_rows[images, region], all_rows[images, 0]], 1)
+    chosen: Descriptors
+    if reading.stream:
+        chosen = StoredDescriptors(regions, rows if with_whole_image else rows[:, 0])
+    else:
+        descriptors = torch.from_numpy(regions.padded(keys))  # (K, R, D)
+        of_region, of_whole = descriptors[places[:, 0], places[:, 1]], descriptors[places[:, 0], 0]
+        chosen = torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
     photographs = tuple(keys[row] for row in places[:, 0].tolist())
     sentences = tuple(words for _, _, words in known)
-    return Pairs(chosen, place, sentences, vocabulary.start, photographs=photographs)
+    blocks = blocks_of(rows) if reading.blocks else None
+    return Pairs(chosen, place, sentences, vocabulary.start, photographs=photographs, blocks=blocks)
 
 
 def shuffled_batches(
-    sources: Sequence[Pairs], size: int, generator: torch.Generator, ranks: Ranks = ALONE
+    sources: Sequence[Pairs],
+    size: int,
+    generator: torch.Generator,
+    reading: Reading = IN_MEMORY,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
     """One epoch: the sentences of all sources, each as often as its weight requires, in random batches of `size`.
 
     Of several processes, each receives its part of every batch.
     """
     counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
-    for chosen in shuffled(counts, weights, size, generator):
-        yield pack(sources, chosen, generator, ranks)
+    if not reading.blocks:
+        return reading.ahead(
+            partial(pack, sources, chosen, generator, ranks) for chosen in shuffled(counts, weights, size, generator)
+        )
+    images, blocks = [pairs.image for pairs in sources], [pairs.blocks for pairs in sources]
+    order = shuffled_in_blocks(images, blocks, weights, size, generator)
+    # each batch draws its tags from a generator of its own, because several are made at the same time
+    return reading.ahead(partial(pack, sources, chosen, successor(generator), ranks) for chosen in order)
+
+
+def successor(generator: torch.Generator) -> torch.Generator:
+    """A new generator, whose seed is drawn from another one."""
+    return torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
 
 def ordered_batches(sources: Sequence[Pairs], size: int) -> Iterator[Batch]:

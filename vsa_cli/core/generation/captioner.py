@@ -25,7 +25,7 @@ from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.core.generation.model import SentenceModel
 from vsa_cli.core.generation.region_captions import RegionCaptioner
-from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel, SeenObject
+from vsa_cli.core.generation.results import CaptionModel, CaptionResult, RegionCaptionModel, SeenObject, group_sizes
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained, bundled_model
 from vsa_cli.core.regions import ssd
@@ -185,9 +185,10 @@ class Captioner:
         objects: bool = False,
         min_confidence: float | None = None,
         batch_size: int = BATCH_SIZE,
+        done: int = 0,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
-        """Caption photographs in the order given, each as soon as its batch is done.
+        """Caption photographs in the order given, each as soon as its group (`results.group_sizes`) is done.
 
         Args:
             photos: the photographs, consumed as they are needed.
@@ -195,7 +196,8 @@ class Captioner:
             regions: which captions of regions are kept; None captions no regions.
             objects: whether to name the things that images show.
             min_confidence: the confidence below which captions are withheld; None withholds none.
-            batch_size: photographs captioned together.
+            batch_size: the most photographs captioned together.
+            done: photographs that an earlier run has captioned; the groups continue where it stopped.
             seed: random seed of the sampling.
 
         Raises:
@@ -207,7 +209,7 @@ class Captioner:
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
         named = model.objects if objects else None
         results = caption_photos(
-            model, encoder, photos, batch_size=batch_size, region_model=region_model, find_objects=named
+            model, encoder, photos, batch_size=batch_size, done=done, region_model=region_model, find_objects=named
         )
         return withhold(results, min_confidence)
 
@@ -260,12 +262,11 @@ class Captioner:
         model = Decoder(self._generator, decoding, seed, calibration)
         if regions is None:
             return model, None
-        if min_confidence is not None:
-            regions = replace(regions, min_confidence=min_confidence)
+        kept = regions if min_confidence is None else replace(regions, min_confidence=min_confidence)
         of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed, calibration)
-        config = self._generator.envelope.config
+        on_regions = "snippets" in self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
-        return model, RegionCaptioner(of_boxes, regions, trained_on_regions="snippets" in config, style=style)
+        return model, RegionCaptioner(of_boxes, kept, trained_on_regions=on_regions, style=style)
 
     def _encoder(self, *, boxes: bool) -> PhotoEncoder:
         if boxes not in self._encoders:
@@ -305,21 +306,23 @@ def caption_photos(
     photos: Iterable[Photo | FailedPhoto],
     *,
     batch_size: int,
+    done: int = 0,
     region_model: RegionCaptionModel | None = None,
     find_objects: FindObjects | None = None,
 ) -> Iterator[CaptionResult]:
-    """Caption photographs with any model; the photographs of the next batch are encoded while one is captioned.
+    """Caption photographs with any model; the photographs of the next group are encoded while one is captioned.
 
     Args:
         model: captions images.
         encoder: encodes photographs as the model needs them.
         photos: the photographs.
-        batch_size: photographs captioned together.
+        batch_size: the most photographs captioned together; the first groups are smaller (`results.group_sizes`).
+        done: photographs that an earlier run has captioned.
         region_model: captions boxes; None captions none.
         find_objects: names the things that images show; None names none.
     """
-    encoded = encoder.encode_all(photos, 2 * batch_size)
-    while batch := list(islice(encoded, batch_size)):
+    encoded, sizes = encoder.encode_all(photos, 2 * batch_size), group_sizes(batch_size, done)
+    while batch := list(islice(encoded, next(sizes))):
         yield from _caption_batch(model, region_model, find_objects, batch)
 
 

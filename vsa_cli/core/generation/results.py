@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,3 +136,22 @@ class RegionCaptionModel(Protocol):
         self, images: Sequence[ImageRegions], captions: Sequence[tuple[Candidate, ...]]
     ) -> list[tuple[RegionCaption, ...]]:
         """Captions of the boxes of each image, the likeliest first, given the candidates for the whole image."""
+
+
+def group_sizes(largest: int, done: int = 0) -> Iterator[int]:
+    """How many photographs are captioned together: 1, 2, 4, ... up to `largest`, and so on.
+
+    The first caption appears as soon as one photograph is encoded, and a run that is killed early has captions to
+    continue from. The last digits of a log-probability depend on the other photographs of its group, so the groups
+    depend on nothing but the number of photographs before them: a resumed run has those of an uninterrupted one.
+
+    Args:
+        largest: photographs in a group from the time when the groups no longer grow.
+        done: photographs that an earlier run has captioned; the first group is the rest of that in which it stopped.
+    """
+    size, end = 1, 1
+    while True:
+        if end > done:
+            yield min(size, end - done)
+        size = min(2 * size, largest)
+        end += size

@@ -8,8 +8,9 @@ the training references.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,11 +29,13 @@ from vsa_cli.core.generation.model import SentenceModel, no_tags
 from vsa_cli.core.generation.sampling import sample
 from vsa_cli.core.generation.tags import GivenTags, TagSource
 from vsa_cli.core.learning.distributed import gathered
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.shares import Rows, counts_of
 from vsa_cli.core.metrics.captioning import DocumentFrequencies, cider, count_documents
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import Descriptors, descriptors_of
 
 _VALIDATION_BATCH = 64  # images
 
@@ -42,21 +45,24 @@ class ReferencedImages:
     """K images and their reference sentences.
 
     Attributes:
-        descriptors: (K, D) or (K, R, D) float16 descriptors.
+        descriptors: (K, D) or (K, R, D) float16 descriptors, in memory or in their file.
         references: the references of each image, as PTB tokens joined by spaces.
         start: the id of START, which determines the style.
         tags: the tags of the images; None for a model without tags.
     """
 
-    descriptors: Tensor
+    descriptors: Descriptors
     references: tuple[tuple[str, ...], ...]
     start: int
     tags: TagSource | None = None
 
-    def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Descriptors and tags of the images with these (B,) indices."""
-        tags = no_tags(len(images)) if self.tags is None else self.tags.draw(images, generator)
-        return self.descriptors[images].float(), tags
+    def draw_tags(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(B, G) tags of the images with these (B,) indices."""
+        return no_tags(len(images)) if self.tags is None else self.tags.draw(images, generator)
+
+    def batch(self, images: Tensor, tags: Tensor, draws: Tensor) -> MetricBatch:
+        """The batch of these images, whose descriptors are read."""
+        return MetricBatch(self, images, tags, draws, self.descriptors[images].float())
 
 
 def images_with_references(
@@ -65,6 +71,7 @@ def images_with_references(
     split: str,
     *,
     all_regions: bool,
+    stream: bool,
     start: int,
     tags: Callable[[Sequence[str]], TagSource | None],
 ) -> ReferencedImages:
@@ -75,6 +82,7 @@ def images_with_references(
         regions: the descriptors.
         split: the corpus split to read.
         all_regions: read all regions rather than only the whole image.
+        stream: leave the descriptors in their file.
         start: the id of START.
         tags: finds the tags of images by their keys.
 
@@ -88,8 +96,8 @@ def images_with_references(
     keys = [image.key for image in images]
     tokenizer = Tokenizer()
     references = tuple(tuple(tokenizer.tokenize([s.raw for s in image.sentences])) for image in images)
-    found = regions.padded(keys) if all_regions else regions.whole_images(keys)
-    return ReferencedImages(torch.from_numpy(found), references, start, tags(keys))
+    found = descriptors_of(regions, keys, stream=stream, whole_only=not all_regions)
+    return ReferencedImages(found, references, start, tags(keys))
 
 
 @dataclass(frozen=True)
@@ -101,17 +109,19 @@ class MetricBatch:
         images: (B,) int64 indices of images.
         tags: (B, G) int64 tags of the images.
         draws: (B * samples, longest) uniform random numbers, one for each word to sample.
+        descriptors: (B, D) or (B, R, D) float32 descriptors of the images.
     """
 
     source: ReferencedImages
     images: Tensor
     tags: Tensor
     draws: Tensor
+    descriptors: Tensor
 
     def part(self, rows: Tensor) -> MetricBatch:
         """Some of the images, by their positions in the batch."""
         draws = self.draws.view(len(self.images), -1, self.draws.shape[1])[rows].flatten(0, 1)
-        return MetricBatch(self.source, self.images[rows], self.tags[rows], draws)
+        return MetricBatch(self.source, self.images[rows], self.tags[rows], draws, self.descriptors[rows])
 
 
 class SelfCriticalTask:
@@ -124,9 +134,10 @@ class SelfCriticalTask:
         train: Sequence[ReferencedImages],
         held_out: Sequence[ReferencedImages],
         training: GeneratorTraining,
+        reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self._ranks = model, ranks
+        self.model, self._reading, self._ranks = model, reading, ranks
         self._vocabulary, self._train, self._held_out, self._training = vocabulary, train, held_out, training
         self._frequencies: DocumentFrequencies = count_documents(
             [references for source in train for references in source.references]
@@ -136,6 +147,9 @@ class SelfCriticalTask:
 
     def batches(self, generator: torch.Generator) -> Iterable[MetricBatch]:
         """Every image once, in random order; the images of a batch are from one source."""
+        return self._reading.ahead(self._batches(generator))
+
+    def _batches(self, generator: torch.Generator) -> Iterator[Callable[[], MetricBatch]]:
         size = self._training.batch_size
         parts = [
             (source, images)
@@ -145,19 +159,18 @@ class SelfCriticalTask:
         for number in torch.randperm(len(parts), generator=generator).tolist():
             source, images = parts[number]
             rows = len(images) * self._training.samples
-            _, tags = source.inputs(images, generator)
+            tags = source.draw_tags(images, generator)
             draws = torch.rand(rows, DecodingConfig.max_length, generator=generator, dtype=torch.float64)
-            yield MetricBatch(source, images, tags, draws)
+            yield partial(source.batch, images, tags, draws)
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
         """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
-        descriptors = batch.source.descriptors[batch.images].float()
-        captions, rewards = self._rewarded(descriptors, batch)
+        captions, rewards = self._rewarded(batch)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
         reward = rewards.reshape(-1, self._training.samples)
         others = (reward.sum(1, keepdims=True) - reward) / (self._training.samples - 1)
         advantage = torch.from_numpy((reward - others).ravel()).float()
-        log_probability = self._log_probability(descriptors, batch, image, captions)
+        log_probability = self._log_probability(batch, image, captions)
         objective = -(advantage.to(self.model.device) * log_probability).mean()
         return objective, -float(reward.sum()), reward.size
 
@@ -169,7 +182,7 @@ class SelfCriticalTask:
     def _greedy(self, source: ReferencedImages) -> NDArray[np.float64]:
         captions: list[tuple[int, ...]] = []
         for images in torch.split(torch.arange(len(source.references)), _VALIDATION_BATCH):
-            descriptors, tags = source.inputs(images)
+            descriptors, tags = source.descriptors[images].float(), source.draw_tags(images)
             device = self.model.device
             step, state = self.model.start_decoding(descriptors.to(device), tags.to(device))
             found = beam_search(
@@ -188,12 +201,11 @@ class SelfCriticalTask:
         """The CIDEr."""
         return validation["CIDEr"]
 
-    def _rewarded(self, descriptors: Tensor, batch: MetricBatch) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
+    def _rewarded(self, batch: MetricBatch) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
         """Captions sampled for the images of a batch, and their rewards; of several processes, each samples some."""
         owner = torch.tensor(self._ranks.owners(len(batch.images)))
-        own = Rows.of_owner(owner, self._ranks).own
-        part = batch.part(own)
-        captions = self._sample(descriptors[own], part)
+        part = batch.part(Rows.of_owner(owner, self._ranks).own)
+        captions = self._sample(part)
         samples = self._training.samples
         references = [batch.source.references[int(image)] for image in part.images for _ in range(samples)]
         rewards = self._cider(captions, references)
@@ -209,12 +221,12 @@ class SelfCriticalTask:
         sentences = [tuple(map(int, row[2 : 2 + int(row[1])])) for row in found.tolist()]
         return sentences, found[:, 0].numpy()
 
-    def _sample(self, descriptors: Tensor, batch: MetricBatch) -> list[tuple[int, ...]]:
+    def _sample(self, batch: MetricBatch) -> list[tuple[int, ...]]:
         """Sample (images * samples) captions without dropout, those of an image in sequence."""
         self.model.eval()
         with torch.inference_mode():
             device = self.model.device
-            step, state = self.model.start_decoding(descriptors.to(device), batch.tags.to(device))
+            step, state = self.model.start_decoding(batch.descriptors.to(device), batch.tags.to(device))
             sampled = sample(
                 step,
                 tuple(part.repeat_interleave(self._training.samples, 0) for part in state),
@@ -227,14 +239,12 @@ class SelfCriticalTask:
         self.model.train()
         return [() if hypothesis is None else hypothesis.words for hypothesis in sampled]
 
-    def _log_probability(
-        self, descriptors: Tensor, batch: MetricBatch, image: Tensor, captions: list[tuple[int, ...]]
-    ) -> Tensor:
+    def _log_probability(self, batch: MetricBatch, image: Tensor, captions: list[tuple[int, ...]]) -> Tensor:
         """(S,) mean log-probability per word of each caption given its image, END counted, in nats.
 
         Zero for captions that another process computes.
         """
-        sources = [Pairs(descriptors, image, tuple(captions), batch.source.start, GivenTags(batch.tags))]
+        sources = [Pairs(batch.descriptors, image, tuple(captions), batch.source.start, GivenTags(batch.tags))]
         chosen = [(0, i) for i in range(len(captions))]
         packed = pack(sources, chosen, ranks=self._ranks)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):

@@ -38,13 +38,16 @@ from vsa_cli.core.labels.labeller import Labeller, TrainedLabeller
 from vsa_cli.core.learning.corpora import (
     PhotographSource,
     TextSource,
+    bytes_of_splits,
     check_photographs,
     having,
     joint_vocabulary,
     record_further,
 )
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.regions.image_regions import Label
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.stored_descriptors import Descriptors, descriptors_of, first_regions
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,14 @@ class Sources:
         text: sentences without photographs.
         snippets: snippets of the first corpus's regions.
         labeller: finds the tags of images; None trains without tags.
+        reading: how their regions are read in training.
     """
 
     photographs: tuple[PhotographSource, ...]
     text: tuple[TextSource, ...] = ()
     snippets: SnippetSource | None = None
     labeller: TrainedLabeller | None = None
+    reading: Reading = IN_MEMORY
 
     @property
     def first(self) -> PhotographSource:
@@ -118,9 +123,24 @@ class Sources:
         """
         return joint_vocabulary(self.corpora, split)
 
+    def region_bytes(self, splits: Sequence[str], *, all_regions: bool) -> int:
+        """The bytes of the descriptors that training on and validating with these splits needs in memory.
+
+        Args:
+            splits: the splits.
+            all_regions: whether the model takes all regions rather than only the whole image.
+
+        Raises:
+            ArtifactError: the regions of an image are missing.
+            DataError: the first corpus has no such split.
+        """
+        alone = self.snippets is not None and self.snippets.weight is None
+        images = 0 if alone else bytes_of_splits(self.photographs, splits, whole_only=not all_regions)
+        return images + (0 if self.snippets is None else bytes_of_splits([self.first], splits))
+
     def record(self) -> dict[str, Any]:
         """The sources besides the first corpus and its regions, for the envelope of the model."""
-        found = record_further(self.photographs)
+        found = {**record_further(self.photographs), **self.reading.record()}
         if self.text:
             found["text"] = [{"corpus": one.corpus.sha256, "weight": one.weight} for one in self.text]
         if self.snippets is not None:
@@ -229,10 +249,11 @@ class SourceReader:
         """The tags of photographs; None for a model without tags."""
         if self._labeller is None:
             return None
-        return self._found(torch.from_numpy(regions.padded(keys)), [regions.labels_of(key) for key in keys])
+        descriptors = descriptors_of(regions, keys, stream=self._sources.reading.stream)
+        return self._found(descriptors, [regions.labels_of(key) for key in keys])
 
     def _found(
-        self, descriptors: torch.Tensor, labels: Sequence[Sequence[Label]], hashes: Sequence[str] = ()
+        self, descriptors: Descriptors, labels: Sequence[Sequence[Label]], hashes: Sequence[str] = ()
     ) -> PhotographTags | None:
         """The tags of photographs.
 
@@ -253,7 +274,12 @@ class SourceReader:
 
     def _images(self, source: PhotographSource, split: str, seen: bool) -> Pairs:
         pairs = image_pairs(
-            source.corpus, source.regions, split, self._vocabulary, all_regions=self._config.attention > 0
+            source.corpus,
+            source.regions,
+            split,
+            self._vocabulary,
+            all_regions=self._config.attention > 0,
+            reading=self._sources.reading,
         )
         assert pairs.descriptors is not None  # tags require attention, and so all regions
         labels = [source.regions.labels_of(key) for key in pairs.photographs]
@@ -272,6 +298,7 @@ class SourceReader:
             split,
             self._vocabulary,
             with_whole_image=self._config.attention > 0,
+            reading=self._sources.reading,
         )
         if pairs is None:
             raise DataError(
@@ -279,7 +306,7 @@ class SourceReader:
             )
         assert pairs.descriptors is not None
         hashes = _hashes(regions, pairs) if seen else ()
-        tags = self._found(pairs.descriptors[:, :1], [()] * len(pairs.descriptors), hashes)
+        tags = self._found(first_regions(pairs.descriptors), [()] * len(pairs.descriptors), hashes)
         return replace(pairs, start=self._start(REGION_STYLE), tags=tags, weight=source.weight or 1.0)
 
     def _mentions(self, corpus: Corpus, split: str) -> tuple[tuple[int, ...], ...]:

@@ -17,11 +17,13 @@ from torch import Tensor
 from vsa_cli.core.labels.labeller import Labeller, TrainedLabeller, fold_of
 from vsa_cli.core.labels.names import Names
 from vsa_cli.core.regions.image_regions import Label
+from vsa_cli.core.regions.stored_descriptors import Descriptors
 
 AT_LEAST = 0.33
 """The probability from which a name is a tag."""
 
 _BATCH = 256  # images
+_SORTED = 4096  # images whose names are sorted together, which bounds the temporary memory
 _PRIOR = 20.0  # images with the average rates, which are added to the counts of every name
 
 
@@ -137,21 +139,30 @@ def choose(probabilities: Tensor, limit: int) -> Tensor:
         limit: G, the maximum number of tags; missing ones are M.
     """
     names = probabilities.shape[1]
-    order = probabilities.argsort(dim=1, descending=True, stable=True)[:, :limit]
-    sure = probabilities.gather(1, order) >= AT_LEAST
-    tags = torch.where(sure, order, names)
+    chosen = []
+    for part in torch.split(probabilities, _SORTED):
+        order = part.argsort(dim=1, descending=True, stable=True)[:, :limit]
+        sure = part.gather(1, order) >= AT_LEAST
+        chosen.append(torch.where(sure, order, names))
+    tags = torch.cat(chosen)
     return torch.nn.functional.pad(tags, (0, limit - tags.shape[1]), value=names)
 
 
 @torch.inference_mode()
-def probabilities_of(labeller: Labeller, descriptors: Tensor) -> Tensor:
-    """(K, M) float32 probability of each name in each of K images, given (K, R, D) descriptors of any precision."""
+def probabilities_of(labeller: Labeller, descriptors: Descriptors, images: Tensor | None = None) -> Tensor:
+    """(B, M) float32 probability of each name in each of B images.
+
+    Args:
+        labeller: the labeller.
+        descriptors: (K, R, D) of any precision, in memory or in their file, through which this passes once.
+        images: (B,) int64 indices of the images; None takes all.
+    """
     device = next(labeller.parameters()).device
-    parts = torch.split(descriptors, _BATCH)
-    return torch.cat([labeller.of_images(part.float().to(device)).cpu() for part in parts])
+    parts = torch.split(torch.arange(len(descriptors)) if images is None else images, _BATCH)
+    return torch.cat([labeller.of_images(descriptors[part].float().to(device)).cpu() for part in parts])
 
 
-def unseeing_probabilities(labeller: TrainedLabeller, descriptors: Tensor, hashes: Sequence[str]) -> Tensor:
+def unseeing_probabilities(labeller: TrainedLabeller, descriptors: Descriptors, hashes: Sequence[str]) -> Tensor:
     """(K, M) as `probabilities_of`, each photograph's by the labeller of a fold that was not trained on it.
 
     Args:
@@ -164,7 +175,7 @@ def unseeing_probabilities(labeller: TrainedLabeller, descriptors: Tensor, hashe
     for number, model in enumerate(labeller.folds, start=1):
         rows = (fold == number).nonzero()[:, 0]
         if len(rows):
-            found[rows] = probabilities_of(model, descriptors[rows])
+            found[rows] = probabilities_of(model, descriptors, rows)
     return found
 
 

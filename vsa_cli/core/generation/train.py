@@ -25,6 +25,7 @@ from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.distributed import total
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
 from vsa_cli.core.ranks import ALONE, Ranks
 
@@ -42,15 +43,17 @@ class GeneratorTask:
         train: Sequence[Pairs],
         held_out: Sequence[Pairs],
         training: GeneratorTraining,
+        reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self._ranks = model, ranks
+        self.model, self._reading, self._ranks = model, reading, ranks
         self._train, self._held_out, self._training = train, held_out, training
         self._bfloat16 = has_fast_bfloat16(model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all sources, each as often as its weight requires, in random order."""
-        return shuffled_batches(self._train, self._training.batch_size, generator, self._ranks)
+        size = self._training.batch_size
+        return shuffled_batches(self._train, size, generator, self._reading, self._ranks)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The negative log-likelihood (with label smoothing) in nats: the mean per sentence, and the sum to report."""
@@ -119,7 +122,9 @@ def train_generator(
         model.to(request.device)
         train_images = _referenced(reader, sources, vocabulary, request.split, model)
         held = _referenced(reader, sources, vocabulary, request.validate, model) if request.validate else []
-        by_metric = SelfCriticalTask(model, vocabulary, train_images, held, request.training, request.ranks)
+        by_metric = SelfCriticalTask(
+            model, vocabulary, train_images, held, request.training, sources.reading, request.ranks
+        )
         count = sum(len(images.references) for images in train_images)
         yield from run_training(by_metric, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
         return
@@ -135,7 +140,7 @@ def train_generator(
     else:
         model.standardise(photographs[0].sample())
     model.to(request.device)
-    task = GeneratorTask(model, train, held_out, request.training, request.ranks)
+    task = GeneratorTask(model, train, held_out, request.training, sources.reading, request.ranks)
     count = sum(pairs.drawn for pairs in train)
     yield from run_training(task, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
 
@@ -150,6 +155,7 @@ def _referenced(
             source.regions,
             split,
             all_regions=model.uses_regions,
+            stream=sources.reading.stream,
             start=reader.start(source.corpus),
             tags=partial(reader.tags, source.regions),
         )

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from vsa_cli.core.errors import ConfigError, DataError, reason
 
+HDF5_START = b"\x89HDF"
+"""The first bytes of an HDF5 file."""
+
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal.
@@ -27,6 +30,15 @@ def file_sha256(path: Path) -> str:
             return digest.hexdigest()
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
+
+
+def starts_with(path: Path, beginning: bytes) -> bool:
+    """Whether a path is a file that can be read and starts with these bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(beginning)) == beginning
+    except OSError:
+        return False  # a folder, or nothing: whoever needs the file says what is wrong
 
 
 def check_regular_file(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -42,8 +43,12 @@ def is_plain(value: object, depth: int = 0) -> bool:
     return depth < _MAX_DEPTH and all(is_plain(one, depth + 1) for one in inner)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, of_object: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Parse a JSON file, plain or gzipped, of at most `MAX_JSON_BYTES` and `MAX_JSON_VALUES`.
+
+    Args:
+        path: the file.
+        of_object: what takes the place of each object as soon as it is parsed; None keeps the objects.
 
     Raises:
         DataError: missing, not a regular file, unreadable, too large, not text, not JSON, or nested too deeply.
@@ -53,15 +58,16 @@ def read_json(path: Path) -> Any:
             raise DataError(f"{path}: {size} bytes of JSON; the limit is {MAX_JSON_BYTES}")
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
-    return parse_json(read_bytes(path, MAX_JSON_BYTES + 1), str(path))
+    return parse_json(read_bytes(path, MAX_JSON_BYTES + 1), str(path), of_object)
 
 
-def parse_json(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str, of_object: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Parse a JSON text, under the limits of `read_json`.
 
     Args:
         data: the text, in UTF-8, UTF-16 or UTF-32.
         where: its name, for messages.
+        of_object: as for `read_json`.
 
     Raises:
         DataError: too large, not text, not JSON, or nested too deeply.
@@ -72,7 +78,7 @@ def parse_json(data: bytes, where: str) -> Any:
     if len(data) > MAX_JSON_VALUES and sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_JSON_VALUES:
         raise DataError(f"{where}: more than {MAX_JSON_VALUES} values of JSON, which is the limit")
     try:
-        return json.loads(data.decode(json.detect_encoding(data)))
+        return json.loads(data.decode(json.detect_encoding(data)), object_hook=of_object)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON ({reason(error)})") from error
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -91,5 +91,23 @@ class Workers:
     def map(self, function: Callable[..., T], *items: Any) -> Iterator[T]:
         """Like the built-in `map`, but all calls are submitted at the first result. Results are not kept."""
         jobs = deque(self.submit(function, *arguments) for arguments in zip(*items, strict=True))
+        while jobs:
+            yield jobs.popleft().result()
+
+
+def computed_ahead(calls: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iterator[T]:
+    """The results of calls, in their order, whatever the number of threads that make them.
+
+    Args:
+        calls: the calls, taken from the iterable by the thread that takes the results, and only as they are needed.
+        workers: the number of threads.
+        ahead: how many calls may be made before the result of the first is taken, which bounds the memory.
+    """
+    with Workers(workers) as pool:
+        jobs: deque[Job[T]] = deque()
+        for call in calls:
+            jobs.append(pool.submit(call))
+            if len(jobs) > ahead:
+                yield jobs.popleft().result()
         while jobs:
             yield jobs.popleft().result()

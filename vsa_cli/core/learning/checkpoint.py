@@ -19,7 +19,7 @@ from torch import Tensor
 from vsa_cli.core.errors import ArtifactError, reason
 from vsa_cli.core.io.json import dump_json, is_number
 from vsa_cli.core.learning.loop import Epoch, TrainingState
-from vsa_cli.core.learning.model_dir import TRAINING, read_tensors, write_tensors
+from vsa_cli.core.learning.model_dir import TRAINING, read_metadata, read_tensors, write_tensors
 
 
 def write_training(folder: Path, state: TrainingState, settings: Mapping[str, Any]) -> None:
@@ -69,6 +69,19 @@ def read_training(folder: Path, state: TrainingState, settings: Mapping[str, Any
     except (RuntimeError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: does not fit this model ({reason(error)[:120]})") from error
     state.best, state.history = groups["best"], history
+
+
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """The settings of the run whose training state a folder holds; its tensors are not read.
+
+    Raises:
+        ArtifactError: the state is damaged.
+    """
+    path = folder / TRAINING
+    try:
+        return dict(json.loads(read_metadata(path)["plan"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: damaged training state ({reason(error)})") from error
 
 
 def check_same_settings(path: Path, saved: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ The first corpus decides: it has the minimum count of words, and the regions of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,20 @@ def having(sources: Sequence[PhotographSource], split: str) -> tuple[PhotographS
     return (sources[0], *further)
 
 
+def bytes_of_splits(sources: Sequence[PhotographSource], splits: Sequence[str], *, whole_only: bool = False) -> int:
+    """The bytes that the descriptors of some splits need in memory; `whole_only` counts those of whole images alone.
+
+    Raises:
+        ArtifactError: the regions of an image are missing.
+        DataError: the first corpus has no such split.
+    """
+    return sum(
+        source.regions.padded_bytes([image.key for image in source.corpus.split(split)], whole_only=whole_only)
+        for split in splits
+        for source in having(sources, split)
+    )
+
+
 def joint_vocabulary(corpora: Sequence[Corpus], split: str) -> Vocabulary:
     """The words that are frequent in all corpora together; of a single corpus, its own vocabulary.
 
@@ -85,6 +100,10 @@ def record_further(sources: Sequence[PhotographSource]) -> dict[str, Any]:
         {"corpus": one.corpus.sha256, "regions": one.regions.sha256, "weight": one.weight} for one in sources[1:]
     ]
     return {"also": further} if further else {}
+
+
+POOL = 128
+"""Blocks of a regions file whose sentences are shuffled together: about 3,000 photographs of 20 regions."""
 
 
 def drawn_of(count: int, weight: float) -> int:
@@ -138,6 +157,45 @@ def shuffled_by_image(
     _, visit = torch.unique(chosen[:, [0, 2, 3]], dim=0, return_inverse=True)
     order = torch.randperm(int(visit.max()) + 1, generator=generator)[visit].argsort(stable=True)
     for part in torch.split(chosen[order, :2], size):
+        yield [(int(s), int(i)) for s, i in part.tolist()]
+
+
+def shuffled_in_blocks(
+    images: Sequence[Tensor],
+    blocks: Sequence[Tensor | None],
+    weights: Sequence[float],
+    size: int,
+    generator: torch.Generator,
+) -> Iterator[list[Chosen]]:
+    """One epoch as in `shuffled`, in an order in which regions are read from a file that is larger than memory.
+
+    The blocks of all files are shuffled, and then the sentences of each `POOL` successive blocks. Sentences that occur
+    several times are in as many pools. Sentences without blocks are spread evenly. The order depends on the generator
+    and on where the images are in their files, but not on the machine.
+
+    Args:
+        images: the index of each sentence's image, by source.
+        blocks: the block of each image in its file, by source; None for a source that is not read from a file.
+        weights: how often the sentences of each source occur, on average.
+        size: sentences in a list; the last may have fewer.
+        generator: draws the sentences and their order.
+    """
+    keys, rows, parts = [], [], 0
+    for source, (image, block, weight) in enumerate(zip(images, blocks, weights, strict=True)):
+        drawn = _draw(len(image), weight, generator)
+        rows.append(torch.stack([torch.full_like(drawn, source), drawn], 1))
+        if block is None:
+            keys.append(torch.rand(len(drawn), generator=generator, dtype=torch.float64))
+            continue
+        of_image = torch.unique(block, return_inverse=True)[1]
+        copies, found = -(-len(drawn) // len(image)), int(of_image.max()) + 1
+        key = torch.rand(copies, found, generator=generator, dtype=torch.float64)
+        keys.append(key[torch.arange(len(drawn)) // len(image), of_image[image[drawn]]])
+        parts += copies * found
+    chosen = torch.cat(rows)[torch.cat(keys).argsort(stable=True)]
+    pool = math.ceil(POOL * len(chosen) / max(parts, 1))
+    shuffled_pools = [part[torch.randperm(len(part), generator=generator)] for part in torch.split(chosen, pool)]
+    for part in torch.split(torch.cat(shuffled_pools), size):
         yield [(int(s), int(i)) for s, i in part.tolist()]
 
 

@@ -37,6 +37,7 @@ from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
 from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
 from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
+from vsa_cli.core.regions.plain_rows import PlainRows
 
 if TYPE_CHECKING:
     import h5py
@@ -49,15 +50,6 @@ _MOST_CELLS = 1 << 16  # a side of a map is smaller
 
 Describe = Callable[[MappedImage], NDArray[np.float16]]
 """Computes the (R, D) descriptors of an image from its map."""
-
-
-def is_hdf5(path: Path) -> bool:
-    """Whether a path is a file that can be read and starts as HDF5 files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"\x89HDF"
-    except OSError:
-        return False  # a folder, or nothing: whoever needs the file says what is wrong
 
 
 class RegionStore:
@@ -280,6 +272,47 @@ class RegionStore:
             filled[: len(found)] = found
             filled[len(found) :] = found[0]
         return result
+
+    def padded_bytes(self, image_ids: Sequence[str], *, whole_only: bool = False) -> int:
+        """The bytes of `padded`, or of `whole_images`, for these images.
+
+        Raises:
+            ArtifactError: an image is not in the file.
+        """
+        most = 1 if whole_only else max(map(self.count_of, image_ids), default=1)
+        return len(image_ids) * most * self.descriptor_size * np.dtype(np.float16).itemsize
+
+    def rows_of(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
+        """(K, R) rows of /descriptors: those that `padded` reads for these images.
+
+        Raises:
+            ArtifactError: an image is not in the file.
+        """
+        images = [self._row(image_id) for image_id in image_ids]
+        counts = np.diff(self._offsets)[images]
+        place = np.arange(int(counts.max(initial=1)))
+        rows: NDArray[np.int64] = self._offsets[images][:, None] + np.where(place < counts[:, None], place, 0)
+        return rows
+
+    def plain_rows(self) -> PlainRows:
+        """Where the descriptors are in the file, for reading them without HDF5.
+
+        Raises:
+            ArtifactError: they are not stored plainly, row after row, but compressed for instance.
+        """
+        data, row = self._descriptors, self.descriptor_size * self._descriptors.dtype.itemsize
+        rows, chunks = len(data), data.chunks or data.shape
+        plain = data.id.get_create_plist().get_nfilters() == 0 and self._file.userblock_size == 0
+        starts: list[int | None] = []
+        if plain and chunks[1] == self.descriptor_size:
+            if data.chunks is None:
+                starts = [data.id.get_offset()]
+            else:
+                found = (data.id.get_chunk_info_by_coord((first, 0)) for first in range(0, rows, chunks[0]))
+                starts = [one.byte_offset if one.size == chunks[0] * row else None for one in found]
+        if not starts or None in starts:
+            raise ArtifactError(f"{self.path}: its descriptors are compressed, so they must fit in memory")
+        return PlainRows(self._file.id.get_vfd_handle(), data.dtype, np.array(starts, np.int64), max(chunks[0], 1))
 
     def mapped(self, image_id: str) -> MappedImage:
         """The map and the boxes of an image.
