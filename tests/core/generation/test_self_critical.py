@@ -34,7 +34,9 @@ def first_image(task: SelfCriticalTask) -> MetricBatch:
 
 def test_log_probabilities_are_in_the_order_of_the_captions(task: SelfCriticalTask) -> None:
     data = replace(pairs(), descriptors=torch.randn(3, D))
-    found = task._log_probability(data.descriptors, first_image(task), data.image, list(data.sentences))
+    found = task._log_probability(
+        replace(first_image(task), descriptors=data.descriptors), data.image, list(data.sentences)
+    )
     for i, sentence in enumerate(data.sentences):
         alone = task.model(packed(data, [i])).sum() / (len(sentence) + 1)
         assert float(found[i].detach()) == pytest.approx(float(alone.detach()), rel=2e-2)  # bfloat16 where it is fast
@@ -47,7 +49,7 @@ def test_caption_with_the_higher_reward_becomes_likelier(task: SelfCriticalTask)
     def likelihoods() -> list[float]:
         with torch.no_grad():
             image = torch.tensor([0, 0])
-            return task._log_probability(batch.source.descriptors[:1], batch, image, [good, bad]).tolist()
+            return task._log_probability(batch, image, [good, bad]).tolist()
 
     before = likelihoods()
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.005)

@@ -96,7 +96,7 @@ def embedding(preset: str, ranks: Ranks, *, tuned: bool = False) -> Task[Any]:
     model.initialise(pairs.regions.float().flatten(0, 1), embedding_batches.pack(words))
     if tuned:
         model.cnn = Tail()  # type: ignore[assignment]
-    return EmbeddingTask(model, [pairs], [], training, ranks)
+    return EmbeddingTask(model, [pairs], [], training, ranks=ranks)
 
 
 def generator(preset: str, ranks: Ranks) -> Task[Any]:
@@ -116,7 +116,7 @@ def generator(preset: str, ranks: Ranks) -> Task[Any]:
     torch.manual_seed(0)
     model = build_generator(config, D, V)
     model.initialise([1] * V, draw(46, D))
-    return GeneratorTask(model, train, [], replace(training, batch_size=BATCH), ranks)
+    return GeneratorTask(model, train, [], replace(training, batch_size=BATCH), ranks=ranks)
 
 
 def self_critical(ranks: Ranks) -> Task[Any]:
@@ -125,7 +125,7 @@ def self_critical(ranks: Ranks) -> Task[Any]:
     references = tuple((" ".join(text), "a b") for text in ("ab", "bcd", "ca", "dab", "fgh") * 3)
     images = ReferencedImages(draw(15, R, D).half(), references, WORDS.start)
     training = replace(SELF_CRITICAL, batch_size=7, samples=2)
-    return SelfCriticalTask(build_generator(config, D, WORDS.size), WORDS, [images], [], training, ranks)
+    return SelfCriticalTask(build_generator(config, D, WORDS.size), WORDS, [images], [], training, ranks=ranks)
 
 
 def labeller(ranks: Ranks) -> Task[Any]:

@@ -37,7 +37,7 @@ from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
 from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
 from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
-from vsa_cli.core.regions.plain_rows import PlainRows
+from vsa_cli.core.regions.plain_rows import PlainRows, find_rows
 
 if TYPE_CHECKING:
     import h5py
@@ -300,19 +300,10 @@ class RegionStore:
         Raises:
             ArtifactError: they are not stored plainly, row after row, but compressed for instance.
         """
-        data, row = self._descriptors, self.descriptor_size * self._descriptors.dtype.itemsize
-        rows, chunks = len(data), data.chunks or data.shape
-        plain = data.id.get_create_plist().get_nfilters() == 0 and self._file.userblock_size == 0
-        starts: list[int | None] = []
-        if plain and chunks[1] == self.descriptor_size:
-            if data.chunks is None:
-                starts = [data.id.get_offset()]
-            else:
-                found = (data.id.get_chunk_info_by_coord((first, 0)) for first in range(0, rows, chunks[0]))
-                starts = [one.byte_offset if one.size == chunks[0] * row else None for one in found]
-        if not starts or None in starts:
+        found = find_rows(self._descriptors, self._file)
+        if found is None:
             raise ArtifactError(f"{self.path}: its descriptors are compressed, so they must fit in memory")
-        return PlainRows(self._file.id.get_vfd_handle(), data.dtype, np.array(starts, np.int64), max(chunks[0], 1))
+        return found
 
     def mapped(self, image_id: str) -> MappedImage:
         """The map and the boxes of an image.
