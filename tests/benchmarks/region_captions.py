@@ -40,6 +40,7 @@ from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, feature_
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import stored_tail
 
 Things = dict[tuple[float, ...], list[str]]
 """The boxes of a photograph, in its own pixels, and the phrases for each."""
@@ -59,13 +60,15 @@ def things_of(entities: EntityImage, width: int, height: int) -> Things:
 
 
 def encode(
-    corpus: Corpus, split: str, things: dict[str, Things], feature_spec: FeatureSpec, threads: int
+    corpus: Corpus, split: str, things: dict[str, Things], store: RegionStore, threads: int
 ) -> list[ImageRegions]:
-    """Each photograph that has boxes: the whole image, then its boxes."""
+    """Each photograph that has boxes: the whole image, then its boxes, as `store` describes regions."""
+    feature_spec = FeatureSpec.of(store.envelope, str(store.path))
     feature_extractor = feature_extractor_for(feature_spec, None, resolve_device("cpu"))
+    tail = stored_tail(store) if feature_spec.tail_sha256 else None
     boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
     detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
-    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side)
+    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side, tail)
     images = [image for image in corpus.split(split) if image.key in boxes]
     photos = [Photo(image.file, image.key, corpus.path(image), image.sha256) for image in images]
     found = []
@@ -136,8 +139,7 @@ def main() -> None:
         for image in corpus.split(arguments.split)
         if image.file in entities and (found := things_of(entities[image.file], image.width, image.height))
     }
-    feature_spec = FeatureSpec.of(store.envelope, str(arguments.regions))
-    images = encode(corpus, arguments.split, things, feature_spec, arguments.threads or 2)
+    images = encode(corpus, arguments.split, things, store, arguments.threads or 2)
     references = [phrases for image in images for phrases in things[image.image_id].values()]
     rows: dict[str, list[str]] = {
         str(m): captions_by(m, images) for m in arguments.regions_model + arguments.images_model
