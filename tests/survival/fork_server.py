@@ -31,6 +31,7 @@ LOADED = (
     "vsa_cli.output.caption_writer", "vsa_cli.core.generation.train", "vsa_cli.output.search_results",
     "vsa_cli.core.embedding.sweep", "vsa_cli.output.alignments", "vsa_cli.core.evaluation.evaluate",
     "vsa_cli.core.inspect", "vsa_cli.output.console", "torchvision.models.detection",
+    "h5py",  # which vsa imports when it is needed, and which starts `uname`
     "torch._dynamo",  # which the first optimiser would import
 )  # fmt: skip
 
