@@ -127,10 +127,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 
 _SEVERAL_PROCESSES = """
 torchrun --nproc-per-node N -m vsa_cli followed by the command and its options trains with N processes, each on the CPU
-or, with --device auto or cuda, on a GPU of its own, which has not been tried yet. On several machines (--nnodes), all must see the same files. Each
-process computes its share of every batch: --batch-size is that of all processes together. Photographs, their order and
-dropout are those of one process, so the result is the same up to rounding, whatever N is. Every process reads the
-regions of all photographs. --threads is the number of each process; torchrun gives it one by default.
+or, with --device auto or cuda, on a GPU of its own, which has not been tried yet. On several machines (--nnodes), all
+must see the same files. Each process computes its share of every batch: --batch-size is that of all processes
+together. Photographs, their order and dropout are those of one process, so the result is the same up to rounding,
+whatever N is. Every process reads the regions of all photographs. --threads is the number of each process; torchrun
+gives it one by default.
 
 The first process validates, writes and prints. If a process ends early, all end within seconds, and one line on stderr
 gives the reason; Ctrl-C ends each with exit code 130. torchrun adds a report of its own, and its exit code is then 1.
