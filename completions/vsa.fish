@@ -65,7 +65,7 @@ function __vsa_takes
             return 0
         case 'convert -o' 'convert --output' 'convert --split' 'convert --cnn'
             return 0
-        case 'pack -o' 'pack --output' 'pack --calibration'
+        case 'pack -o' 'pack --output' 'pack --calibration' 'pack --labels'
             return 0
         case 'doctor --cache-dir'
             return 0
@@ -229,8 +229,8 @@ complete -c vsa -n '__vsa_in index' -s h -l help -d 'Show this help and exit.'
 complete -c vsa -n '__vsa_at index 0 -' -a '(__vsa_files photo folder)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a align -d 'Assign each word of a sentence to the image region that the word describes'
 complete -c vsa -n '__vsa_in align' -s m -l model -x -a '(__vsa_files -m embedding)' -d 'Alignment model.'
-complete -c vsa -n '__vsa_in align' -l beta -x -d 'Weight β of the MRF\'s pairwise term: larger values give longer snippets, 0 assigns each word independently. Use about 1 with --evidence contained and 0.05 with own.'
-complete -c vsa -n '__vsa_in align' -l evidence -x -a 'contained own' -d 'Score of a region for a word. own: its own score alone, as in Karpathy & Fei-Fei; contained: with the scores of the regions inside it, which favours whole objects.'
+complete -c vsa -n '__vsa_in align' -l beta -x -d 'Weight β of the MRF\'s pairwise term: larger values give longer snippets, 0 assigns each word independently. Use about 0.5 with --evidence contained and 0.05 with own.'
+complete -c vsa -n '__vsa_in align' -l evidence -x -a 'contained own' -d 'Score of a region for a word. own: its own score alone, as in Karpathy & Fei-Fei; contained: with the scores of the regions inside it, which favours whole objects, with those of the word alone, and with what the model\'s labeller sees, if it has one.'
 complete -c vsa -n '__vsa_in align' -l corpus -x -a '(__vsa_files corpus)' -d 'Align the sentences of this corpus.json, instead of PHOTO and SENTENCE.'
 complete -c vsa -n '__vsa_in align' -l regions-file -x -a '(__vsa_files regions)' -d 'Regions file of --corpus.'
 complete -c vsa -n '__vsa_in align' -l split -x -a 'train tune val test all' -d 'Split to align: train, tune, val, test or all. For train-gen --snippets, use all, or train if it runs with --validate none.'
@@ -453,6 +453,7 @@ complete -c vsa -n '__vsa_at convert 1' -a '(__vsa_files corpus)'
 complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a pack -d 'Write a smaller copy of a trained model for sharing: float16, without training state'
 complete -c vsa -n '__vsa_in pack' -s o -l output -x -a '(__vsa_files file)' -d 'Model directory to write.'
 complete -c vsa -n '__vsa_in pack' -l calibration -x -a '(__vsa_files calibration)' -d 'Calibration of a caption generator, from vsa calibrate: each caption then has a confidence, the probability that it is right.'
+complete -c vsa -n '__vsa_in pack' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller for an alignment model, from vsa train-labels on descriptors of the same CNN: vsa align and retrieve then place words such as dog by what it sees, too.'
 complete -c vsa -n '__vsa_in pack' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in pack' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in pack' -s h -l help -d 'Show this help and exit.'

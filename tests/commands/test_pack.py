@@ -12,7 +12,13 @@ from safetensors.torch import load_file, save_file
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from vsa_cli.core.config import LabellerConfig
+from vsa_cli.core.embedding.model import read_embedding
+from vsa_cli.core.io.envelope import LABELLER, VERSIONS, Envelope, to_dict
 from vsa_cli.core.io.files import file_sha256
+from vsa_cli.core.labels.labeller import Labeller, write_labeller
+from vsa_cli.core.labels.names import Names
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 
 Run = Callable[..., Result]
 
@@ -62,3 +68,48 @@ def test_pack_refuses_other_folders_and_existing_outputs(vsa: Run, drawn: Drawn,
     assert vsa("pack", drawn.photos, "-o", tmp_path / "packed").exit_code == 1
     (tmp_path / "there").mkdir()
     assert vsa("pack", drawn.model, "-o", tmp_path / "there").exit_code == 2
+
+
+def labeller_for(spec: FeatureSpec, folder: Path) -> Path:
+    """Write a labeller that sees a circle in every region with a large first number."""
+    names = Names({"circle": ["circle"]})
+    config = LabellerConfig(names.names, 1)
+    model = Labeller(config, spec.descriptor_size)
+    envelope = Envelope(LABELLER, VERSIONS[LABELLER], {"model": to_dict(config)}, {}, 0)
+    write_labeller(folder, envelope, names, spec, {}, model.state_dict())
+    return folder
+
+
+def test_labeller_goes_with_an_alignment_model(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    spec = read_embedding(embed, torch.device("cpu")).feature_spec
+    labels, packed, again = labeller_for(spec, tmp_path / "labels"), tmp_path / "packed", tmp_path / "again"
+    assert vsa("pack", embed, "--labels", labels, "-o", packed).exit_code == 0
+    assert vsa("pack", packed, "-o", again).exit_code == 0
+    assert read_embedding(again, torch.device("cpu")).labeller is not None
+    assert "labeller: names 1" in vsa("info", again).stdout
+    photo = sorted(drawn.photos.iterdir())[0]
+    result = vsa("align", photo, "a red circle", "-m", again, "--json")
+    assert result.exit_code == 0, result.output
+    assert [word for snippet in json.loads(result.stdout) for word in snippet["words"]] == ["a", "red", "circle"]
+
+    over = vsa("pack", embed, "-o", packed, "--force")  # the labeller there belongs to another model
+    assert over.exit_code == 1
+    assert "remove it, or name one as --labels" in over.stderr
+    (again / "labels" / "config.json").write_text("{}")
+    damaged = vsa("align", photo, "a red circle", "-m", again)
+    assert damaged.exit_code == 1
+    assert damaged.stderr.count("\n") == 1
+
+
+def test_labeller_of_other_descriptors_and_of_other_models_is_refused(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
+    spec = read_embedding(embed, torch.device("cpu")).feature_spec
+    tuned = FeatureSpec(spec.config, spec.cnn_sha256, spec.descriptor_size, "f" * 64)
+    labels = labeller_for(tuned, tmp_path / "labels")
+    other = vsa("pack", embed, "--labels", labels, "-o", tmp_path / "packed")
+    assert other.exit_code == 1
+    assert "was not trained on descriptors by the model's CNN" in other.stderr
+    generator = vsa("pack", drawn.model, "--labels", labels, "-o", tmp_path / "packed")
+    assert generator.exit_code == 2
+    assert "--labels goes with an alignment model" in generator.stderr

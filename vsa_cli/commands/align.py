@@ -38,14 +38,15 @@ def align(
             max=1e6,
             metavar="B",
             help="Weight β of the MRF's pairwise term: larger values give longer snippets, 0 assigns each word "
-            "independently. Use about 1 with --evidence contained and 0.05 with own.",
+            "independently. Use about 0.5 with --evidence contained and 0.05 with own.",
         ),
     ] = AlignConfig.beta,
     evidence: Annotated[
         Evidence,
         typer.Option(
             help="Score of a region for a word. own: its own score alone, as in Karpathy & Fei-Fei; contained: "
-            "with the scores of the regions inside it, which favours whole objects."
+            "with the scores of the regions inside it, which favours whole objects, with those of the word alone, and "
+            "with what the model's labeller sees, if it has one."
         ),
     ] = AlignConfig.evidence,
     corpus: Annotated[

@@ -23,6 +23,15 @@ def pack(
             "probability that it is right.",
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="DIR",
+            help="Labeller for an alignment model, from vsa train-labels on descriptors of the same CNN: vsa align and "
+            "retrieve then place words such as dog by what it sees, too.",
+        ),
+    ] = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -34,7 +43,7 @@ def pack(
     Example: vsa pack gen/ -o gen16/
     """
     check_output(output, force=force, folder=True)
-    from vsa_cli.core.io.envelope import LABELLER
+    from vsa_cli.core.io.envelope import EMBEDDING, LABELLER
     from vsa_cli.core.learning.model_dir import model_format, pack_model
     from vsa_cli.output.console import Console
 
@@ -48,7 +57,14 @@ def pack(
             console.note(
                 f"note: {calibration} was measured on another model; it applies if both were trained in the same way"
             )
-    if model_format(model) == LABELLER:
+    kind = model_format(model)
+    if labels is not None and kind != EMBEDDING:
+        raise options.UsageError("--labels goes with an alignment model, from vsa train-embed")
+    if kind == EMBEDDING:
+        from vsa_cli.core.embedding.model import pack_embedding
+
+        before, after = pack_embedding(model, output, labels)
+    elif kind == LABELLER:
         from vsa_cli.core.labels.labeller import pack_labeller
 
         before, after = pack_labeller(model, output)

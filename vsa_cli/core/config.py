@@ -315,20 +315,20 @@ class AlignConfig:
     """Alignment of words with regions (paper, section 3.1.4).
 
     Attributes:
-        beta: the pairwise weight β of the chain MRF: the reward for assigning two neighbouring words to one region, on
-            the scale of the evidence (standard deviations with `contained`; v_i . s_t with `own`, where cosines need
-            about 0.05). 0 assigns each word independently.
-        evidence: the evidence of a region for a word: `own` is its v_i . s_t (the paper); `contained` adds the scores
-            of the regions inside its box, so that words are aligned with whole objects rather than with their parts.
-        region_prior: with `contained`, the evidence that every region starts with, in standard deviations of the
-            sentence's scores.
-        area_exponent: with `contained`, the sum of a box is divided by its area to this power.
+        beta: β of the chain MRF: the reward for assigning two neighbouring words to one region; 0 assigns each alone.
+        evidence: `own` is v_i . s_t (the paper); `contained` sums over the regions inside a box (`evidence.py`).
+        region_prior: with `contained`, the evidence of every region, in standard deviations of a sentence's scores.
+        area_exponent: the sum of a box is divided by its area to this power.
+        own_weight: the share of the region's own score, from 0 to 1; the sum has the rest.
+        name_weight: the weight of the labeller's log-odds, if the model has a labeller.
     """
 
-    beta: float = 1.0
+    beta: float = 0.5
     evidence: Evidence = "contained"
-    region_prior: float = 1.0
-    area_exponent: float = 0.4
+    region_prior: float = 1.25
+    area_exponent: float = 0.33
+    own_weight: float = 0.83
+    name_weight: float = 0.35
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _index(path: Path) -> dict[str, Any]:
 def _model(path: Path) -> dict[str, Any]:
     import torch
 
-    from vsa_cli.core.embedding.model import Embedding, read_embedding
+    from vsa_cli.core.embedding.model import TrainedEmbedding, read_embedding
     from vsa_cli.core.generation.confidence import KEY, calibration_of
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.model import SentenceModel
@@ -168,9 +168,10 @@ def _model(path: Path) -> dict[str, Any]:
     if model_format(path) == LABELLER:
         return _labeller(path, cpu)
     is_generator = model_format(path) == GENERATOR
-    trained: Trained[SentenceModel] | Trained[Embedding] = (
+    trained: Trained[SentenceModel] | TrainedEmbedding = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
+    labeller = trained.labeller if isinstance(trained, TrainedEmbedding) else None
     facts = dict(trained.facts)
     if (calibration := calibration_of(facts, str(path))) is not None:
         facts[KEY] = _brief(calibration.to_dict())
@@ -179,6 +180,7 @@ def _model(path: Path) -> dict[str, Any]:
         "vocabulary_size": trained.vocabulary.size,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         **({} if trained.tail is None else {"tuned_cnn_parameters": len(tail_weights(trained.tail))}),
+        **({} if labeller is None else {"labeller": {"names": len(labeller.names), "sha256": labeller.sha256}}),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.feature_spec.to_dict(),
         **facts,

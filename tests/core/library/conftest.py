@@ -11,7 +11,7 @@ import torch
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.model import Embedding, TrainedEmbedding
 from vsa_cli.core.embedding.search import encode_images
 from vsa_cli.core.io.envelope import EMBEDDING, VERSIONS, Envelope
 from vsa_cli.core.io.sources import Photo
@@ -35,7 +35,7 @@ def model_of(whole_weight: float) -> Trained[Embedding]:
     vocabulary = Vocabulary(WORDS, (1,) * len(WORDS), "drop")
     envelope = Envelope(EMBEDDING, VERSIONS[EMBEDDING], {}, {}, 0)
     model = Embedding(config, D, vocabulary.size).eval()
-    return Trained(model, vocabulary, None, envelope, {}, "ab" * 32)  # type: ignore[arg-type]
+    return TrainedEmbedding(model, vocabulary, None, envelope, {}, "ab" * 32)  # type: ignore[arg-type]
 
 
 @pytest.fixture

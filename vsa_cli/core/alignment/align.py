@@ -11,19 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vsa_cli.core.alignment.evidence import unary_term
 from vsa_cli.core.alignment.mrf import best_assignments
+from vsa_cli.core.alignment.word_scores import KnownWords, RegionScorer, WordScores, known_words
 from vsa_cli.core.config import AlignConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, Sentence
-from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.embedding.batches import pack
-from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.model import TrainedEmbedding
 from vsa_cli.core.embedding.search import Query
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import Photo
-from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.sentences import check_same_photograph
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
@@ -45,7 +43,8 @@ class Alignment:
         regions: the R regions of the image.
         positions: the indices, among the sentence's tokens, of the K words that the model knows; K may be 0.
         scores: (K, R) v_i . s_t.
-        evidence: (K, R) the MRF's unary term: the scores, or for each region the evidence of all regions inside it.
+        evidence: (K, R) the MRF's unary term: the scores, or the evidence of words and names of things in each
+            region and of those inside it (`evidence`).
         choice: (K,) the region that the MRF assigns to each known word.
         magnitude: (K,) ||s_t|| before any normalisation.
     """
@@ -61,7 +60,7 @@ class Alignment:
 
 
 def align_corpus(
-    trained: Trained[Embedding], corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
+    trained: TrainedEmbedding, corpus: Corpus, regions: RegionStore, split: str, config: AlignConfig
 ) -> Iterator[Alignment]:
     """Align every sentence of a split, in the corpus's order, including those without a known word.
 
@@ -75,7 +74,7 @@ def align_corpus(
 
 
 def align_photo(
-    trained: Trained[Embedding], photo: Photo, regions: ImageRegions, sentences: Sequence[str], config: AlignConfig
+    trained: TrainedEmbedding, photo: Photo, regions: ImageRegions, sentences: Sequence[str], config: AlignConfig
 ) -> tuple[Alignment, ...]:
     """Align sentences with the regions of a photograph that no corpus lists.
 
@@ -94,47 +93,31 @@ def align_photo(
 
 @torch.inference_mode()
 def align_image(
-    trained: Trained[Embedding], image: Image, regions: ImageRegions, config: AlignConfig
+    trained: TrainedEmbedding, image: Image, regions: ImageRegions, config: AlignConfig
 ) -> Iterator[Alignment]:
     """Align every sentence of one image, including those without a known word."""
-    known = [known_words(sentence, trained.vocabulary) for sentence in image.sentences]
-    lengths = np.array([len(words) for words, _ in known if words], np.int64)
-    if len(lengths):
-        device = trained.model.W_m.weight.device
-        packed = pack([words for words, _ in known if words]).to(device)
+    known = [known_words(sentence.tokens, trained.vocabulary) for sentence in image.sentences]
+    none = np.zeros((0, len(regions.boxes)), np.float32)
+    aligned = [(none, none, np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(known)
+    if rows := [row for row, words in enumerate(known) if words.ids]:
+        packed = pack([known[row].ids for row in rows]).to(trained.model.W_m.weight.device)
         encoded = trained.model.encode_words(packed)
-        v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
-        place = (packed.sentence.cpu().numpy(), packed.position.cpu().numpy())
-        scores = np.zeros((len(lengths), int(lengths.max()), len(v)), np.float32)
-        scores[place] = (encoded.words @ v.T).float().cpu().numpy()
-        psi, evidence = np.zeros_like(scores), unary_term(regions.boxes, config)
-        for row, n in enumerate(lengths):
-            psi[row, :n] = evidence(scores[row, :n])
-        magnitude = np.zeros(scores.shape[:2], np.float32)
-        magnitude[place] = encoded.magnitude.float().cpu().numpy()
-        choice = best_assignments(psi, lengths, config.beta)
-    row = 0
-    for sentence, (words, positions) in zip(image.sentences, known, strict=True):
-        if not words:
-            none = np.zeros((0, len(regions.boxes)), np.float32)
-            yield Alignment(image, sentence, regions, (), none, none, np.zeros(0, np.int64), np.zeros(0, np.float32))
-            continue
-        n = len(words)
-        yield Alignment(
-            image, sentence, regions, positions, scores[row, :n], psi[row, :n], choice[row, :n], magnitude[row, :n]
-        )
-        row += 1
-
-
-def known_words(sentence: Sentence, vocabulary: Vocabulary) -> tuple[list[int], tuple[int, ...]]:
-    """The ids of the words that the model knows, and their indices among the sentence's tokens."""
-    words: list[int] = []
-    positions: list[int] = []
-    for position, token in enumerate(sentence.tokens):
-        if vocabulary.knows(token):
-            words += vocabulary.encode([token])
-            positions.append(position)
-    return words, tuple(positions)
+        scorer, evidence = RegionScorer(trained, regions), unary_term(regions.boxes, config)
+        order = packed.position.argsort(stable=True)
+        of_sentence = [order[packed.sentence[order] == index] for index in range(len(rows))]  # its words in order
+        scores = [scorer.score(encoded.words[own], known[row]) for own, row in zip(of_sentence, rows, strict=True)]
+        psi = [evidence(found) for found in scores]
+        lengths = np.array([len(found) for found in psi], np.int64)
+        padded = np.zeros((len(psi), int(lengths.max()), len(regions.boxes)), np.float32)
+        for index, found in enumerate(psi):
+            padded[index, : len(found)] = found
+        choices = best_assignments(padded, lengths, config.beta)
+        for index, row in enumerate(rows):
+            magnitude = encoded.magnitude[of_sentence[index]].float().cpu().numpy()
+            choice = choices[index, : lengths[index]]
+            aligned[row] = (scores[index].in_sentence, psi[index], choice, magnitude)
+    for sentence, words, results in zip(image.sentences, known, aligned, strict=True):
+        yield Alignment(image, sentence, regions, words.positions, *results)
 
 
 @dataclass(frozen=True)
@@ -153,28 +136,24 @@ class WordBox:
 
 
 @torch.inference_mode()
-def locate_words(trained: Trained[Embedding], query: Query, regions: ImageRegions) -> tuple[WordBox, ...]:
+def locate_words(trained: TrainedEmbedding, query: Query, regions: ImageRegions) -> tuple[WordBox, ...]:
     """The best box of each known word of a query, for each word independently."""
-    device = trained.model.W_m.weight.device
-    v = trained.model.encode_regions(torch.from_numpy(regions.descriptors).to(device).float())
-    s = trained.model.encode_words(pack([query.ids]).to(device)).words
-    return best_boxes(query.words, s, v, regions.boxes)
+    s = trained.model.encode_words(pack([query.ids]).to(trained.model.W_m.weight.device)).words
+    words = KnownWords(query.words, query.ids, tuple(range(len(query.words))))
+    return best_boxes(query.words, RegionScorer(trained, regions).score(s, words), regions.boxes)
 
 
-@torch.inference_mode()
-def best_boxes(words: Sequence[str], s: Tensor, v: Tensor, boxes: NDArray[np.float32]) -> tuple[WordBox, ...]:
-    """The best box of each of T words, for each word independently.
+def best_boxes(words: Sequence[str], scores: WordScores, boxes: NDArray[np.float32]) -> tuple[WordBox, ...]:
+    """The best box of each of K words, for each word independently.
 
     Args:
         words: the words.
-        s: (T, H) float32, s_t of each word.
-        v: (R, H) float32, v_i of each region, on the same device.
+        scores: their scores for the R regions.
         boxes: (R, 4) float32, in pixels of the upright original.
     """
-    scores = (s @ v.T).float().cpu().numpy()
     best = unary_term(boxes, AlignConfig())(scores).argmax(1).tolist()
     corners = boxes.astype(np.float64).round(2).tolist()
     return tuple(
         WordBox(word, tuple(corners[region]), float(of_word[region]))
-        for word, region, of_word in zip(words, best, scores, strict=True)
+        for word, region, of_word in zip(words, best, scores.in_sentence, strict=True)
     )

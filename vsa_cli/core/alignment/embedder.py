@@ -20,11 +20,11 @@ from vsa_cli.core.alignment.align import Alignment, Box, WordBox, align_photo, l
 from vsa_cli.core.alignment.snippets import snippet_records
 from vsa_cli.core.config import AlignConfig, Evidence
 from vsa_cli.core.device import available_cores, resolve_device, set_threads
-from vsa_cli.core.embedding.model import Embedding, read_embedding
+from vsa_cli.core.embedding.model import TrainedEmbedding, read_embedding
 from vsa_cli.core.embedding.search import Query, look_up, read_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand, named_photo
-from vsa_cli.core.learning.model_dir import Trained, bundled_model
+from vsa_cli.core.learning.model_dir import bundled_model
 from vsa_cli.core.regions.cache import cache_folder
 from vsa_cli.core.regions.image_regions import ImageRegions
 
@@ -118,7 +118,7 @@ class Embedder:
     """
 
     def __init__(
-        self, trained: Trained[Embedding], *, workers: int, cache: Path | None, cnn_weights: Path | None = None
+        self, trained: TrainedEmbedding, *, workers: int, cache: Path | None, cnn_weights: Path | None = None
     ) -> None:
         self.trained = trained
         self._workers, self._cache, self._cnn_weights = workers, cache, cnn_weights

@@ -21,11 +21,14 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.batches import Packed
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.envelope import EMBEDDING
-from vsa_cli.core.learning.model_dir import Trained, read_trained
+from vsa_cli.core.labels.labeller import TrainedLabeller, pack_labeller, read_labeller
+from vsa_cli.core.learning.model_dir import Trained, pack_model, read_trained
 from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
 from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_and_scale
 
 _FLAT = 1e-6  # a smaller spread is treated as this
@@ -209,11 +212,69 @@ class Embedding(nn.Module):
         return F.normalize(vectors, dim=-1) if self.config.similarity == "cosine" else vectors
 
 
-def read_embedding(folder: Path, device: torch.device) -> Trained[Embedding]:
-    """Read a trained alignment model from its directory, `embed/`.
+LABELS = "labels"
+"""The folder, in that of an alignment model, of a labeller that names what its regions show."""
+
+
+@dataclass(frozen=True)
+class TrainedEmbedding(Trained[Embedding]):
+    """A trained alignment model.
+
+    Attributes:
+        labeller: names what regions show, for grounding words; None without one.
+    """
+
+    labeller: TrainedLabeller | None = None
+
+
+def read_embedding(folder: Path, device: torch.device) -> TrainedEmbedding:
+    """Read a trained alignment model from its directory, `embed/`, and its labeller, if it has one.
 
     Raises:
         DataError: the folder is not a model directory.
         ArtifactError: it is damaged, of another format, or inconsistent.
     """
-    return read_trained(folder, device, EMBEDDING, EmbedConfig, Embedding)
+    trained = read_trained(folder, device, EMBEDDING, EmbedConfig, Embedding)
+    labeller = read_labeller(folder / LABELS, device) if (folder / LABELS).exists() else None
+    if labeller is not None:
+        _check_labeller(labeller, trained.feature_spec, folder / LABELS)
+    return TrainedEmbedding(**vars(trained), labeller=labeller)
+
+
+def pack_embedding(source: Path, target: Path, labels: Path | None = None) -> tuple[int, int]:
+    """Copy an alignment model as `pack_model` copies it, with a labeller.
+
+    Args:
+        source: the model's directory.
+        target: the copy.
+        labels: the directory of a labeller; None copies the one that the model has, if any.
+
+    Returns:
+        The bytes of all weights before and after.
+
+    Raises:
+        DataError: the source is not a model directory, or the target cannot be written.
+        ArtifactError: the source is damaged, a weight is beyond the range of float16, or the labeller is for other
+            descriptors.
+    """
+    if labels is None and (source / LABELS).exists():
+        labels = source / LABELS
+    if labels is not None:
+        cpu = torch.device("cpu")
+        _check_labeller(read_labeller(labels, cpu), read_embedding(source, cpu).feature_spec, labels)
+    elif (target / LABELS).exists():
+        raise DataError(
+            f"{target / LABELS}: a labeller of the model that was there; remove it, or name one as `labels`"
+        )
+    sizes = [pack_model(source, target)]
+    if labels is not None:
+        sizes.append(pack_labeller(labels, target / LABELS))
+    return sum(before for before, _ in sizes), sum(after for _, after in sizes)
+
+
+def _check_labeller(labeller: TrainedLabeller, spec: FeatureSpec, where: Path) -> None:
+    if not spec.same_descriptors(labeller.feature_spec):
+        raise ArtifactError(
+            f"{where}: the labeller was not trained on descriptors by the model's CNN; `cnn_of` of `vsa "
+            "extract-regions` makes a regions file for it"
+        )

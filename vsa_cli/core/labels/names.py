@@ -104,17 +104,25 @@ class Names:
         Args:
             tokens: the paper's tokens of the sentence.
         """
-        found: set[int] = set()
+        return tuple(sorted({name for names in self.mentioned_by_word(tokens) for name in names}))
+
+    def mentioned_by_word(self, tokens: Sequence[str]) -> list[tuple[int, ...]]:
+        """The names that each word of a sentence mentions, alone or as part of a phrase; none for most words.
+
+        Args:
+            tokens: the paper's tokens of the sentence.
+        """
+        found: list[tuple[int, ...]] = [()] * len(tokens)
         place, end = 0, len(tokens)
         while place < end:
             place += 1
             for phrase in self._phrases.get(tokens[place - 1], ()):
                 length = len(phrase.rest)
                 if not length or tuple(tokens[place : place + length]) == phrase.rest:
-                    found.update(phrase.mentioned)
+                    found[place - 1 : place + length] = [phrase.mentioned] * (1 + length)
                     place += length
                     break
-        return tuple(sorted(found))
+        return found
 
     def of_label(self, label: str) -> tuple[int, ...]:
         """The names that a detector's label stands for: the name of that text, or else those that it mentions."""

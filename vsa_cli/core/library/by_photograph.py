@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.alignment.align import locate_words
 from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.config import LibrarySearch
-from vsa_cli.core.embedding.model import Embedding
+from vsa_cli.core.embedding.model import Embedding, TrainedEmbedding
 from vsa_cli.core.embedding.score import word_scores
 from vsa_cli.core.embedding.search import EncodedImages, compare, encode_images, look_up
 from vsa_cli.core.errors import ArtifactError, DataError
@@ -87,7 +87,7 @@ def similar_photos(
 
 @torch.inference_mode()
 def rank_sentences(
-    trained: Trained[Embedding],
+    trained: TrainedEmbedding,
     index: SentenceIndex,
     regions: ImageRegions,
     top: int,

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vsa_cli.core.alignment.align import WordBox, best_boxes
 from vsa_cli.core.alignment.embedder import FoundPhoto
+from vsa_cli.core.alignment.word_scores import encode_alone, score_words
 from vsa_cli.core.config import LibrarySearch
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
@@ -65,7 +66,7 @@ def search_library(
         rows = nearest_rows(library, sentence.whole[0].float().cpu(), max(config.candidates, top))
     scores = exact_scores(trained.model, sentence, library, rows)
     best = np.argsort(-scores, kind="stable")[:top].tolist()
-    explained = (query.words, sentence.words) if explain else None
+    explained = (query.words, sentence.words, encode_alone(trained.model, query.ids)) if explain else None
     return [_found(library, int(rows[i]), float(scores[i]), explained) for i in best]
 
 
@@ -145,12 +146,14 @@ def encoded_photos(library: Library, rows: NDArray[np.int64], device: torch.devi
             yield EncodedImages(full.resize_(regions.shape).copy_(regions), whole)
 
 
-def _found(library: Library, row: int, score: float, explained: tuple[Sequence[str], Tensor] | None) -> FoundPhoto:
-    """The photograph in a row; with the best box of each word, given the words and their (T, H) vectors."""
+def _found(
+    library: Library, row: int, score: float, explained: tuple[Sequence[str], Tensor, Tensor] | None
+) -> FoundPhoto:
+    """The photograph in a row; with the best box of each word, given the words and the (T, H) vectors s_t and s'_t."""
     segment, place = library.place_of(row)
     words: tuple[WordBox, ...] = ()
     if explained is not None:
-        texts, s = explained
+        texts, s, alone = explained
         v = segment.regions_of(np.array([place]))[0].to(s.device).float()
-        words = best_boxes(texts, s, v, segment.boxes_of(place))
+        words = best_boxes(texts, score_words(s, alone, v), segment.boxes_of(place))
     return FoundPhoto(library.photo(row), score, words, segment.size_of(place), segment.hash_of(place), row)

@@ -116,6 +116,10 @@ class FeatureSpec:
         """
         return self._kind() == FeatureSpec.of(envelope, where)._kind()
 
+    def same_descriptors(self, other: FeatureSpec) -> bool:
+        """Whether both describe a region by the same numbers; how boxes are chosen does not matter."""
+        return self._kind() == other._kind() and self.tail_sha256 == other.tail_sha256
+
     def _kind(self) -> tuple[str, str, str, int]:
         return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side
 
