@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from vsa_cli.core import onednn
 from vsa_cli.core.io.images import Picture
-from vsa_cli.core.regions import fused_lite
 from vsa_cli.core.regions.cnn import Cnn, load_cnn
 from vsa_cli.core.regions.efficientnet_lite import LiteBody
 from vsa_cli.core.regions.features import FeatureExtractor
@@ -56,7 +56,7 @@ def test_other_operators_and_weights_that_learn_leave_the_network_as_it_is(
     assert isinstance(plain.body, LiteBody)
     learning = load_cnn(plain.name).tail.requires_grad_(True)
     assert fused_tail(learning) is learning
-    monkeypatch.setattr(fused_lite, "_SIGNATURES", {("_linear_pointwise", "default"): "(Tensor X) -> Tensor Y"})
+    monkeypatch.setattr(onednn, "_SIGNATURES", {("_linear_pointwise", "default"): "(Tensor X) -> Tensor Y"})
     assert fused_tail(plain.tail) is plain.tail
     assert fused_trunk(plain.body) == plain.body.trunk
 
