@@ -50,7 +50,7 @@ def openvino_cnn(body: torch.nn.Module, size: tuple[int, int]) -> Forward | None
     converted = openvino.convert_model(body, example_input=torch.zeros(shape), input=shape)
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
-    return lambda pixels: request.infer([pixels.contiguous().numpy()], share_inputs=True)
+    return lambda pixels: request.infer([pixels.numpy()], share_inputs=True)
 
 
 def main() -> None:
@@ -84,7 +84,6 @@ def main() -> None:
         if size == usual
     ]
     with torch.inference_mode():
-        normalised = [plain._pixels(one) for one in pixels]
         trunk_maps = [features.cnn.trunk_maps(one) for one in pixels]
     runtime = openvino_cnn(plain.body, (usual[1], usual[0]))
 
@@ -94,7 +93,7 @@ def main() -> None:
             decoders[beam].caption(part, [image.image_id for image in part])
 
     parts: dict[str, tuple[Callable[[], object], int]] = {
-        "CNN, PyTorch's layers": (lambda: [plain.body(one) for one in normalised], len(pixels)),
+        "CNN, PyTorch's layers": (lambda: [plain.maps(one) for one in pixels], len(pixels)),
         "CNN": (lambda: [features.cnn.maps(one) for one in pixels], len(pixels)),
         "tail of the CNN": (lambda: [features.cnn.deepen(one) for one in trunk_maps], len(pixels)),
         "hash, decode, reduce": (
@@ -108,7 +107,10 @@ def main() -> None:
         "caption of a folder, beam 7": (lambda: list(captioner.stream(photos, DecodingConfig(beam=7))), len(paths)),
     }
     if runtime is not None:
-        parts["CNN, OpenVINO float32"] = (lambda: [runtime(one) for one in normalised], len(pixels))
+        parts["CNN, OpenVINO float32"] = (
+            lambda: [runtime(plain.normalised(one).contiguous()) for one in pixels],
+            len(pixels),
+        )
     times: dict[str, list[float]] = {name: [] for name in parts}
     with torch.inference_mode():
         for turn in range(arguments.rounds + 1):

@@ -64,7 +64,7 @@ class Cnn(nn.Module):
         """(B, h, w, 3) uint8 pixels, sides multiples of `STRIDE`, to (B, C, h / 32, w / 32) float32 maps."""
         if self._deepen is not None:
             return self.deepen(self.trunk_maps(rgb))
-        maps: Tensor = self.body(self._pixels(rgb))
+        maps: Tensor = self.body(self.normalised(rgb))
         return maps
 
     def trunk_maps(self, rgb: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Cnn(nn.Module):
             ConfigError: the CNN has no tail.
         """
         trunk = self._trunk or self._lite().trunk
-        return trunk(self._pixels(rgb))
+        return trunk(self.normalised(rgb))
 
     def deepen(self, trunk_maps: Tensor) -> Tensor:
         """(B, C, h / 16, w / 16) maps of `trunk_maps` to those of `maps`.
@@ -100,8 +100,8 @@ class Cnn(nn.Module):
             raise ConfigError(f"`cnn` {self.name}: its last stages cannot be tuned; choose one of {', '.join(SCALES)}")
         return self.body
 
-    def _pixels(self, rgb: Tensor) -> Tensor:
-        """(B, 3, h, w) normalised pixels."""
+    def normalised(self, rgb: Tensor) -> Tensor:
+        """(B, h, w, 3) uint8 pixels to (B, 3, h, w) float32, as the network takes them."""
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.std, Tensor)
         # a permuted view of (B, h, w, 3) has the channels-last layout already
