@@ -26,7 +26,7 @@ LAYERS = {
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 
-GROUND = {"errors", "config", "ranks", "device", "boxes", "io"}
+GROUND = {"errors", "config", "ranks", "device", "onednn", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
 PARTS = {
@@ -34,6 +34,7 @@ PARTS = {
     "config": {"errors"},
     "ranks": set(),
     "device": {"errors", "ranks"},
+    "onednn": set(),
     "boxes": {"errors"},
     "io": {"errors", "config"},
     "metrics": GROUND,

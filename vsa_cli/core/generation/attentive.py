@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from vsa_cli.core.config import GeneratorConfig, LabellerConfig
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
-from vsa_cli.core.generation.model import Batch, BatchRows, SentenceModel, log_frequencies
+from vsa_cli.core.generation.model import Batch, BatchRows, Layer, SentenceModel, log_frequencies
 from vsa_cli.core.labels.labeller import Labeller
 from vsa_cli.core.learning.recurrent import gru_recurrence
 from vsa_cli.core.learning.shares import Rows, dropped
@@ -118,17 +118,26 @@ class AttentiveGenerator(SentenceModel):
         self.shift.copy_(mean)
         self.scale.copy_(scale)
 
-    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
+    @property
+    def output(self) -> nn.Linear:
+        """W_o."""
+        return self.W_o
+
+    def start_decoding(
+        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+    ) -> tuple[StepFunction, DecoderState]:
         """The step function for (B, R, D) images with (B, G) tags, and the state before START: h and image indices."""
         images = self._encode(descriptors, tags)
+        items = images.of(torch.arange(len(descriptors), device=descriptors.device))
         image_gates = self.W_i(images.whole)
+        scores_of = output or self.W_o
 
         def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
             h, image = state
             gates = self.W_x(self.words(words)) + image_gates.index_select(0, image)
             h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]
-            attended = self._attend(h[:, None], *images.of(image))[:, 0]
-            return F.log_softmax(self._output(h, attended), -1), (h, image)
+            attended = self._attend_together(h, image, items)
+            return F.log_softmax(scores_of(self._mixed(h, attended)), -1), (h, image)
 
         return step, (torch.tanh(self.W_0(images.whole)), torch.arange(len(descriptors), device=descriptors.device))
 
@@ -186,11 +195,31 @@ class AttentiveGenerator(SentenceModel):
         affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + mask  # (B, heads, T, R)
         return (torch.softmax(affinity, -1).to(query.dtype) @ contents).transpose(1, 2).flatten(2)
 
+    def _attend_together(self, h: Tensor, image: Tensor, items: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """(N, H) c of (N, H) states of images (N,), whose items are read once for all states of an image.
+
+        Gathering the items for every state would move 7 times as much memory for a beam of 7 as for one of 1.
+        """
+        present = torch.zeros(len(items[0]), dtype=torch.bool, device=image.device)
+        present[image] = True
+        images, slot = present.nonzero()[:, 0], (present.cumsum(0) - 1)[image]
+        counts, order = slot.bincount(), slot.argsort(stable=True)
+        first = counts.cumsum(0) - counts
+        place = torch.empty_like(slot)
+        place[order] = torch.arange(len(slot), device=slot.device) - first[slot[order]]
+        states = h.new_zeros(len(images), int(counts.max()), h.shape[1])
+        states[slot, place] = h
+        mine = items if len(images) == len(items[0]) else tuple(part.index_select(0, images) for part in items)
+        return self._attend(states, *mine)[slot, place]
+
     def _output(self, h: Tensor, attended: Tensor, rows: Rows | None = None) -> Tensor:
         """(N, V) logits of (N, H) states and what each attends to; `rows` are those of the words in a whole batch."""
-        mixed = h + torch.tanh(self.W_c(dropped(self.dropout, torch.cat([h, attended], -1), rows)))
-        scores: Tensor = self.W_o(dropped(self.dropout, mixed, rows))
+        scores: Tensor = self.W_o(dropped(self.dropout, self._mixed(h, attended, rows), rows))
         return scores
+
+    def _mixed(self, h: Tensor, attended: Tensor, rows: Rows | None = None) -> Tensor:
+        """(N, H) of (N, H) states and what each attends to: what the output layer receives."""
+        return h + torch.tanh(self.W_c(dropped(self.dropout, torch.cat([h, attended], -1), rows)))
 
 
 def _build_labeller(config: GeneratorConfig, descriptor_size: int) -> Labeller | None:

@@ -11,8 +11,9 @@ has a START for each, V + 0, V + 1, and so on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,9 @@ from vsa_cli.core.config import GeneratorConfig
 from vsa_cli.core.generation.cells import build_cell
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 from vsa_cli.core.learning.shares import Rows, dropped
+
+Layer = Callable[[Tensor], Tensor]
+"""Computes (N, V) from (N, H)."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,21 @@ class SentenceModel(nn.Module, ABC):
     def standardise(self, descriptors: Tensor) -> None:
         """Adjust the model to the scale of (S, D) descriptors of training images."""
 
+    @property
     @abstractmethod
-    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
+    def output(self) -> nn.Linear:
+        """The layer from what is known at a step, (N, H), to the unnormalised scores of the words, (N, V)."""
+
+    @abstractmethod
+    def start_decoding(
+        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+    ) -> tuple[StepFunction, DecoderState]:
         """The step function of a search, and the state before START.
 
         Args:
             descriptors: (B, D) or (B, R, D) float32 descriptors of images.
             tags: (B, G) int64 tags of the images, padded with M; a model without tags ignores them.
+            output: computes what the layer `output` does, such as `onednn.packed`; None uses the layer itself.
         """
 
     @abstractmethod
@@ -187,22 +199,30 @@ class Generator(SentenceModel):
         """The state before START, from (B, D) descriptors; `rows` are those of the images in a whole batch."""
         return self.cell.initial_state(self.W_hi(dropped(self.dropout, descriptors * self.scale, rows)))
 
-    def start_decoding(self, descriptors: Tensor, tags: Tensor) -> tuple[StepFunction, DecoderState]:
-        """The step function, and the state before START; `tags` are ignored."""
-        return self.step, self.initial_state(descriptors)
+    @property
+    def output(self) -> nn.Linear:
+        """W_oh."""
+        return self.W_oh
 
-    def step(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+    def start_decoding(
+        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+    ) -> tuple[StepFunction, DecoderState]:
+        """The step function, and the state before START; `tags` are ignored."""
+        return partial(self.step, output=output), self.initial_state(descriptors)
+
+    def step(self, words: Tensor, state: DecoderState, output: Layer | None = None) -> tuple[Tensor, DecoderState]:
         """One step of a search.
 
         Args:
             words: (N,) int64 id of the last word of each sentence; V is START.
             state: the state before these words, of N rows.
+            output: computes what W_oh does; None uses W_oh.
 
         Returns:
             (N, V) log-probabilities of the next word, in nats, and the state after `words`.
         """
         h, after = self.cell.step(self.words(words), state)
-        return F.log_softmax(self.W_oh(h), -1), after
+        return F.log_softmax((output or self.W_oh)(h), -1), after
 
     def logits(self, batch: Batch) -> Tensor:
         """(N, V) unnormalised log-probabilities of the word at each step."""

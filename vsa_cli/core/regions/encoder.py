@@ -31,6 +31,7 @@ from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
 
 _LOG = logging.getLogger(__name__)
@@ -44,15 +45,15 @@ class RegionExtractor:
         feature_extractor: the CNN that computes the descriptors of boxes.
         detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
-        tail: a tuned tail of the CNN, which computes the descriptors; None uses the published one. Boxes are always
-            chosen by the published one, whose classifier knows its descriptors.
+        tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
+            one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
         keep_map: whether to keep the map of the CNN's trunk.
     """
 
     feature_extractor: FeatureExtractor
     detector: Detector | None
     photo_side: int | None
-    tail: LiteTail | None = None
+    tail: Forward | None = None
     keep_map: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
@@ -73,10 +74,12 @@ class RegionExtractor:
         trunk_map = features.trunk_map(picture) if self.tail is not None or self.keep_map else None
         feature_map = None
         if self.detector is not None:
-            feature_map = features.map(picture) if trunk_map is None else _deepen(trunk_map, features.cnn.tail)
+            feature_map = features.map(picture) if trunk_map is None else features.deepen(trunk_map)
             found = self.detector.choose(str(photo.image_id), picture, feature_map)
-        if trunk_map is not None and (self.tail is not None or feature_map is None):
-            feature_map = _deepen(trunk_map, self.tail or features.cnn.tail)
+        if trunk_map is not None and self.tail is not None:
+            feature_map = _deepen(trunk_map, self.tail)
+        elif trunk_map is not None and feature_map is None:
+            feature_map = features.deepen(trunk_map)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
         descriptors = to_half(features.regions(picture, boxes, feature_map))
         if self.tail is not None and not are_finite(descriptors):
@@ -95,10 +98,9 @@ class RegionExtractor:
 
 
 @torch.inference_mode()
-def _deepen(trunk_map: Tensor, tail: LiteTail) -> Tensor:
+def _deepen(trunk_map: Tensor, tail: Forward) -> Tensor:
     """(C', h / 2, w / 2): the map of the whole CNN, from the (C, h, w) map of its trunk."""
-    deep: Tensor = tail(trunk_map[None])[0]
-    return deep
+    return tail(trunk_map[None])[0]
 
 
 class PhotoEncoder:
@@ -235,7 +237,8 @@ def photo_encoder(
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        return RegionExtractor(features, detector, spec.config.photo_side, None if tail is None else tail.to(device))
+        tuned = None if tail is None else fused_tail(tail.to(device))
+        return RegionExtractor(features, detector, spec.config.photo_side, tuned)
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
     return PhotoEncoder(make_extractor, device, kept, workers)

@@ -26,6 +26,7 @@ from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import KEEP_MAPS, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
+from vsa_cli.core.regions.fused_lite import fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
@@ -143,7 +144,7 @@ def plan_extraction(
         raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
     used = tail if tail is not None else cnn.tail if keep_maps else None
     extractor = RegionExtractor(
-        features, detector, config.photo_side, None if tail is None else tail.to(device), keep_maps
+        features, detector, config.photo_side, None if tail is None else fused_tail(tail.to(device)), keep_maps
     )
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size, "" if tail is None else tail_sha256(tail))
     recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
