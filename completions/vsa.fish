@@ -182,7 +182,7 @@ complete -c vsa -n '__vsa_in retrieve' -l top -x -d 'Maximum number of results p
 complete -c vsa -n '__vsa_in retrieve' -l explain -d 'Show, for each word, the box that matches it best; not with --corpus.'
 complete -c vsa -n '__vsa_in retrieve' -l index -x -a '(__vsa_files folder)' -d 'Search this index, made by vsa index, by a QUERY or --image; - reads queries or names of photographs from stdin, one per line, and answers each with a line of JSON.'
 complete -c vsa -n '__vsa_in retrieve' -l images -x -a '(__vsa_files folder)' -d 'Folder of the photographs, if it is no longer the one that was indexed.'
-complete -c vsa -n '__vsa_in retrieve' -l candidates -x -d 'Photographs or sentences that are scored exactly: those that fit best as a whole.'
+complete -c vsa -n '__vsa_in retrieve' -l candidates -x -d 'Photographs or sentences that are scored exactly: the best by an approximate score.'
 complete -c vsa -n '__vsa_in retrieve' -l exact -d 'Score all of them, which is slower.'
 complete -c vsa -n '__vsa_in retrieve' -l serve -d 'Serve a page to search the index in a browser, until Ctrl-C.'
 complete -c vsa -n '__vsa_in retrieve' -l port -x -d 'Port of the page; 0 is a free one.'

@@ -301,8 +301,8 @@ def test_a_page_for_the_network_has_any_host_name(made: Site) -> None:
 def test_damage_of_the_index_is_reported_and_shown(made: Site) -> None:
     site = made.open()
     segment = site._library.segments[0]
-    assert segment.whole is not None
-    segment.whole = torch.full_like(segment.whole, torch.nan)
+    assert segment.short_whole is not None
+    segment.short_whole = torch.full_like(segment.short_whole, torch.nan)
     answer = search(site, QUERY)
     assert answer.status == 500
     assert b"The index cannot be searched" in answer.body

@@ -42,7 +42,7 @@ from vsa_cli.core.generation.calibration import read_calibration
 from vsa_cli.core.generation.decoder import read_generator
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.library import Library, open_index
 from vsa_cli.core.library.manifest import MANIFEST
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.feature_spec import FeatureSpec
@@ -104,11 +104,12 @@ def _index(path: Path) -> None:
         listed = json.loads(manifest.read_bytes())
         listed["segments"][0]["bytes"] = path.stat().st_size
         manifest.write_text(json.dumps(listed))
-    library = open_library(path.parent)
-    for row in library.valid_rows().tolist():
-        segment, place = library.place_of(row)
+    index = open_index(path.parent)
+    for row in index.valid_rows().tolist():
+        segment, place = index.place_of(row)
         segment.entry(place)
-        library.photo(row)
+        if isinstance(index, Library):
+            index.photo(row)
 
 
 def _shard(made: Material) -> bytes:
@@ -181,6 +182,12 @@ TARGETS: dict[str, Target] = {
     "segment of an index": Target(
         "library/segment-000001.safetensors",
         lambda made: (made.library / "segment-000001.safetensors").read_bytes(),
+        _index,
+        is_text=False,
+    ),
+    "segment of an index of sentences": Target(
+        "sentences/segment-000001.safetensors",
+        lambda made: (made.sentences / "segment-000001.safetensors").read_bytes(),
         _index,
         is_text=False,
     ),

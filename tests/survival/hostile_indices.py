@@ -30,6 +30,7 @@ def cases(made: Material, folders: CaseFolders, trap: Trap) -> Iterator[Case]:
     """All files, each given to a command that reads it."""
     yield from _manifests(made, folders, trap)
     yield from _segments(made, folders)
+    yield from _sentences(made, folders)
     yield from _queries(made)
     yield from _calibrations(made, folders)
     yield from _maps(made, folders, trap)
@@ -136,19 +137,14 @@ def _segments(made: Material, folders: CaseFolders) -> Iterator[Case]:
     tensors = load_file(made.library / SEGMENT)
 
     def changed(**new: Any) -> Path:
-        library = Path(shutil.copytree(made.library, folders.new() / "library"))
-        save_file({**tensors, **new}, library / SEGMENT)
-        listed = json.loads((library / MANIFEST).read_bytes())
-        record = listed["segments"][0]
-        record.update(bytes=(library / SEGMENT).stat().st_size, vectors=len({**tensors, **new}["vectors"]))
-        (library / MANIFEST).write_text(json.dumps(listed))
-        return library
+        return _changed(made.library, folders, {**tensors, **new})
 
     regions, size = 400_000, tensors["vectors"].shape[1]
     offsets = tensors["offsets"].copy()
     offsets[-1] = regions
     giant = {
         "vectors": np.zeros((regions, size), np.float16),
+        "short_vectors": np.zeros((regions, tensors["short_vectors"].shape[1]), np.float16),
         "boxes": np.zeros((regions, 4), np.float32),
         "offsets": offsets,
     }
@@ -167,6 +163,8 @@ def _segments(made: Material, folders: CaseFolders) -> Iterator[Case]:
     for name, new in {
         "whole images of NaN": {"whole": np.full_like(tensors["whole"], np.nan)},
         "regions of infinity": {"vectors": np.full_like(tensors["vectors"], np.inf)},
+        "axes of NaN": {"axes": np.full_like(tensors["axes"], np.nan)},
+        "short whole images of infinity": {"short_whole": np.full_like(tensors["short_whole"], np.inf)},
         "offsets of giants": {"offsets": tensors["offsets"] + 2**60},
         "boxes of NaN": {"boxes": np.full_like(tensors["boxes"], np.nan)},
         "paths of giants": {"text_offsets": tensors["text_offsets"] + 2**60},
@@ -175,9 +173,76 @@ def _segments(made: Material, folders: CaseFolders) -> Iterator[Case]:
         yield _case(f"segment: {name}", *_search(made, changed(**new), "--explain"))
         merged = changed(**new)
         words = ("index", "--merge", merged, "-o", folders.new() / "library")
-        # whole images and regions are copied as they are; the search notices
-        valid = name in ("whole images of NaN", "regions of infinity")
-        yield _case(f"segment: {name}, to merge", *words, codes=(0, 1) if valid else (1,), notes=1)
+        derived = name in ("axes of NaN", "short whole images of infinity")  # computed again for the merged index
+        yield _case(f"segment: {name}, to merge", *words, codes=(0,) if derived else (1,), notes=1)
+
+
+def _changed(library: Path, folders: CaseFolders, tensors: dict[str, Any]) -> Path:
+    """An index whose first segment has other tensors."""
+    copy = Path(shutil.copytree(library, folders.new() / "library"))
+    save_file(tensors, copy / SEGMENT)
+    listed = json.loads((copy / MANIFEST).read_bytes())
+    listed["segments"][0].update(bytes=(copy / SEGMENT).stat().st_size, vectors=len(tensors["vectors"]))
+    (copy / MANIFEST).write_text(json.dumps(listed))
+    return copy
+
+
+def _sentences(made: Material, folders: CaseFolders) -> Iterator[Case]:
+    """Indices of sentences, searched by a photograph and extended."""
+    photo = ("retrieve", "--image", made.photos / "000.png", "--no-cache", *ONE_THREAD)
+
+    def search(library: Path, model: Path = made.embed) -> tuple[object, ...]:
+        return (*photo, "--index", library, "--model", model)
+
+    def update(library: Path) -> tuple[object, ...]:
+        return ("index", "--sentences", made.sentence_list, "-o", library, "--model", made.embed, *ONE_THREAD)
+
+    whole, tensors = (made.sentences / SEGMENT).read_bytes(), load_file(made.sentences / SEGMENT)
+    contents = {"nothing": b"", "cut": whole[:-100], "noise": bytes(range(256)) * (len(whole) // 256 + 1)}
+    for name, content in contents.items():
+        for words in (search, update):
+            library = Path(shutil.copytree(made.sentences, folders.new() / "library"))
+            (library / SEGMENT).write_bytes(content[: len(whole)])
+            lines = (1, 1) if words is search else (1, 2)  # a note of unknown words, and the error
+            quick = name == "cut" and words is search
+            yield _case(f"sentences: a segment of {name}", *words(library), quick=quick, lines=lines)
+    rng = np.random.default_rng(4)
+    (length,) = struct.unpack("<Q", whole[:8])
+    for number in range(12):
+        data = bytearray(whole)
+        for place in rng.integers(0, (8 + length) if number % 2 else len(data), 1 + number):
+            data[place] ^= 1 << int(rng.integers(8))
+        library = Path(shutil.copytree(made.sentences, folders.new() / "library"))
+        (library / SEGMENT).write_bytes(bytes(data))
+        # a change in a vector may go unnoticed
+        yield _case(f"sentences: {1 + number} bits changed, {number}", *search(library), codes=(0, 1), notes=1)
+    ends = tensors["text_offsets"]
+    controls = tensors["texts"].copy()
+    controls[:6] = np.frombuffer(b"\x1b[2J\n\x07", np.uint8)[:6]
+    for name, new in {
+        "whole sentences of NaN": {"whole": np.full_like(tensors["whole"], np.nan)},
+        "words of infinity": {"vectors": np.full_like(tensors["vectors"], np.inf)},
+        "axes of NaN": {"axes": np.full_like(tensors["axes"], np.nan)},
+        "offsets of giants": {"offsets": tensors["offsets"] + 2**60},
+        "offsets in descending order": {"offsets": tensors["offsets"][::-1].copy()},
+        "texts of giants": {"text_offsets": ends + 2**60},
+        "texts that are not UTF-8": {"texts": np.full_like(tensors["texts"], 0xC3)},
+    }.items():
+        yield _case(f"sentences: {name}", *search(_changed(made.sentences, folders, {**tensors, **new})))
+    library = _changed(made.sentences, folders, {**tensors, "texts": controls})
+    yield _case("sentences: terminal commands", *search(library), codes=(0,), lines=(1, 10), notes=1)
+    for place, value in {"items": "photographs", "whole": False, "size": 7}.items():
+        library = Path(shutil.copytree(made.sentences, folders.new() / "library"))
+        listed = json.loads((library / MANIFEST).read_bytes())
+        listed["envelope"]["config"][place] = value
+        (library / MANIFEST).write_text(json.dumps(listed))
+        yield _case(f"sentences: {place} is {value}", *search(library))
+    yield _case("sentences: searched with another model", *search(made.sentences, made.tuned), quick=True)
+    yield _case("sentences: searched by a sentence", *_search(made, made.sentences))
+    words = ("index", "--merge", made.sentences, made.library, "-o", folders.new() / "library")
+    yield _case("sentences: merged with photographs", *words, notes=1)
+    photographs = Path(shutil.copytree(made.library, folders.new() / "library"))
+    yield _case("sentences: added to photographs", *update(photographs), lines=(1, 2))
 
 
 def _queries(made: Material) -> Iterator[Case]:

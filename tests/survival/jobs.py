@@ -19,9 +19,10 @@ from tests.survival.material import EMBED, GEN, KEPT, REGIONS, Material
 from vsa_cli.core.errors import VsaError
 from vsa_cli.core.io.json import read_json
 from vsa_cli.core.learning.model_dir import read_model
-from vsa_cli.core.library.library import open_library
+from vsa_cli.core.library.library import open_index
 from vsa_cli.core.library.manifest import is_library
 from vsa_cli.core.library.photographs import PhotoEntry
+from vsa_cli.core.library.segment import Entry
 from vsa_cli.core.regions.extract import part_folder
 from vsa_cli.core.regions.shards import read_shard
 
@@ -31,7 +32,7 @@ class Job:
     """A command.
 
     Attributes:
-        name: name of the command.
+        name: name of the command, with an option if the command has several forms.
         output: file name of the output.
         arguments: arguments without `-o` and `--resume`.
         resumes: whether a run continues a killed one; if not, the command starts over.
@@ -50,7 +51,7 @@ class Job:
 
     def command(self, folder: Path, *, resume: bool = False) -> tuple[object, ...]:
         """The command line that writes `folder / output`."""
-        head = (self.name, *self.arguments, "-o", folder / self.output)
+        head = (*self.name.split(), *self.arguments, "-o", folder / self.output)
         return (*head, self.option) if resume and self.resumes and self.option else head
 
 
@@ -103,6 +104,15 @@ def jobs(made: Material, *, epochs: int = 10, batch: int = 4) -> list[Job]:
             "index",
             "library",
             (made.photos, "--model", made.embed, "--no-cache", "--threads", 1),
+            resumes=True,
+            check_killed=_check_library,
+            check_finished=_compare_libraries,
+            option="",
+        ),
+        Job(
+            "index --sentences",
+            "library",
+            (made.sentence_list, "--model", made.embed, "--threads", 1),
             resumes=True,
             check_killed=_check_library,
             check_finished=_compare_libraries,
@@ -213,7 +223,7 @@ def _compare_labellers(out: Path, reference: Path) -> Iterator[str]:
 
 
 def _check_library(out: Path, reference: Path) -> Iterator[str]:
-    """A killed run leaves no index, or one of some of the photographs."""
+    """A killed run leaves no index, or one of some of the photographs or sentences."""
     if not is_library(out):
         return
     try:
@@ -221,24 +231,29 @@ def _check_library(out: Path, reference: Path) -> Iterator[str]:
     except VsaError as error:
         yield str(error)
         return
-    for path, entry in mine.items():
-        known = theirs[path]
-        same = (entry.sha256, entry.stamp, entry.size) == (known.sha256, known.stamp, known.size)
-        # the last digits depend on the photographs that are embedded together
-        if not same or not torch.allclose(entry.regions.float(), known.regions.float(), atol=2e-3):
-            yield f"{out.name}: {path} differs"
+    for key, entry in mine.items():
+        known = theirs[key]
+        same = _facts(entry) == _facts(known)
+        # the last digits depend on the photographs or sentences that are embedded together
+        if not same or not torch.allclose(entry.vectors.parts.float(), known.vectors.parts.float(), atol=2e-3):
+            yield f"{out.name}: {key} differs"
+
+
+def _facts(entry: Entry) -> tuple[object, ...]:
+    photo = (entry.sha256, entry.stamp, entry.size) if isinstance(entry, PhotoEntry) else ()
+    return (entry.key, entry.vectors.parts.shape, *photo)
 
 
 def _compare_libraries(out: Path, reference: Path) -> Iterator[str]:
     yield from _check_library(out, reference)
     if _entries(out).keys() != _entries(reference).keys():
-        yield f"{out.name}: other photographs"
+        yield f"{out.name}: other photographs or sentences"
 
 
-def _entries(folder: Path) -> dict[str, PhotoEntry]:
-    library = open_library(folder)
-    found = [segment.entry(row) for _, segment in library.parts() for row in segment.rows().tolist()]
-    return {entry.path: entry for entry in found}
+def _entries(folder: Path) -> dict[str, Entry]:
+    parts = open_index(folder).parts()
+    found = [segment.entry(row) for _, segment in parts for row in segment.rows().tolist()]
+    return {entry.key: entry for entry in found}
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

@@ -84,6 +84,16 @@ class Material:
         return self.folder / "library"
 
     @property
+    def sentences(self) -> Path:
+        """An index of the corpus's sentences."""
+        return self.folder / "sentences"
+
+    @property
+    def sentence_list(self) -> Path:
+        """Thousands of sentences, one per line."""
+        return self.folder / "sentences.txt"
+
+    @property
     def calibration(self) -> Path:
         return self.folder / "calibration.json"
 
@@ -128,12 +138,14 @@ def make(folder: Path, server: ForkServer, *, copies: int = 2, epochs: int = 4) 
         ("extract-regions", made.corpus, "-o", made.maps, *REGIONS, "--keep-maps", "--split", "val"),
         ("train-embed", made.corpus, made.maps, "-o", made.tuned, *TUNED, *EMBED, *KEPT),
         ("index", made.photos, "-o", made.library, "--model", made.embed, "--no-cache"),
+        ("index", "--sentences", made.corpus, "-o", made.sentences, "--model", made.embed),
         ("pack", made.gen, "--calibration", made.calibration, "-o", made.calibrated),
         ("align", *both, "--model", made.embed, "-o", made.snippets, "--scores", made.scores),
         ("retrieve", *both, "--model", made.embed, "-o", made.rankings),
         ("caption", *both, "--model", made.gen, "--format", "jsonl", "-o", made.generated),
     )
     write_text(made.names, dump_json(NAMES))
+    write_text(made.sentence_list, "".join(f"a red circle, number {number}\n" for number in range(3000)))
     write_text(made.calibration, dump_json(CALIBRATION))
     for step in steps:
         finished = server.run(*step)

@@ -88,13 +88,13 @@ def index(
 ) -> None:
     """Describe photographs once, for fast search with vsa retrieve --index.
 
-    Writes a folder with the vectors of the photographs and of their regions, about 33 KB per photograph. Run the
+    Writes a folder with the vectors of the photographs and of their regions, about 35 KB per photograph. Run the
     command again after adding, changing, moving or deleting photographs: only new and changed ones are described, and
     deleted ones are forgotten, if their folder is named again. Photographs of other folders stay.
 
     A run that was interrupted, or killed, is continued by the same command. Photographs that cannot be read are
     reported and skipped; the exit code is then 3. Only one process at a time can write to an index; any number can
-    read it meanwhile. --sentences makes an index of sentences, for vsa retrieve --image: about 17 KB per sentence.
+    read it meanwhile. --sentences makes an index of sentences, for vsa retrieve --image: about 19 KB per sentence.
 
     Example: vsa index photos/ -o library/ && vsa retrieve "two dogs run in snow" --index library/
     """

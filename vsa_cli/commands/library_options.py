@@ -42,7 +42,7 @@ Candidates = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Photographs or sentences that are scored exactly: those that fit best as a whole.",
+        help="Photographs or sentences that are scored exactly: the best by an approximate score.",
         show_default=str(LibrarySearch.candidates),
         rich_help_panel=PANEL,
     ),

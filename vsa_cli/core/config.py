@@ -394,7 +394,7 @@ class RegionCaptionConfig:
 
 @dataclass(frozen=True)
 class LibrarySearch:
-    """How an index is searched: how many `candidates`, by whole images, are scored exactly; all if `exact`."""
+    """How an index is searched: how many `candidates`, by an approximate score, are scored exactly; all if `exact`."""
 
-    candidates: int = 1000
+    candidates: int = 500
     exact: bool = False

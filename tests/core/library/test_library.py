@@ -45,7 +45,7 @@ def test_file_of_the_right_size_with_other_contents_is_refused(fill: Fill, train
     (path,) = folder.glob("*.safetensors")
     size = path.stat().st_size
     path.write_bytes(b"\x80\x04" + b"\0" * (size - 2))  # a pickle starts like this
-    with pytest.raises(ArtifactError, match="cannot be read"):
+    with pytest.raises(ArtifactError, match=r"damaged \(its header"):
         open_library(folder)
     save_file({"vectors": torch.zeros(3)}, path)
     listed = json.loads((folder / MANIFEST).read_text())

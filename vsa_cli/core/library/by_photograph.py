@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vsa_cli.core.alignment.align import locate_words
 from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
@@ -26,7 +27,8 @@ from vsa_cli.core.embedding.search import EncodedImages, compare, encode_images,
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import Index, Library, SegmentT, SentenceIndex, empty_manifest
-from vsa_cli.core.library.search import encoded_photos, nearest_rows
+from vsa_cli.core.library.search import candidates, encoded_photos
+from vsa_cli.core.library.short_vectors import short_images
 from vsa_cli.core.regions.image_regions import ImageRegions
 
 _WORDS = 1 << 13  # words that are scored together, about
@@ -64,18 +66,10 @@ def similar_photos(
         DataError: the index is empty.
         ArtifactError: the index was made with another model, or is damaged.
     """
-    image = _encode(trained, library, regions)
-    rows = _candidates(library, image, top, config)
-    u, weight = F.normalize(image.regions[0], dim=-1), trained.model.config.whole_weight
-    scores = np.empty(len(rows), np.float32)
-    done = 0
-    for others in encoded_photos(library, rows, u.device):
-        part = word_scores(u, F.normalize(others.regions, dim=-1)).float().mean(0)
-        if image.whole is not None and others.whole is not None:
-            part = (1 - weight) * part + weight * F.cosine_similarity(image.whole, others.whole)
-        scores[done : done + len(part)] = part.cpu().numpy()
-        done += len(part)
-    _check_finite(library, scores)
+    image, whole = _encode(trained, library, regions)
+    weight = trained.model.config.whole_weight
+    rows = candidates(library, whole, top, config, lambda rows: _similarities(library, image, rows, weight, short=True))
+    scores = _similarities(library, image, rows, weight)
     found = []
     for index in np.argsort(-scores, kind="stable")[:top].tolist():
         row = int(rows[index])
@@ -109,8 +103,10 @@ def rank_sentences(
         DataError: the index is empty.
         ArtifactError: the index was made with another model, or is damaged.
     """
-    image = _encode(trained, index, regions)
-    rows = _candidates(index, image, top, config)
+    image, whole = _encode(trained, index, regions)
+    rows = candidates(
+        index, whole, top, config, lambda rows: _sentence_scores(trained.model, index, image, rows, short=True)
+    )
     scores = _sentence_scores(trained.model, index, image, rows)
     ranked = []
     for place in np.argsort(-scores, kind="stable")[:top].tolist():
@@ -122,24 +118,38 @@ def rank_sentences(
     return ranked
 
 
-def _encode(trained: Trained[Embedding], index: Index[SegmentT], regions: ImageRegions) -> EncodedImages:
-    """The photograph in the common space; the index must have been made with the model, and have something in it."""
+def _encode(
+    trained: Trained[Embedding], index: Index[SegmentT], regions: ImageRegions
+) -> tuple[EncodedImages, Tensor | None]:
+    """The photograph in the common space, and its (H,) whole vector; the index must be of the model and not empty."""
     index.require_model(empty_manifest(trained, index.manifest.config.items))
     if not len(index):
         raise DataError(f"{index.folder}: has no {index.manifest.config.items}")
     descriptors = torch.from_numpy(regions.descriptors)[None]
-    return encode_images(trained.model, descriptors.to(trained.model.W_m.weight.device).float())
+    image = encode_images(trained.model, descriptors.to(trained.model.W_m.weight.device).float())
+    return image, None if image.whole is None else image.whole[0]
 
 
-def _candidates(index: Index[SegmentT], image: EncodedImages, top: int, config: LibrarySearch) -> NDArray[np.int64]:
-    """The rows to score, in ascending order."""
-    if config.exact or image.whole is None or not index.manifest.config.whole:
-        return index.valid_rows()
-    return nearest_rows(index, image.whole[0].float().cpu(), max(config.candidates, top))
+def _similarities(
+    library: Library, image: EncodedImages, rows: NDArray[np.int64], weight: float, *, short: bool = False
+) -> NDArray[np.float32]:
+    """(K,) scores of K photographs for one photograph, which is an image with a batch of one."""
+    scores = np.empty(len(rows), np.float32)
+    done = 0
+    for segment, others in encoded_photos(library, rows, image.regions.device, short=short):
+        given = short_images(image, segment.axes) if short and segment.axes is not None else image
+        u = F.normalize(given.regions[0], dim=-1)
+        part = word_scores(u, F.normalize(others.regions, dim=-1)).float().mean(0)
+        if given.whole is not None and others.whole is not None:
+            part = (1 - weight) * part + weight * F.cosine_similarity(given.whole, others.whole)
+        scores[done : done + len(part)] = part.cpu().numpy()
+        done += len(part)
+    _check_finite(library, scores)
+    return scores
 
 
 def _sentence_scores(
-    model: Embedding, index: SentenceIndex, image: EncodedImages, rows: NDArray[np.int64]
+    model: Embedding, index: SentenceIndex, image: EncodedImages, rows: NDArray[np.int64], *, short: bool = False
 ) -> NDArray[np.float32]:
     """(K,) scores of K sentences for one photograph; minus infinity for a sentence without a known word."""
     scores = np.full(len(rows), -np.inf, np.float32)
@@ -148,11 +158,13 @@ def _sentence_scores(
         places = rows[first:last] - start
         counts = segment.word_counts(places)
         known = np.flatnonzero(counts)
+        given = short_images(image, segment.axes) if short and segment.axes is not None else image
         for part in _portions(known, counts):
-            sentences = segment.encoded(places[part], image.regions.device)
-            found = compare(model, sentences, image)[:, 0].cpu().numpy()
+            sentences = segment.encoded(places[part], image.regions.device, short=short)
+            found = compare(model, sentences, given)[:, 0].cpu().numpy()
             _check_finite(index, found)
             scores[first + part] = found
+        segment.release()
     return scores
 
 

@@ -23,8 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsa_cli.core.io.mapped_file import Layout
 from vsa_cli.core.library.manifest import SegmentRecord
-from vsa_cli.core.library.segment import Layout, Segment, Vectors, write_rows
+from vsa_cli.core.library.segment import Segment, Vectors, write_rows
 
 Stamp = tuple[int, int]
 """Bytes of a file, and its modification time in nanoseconds: a file whose stamp is the same has not changed."""
@@ -101,24 +102,26 @@ class PhotoSegment(Segment):
             "name_lengths": ((n,), torch.int32),
         }
 
-    def regions_of(self, rows: NDArray[np.int64], buffer: Tensor | None = None) -> Tensor:
+    def regions_of(self, rows: NDArray[np.int64], buffer: Tensor | None = None, *, short: bool = False) -> Tensor:
         """(K, R, H) float16: v_i of the regions of some photographs; those with fewer than R repeat their first.
 
         Args:
             rows: (K,) the photographs.
             buffer: a float16 tensor that is resized for the result; allocating another for each call takes time.
+            short: whether to return (K, R, d) short vectors.
 
         Raises:
             ArtifactError: the segment is damaged.
         """
+        vectors = self.parts_of(short=short)
         starts, ends = self._offsets[rows], self._offsets[rows + 1]
-        self._check(bool((starts >= 0).all() and (starts < ends).all() and (ends <= len(self._vectors)).all()))
+        self._check(bool((starts >= 0).all() and (starts < ends).all() and (ends <= len(vectors)).all()))
         counts = ends - starts
         steps = np.arange(int(counts.max()))
         index = starts[:, None] + np.where(steps < counts[:, None], steps, 0)
         out = torch.empty(0, dtype=torch.float16) if buffer is None else buffer
-        out.resize_(index.size, self._vectors.shape[1])
-        torch.index_select(self._vectors, 0, torch.from_numpy(index.ravel()), out=out)
+        out.resize_(index.size, vectors.shape[1])
+        torch.index_select(vectors, 0, torch.from_numpy(index.ravel()), out=out)
         return out.view(*index.shape, -1)
 
     def key_of(self, row: int) -> str:

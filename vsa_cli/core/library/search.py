@@ -1,20 +1,21 @@
-"""Search in an index: candidates by whole images, then the exact score of each candidate.
+"""Search in an index: candidates by ever better approximations, then the exact score of the best of them.
 
 The score of a sentence for a photograph compares each word with each region (`embedding.search.compare`), which is 20
-products of vectors for every word of a query. Candidates are found by one product a photograph: the vector of the whole
-sentence with that of the whole image, a term of the same score. Only the candidates are scored in full.
+products of vectors for every word of a query. So a search has three stages:
 
-Finding candidates is a plain product of all vectors, in float32 on blocks that fit into a CPU's cache, so it is exact,
-needs no structure to build and keep, and costs what reading the vectors costs: 25 ms for 100,000 photographs of 768
-numbers on one core. On the same core, the exhaustive searches of faiss-cpu 1.15 take 12 ms on float16 and 6 ms on
-int8, and those of usearch 2.26 25 and 12 ms. So an engine would save little of a query, and none is a dependency
-(wheels of 19 MB, with OpenBLAS and OpenMP beside PyTorch's, and of 2 MB; LanceDB's has 75 MB). Their approximate
-indices would pay for many millions of photographs, but are built in advance and not in segments.
+1. One product of short vectors (see `short_vectors`) a photograph, of the whole sentence and the whole image, a term of
+   the score, leaves one photograph in a hundred, or some thousands of a small index.
+2. The score itself, but of short vectors, leaves `LibrarySearch.candidates`.
+3. These are scored exactly, by the function that scores photographs without an index.
+
+The first stage is a plain product, on blocks that fit into a CPU's cache. It needs no structure to build and keep, and
+no engine: one core takes 4 ms for 100,000 photographs. Engines of nearest neighbours are made to find some tens of
+them, not thousands, and their graphs would take longer; tests/benchmarks/README.md compares some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -31,10 +32,15 @@ from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, Query
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import Index, Library, SegmentT, empty_manifest
+from vsa_cli.core.library.photographs import PhotoSegment
+from vsa_cli.core.library.short_vectors import short_sentences, shorten
 
-_BLOCK = 1024  # vectors of whole images compared together
-_SCORED = 64  # photographs whose regions are scored together: they fit into a CPU's cache
+_BLOCK = 4096  # vectors of whole images compared together
+_SCORED, _SCORED_SHORT = 64, 512  # photographs whose regions are scored together: they fit into a CPU's cache
 _REGIONS = 1 << 14  # regions that are scored together, at most, unless one photograph has more
+
+_LEAST, _SHARE, _MOST = 4000, 100, 1 << 15
+"""The first stage leaves one row in `_SHARE`, but not fewer than `_LEAST` and not more than `_MOST`."""
 
 
 @torch.inference_mode()
@@ -60,18 +66,53 @@ def search_library(
         raise DataError(f"{library.folder}: has no photographs")
     device = trained.model.W_m.weight.device
     sentence = encode_sentences(trained.model, pack([query.ids]).to(device))
-    if config.exact or sentence.whole is None or not library.manifest.config.whole:
-        rows = library.valid_rows()
-    else:
-        rows = nearest_rows(library, sentence.whole[0].float().cpu(), max(config.candidates, top))
-    scores = exact_scores(trained.model, sentence, library, rows)
+    whole = None if sentence.whole is None else sentence.whole[0]
+    rows = candidates(
+        library, whole, top, config, lambda rows: photo_scores(trained.model, sentence, library, rows, short=True)
+    )
+    scores = photo_scores(trained.model, sentence, library, rows)
     best = np.argsort(-scores, kind="stable")[:top].tolist()
     explained = (query.words, sentence.words, encode_alone(trained.model, query.ids)) if explain else None
     return [_found(library, int(rows[i]), float(scores[i]), explained) for i in best]
 
 
+def candidates(
+    library: Index[SegmentT],
+    whole: Tensor | None,
+    top: int,
+    config: LibrarySearch,
+    short_scores: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+) -> NDArray[np.int64]:
+    """The rows to score exactly, in ascending order: all, or those that approximations find best.
+
+    Args:
+        library: an index.
+        whole: (H,) the vector of the whole sentence or image that is searched for; None for a model without them.
+        top: the number of results.
+        config: how the index is searched.
+        short_scores: the scores of some rows, computed from short vectors.
+
+    Raises:
+        ArtifactError: the index is damaged.
+    """
+    if config.exact or whole is None or not library.manifest.config.whole:
+        return library.valid_rows()
+    count = max(config.candidates, top)
+    rows = nearest_rows(library, whole.float().cpu(), max(count, first_stage(len(library))))
+    if len(rows) <= count:
+        return rows
+    best = np.argsort(-short_scores(rows), kind="stable")[:count]
+    kept: NDArray[np.int64] = np.sort(rows[best])
+    return kept
+
+
+def first_stage(count: int) -> int:
+    """How many rows the first stage leaves of an index with `count`, which may be more than there are."""
+    return min(max(_LEAST, count // _SHARE), _MOST)
+
+
 def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArray[np.int64]:
-    """The rows of the photographs or sentences whose whole vector is most similar to a vector, in ascending order.
+    """The rows whose whole image or sentence is most similar to a vector, by short vectors, in ascending order.
 
     Args:
         library: an index with vectors of whole images.
@@ -82,13 +123,13 @@ def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArra
         ArtifactError: the index is damaged.
     """
     similarity = torch.full((library.rows,), -torch.inf)
-    buffer = torch.empty(_BLOCK, len(vector))  # reused: allocating a new one for each block takes time
+    buffer = torch.empty(0)  # reused: allocating a new one for each block takes time
     for start, segment in library.parts():
-        if segment.whole is None:
+        if segment.short_whole is None or segment.axes is None:
             raise segment.damage()
-        found = similarity[start : start + len(segment)]
-        for block, result in zip(torch.split(segment.whole, _BLOCK), torch.split(found, _BLOCK), strict=True):
-            torch.mv(buffer[: len(block)].copy_(block), vector, out=result)
+        found, asked = similarity[start : start + len(segment)], shorten(vector, segment.axes)
+        for block, result in zip(torch.split(segment.short_whole, _BLOCK), torch.split(found, _BLOCK), strict=True):
+            torch.mv(buffer.resize_(block.shape).copy_(block), asked, out=result)
         if not bool(torch.isfinite(found).all()):
             raise segment.damage()
         found[list(segment.record.deleted)] = -torch.inf
@@ -97,8 +138,8 @@ def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArra
     return rows
 
 
-def exact_scores(
-    model: Embedding, sentence: EncodedSentences, library: Library, rows: NDArray[np.int64]
+def photo_scores(
+    model: Embedding, sentence: EncodedSentences, library: Library, rows: NDArray[np.int64], *, short: bool = False
 ) -> NDArray[np.float32]:
     """(K,) scores of one sentence for K photographs, by the function that scores photographs without an index.
 
@@ -107,6 +148,7 @@ def exact_scores(
         sentence: the sentence.
         library: the index.
         rows: (K,) rows of photographs, in ascending order.
+        short: whether to compare short vectors, which is faster and not exact.
 
     Raises:
         ArtifactError: the index is damaged.
@@ -114,8 +156,9 @@ def exact_scores(
     device = model.W_m.weight.device
     scores = np.empty(len(rows), np.float32)
     done = 0
-    for images in encoded_photos(library, rows, device):
-        part = compare(model, sentence, images)[0].cpu().numpy()
+    for segment, images in encoded_photos(library, rows, device, short=short):
+        asked = short_sentences(sentence, segment.axes) if short and segment.axes is not None else sentence
+        part = compare(model, asked, images)[0].cpu().numpy()
         scores[done : done + len(part)] = part
         done += len(part)
     if not np.isfinite(scores).all():
@@ -123,13 +166,16 @@ def exact_scores(
     return scores
 
 
-def encoded_photos(library: Library, rows: NDArray[np.int64], device: torch.device) -> Iterator[EncodedImages]:
-    """The stored vectors of photographs, in float32, in parts that are valid until the next is taken.
+def encoded_photos(
+    library: Library, rows: NDArray[np.int64], device: torch.device, *, short: bool = False
+) -> Iterator[tuple[PhotoSegment, EncodedImages]]:
+    """The stored vectors of photographs, in float32, in parts of a segment that are valid until the next is taken.
 
     Args:
         library: the index.
         rows: (K,) rows of photographs, in ascending order.
         device: where the vectors are put.
+        short: whether to return short vectors.
 
     Raises:
         ArtifactError: the index is damaged.
@@ -137,13 +183,19 @@ def encoded_photos(library: Library, rows: NDArray[np.int64], device: torch.devi
     half, full = torch.empty(0, dtype=torch.float16), torch.empty(0, device=device)
     for start, segment in library.parts():
         first, last = np.searchsorted(rows, (start, start + len(segment)))
+        if first == last:
+            continue
         places = rows[first:last] - start
-        together = max(1, min(_SCORED, _REGIONS // segment.most_vectors))
+        together = max(1, min(_SCORED_SHORT if short else _SCORED, _REGIONS // segment.most_vectors))
         for begin in range(0, len(places), together):
             part = places[begin : begin + together]
-            whole = None if segment.whole is None else segment.whole[torch.from_numpy(part)].to(device).float()
-            regions = segment.regions_of(part, half)
-            yield EncodedImages(full.resize_(regions.shape).copy_(regions), whole)
+            whole = segment.whole_of(part, short=short)
+            regions = segment.regions_of(part, half, short=short)
+            images = EncodedImages(
+                full.resize_(regions.shape).copy_(regions), None if whole is None else whole.to(device).float()
+            )
+            yield segment, images
+        segment.release()
 
 
 def _found(

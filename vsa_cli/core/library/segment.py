@@ -3,15 +3,20 @@
 A row is a photograph (see `photographs`) or a sentence (see `sentences`). With n rows, s vectors in all (those of a row
 are adjacent), texts of p bytes in all, and H the size of the common space::
 
-    whole         (n, H)  float16   the vector of each whole image or sentence; absent for a model without them
-    vectors       (s, H)  float16   of every region or word
-    offsets       (n+1,)  int64     row r has the vectors offsets[r] to offsets[r+1] - 1
-    texts         (p,)    uint8     the texts, which no two rows of an index share: paths or sentences
-    text_offsets  (n+1,)  int64     row r has the text texts[text_offsets[r]:text_offsets[r+1]]
+    vectors        (s, H)  float16   of every region or word
+    offsets        (n+1,)  int64     row r has the vectors offsets[r] to offsets[r+1] - 1
+    texts          (p,)    uint8     the texts, which no two rows of an index share: paths or sentences
+    text_offsets   (n+1,)  int64     row r has the text texts[text_offsets[r]:text_offsets[r+1]]
 
-Segments of photographs have further tensors. The file is mapped, not read: pages are loaded when they are used, and the
-operating system may drop them again. It is untrusted: types and shapes are compared with the manifest when it is
-opened, positions when they are used.
+and, for a model with vectors of whole images, with d the size of short vectors (see `short_vectors`)::
+
+    whole          (n, H)  float16   the vector of each whole image or sentence
+    axes           (H, d)  float16   orthonormal columns: directions in which the vectors of this segment differ most
+    short_vectors  (s, d)  float16   vectors @ axes
+    short_whole    (n, d)  float16   whole @ axes
+
+Segments of photographs have further tensors. The file is mapped, not read: pages are loaded when they are used. It is
+untrusted: types and shapes are compared with the manifest when it is opened, positions when they are used.
 """
 
 from __future__ import annotations
@@ -28,11 +33,12 @@ from torch import Tensor
 
 from vsa_cli.core.config import IndexConfig
 from vsa_cli.core.errors import ArtifactError, DataError, reason
-from vsa_cli.core.learning.model_dir import read_tensors, write_tensors
+from vsa_cli.core.io.mapped_file import Layout, MappedFile
+from vsa_cli.core.learning.model_dir import write_tensors
 from vsa_cli.core.library.manifest import SegmentRecord
+from vsa_cli.core.library.short_vectors import SHORT, principal_axes, stored
 
-Layout = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
-"""The shape and the type of each tensor of a file."""
+_VECTORS = {"vectors", "short_vectors", "whole", "short_whole", "axes"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ def write_rows(folder: Path, file: str, entries: Sequence[Entry], more: Mapping[
     whole = [entry.vectors.whole for entry in entries if entry.vectors.whole is not None]
     if whole:
         tensors["whole"] = torch.stack(whole)
+        tensors["axes"] = axes = principal_axes(tensors["vectors"], tensors["whole"])
+        tensors |= {f"short_{name}": stored(tensors[name], axes) for name in ("vectors", "whole")}
     write_tensors(folder / file, tensors, {})
     try:
         size = (folder / file).stat().st_size
@@ -106,6 +114,8 @@ class Segment:
         path: its file.
         record: what the manifest lists of it.
         whole: (n, H) float16 vectors of whole images or sentences; None for a model without them.
+        short_whole: (n, d) float16, the same in short; None for a model without them.
+        axes: (H, d) float16, the axes of short vectors; None for a model without vectors of whole images.
 
     Args:
         folder: the folder of the index.
@@ -126,14 +136,11 @@ class Segment:
             raise kind(f"{self.path}: {reason(error)}") from error
         if size != record.bytes:
             raise ArtifactError(f"{self.path}: damaged ({size} bytes; the manifest has {record.bytes})")
-        tensors, _ = read_tensors(self.path)
-        expected = {**_layout(record, config), **self._further(record)}
-        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        if found != expected:
-            raise ArtifactError(f"{self.path}: damaged (its contents differ from the manifest)")
-        self.whole = tensors.get("whole")
-        self._vectors = tensors["vectors"]
-        self._arrays = {name: one.numpy() for name, one in tensors.items() if name not in ("whole", "vectors")}
+        self._file = MappedFile(self.path, {**_layout(record, config), **self._further(record)})
+        tensors = self._file.tensors
+        self.whole, self.short_whole, self.axes = map(tensors.get, ("whole", "short_whole", "axes"))
+        self._vectors, self._short_vectors = tensors["vectors"], tensors.get("short_vectors")
+        self._arrays = {name: one.numpy() for name, one in tensors.items() if name not in _VECTORS}
         self._offsets, self._texts = self._arrays["offsets"], self._arrays["texts"]
         self._text_offsets = self._arrays["text_offsets"]
 
@@ -162,7 +169,32 @@ class Segment:
             ArtifactError: the segment is damaged.
         """
         start, end = self._span(row)
-        return Vectors(self._vectors[start:end], None if self.whole is None else self.whole[row])
+        found = Vectors(self._vectors[start:end], None if self.whole is None else self.whole[row])
+        self._check(all(bool(torch.isfinite(one).all()) for one in (found.parts, found.whole) if one is not None))
+        return found
+
+    def whole_of(self, rows: NDArray[np.int64], *, short: bool = False) -> Tensor | None:
+        """(K, H) float16 vectors of some whole images or sentences, or (K, d) short ones; None if there are none."""
+        whole = self.short_whole if short else self.whole
+        return None if whole is None else whole[torch.from_numpy(rows)]
+
+    def parts_of(self, *, short: bool) -> Tensor:
+        """(s, H) float16 vectors of all regions or words, or (s, d) short ones.
+
+        Raises:
+            ArtifactError: the segment is damaged.
+        """
+        vectors = self._short_vectors if short else self._vectors
+        if vectors is None:
+            raise self.damage()
+        return vectors
+
+    def release(self) -> None:
+        """Give the memory back into which vectors of regions or words, and of whole images, were read.
+
+        They are many and used at random. Those that are read in every search, `short_whole`, are kept.
+        """
+        self._file.release("vectors", "short_vectors", "whole")
 
     def key_of(self, row: int) -> str:
         """The text of a row.
@@ -199,4 +231,8 @@ def _layout(record: SegmentRecord, config: IndexConfig) -> Layout:
         "texts": ((record.text,), torch.uint8),
         "text_offsets": ((n + 1,), torch.int64),
     }
-    return {**layout, "whole": ((n, h), torch.float16)} if config.whole else layout
+    if not config.whole:
+        return layout
+    d = min(SHORT, h)
+    shapes = {"whole": (n, h), "axes": (h, d), "short_whole": (n, d), "short_vectors": (record.vectors, d)}
+    return layout | {name: (shape, torch.float16) for name, shape in shapes.items()}

@@ -91,8 +91,8 @@ class SentenceSegment(Segment):
         counts: NDArray[np.int64] = ends - starts
         return counts
 
-    def encoded(self, rows: NDArray[np.int64], device: torch.device) -> EncodedSentences:
-        """Some sentences, each with at least one known word, as float32 on a device.
+    def encoded(self, rows: NDArray[np.int64], device: torch.device, *, short: bool = False) -> EncodedSentences:
+        """Some sentences, each with at least one known word, as float32 on a device: their full vectors, or short ones.
 
         Raises:
             ArtifactError: the segment is damaged.
@@ -100,9 +100,9 @@ class SentenceSegment(Segment):
         counts = self.word_counts(rows)
         index = np.concatenate([np.arange(n) + start for start, n in zip(self._offsets[rows], counts, strict=True)])
         sentence = torch.from_numpy(np.repeat(np.arange(len(rows)), counts)).to(device)
-        words = self._vectors[torch.from_numpy(index)].to(device).float()
-        whole = None if self.whole is None else self.whole[torch.from_numpy(rows)].to(device).float()
-        return EncodedSentences(words, sentence, len(rows), whole)
+        words = self.parts_of(short=short)[torch.from_numpy(index)].to(device).float()
+        whole = self.whole_of(rows, short=short)
+        return EncodedSentences(words, sentence, len(rows), None if whole is None else whole.to(device).float())
 
 
 def read_texts(path: Path) -> list[str]:
