@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.config import Describe, Detector, RegionConfig
+from vsa_cli.core.config import Describe, Detector, Precision, RegionConfig
 from vsa_cli.core.device import available_cores
 from vsa_cli.core.io.files import HDF5_START, check_output, starts_with
 
@@ -116,6 +116,14 @@ def extract_regions(
         ),
     ] = False,
     device: options.Device = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            metavar="TYPE",
+            help="Precision of the CNN's products: float32, or bf16, which is faster on GPUs and rounds more.",
+            rich_help_panel=options.RUNTIME,
+        ),
+    ] = "float32",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Seed to record in the file; extraction itself is deterministic.")] = 0,
     force: options.ForceRun = False,
@@ -154,11 +162,14 @@ def extract_regions(
     if tuned is not None and starts_with(source, HDF5_START):
         if (split, images, detector, top, photo_side) != ("all", None, RegionConfig.detector, RegionConfig.top, 0):
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
+        if precision != "float32":
+            raise options.UsageError(f"--precision {precision}: {source} is described in float32, from its maps")
         plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps)
     else:
         plan = plan_extraction(
             source, split, config, files,
             device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps, tuned=tuned,
+            precision=precision,
         )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vsa_cli.core.config import Precision as PrecisionName
 from vsa_cli.core.device import available_memory
 from vsa_cli.core.io.files import check_output
 from vsa_cli.core.ranks import Ranks, ranks_of
@@ -69,6 +70,17 @@ Memory = Annotated[
         help="Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during "
         "training.",
         show_default="all of the machine's",
+        rich_help_panel=RUNTIME,
+    ),
+]
+
+Precision = Annotated[
+    PrecisionName | None,
+    typer.Option(
+        "--precision",
+        metavar="TYPE",
+        help="Products: float32 or bf16; weights stay float32.",
+        show_default="bf16 if faster",
         rich_help_panel=RUNTIME,
     ),
 ]

@@ -12,11 +12,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsa_cli.core.config import Precision
 from vsa_cli.core.errors import ConfigError, MissingError
 from vsa_cli.core.ranks import ALONE, Ranks
 
@@ -42,7 +43,7 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     if not ranks.alone:
         name = _of_rank(name, ranks, torch.cuda.device_count())
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _with_whole_float32(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     named = _NAME.fullmatch(name)
     if named is None:
         raise ConfigError(f"`device` {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
@@ -53,7 +54,16 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         raise MissingError(f"`device` {name}: only {torch.cuda.device_count()} CUDA device(s) found")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingError(f"`device` {name}: no Apple GPU found; use cpu")
-    return torch.device(name)
+    return _with_whole_float32(torch.device(name))
+
+
+def _with_whole_float32(device: torch.device) -> torch.device:
+    """A device on which convolutions in float32 keep all its digits; by default, those of a GPU drop more than half."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+    return device
 
 
 def _of_rank(name: str, ranks: Ranks, gpus: int) -> str:
@@ -114,6 +124,37 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def resolve_precision(precision: Precision | None, device: torch.device) -> Precision:
+    """The precision of matrix products that was asked for; for None, bf16 on devices where it is faster.
+
+    Raises:
+        MissingError: the device cannot multiply in bf16.
+    """
+    import torch
+
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise MissingError(f"`precision` bf16: not supported by the device {device}; use float32")
+    return precision or ("bf16" if has_fast_bfloat16(device) else "float32")
+
+
+def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Within the block, matrix products and convolutions on a device have this precision; weights stay float32."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device.
+
+    To a GPU it is copied from page-locked memory, so that the CPU goes on while the copy, and the work that needs it,
+    wait for their turn.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

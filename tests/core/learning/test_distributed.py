@@ -171,11 +171,8 @@ def trained(task: Task[Any], ranks: Ranks, epochs: int) -> Result:
 
 def everything(ranks: Ranks) -> dict[str, Result]:
     torch.set_num_threads(1)
-    with (  # where bfloat16 is fast, products are not precise enough for the comparison
-        patch("vsa_cli.core.embedding.train.has_fast_bfloat16", lambda device: False),
-        patch("vsa_cli.core.generation.train.has_fast_bfloat16", lambda device: False),
-        patch("vsa_cli.core.generation.self_critical.has_fast_bfloat16", lambda device: False),
-    ):
+    # where bfloat16 is fast, products are not precise enough for the comparison
+    with patch("vsa_cli.core.device.has_fast_bfloat16", lambda device: False):
         return {name: trained(case(ranks), ranks, LONG.get(name, 2)) for name, case in CASES.items()}
 
 
