@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.core.config import Describe, Detector, Precision, RegionConfig
-from vsa_cli.core.device import available_cores
+from vsa_cli.core.config import Describe, Detector, RegionConfig
+from vsa_cli.core.device import Precision, available_cores
 from vsa_cli.core.io.files import HDF5_START, check_output, starts_with
 
 

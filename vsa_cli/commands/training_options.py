@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vsa_cli.core.config import Precision as PrecisionName
+from vsa_cli.core.device import Precision as PrecisionName
 from vsa_cli.core.device import available_memory
 from vsa_cli.core.io.files import check_output
 from vsa_cli.core.ranks import Ranks, ranks_of

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from vsa_cli.core.config import Precision
 from vsa_cli.core.errors import ConfigError, MissingError
 from vsa_cli.core.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not need it
     import torch
+
+Precision = Literal["float32", "bf16"]
+"""The precision of matrix products and convolutions; bf16 has the range of float32 and a third of its digits."""
 
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from vsa_cli.core.config import EmbedConfig, EmbedTraining, Precision
-from vsa_cli.core.device import products_in, resolve_precision
+from vsa_cli.core.config import EmbedConfig, EmbedTraining
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsa_cli.core.config import DecodingConfig, GeneratorTraining, Precision
+from vsa_cli.core.config import DecodingConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.device import products_in, resolve_precision
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.batches import Pairs, longest_first, pack
 from vsa_cli.core.generation.beam_search import beam_search

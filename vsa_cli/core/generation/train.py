@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsa_cli.core.config import GeneratorConfig, GeneratorTraining, Precision
+from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.device import products_in, resolve_precision
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.batches import Pairs, ordered_batches, shuffled_batches, total_counts

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining, Precision
+from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.device import resolve_precision
+from vsa_cli.core.device import Precision, resolve_precision
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
 from vsa_cli.core.learning.checkpoint import PRECISION, read_training, write_training

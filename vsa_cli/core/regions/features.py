@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsa_cli.core.boxes import Boxes
-from vsa_cli.core.config import Describe, Precision
-from vsa_cli.core.device import products_in, to_device
+from vsa_cli.core.config import Describe
+from vsa_cli.core.device import Precision, products_in, to_device
 from vsa_cli.core.io.images import Picture, resize
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
 from vsa_cli.core.regions.efficientnet_lite import LiteTail

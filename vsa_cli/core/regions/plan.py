@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsa_cli.core.config import Precision, RegionConfig
+from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.corpus.photo_names import Named, PhotoNames
-from vsa_cli.core.device import resolve_precision
+from vsa_cli.core.device import Precision, resolve_precision
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
 from vsa_cli.core.io.image_formats import find_pictures
