@@ -249,10 +249,9 @@ def train_embed(
 ) -> None:
     """Train the alignment model, which embeds regions and words in one space.
 
-    After each epoch, prints the loss, and on the validation split R@1 both ways and the sum of all recalls. Keeps the
-    weights of the best epoch by that sum. --resume yields the weights of an uninterrupted run. --sweep trains briefly
-    for each combination of rate and decay, the best third longer, and the best one in full. "The paper" is Karpathy &
-    Fei-Fei (CVPR 2015).
+    After each epoch, prints the loss and, on the validation split, R@1 both ways and the sum of recalls, by which
+    the best epoch is kept. --resume yields the weights of an uninterrupted run. --sweep tries rates and decays, the best
+    longer. "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """

@@ -92,7 +92,7 @@ def train_gen(
             min=1,
             max=100,
             metavar="N",
-            help="Maximum number of tags per image; requires --labels.",
+            help="Maximum tags per image; requires --labels.",
             show_default="10",
             rich_help_panel=SOURCES,
         ),

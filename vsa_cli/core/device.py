@@ -129,7 +129,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def resolve_precision(precision: Precision | None, device: torch.device) -> Precision:
-    """The precision of matrix products that was asked for; for None, bf16 on devices where it is faster.
+    """The requested precision of matrix products, or else the default: bf16 on devices where it is faster.
 
     Raises:
         MissingError: the device cannot multiply in bf16.

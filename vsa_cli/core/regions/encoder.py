@@ -145,7 +145,7 @@ class RegionExtractor:
         if not self._needs_trunk:
             return [Maps(published=found, described=found) for found in features.maps(pixels)]
         trunk = features.trunk_maps(pixels)
-        published = features.deepen(trunk, features.cnn.tail) if chooses or self.tail is None else None
+        published = features.deepen(trunk) if chooses or self.tail is None else None
         described = published if self.tail is None else features.deepen(trunk, self.tail)
         assert described is not None
         each = zip(trunk, described if published is None else published, described, strict=True)

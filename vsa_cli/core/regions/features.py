@@ -75,10 +75,14 @@ class FeatureExtractor:
             return self.cnn.trunk_maps(self._batch(pixels)).float()
 
     @torch.inference_mode()
-    def deepen(self, trunk_maps: Tensor, tail: LiteTail) -> Tensor:
-        """(B, C, h / 2, w / 2) float32 on the device: the maps that a tail of the CNN computes from `trunk_maps`."""
+    def deepen(self, trunk_maps: Tensor, tail: LiteTail | None = None) -> Tensor:
+        """(B, C, h / 2, w / 2) float32 on the device: the maps of `maps`, or those of a tuned tail, from `trunk_maps`.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
         with products_in(self._precision, self.device):
-            deep: Tensor = tail(trunk_maps).float()
+            deep: Tensor = (tail or self.cnn.tail)(trunk_maps).float()
         return deep
 
     @torch.inference_mode()
