@@ -52,6 +52,7 @@ from vsa_cli.core.learning.corpora import PhotographSource
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.run import TrainingRequest
 from vsa_cli.core.regions.encoder import TOGETHER, PhotoEncoder
+from vsa_cli.core.regions.extract import SHARD
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction, InputFiles, plan_extraction
 from vsa_cli.core.regions.store import RegionStore
@@ -196,6 +197,10 @@ def measure_photographs(folder: Path, scale: Scale, device: torch.device, precis
         rate = count / meter.seconds(lambda encoder=encoder: list(encoder.encode_all(photos)))  # type: ignore[misc]
         show(f"{what}: encoder, {name}", f"{rate:.1f} /s")
         show(f"{what}: encoder, {name} / the slower part", f"{rate / min(preparing, seeing):.2f}")
+    encoder = encoder_of(planned, device, TOGETHER)
+    parts = [photos[first : first + SHARD] for first in range(0, count, SHARD)]
+    rate = count / meter.seconds(lambda: [list(encoder.encode_all(part, SHARD)) for part in parts])
+    show(f"{what}: encoder, together, {SHARD} at a time as extract-regions", f"{rate:.1f} /s")
     meter.show_memory(what)
 
 

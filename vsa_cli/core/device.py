@@ -45,7 +45,7 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     if not ranks.alone:
         name = _of_rank(name, ranks, torch.cuda.device_count())
     if name == "auto":
-        return _with_whole_float32(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return _set_up(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     named = _NAME.fullmatch(name)
     if named is None:
         raise ConfigError(f"`device` {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
@@ -56,15 +56,17 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         raise MissingError(f"`device` {name}: only {torch.cuda.device_count()} CUDA device(s) found")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingError(f"`device` {name}: no Apple GPU found; use cpu")
-    return _with_whole_float32(torch.device(name))
+    return _set_up(torch.device(name))
 
 
-def _with_whole_float32(device: torch.device) -> torch.device:
-    """A device on which convolutions in float32 keep all its digits; by default, those of a GPU drop more than half."""
+def _set_up(device: torch.device) -> torch.device:
+    """The same device; a GPU is from now on the one that this thread uses, and computes in float32 with all digits."""
     import torch
 
     if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False  # by default, convolutions drop more than half of the digits
+    if device.index is not None:
+        torch.cuda.set_device(device)  # page-locked memory would otherwise belong to the first GPU, and take some of it
     return device
 
 

@@ -316,6 +316,7 @@ def test_ranks_are_read_only_if_torchrun_set_them() -> None:
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     for name in ("auto", "cuda"):
         assert resolve_device(name, Ranks(3, 4, 1)) == torch.device("cuda:1")
         assert resolve_device(name, Ranks(0, 1, 0)) == torch.device("cuda")

@@ -141,15 +141,13 @@ class RegionExtractor:
         pixels = [one.pixels for one in prepared if one.pixels is not None]
         if not pixels:
             return [Maps() for _ in prepared]
-        features, chooses = self.feature_extractor, self.detector is not None
+        features = self.feature_extractor
         if not self._needs_trunk:
             return [Maps(published=found, described=found) for found in features.maps(pixels)]
         trunk = features.trunk_maps(pixels)
-        published = features.deepen(trunk) if chooses or self.tail is None else None
-        described = published if self.tail is None else features.deepen(trunk, self.tail)
-        assert described is not None
-        each = zip(trunk, described if published is None else published, described, strict=True)
-        return [Maps(*found) for found in each]
+        described = features.deepen(trunk, self.tail)
+        published = described if self.tail is None or self.detector is None else features.deepen(trunk)
+        return [Maps(*found) for found in zip(trunk, published, described, strict=True)]
 
     def finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
         """The last step of `extract`: the boxes and their descriptors.
