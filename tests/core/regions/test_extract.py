@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from typer.testing import Result
 
@@ -171,3 +172,21 @@ def test_the_precision_is_recorded_if_it_is_not_float32(vsa: Run, drawn: Drawn, 
     result = vsa("extract-regions", drawn.corpus, "-o", out, *options, "--resume")
     assert result.exit_code == 1
     assert "was made with other options" in result.stderr
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bf16", 0.2)])
+def test_regions_extracted_on_cuda_are_those_of_the_cpu(
+    vsa: Run, drawn: Drawn, tmp_path: Path, precision: str, tolerance: float
+) -> None:
+    options = ("--detector", "grid", "--top", 5, "--side", 96)
+    for device, products in (("cpu", "float32"), ("cuda", precision)):
+        command = ("extract-regions", drawn.corpus, "-o", tmp_path / f"{device}.h5", *options)
+        assert vsa(*command, "--device", device, "--precision", products).exit_code == 0
+    one, other = RegionStore(tmp_path / "cpu.h5"), RegionStore(tmp_path / "cuda.h5")
+    assert one.ids == other.ids
+    for key in one.ids:
+        np.testing.assert_array_equal(one[key].boxes, other[key].boxes)
+        apart = other[key].descriptors.astype(float) - one[key].descriptors
+        lengths = np.linalg.norm(one[key].descriptors.astype(float), axis=1)
+        assert (np.linalg.norm(apart, axis=1) <= tolerance * lengths).all()
