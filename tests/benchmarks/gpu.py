@@ -94,7 +94,7 @@ class Scale:
     steps: int
 
 
-FULL = Scale(2000, 128, 200, 1, RegionConfig.cnn, 320, 4000, 400, None, 40)
+FULL = Scale(2000, 128, 200, 1, RegionConfig.cnn, 320, 8000, 400, None, 40)  # all steps belong to the first epoch
 TINY = Scale(2, 1, 1, 5, "efficientnet_lite0", 64, 12, 20, 16, 1)
 
 

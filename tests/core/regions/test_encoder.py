@@ -111,6 +111,11 @@ def test_the_encoder_reports_its_device(spec: FeatureSpec) -> None:
     assert encoder.device == CPU
 
 
+@pytest.fixture(scope="module")
+def extractor(spec: FeatureSpec) -> RegionExtractor:
+    return photo_encoder(spec, device=CPU, workers=1).extractor
+
+
 @pytest.fixture
 def mixed(drawn: Drawn, tmp_path: Path) -> list[Photo]:
     """Photographs of two sizes, every fourth of which is upright, and one that cannot be read."""
@@ -133,8 +138,11 @@ def tuned(extractor: RegionExtractor) -> LiteTail:
 
 
 @pytest.mark.parametrize("kind", ["published", "tuned, with maps", "whole images", "crops"])
-def test_photographs_together_are_encoded_as_one_by_one(spec: FeatureSpec, mixed: list[Photo], kind: str) -> None:
-    extractor = photo_encoder(spec, device=CPU, workers=1, whole_only=kind == "whole images").extractor
+def test_photographs_together_are_encoded_as_one_by_one(
+    extractor: RegionExtractor, mixed: list[Photo], kind: str
+) -> None:
+    if kind == "whole images":
+        extractor = replace(extractor, detector=None)
     if kind == "tuned, with maps":
         extractor = replace(extractor, tail=tuned(extractor), keep_map=True)
     if kind == "crops":
@@ -160,7 +168,7 @@ def assert_close(one: ImageRegions, other: ImageRegions, tolerance: float) -> No
 
 
 def test_which_photographs_are_together_depends_on_their_order_alone(
-    spec: FeatureSpec, mixed: list[Photo], monkeypatch: pytest.MonkeyPatch
+    extractor: RegionExtractor, mixed: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
     maps = RegionExtractor.maps
@@ -171,7 +179,6 @@ def test_which_photographs_are_together_depends_on_their_order_alone(
         return maps(extractor, prepared)
 
     monkeypatch.setattr(RegionExtractor, "maps", record)
-    extractor = photo_encoder(spec, device=CPU, workers=1).extractor
     found = []
     for workers in (1, 3):
         encoder = PhotoEncoder(lambda: extractor, CPU, None, workers, 2)
@@ -184,10 +191,11 @@ def test_which_photographs_are_together_depends_on_their_order_alone(
     assert found[0] == [[names[index] for index in part] for part in expected] == found[1]
 
 
-def test_photographs_that_are_together_are_cached(spec: FeatureSpec, mixed: list[Photo], tmp_path: Path) -> None:
-    made = photo_encoder(spec, device=CPU, workers=1)
+def test_photographs_that_are_together_are_cached(
+    spec: FeatureSpec, extractor: RegionExtractor, mixed: list[Photo], tmp_path: Path
+) -> None:
     cache = RegionCache(tmp_path / "cache", spec)
-    first = list(PhotoEncoder(lambda: made.extractor, CPU, cache, 2, 4).encode_all(mixed))
+    first = list(PhotoEncoder(lambda: extractor, CPU, cache, 2, 4).encode_all(mixed))
     assert count_cached(tmp_path / "cache")[0] == 10
     encoder = PhotoEncoder(lambda: pytest.fail("encoded again"), CPU, cache, 2, 4)
     again = list(encoder.encode_all([photo for photo in mixed if photo.path != "broken.png"]))
