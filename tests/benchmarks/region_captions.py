@@ -38,6 +38,7 @@ from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, feature_extractor_for
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.fused_lite import fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import stored_tail
@@ -68,7 +69,8 @@ def encode(
     tail = stored_tail(store) if feature_spec.tail_sha256 else None
     boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
     detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
-    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side, tail)
+    tuned = None if tail is None else fused_tail(tail)
+    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side, tuned)
     images = [image for image in corpus.split(split) if image.key in boxes]
     photos = [Photo(image.file, image.key, corpus.path(image), image.sha256) for image in images]
     found = []

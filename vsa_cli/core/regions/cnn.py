@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vsa_cli.core.errors import ArtifactError, ConfigError, MissingError, reason
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteBody, LiteTail, load_lite
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail, fused_trunk
 
 STRIDE = 32
 """Pixels of the input for each cell of the map; sides of inputs are multiples of it."""
@@ -51,9 +52,18 @@ class Cnn(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._trunk: Forward | None = None  # of a Lite network, once it is prepared
+        self._deepen: Forward | None = None
+
+    def prepare(self) -> None:
+        """Make `maps`, `trunk_maps` and `deepen` fast on the CNN's device; its weights must not change afterwards."""
+        if isinstance(self.body, LiteBody):
+            self._trunk, self._deepen = fused_trunk(self.body), fused_tail(self.body.tail)
 
     def maps(self, rgb: Tensor) -> Tensor:
         """(B, h, w, 3) uint8 pixels, sides multiples of `STRIDE`, to (B, C, h / 32, w / 32) float32 maps."""
+        if self._deepen is not None:
+            return self.deepen(self.trunk_maps(rgb))
         maps: Tensor = self.body(self._pixels(rgb))
         return maps
 
@@ -63,7 +73,18 @@ class Cnn(nn.Module):
         Raises:
             ConfigError: the CNN has no tail.
         """
-        return self._lite().trunk(self._pixels(rgb))
+        trunk = self._trunk or self._lite().trunk
+        return trunk(self._pixels(rgb))
+
+    def deepen(self, trunk_maps: Tensor) -> Tensor:
+        """(B, C, h / 16, w / 16) maps of `trunk_maps` to those of `maps`.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        deepen = self._deepen or self.tail
+        maps: Tensor = deepen(trunk_maps)
+        return maps
 
     @property
     def tail(self) -> LiteTail:
@@ -84,7 +105,7 @@ class Cnn(nn.Module):
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.std, Tensor)
         # a permuted view of (B, h, w, 3) has the channels-last layout already
-        return (rgb.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        return rgb.permute(0, 3, 1, 2).float().sub_(self.mean).div_(self.std)
 
     def describe(self, pooled: Tensor) -> Tensor:
         """(N, C, pool, pool) pooled maps to (N, D) descriptors."""

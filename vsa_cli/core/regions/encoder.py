@@ -38,6 +38,7 @@ from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_d
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
 
 T = TypeVar("T")
@@ -92,15 +93,15 @@ class RegionExtractor:
         feature_extractor: the CNN that computes the descriptors of boxes.
         detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
-        tail: a tuned tail of the CNN, which computes the descriptors; None uses the published one. Boxes are always
-            chosen by the published one, whose classifier knows its descriptors.
+        tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
+            one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
         keep_map: whether to keep the map of the CNN's trunk.
     """
 
     feature_extractor: FeatureExtractor
     detector: Detector | None
     photo_side: int | None
-    tail: LiteTail | None = None
+    tail: Forward | None = None
     keep_map: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
@@ -376,7 +377,8 @@ def photo_encoder(
     def make_extractor() -> RegionExtractor:
         features = feature_extractor_for(spec, weights, device)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        return RegionExtractor(features, detector, spec.config.photo_side, None if tail is None else tail.to(device))
+        tuned = None if tail is None else fused_tail(tail.to(device))
+        return RegionExtractor(features, detector, spec.config.photo_side, tuned)
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
     return PhotoEncoder(make_extractor, device, kept, workers)

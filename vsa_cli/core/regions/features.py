@@ -17,7 +17,7 @@ from vsa_cli.core.config import Describe
 from vsa_cli.core.device import Precision, products_in, to_device
 from vsa_cli.core.io.images import Picture, resize
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
-from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.fused_lite import Forward
 
 MAX_ASPECT = 4
 """Maximum aspect ratio of the CNN's input; a longer photograph is compressed lengthwise, which bounds the memory."""
@@ -37,7 +37,7 @@ class FeatureExtractor:
     """A CNN on its device, which computes the descriptors of boxes in photographs.
 
     Args:
-        cnn: the CNN; moved to the device.
+        cnn: the CNN; moved to the device, and in float32 prepared for inference.
         side: shorter side of its input, in pixels; side of a crop.
         mode: `roi` pools boxes from one map, `crop` warps each to the input.
         device: the device on which it runs.
@@ -48,6 +48,8 @@ class FeatureExtractor:
         self, cnn: Cnn, side: int, mode: Describe, device: torch.device, precision: Precision = "float32"
     ) -> None:
         self.cnn = cnn.to(device)
+        if precision == "float32":
+            self.cnn.prepare()  # for this precision alone: its layers take no part in autocast
         self.side, self.mode, self.device, self._precision = side, mode, device, precision
 
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
@@ -75,15 +77,14 @@ class FeatureExtractor:
             return self.cnn.trunk_maps(self._batch(pixels)).float()
 
     @torch.inference_mode()
-    def deepen(self, trunk_maps: Tensor, tail: LiteTail | None = None) -> Tensor:
+    def deepen(self, trunk_maps: Tensor, tail: Forward | None = None) -> Tensor:
         """(B, C, h / 2, w / 2) float32 on the device: the maps of `maps`, or those of a tuned tail, from `trunk_maps`.
 
         Raises:
             ConfigError: the CNN has no tail.
         """
         with products_in(self._precision, self.device):
-            deep: Tensor = (tail or self.cnn.tail)(trunk_maps).float()
-        return deep
+            return (tail or self.cnn.deepen)(trunk_maps).float()
 
     @torch.inference_mode()
     def regions(self, picture: Picture, boxes: Boxes, feature_map: Tensor | None = None) -> NDArray[np.float32]:
@@ -115,6 +116,19 @@ class FeatureExtractor:
             return self._describe(pooled)
         means = mean_in_boxes(feature_map, boxes, picture.width, picture.height)
         return self._describe(means[:, :, None, None])
+
+    @torch.inference_mode()
+    def logits(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
+        """(R, 1000) float32 on the device: ImageNet logits of boxes, from a map.
+
+        The logits of a mean of cells are the mean of the cells' logits. So where the boxes outnumber the cells, the
+        cells are classified, which takes half the time.
+        """
+        rows, columns = feature_map.shape[1:]
+        if isinstance(self.cnn.neck, torch.nn.Flatten) and self.cnn.pool == 1 and len(boxes) > rows * columns:
+            of_cells = self.cnn.logits(feature_map.flatten(1).T).T.reshape(-1, rows, columns)
+            return mean_in_boxes(of_cells, boxes, picture.width, picture.height)
+        return self.cnn.logits(self.pool(feature_map, picture, boxes))
 
     def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
         """(R, D): descriptors of the boxes, each warped to a square of `side` pixels (R-CNN); one by one on a CPU."""

@@ -27,6 +27,7 @@ from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import KEEP_MAPS, PRECISION, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
@@ -145,9 +146,10 @@ def plan_extraction(
     if (keep_maps or tail is not None) and config.describe == "crop":
         raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
     used = tail if tail is not None else cnn.tail if keep_maps else None
-    extractor = RegionExtractor(
-        features, detector, config.photo_side, None if tail is None else tail.to(device), keep_maps
-    )
+    forward: Forward | None = None if tail is None else tail.to(device)
+    if tail is not None and precision == "float32":  # for which alone layers are fused
+        forward = fused_tail(tail)
+    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps)
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size, "" if tail is None else tail_sha256(tail))
     recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
     if precision != "float32":

@@ -82,8 +82,8 @@ def class_confidence(
     features: FeatureExtractor, feature_map: Tensor, picture: Picture, boxes: Boxes
 ) -> NDArray[np.float32]:
     """(P,) largest ImageNet probability of each box, pooled from the map of the whole photograph."""
-    descriptors = features.pool(feature_map, picture, boxes)
-    confidence: NDArray[np.float32] = features.cnn.logits(descriptors).softmax(-1).amax(-1).cpu().numpy()
+    logits = features.logits(feature_map, picture, boxes)
+    confidence: NDArray[np.float32] = logits.softmax(-1).amax(-1).cpu().numpy()
     return confidence
 
 

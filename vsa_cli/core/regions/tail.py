@@ -21,6 +21,7 @@ from vsa_cli.core.errors import ArtifactError, reason
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail, trunk_channels
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_in_boxes, to_half
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import MappedImage
 from vsa_cli.core.regions.store import RegionStore
 
@@ -30,12 +31,18 @@ CELL = 16
 _TOGETHER = 16  # maps that pass through the tail together, which bounds the temporary memory
 
 
-def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
+def describe_images(tail: LiteTail, images: Sequence[MappedImage], forward: Forward | None = None) -> Tensor:
     """(K, R, D): the descriptors of K images by a tail, on its device; gradients flow into the tail.
 
     Each map passes once through the tail, together with a few others of its shape. An image with fewer than R boxes
     repeats its whole image, as `RegionStore.padded` does.
+
+    Args:
+        tail: the tail.
+        images: images of any shapes.
+        forward: computes the same maps as the tail, for inference; None uses the tail itself.
     """
+    deepen = forward or tail
     device = tail.head.weight.device
     most = max(len(image.boxes) for image in images)
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -46,7 +53,7 @@ def describe_images(tail: LiteTail, images: Sequence[MappedImage]) -> Tensor:
     for indices in parts:
         # (B, h, w, C) is the memory layout of a channels-last (B, C, h, w)
         maps = torch.from_numpy(np.stack([images[index].map for index in indices])).to(device)
-        deep = tail(maps.permute(0, 3, 1, 2).to(tail.head.weight.dtype))
+        deep = deepen(maps.permute(0, 3, 1, 2).to(tail.head.weight.dtype))
         for feature_map, index in zip(deep, indices, strict=True):
             image = images[index]
             boxes = np.concatenate([image.boxes, image.boxes[:1].repeat(most - len(image.boxes), 0)])
@@ -58,12 +65,12 @@ class TailDescriber:
     """Computes the stored descriptors of images from their maps, as `RegionStore` needs it."""
 
     def __init__(self, tail: LiteTail) -> None:
-        self._tail = tail
+        self._tail, self._forward = tail, fused_tail(tail)
 
     @torch.inference_mode()
     def __call__(self, image: MappedImage) -> NDArray[np.float16]:
         """(R, D): the descriptors of one image; each is processed alone, so that no batch changes them."""
-        return to_half(describe_images(self._tail, [image])[0].cpu().numpy())
+        return to_half(describe_images(self._tail, [image], self._forward)[0].cpu().numpy())
 
 
 def stored_tail(store: RegionStore) -> LiteTail:
