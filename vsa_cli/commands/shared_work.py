@@ -130,3 +130,18 @@ def arrive(ranks: Ranks) -> None:
         EndedError: one of them has ended before.
     """
     next((arrived for arrived in arrivals(ranks) if arrived), None)
+
+
+def total(count: int, ranks: Ranks) -> int:
+    """The sum of a number over all processes, each of which waits for it.
+
+    Raises:
+        EndedError: one of them has ended.
+    """
+    if ranks.alone:
+        return count
+    import torch
+
+    from vsa_cli.core.learning import distributed
+
+    return int(distributed.total(count, ranks, torch.device("cpu")))

@@ -1,8 +1,8 @@
-"""The folder of an unfinished run, which several processes and machines fill: a file for each finished piece of work.
+"""The folder of an unfinished run, which several processes and machines fill: a file for each finished shard.
 
-`request.json` records what the run makes, so that only processes with the same request add to it. A piece is a file
-with a number, written in one step: a process that ends loses the piece at which it works, and any other process, of
-any number of them, can do the pieces that are missing. This module does not know what the pieces are.
+`request.json` records what the run makes, so that only processes with the same request add to it. A shard is a file
+with a number, written in one step: a process that ends loses the shard at which it works, and a later run, of any
+number of processes, does the shards that are missing. This module does not know what is in a shard.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
 from vsa_cli.core.io.json import dump_json, read_json
 
-_REQUEST, _SUFFIX = "request.json", ".shard"
+_REQUEST, _PLAN, _SUFFIX = "request.json", "plan", ".shard"
 
 _LATE = 60.0
 """Seconds after which a file that another machine has written is visible here, whatever network file systems cache."""
 
 
 class PartFolder:
-    """The folder with the pieces of an unfinished run.
+    """The folder with the shards of an unfinished run.
 
     Args:
         path: the folder.
@@ -38,12 +38,16 @@ class PartFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def claim(self, request: Mapping[str, Any], *, create: bool = True) -> None:
+    def claim(self, request: Mapping[str, Any], *, create: bool = True, plan: Any = None) -> Any:
         """Record what the run makes, unless another process has done so, or check that it is the same.
 
         Args:
-            request: what the run makes, as JSON; `layout` names the layout of the pieces.
+            request: what the run makes, as JSON; `layout` names the layout of the shards.
             create: whether this process may start the run.
+            plan: what else the process that starts the run tells the others, as JSON.
+
+        Returns:
+            The plan of the process that has started the run.
 
         Raises:
             ArtifactError: the folder belongs to a run with other settings or photographs, or to another version of
@@ -54,12 +58,14 @@ class PartFolder:
         if not path.exists() and not create:
             raise ArtifactError(f"{path}: missing: all machines must see the same files")
         if not path.exists():
-            self._start(path, dump_json(request))
+            self._start(path, dump_json({**request, _PLAN: plan}))
         found = read_json(path)
+        recorded = found.pop(_PLAN, None) if isinstance(found, dict) else None
         if found != request:
             is_older = isinstance(found, dict) and found.get("layout") != request.get("layout")
             made = "by another version of vsa" if is_older else "with other options or photographs"
             raise ArtifactError(f"{self.path}: was started {made}; `force` starts over")
+        return recorded
 
     def require(self) -> None:
         """Check that there is a run to join.
@@ -70,12 +76,12 @@ class PartFolder:
         if not (self.path / _REQUEST).exists():
             raise ConfigError(f"{self.path}: no such run; start its parts with `shard`")
 
-    def piece(self, number: int) -> Path:
-        """The file of a piece."""
+    def shard(self, number: int) -> Path:
+        """The file of a shard."""
         return self.path / f"{number:06d}{_SUFFIX}"
 
     def finished(self) -> set[int]:
-        """The numbers of the pieces that are finished.
+        """The numbers of the shards that are finished.
 
         Raises:
             DataError: the folder cannot be read.
@@ -88,15 +94,15 @@ class PartFolder:
         return {int(stem) for name in names if (stem := name.removesuffix(_SUFFIX)).isdecimal()}
 
     def arriving(self, numbers: Iterable[int], arrivals: Iterable[bool] = ()) -> Iterator[int]:
-        """The numbers of pieces that other processes finish, in ascending order at each look.
+        """The numbers of shards that other processes finish, in ascending order at each look.
 
         Args:
-            numbers: the pieces to wait for.
+            numbers: the shards to wait for.
             arrivals: takes a moment for each element: whether all other processes have done what they can. Without
                 any, nothing is waited for.
 
         Raises:
-            DataError: pieces are still missing when the others have done what they can.
+            DataError: shards are still missing when the others have done what they can.
         """
         waiting = deque(sorted(numbers))
         late: float | None = None
@@ -105,13 +111,14 @@ class PartFolder:
             late = (late or time.monotonic() + _LATE) if arrived else None
             if late is not None and (not waiting or time.monotonic() > late):
                 break
-        yield from self._taken(waiting)
+        taken = self._taken(waiting)
         if waiting:
-            some = f"{len(waiting)} unfinished pieces, the first of them number {waiting[0]}"
-            raise DataError(f"{self.path}: {some}: run the parts that have not finished again, or use `resume`")
+            some = f"shards are missing: {len(waiting)}, from {self.shard(waiting[0]).name} on"
+            raise DataError(f"{self.path}: {some}; run the parts that have not finished again, or `resume`")
+        yield from taken
 
     def _taken(self, waiting: deque[int]) -> list[int]:
-        """Remove the finished pieces from those that are waited for, and return them."""
+        """Remove the finished shards from those that are waited for, and return them."""
         if not waiting:
             return []
         finished = self.finished()

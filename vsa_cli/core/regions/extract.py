@@ -64,7 +64,7 @@ def extract_shards(plan: Extraction, out: Path, shard: Shard) -> Iterator[Extrac
     for number, photos in enumerate(_shards(plan)):
         if not shard.has(number):
             continue
-        path = parts.piece(number)
+        path = parts.shard(number)
         resumed = path.exists()
         images, failures = _read(path, photos, size) if resumed else ([], ())
         if not resumed or failures:  # a photograph that failed before may be readable now
@@ -96,12 +96,12 @@ def join_shards(
     size, shards = plan.spec.descriptor_size, list(_shards(plan))
     others = [number for number in range(len(shards)) if own is None or not own.has(number)]
     for number in parts.arriving(others, arrivals):
-        _, failures = _read(parts.piece(number), shards[number], size)
+        _, failures = _read(parts.shard(number), shards[number], size)
         yield Extracted(len(shards[number]), failures, resumed=True)
 
     def images() -> Iterator[list[ImageRegions]]:
         for number, photos in enumerate(shards):
-            yield _read(parts.piece(number), photos, size)[0]
+            yield _read(parts.shard(number), photos, size)[0]
 
     if not any(images()):
         parts.clear()  # there is nothing to resume
