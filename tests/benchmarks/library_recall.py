@@ -23,8 +23,9 @@ from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, compare, encode_sentences
 from vsa_cli.core.library.library import Library, empty_manifest, open_library
-from vsa_cli.core.library.update import Shard, add_stored
+from vsa_cli.core.library.update import add_stored
 from vsa_cli.core.library.writer import writing
+from vsa_cli.core.ranks import WHOLE
 from vsa_cli.core.regions.store import RegionStore
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -87,7 +88,7 @@ def main() -> None:
     queries = [query for query in map(embedder.look_up, texts[: asked.queries]) if query.words]
     with tempfile.TemporaryDirectory() as folder:
         with writing(Path(folder), empty_manifest(trained)) as writer:
-            for _ in add_stored(trained, writer, corpus, RegionStore(asked.regions), "all", Shard()):
+            for _ in add_stored(trained, writer, corpus, RegionStore(asked.regions), "all", WHOLE):
                 pass
         library = open_library(Path(folder))
         needed = []

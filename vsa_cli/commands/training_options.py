@@ -160,11 +160,13 @@ def photographs_of(also: str) -> PhotographSource:
 def bytes_of(memory: str | None) -> float:
     """The bytes that `--memory` allows: a number, or one of thousands (K), millions (M) and so on, such as `1.5G`.
 
+    Without the option, the processes on a machine share its memory.
+
     Raises:
         UsageError: the value is not a size.
     """
     if memory is None:
-        return available_memory()
+        return available_memory(ranks_of(os.environ))
     found = _SIZE.fullmatch(memory)
     size = 0.0 if found is None else float(found["number"]) * _UNITS[found["unit"].upper()]
     if not size:

@@ -185,13 +185,22 @@ def available_cores() -> int:
     return max(1, math.ceil(min(affinity, cgroup_quota())))
 
 
-def available_memory() -> float:
-    """Bytes of memory that this process may use; infinity if that is unknown."""
+def own_cores(ranks: Ranks) -> int:
+    """The share of one of several processes in the cores of its machine, at least 1."""
+    return max(1, available_cores() // ranks.neighbours)
+
+
+def available_memory(ranks: Ranks = ALONE) -> float:
+    """Bytes of memory that this process may use; infinity if that is unknown.
+
+    Args:
+        ranks: this process; several processes on a machine share its memory equally.
+    """
     try:
         installed = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):  # Windows
         installed = math.inf
-    return min(installed, _cgroup_limit("memory", _memory_v1, _memory_v2))
+    return min(installed, _cgroup_limit("memory", _memory_v1, _memory_v2)) / ranks.neighbours
 
 
 def cgroup_quota() -> float:
