@@ -41,7 +41,7 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --shard' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
         case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --port' 'retrieve --host' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
@@ -51,13 +51,13 @@ function __vsa_takes
             return 0
         case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --style' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
             return 0
-        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
+        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --precision' 'extract-regions --threads' 'extract-regions --seed' 'extract-regions --shard'
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
-        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --start' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --threads' 'train-embed --memory' 'train-embed --seed'
+        case 'train-embed -o' 'train-embed --output' 'train-embed --preset' 'train-embed --start' 'train-embed --split' 'train-embed --validate' 'train-embed --also' 'train-embed --unpaired' 'train-embed --labels' 'train-embed --epochs' 'train-embed --patience' 'train-embed --learning-rate' 'train-embed --weight-decay' 'train-embed --batch-size' 'train-embed --loss' 'train-embed --temperature' 'train-embed --encoder' 'train-embed --size' 'train-embed --hidden-size' 'train-embed --whole-weight' 'train-embed --dropout' 'train-embed --word-dropout' 'train-embed --word-vectors' 'train-embed --cnn-rate' 'train-embed --sweep-rates' 'train-embed --sweep-decays' 'train-embed --device' 'train-embed --precision' 'train-embed --threads' 'train-embed --memory' 'train-embed --seed'
             return 0
-        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --threads' 'train-gen --memory' 'train-gen --seed'
+        case 'train-gen -o' 'train-gen --output' 'train-gen --preset' 'train-gen --split' 'train-gen --validate' 'train-gen --snippets' 'train-gen --start' 'train-gen --self-critical' 'train-gen --also' 'train-gen --text' 'train-gen --labels' 'train-gen --tags' 'train-gen --also-snippets' 'train-gen --epochs' 'train-gen --patience' 'train-gen --learning-rate' 'train-gen --batch-size' 'train-gen --label-smoothing' 'train-gen --cell' 'train-gen --attention' 'train-gen --word-size' 'train-gen --hidden-size' 'train-gen --dropout' 'train-gen --device' 'train-gen --precision' 'train-gen --threads' 'train-gen --memory' 'train-gen --seed'
             return 0
         case 'calibrate -m' 'calibrate --model' 'calibrate -o' 'calibrate --output' 'calibrate --split' 'calibrate --also' 'calibrate --names' 'calibrate --batch-size' 'calibrate --device' 'calibrate --threads'
             return 0
@@ -153,7 +153,7 @@ complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'
 complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'Cost of words of earlier groups, in nats.'
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'
-complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more random above.'
+complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more varied above.'
 complete -c vsa -n '__vsa_in caption' -l top-k -x -d 'Sample from the K likeliest words; 0 is all.'
 complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Nucleus sampling with total probability P.'
 complete -c vsa -n '__vsa_in caption' -l corpus -x -a '(__vsa_files corpus)' -d 'corpus.json whose split is captioned, or whose sentences --baseline uses.'
@@ -164,6 +164,8 @@ complete -c vsa -n '__vsa_in caption' -l sidecar -x -a '.txt' -d 'Write text fil
 complete -c vsa -n '__vsa_in caption' -l annotate -x -a '(__vsa_files folder)' -d 'Write copies with captions and boxes drawn on them to this folder.'
 complete -c vsa -n '__vsa_in caption' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in caption' -l resume -d 'Continue an interrupted run with -o FILE --format jsonl, or --sidecar.'
+complete -c vsa -n '__vsa_in caption' -l shard -x -d 'Do only part K of N of the work, for --join.'
+complete -c vsa -n '__vsa_in caption' -l join -d 'Write the output from the parts of --shard.'
 complete -c vsa -n '__vsa_in caption' -s 0 -l null -d 'File names on stdin are separated by NUL, as from find -print0.'
 complete -c vsa -n '__vsa_in caption' -l batch-size -x -d 'Photographs captioned together; fewer need less memory.'
 complete -c vsa -n '__vsa_in caption' -l cnn-weights -x -a '(__vsa_files weights)' -d 'CNN weights (.pth).'
@@ -291,10 +293,13 @@ complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'First shrink 
 complete -c vsa -n '__vsa_in extract-regions' -l cnn-of -x -d 'Use the CNN that vsa train-embed --tune-cnn tuned with MODEL, its --describe and --side, and, unless another is given, its --photo-side.'
 complete -c vsa -n '__vsa_in extract-regions' -l keep-maps -d 'Also keep the CNN\'s maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in extract-regions' -l precision -x -a 'float32 bf16' -d 'Precision of the CNN\'s products: float32, or bf16, which is faster on GPUs and rounds more.'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in extract-regions' -l seed -x -d 'Seed to record in the file; extraction itself is deterministic.'
 complete -c vsa -n '__vsa_in extract-regions' -s f -l force -d 'Replace existing output, or that of an unfinished run.'
 complete -c vsa -n '__vsa_in extract-regions' -l resume -d 'Continue the interrupted run in --output.'
+complete -c vsa -n '__vsa_in extract-regions' -l shard -x -d 'Do only part K of N of the work, for --join.'
+complete -c vsa -n '__vsa_in extract-regions' -l join -d 'Write the output from the parts of --shard.'
 complete -c vsa -n '__vsa_in extract-regions' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in extract-regions' -l json -d 'Print the result as one JSON object.'
 complete -c vsa -n '__vsa_in extract-regions' -l dry-run -d 'Print what would be done and exit.'
@@ -355,6 +360,7 @@ complete -c vsa -n '__vsa_in train-embed' -l sweep -d 'Select learning rate and 
 complete -c vsa -n '__vsa_in train-embed' -l sweep-rates -x -d 'Rates to try, replacing --learning-rate.'
 complete -c vsa -n '__vsa_in train-embed' -l sweep-decays -x -d 'Decays to try, replacing --weight-decay.'
 complete -c vsa -n '__vsa_in train-embed' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in train-embed' -l precision -x -a 'float32 bf16' -d 'Products: float32 or bf16; weights stay float32.'
 complete -c vsa -n '__vsa_in train-embed' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in train-embed' -l memory -x -d 'Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during training.'
 complete -c vsa -n '__vsa_in train-embed' -l seed -x -d 'Random seed of initial weights, data order and dropout.'
@@ -376,8 +382,8 @@ complete -c vsa -n '__vsa_in train-gen' -l start -x -a '(__vsa_files file)' -d '
 complete -c vsa -n '__vsa_in train-gen' -l self-critical -x -a '(__vsa_files -m generator)' -d 'Fine-tune it to maximise CIDEr; of the sources, only --also applies.'
 complete -c vsa -n '__vsa_in train-gen' -l also -x -a '(__vsa_files corpus)' -d 'Further corpus, W times per epoch. Can be given several times.'
 complete -c vsa -n '__vsa_in train-gen' -l text -x -a '(__vsa_files corpus)' -d 'Also train on sentences without photographs, from vsa prep without --images; requires --labels. Can be given several times.'
-complete -c vsa -n '__vsa_in train-gen' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller, from vsa train-labels, which names things in images: tags.'
-complete -c vsa -n '__vsa_in train-gen' -l tags -x -d 'Maximum number of tags per image; requires --labels.'
+complete -c vsa -n '__vsa_in train-gen' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller, from vsa train-labels: names things in images (tags).'
+complete -c vsa -n '__vsa_in train-gen' -l tags -x -d 'Maximum tags per image; requires --labels.'
 complete -c vsa -n '__vsa_in train-gen' -l also-snippets -x -a '(__vsa_files snippets)' -d 'Also train on regions and their snippets, W times per epoch, so that one model captions both.'
 complete -c vsa -n '__vsa_in train-gen' -l epochs -x -d 'Maximum number of epochs.'
 complete -c vsa -n '__vsa_in train-gen' -l patience -x -d 'Stop after N epochs without improvement in validation.'
@@ -391,6 +397,7 @@ complete -c vsa -n '__vsa_in train-gen' -l word-size -x -d 'Dimension of the wor
 complete -c vsa -n '__vsa_in train-gen' -l hidden-size -x -d 'Hidden units of the recurrent cell.'
 complete -c vsa -n '__vsa_in train-gen' -l dropout -x -d 'Dropout probability on non-recurrent layers.'
 complete -c vsa -n '__vsa_in train-gen' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in train-gen' -l precision -x -a 'float32 bf16' -d 'Products: float32 or bf16; weights stay float32.'
 complete -c vsa -n '__vsa_in train-gen' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in train-gen' -l memory -x -d 'Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during training.'
 complete -c vsa -n '__vsa_in train-gen' -l seed -x -d 'Random seed of initial weights, data order and dropout.'

@@ -32,7 +32,7 @@ LEARNING = CORPUS | {"regions", "learning"}
 PARTS = {
     "errors": set(),
     "config": {"errors"},
-    "ranks": set(),
+    "ranks": {"errors"},
     "device": {"errors", "ranks"},
     "onednn": set(),
     "boxes": {"errors"},

@@ -197,7 +197,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
 }
 """The commands under each heading of the help: first those that need no preparation, then the pipeline in order."""
 
-TRAINING = {"train-labels", "train-embed", "train-gen"}
+SHARED = {"train-labels", "train-embed", "train-gen", "extract-regions", "caption", "index"}
 """The commands that several processes, started by `torchrun`, run together."""
 
 COMMANDS = {name: function for commands in PANELS.values() for name, function in commands.items()}
@@ -223,7 +223,7 @@ def main() -> None:
 
 def _run() -> None:
     prepare_streams()
-    if not TRAINING.isdisjoint(sys.argv[1:2]) and not ranks_of(os.environ).first:
+    if not SHARED.isdisjoint(sys.argv[1:2]) and not ranks_of(os.environ).first:
         silence()
     if len(sys.argv) > 2 and sys.argv[1] in COMMANDS and asks_for_help(sys.argv[2:]):
         # straight to the command: parsing the group's own options would double the time of help

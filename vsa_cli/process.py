@@ -1,6 +1,6 @@
 """The process around a command: standard streams that a shell closed, their encoding, and Ctrl-C.
 
-Of several processes that `torchrun` has started for one training, only the first prints, and an error that ends them
+Of several processes that `torchrun` has started together, only the first prints, and an error that ends them
 all is reported once.
 """
 

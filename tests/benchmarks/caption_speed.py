@@ -53,7 +53,7 @@ def main() -> None:
         picture = read_picture(path, spec.config.photo_side)
         feature_map = feature_extractor.map(picture)
         if detector is not None:
-            detector.choose(path.name, picture, feature_map)
+            detector.choose(detector.propose(path.name, picture), picture, feature_map)
 
     with one_thread_each(cpu), ThreadPoolExecutor(cores) as pool:
         list(pool.map(forward, paths[:16]))

@@ -21,7 +21,8 @@ from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_picture
-from vsa_cli.core.regions.extract import extract_regions
+from vsa_cli.core.ranks import WHOLE
+from vsa_cli.core.regions.extract import extract_shards, join_shards, prepare_output
 from vsa_cli.core.regions.plan import InputFiles, plan_extraction
 from vsa_cli.core.regions.proposals import propose
 
@@ -52,8 +53,10 @@ def main() -> None:
             list(threads.map(propose, images))
             search = time.perf_counter() - started
         started = time.perf_counter()
-        for _ in extract_regions(plan, Path(scratch) / "regions.h5"):
-            pass
+        out = Path(scratch) / "regions.h5"
+        prepare_output(out, plan, force=False, resume=False)
+        for records in (extract_shards(plan, out, WHOLE), join_shards(plan, out, WHOLE)):
+            list(records)
         seconds = time.perf_counter() - started
     count = len(pictures)
     print(f"{count} photographs, {cores} cores")

@@ -30,8 +30,9 @@ from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, compa
 from vsa_cli.core.library.library import Library, empty_manifest, open_library
 from vsa_cli.core.library.search import encoded_photos, first_stage
 from vsa_cli.core.library.short_vectors import short_sentences
-from vsa_cli.core.library.update import Shard, add_stored
+from vsa_cli.core.library.update import add_stored
 from vsa_cli.core.library.writer import writing
+from vsa_cli.core.ranks import WHOLE
 from vsa_cli.core.regions.store import RegionStore
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -116,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = asked.keep or Path(temporary)
         with writing(root / "photographs", empty_manifest(trained)) as writer:
-            for _ in add_stored(trained, writer, corpus, RegionStore(asked.regions), "all", Shard()):
+            for _ in add_stored(trained, writer, corpus, RegionStore(asked.regions), "all", WHOLE):
                 pass
         library = open_library(root / "photographs")
         if asked.photographs is not None:

@@ -120,7 +120,7 @@ def test_killed_process_ends_a_run_of_torchrun_that_can_be_resumed(drawn: Drawn,
             run.kill()
     assert run.returncode == 1
     own = [line for line in printed.splitlines() if line.startswith("vsa: ")]
-    assert own == ["vsa: a process of the run has ended, so all do; the run can be resumed from its last epoch"]
+    assert own == ["vsa: a process of the run has ended, so all do; the run can be resumed from what is saved"]
     assert read_tensors(out / "training.safetensors")[1]["history"].startswith("[{")
 
 

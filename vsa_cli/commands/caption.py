@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands import caption_checks as checks
 from vsa_cli.commands import caption_options as declared
-from vsa_cli.core.config import CaptionFormat, DecodingConfig, RegionCaptionConfig
-from vsa_cli.core.device import available_cores
+from vsa_cli.commands import caption_sharing as sharing
+from vsa_cli.commands import shared_work
+from vsa_cli.core.config import DecodingConfig, RegionCaptionConfig
+from vsa_cli.core.device import own_cores
 from vsa_cli.core.errors import ExitCode
 from vsa_cli.core.generation.decoding import resolve_decoding
 from vsa_cli.options import UsageError
 
 if TYPE_CHECKING:
+    from vsa_cli.core.generation.captioner import Captioner
     from vsa_cli.core.generation.results import CaptionResult
     from vsa_cli.core.io.sources import FailedPhoto, Photo
     from vsa_cli.output.caption_writer import CaptionWriter
-    from vsa_cli.output.console import Bar, Console
-
-_STORED_SPLIT = "--corpus with its --regions-file"
+    from vsa_cli.output.console import Console
 
 
 def caption(
@@ -63,6 +65,8 @@ def caption(
     annotate: declared.Annotate = None,
     force: options.Force = False,
     resume: declared.Resume = False,
+    shard: shared_work.ShardOption = None,
+    join: shared_work.Join = False,
     null: options.Null = False,
     batch_size: declared.BatchSize = 32,
     cnn_weights: options.CnnWeights = None,
@@ -84,8 +88,8 @@ def caption(
     Example: vsa caption photo.jpg
     """
     names = photos or []
-    _check_renamed(regions=regions, model_given=model is not None)
-    kind = _resolve_format(format, json=json)
+    checks.check_renamed(regions=regions, model_given=model is not None)
+    kind = checks.resolve_format(format, json=json)
     decoding = resolve_decoding(
         DecodingConfig(
             beam=beam,
@@ -107,7 +111,7 @@ def caption(
         )
     )
     filters = min_logprob is not None or top_regions is not None
-    _check_input(
+    checks.check_input(
         names,
         corpus=corpus is not None,
         regions_file=regions_file is not None,
@@ -115,26 +119,33 @@ def caption(
         baseline=baseline is not None,
     )
     if baseline is not None:
-        _check_baseline(
+        checks.check_baseline(
             decoding, region_captions=region_captions, objects=objects, min_confidence=min_confidence is not None
         )
     if corpus is not None and detector != "auto":
         raise UsageError("--detector is for photographs; the regions of --regions-file are already extracted")
     if objects and kind not in ("json", "jsonl", "html"):
         raise UsageError("--objects requires --format json, jsonl or html")
-    _check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
-    _check_files(kind, photos=bool(names), output=output is not None, sidecar=sidecar is not None, resume=resume)
+    checks.check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
+    share = shared_work.share_of(shard, join=join, force=force, resume=resume)
+    is_shared = share.is_shared or sharing.is_continued(output, resume=resume)
+    written = {"output": output is not None, "sidecar": sidecar is not None}
+    if is_shared:
+        sharing.check_sharing(share, names, corpus=corpus is not None, annotate=annotate is not None, **written)
+    checks.check_files(kind, photos=bool(names), resume=resume, is_shared=is_shared, **written)
     from vsa_cli.core.device import quick_imports, resolve_device, set_threads
 
     with quick_imports():
         from vsa_cli.core.generation.captioner import load_captioner
-    from vsa_cli.core.io.sources import read_list
+    from vsa_cli.core.generation.results import group_sizes
+    from vsa_cli.core.io.sources import expand, read_list
     from vsa_cli.output.caption_writer import CaptionWriter
     from vsa_cli.output.console import Console
 
+    threads = threads or (0 if share.ranks.alone else own_cores(share.ranks))
     set_threads(threads)
-    settings = None
-    if names and (sidecar is not None or (output is not None and kind == "jsonl")):
+    settings = {}
+    if names and (is_shared or sidecar is not None or (output is not None and kind == "jsonl")):
         settings = _settings(
             decoding,
             model,
@@ -148,32 +159,78 @@ def caption(
             min_logprob=min_logprob,
             top_regions=top_regions,
         )
-    console, workers = Console(quiet=quiet), threads or available_cores()
-    writer = CaptionWriter.open(
-        kind,
-        output,
-        sidecar=sidecar,
-        annotate=annotate,
-        nbest=nbest,
-        regions=region_captions,
-        withholds=min_confidence is not None,
-        alone=len(names) == 1 and names != ["-"] and not os.path.isdir(names[0]),  # noqa: PTH112  names may be too long
-        source=baseline or ("sampled" if decoding.sample else f"beam {beam}"),
-        force=force,
-        resume=resume,
-        workers=workers,
-        batch_size=batch_size,
-        warn=console.warn,
-        settings=settings,
+    console, workers = Console(quiet=quiet), threads or own_cores(share.ranks)
+    listed = read_list(sys.stdin.buffer, b"\0" if null else b"\n")
+
+    def open_writer() -> CaptionWriter:
+        return CaptionWriter.open(
+            kind,
+            output,
+            sidecar=sidecar,
+            annotate=annotate,
+            nbest=nbest,
+            regions=region_captions,
+            withholds=min_confidence is not None,
+            alone=len(names) == 1 and names != ["-"] and not os.path.isdir(names[0]),  # noqa: PTH112  long names
+            source=baseline or ("sampled" if decoding.sample else f"beam {beam}"),
+            force=force,
+            resume=sharing.resumes(share, output, kind, resume=resume) if is_shared else resume,
+            workers=workers,
+            batch_size=batch_size,
+            warn=console.warn,
+            settings=settings or None,
+            prints=share.ranks.alone,
+        )
+
+    def caption_photos(photos: Iterable[Photo | FailedPhoto], sizes: Iterable[int]) -> Iterator[CaptionResult]:
+        return open_captioner().stream(
+            photos,
+            decoding,
+            regions=kept if region_captions else None,
+            objects=objects,
+            min_confidence=min_confidence,
+            batch_size=batch_size,
+            sizes=sizes,
+            seed=seed,
+        )
+
+    def open_captioner() -> Captioner:
+        cache = False if no_cache else cache_dir or True
+        return load_captioner(
+            model,
+            device=str(resolve_device(device, share.ranks)),
+            cache=cache,
+            threads=threads,
+            cnn_weights=cnn_weights,
+            detector=detector,
+        )
+
+    kept = RegionCaptionConfig(
+        min_logprob=RegionCaptionConfig.min_logprob if min_logprob is None else min_logprob,
+        top=top_regions or RegionCaptionConfig.top,
     )
-    remaining, total = _remaining(writer, names, read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
+    target = output or (f"*{sidecar}" if sidecar is not None else None)
+    if is_shared:
+        work = sharing.Work(share, list(expand(names, listed)), batch_size, settings, console, force, resume)
+        if output is not None:
+            counts, writer = sharing.caption_shards(work, output, caption_photos, open_writer)
+        else:
+            counts, writer = sharing.caption_sidecars(work, caption_photos, open_writer())
+        if share.ranks.first:
+            part = "" if shard is None else f", part {shard}"
+            _report(console, f"{target}{part}", counts, writer, min_confidence)
+        return
+    writer = open_writer()
+    remaining, total = _remaining(writer, names, listed)
     stored = None
     if corpus is not None and regions_file is not None:
         from vsa_cli.core.corpus.corpus import read_corpus
         from vsa_cli.core.regions.store import RegionStore
 
         stored = read_corpus(corpus), RegionStore(regions_file)
-    if baseline is not None and stored is not None:
+    if stored is None:
+        results = caption_photos(remaining, group_sizes(batch_size, writer.kept))
+    elif baseline is not None:
         from vsa_cli.core.generation.baseline import caption_by_neighbours
 
         results = caption_by_neighbours(
@@ -187,49 +244,45 @@ def caption(
             cnn_weights=cnn_weights,
         )
     else:
-        cache = False if no_cache else cache_dir or True
-        captioner = load_captioner(
-            model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights, detector=detector
+        results = open_captioner().stream_split(
+            *stored,
+            split or "val",
+            decoding,
+            regions=kept if region_captions else None,
+            objects=objects,
+            min_confidence=min_confidence,
+            batch_size=batch_size,
+            seed=seed,
         )
-        kept = RegionCaptionConfig(
-            min_logprob=RegionCaptionConfig.min_logprob if min_logprob is None else min_logprob,
-            top=top_regions or RegionCaptionConfig.top,
-        )
-        if stored is None:
-            results = captioner.stream(
-                remaining,
-                decoding,
-                regions=kept if region_captions else None,
-                objects=objects,
-                min_confidence=min_confidence,
-                batch_size=batch_size,
-                done=writer.kept,
-                seed=seed,
-            )
-        else:
-            results = captioner.stream_split(
-                *stored,
-                split or "val",
-                decoding,
-                regions=kept if region_captions else None,
-                objects=objects,
-                min_confidence=min_confidence,
-                batch_size=batch_size,
-                seed=seed,
-            )
-    target = output or (f"*{sidecar}" if sidecar is not None else None)
     with console.progress("caption", total, "photographs", printing=output is None) as bar:
-        captioned, withheld, failed = _write(results, writer, console, bar)
-    if "-" in names and not (captioned or withheld or failed or writer.skipped):
+        counts = sharing.write(results, writer, console, bar)
+    if "-" in names and not (counts.captioned or counts.withheld or counts.failed or writer.skipped):
         console.note("note: the list of photographs is empty")
+    _report(console, None if target is None else str(target), counts, writer, min_confidence)
+
+
+def _report(
+    console: Console,
+    target: str | None,
+    counts: sharing.Counts,
+    writer: CaptionWriter | None,
+    min_confidence: float | None,
+) -> None:
+    """Print the counts of a run.
+
+    Raises:
+        typer.Exit: if photographs failed.
+    """
+    captioned, withheld, failed = counts.captioned, counts.withheld, counts.failed
+    skipped = 0 if writer is None else writer.skipped
     if target is not None:
-        before = f", {writer.skipped:,} captioned before" if writer.skipped else ""
+        before = f", {skipped:,} captioned before" if skipped else ""
         console.note(f"{target}: {captioned:,} photographs captioned, {failed:,} failed{before}")
     if withheld:
         whole = captioned + withheld
         console.note(f"{withheld:,} of {whole:,} captions withheld: confidence below {min_confidence:g}")
-    if failed or writer.missing_pictures:
-        raise typer.Exit(ExitCode.SOME_FAILED if captioned or withheld or writer.skipped else ExitCode.FAILED)
+    if failed or (writer is not None and writer.missing_pictures):
+        raise typer.Exit(ExitCode.SOME_FAILED if captioned or withheld or skipped else ExitCode.FAILED)
 
 
 def _settings(
@@ -268,87 +321,6 @@ def _settings(
     return settings
 
 
-def _check_renamed(*, regions: bool, model_given: bool) -> None:
-    """Refuse the option and the environment variable that earlier versions had.
-
-    Raises:
-        UsageError: one of them is used.
-    """
-    if regions:
-        raise UsageError("--regions has been renamed to --region-captions")
-    if not model_given and os.environ.get("VSA_MODEL"):
-        raise UsageError("the environment variable VSA_MODEL has been renamed to VSA_GEN_MODEL")
-
-
-def _resolve_format(kind: CaptionFormat | None, *, json: bool) -> CaptionFormat:
-    """The output format.
-
-    Raises:
-        UsageError: two different ones are requested.
-    """
-    if json and kind not in (None, "json"):
-        raise UsageError(f"--json and --format {kind} contradict each other")
-    return "json" if json else kind or "text"
-
-
-def _check_input(photos: Sequence[str], *, corpus: bool, regions_file: bool, split: bool, baseline: bool) -> None:
-    """Check that either photographs or a split of a corpus are named.
-
-    Raises:
-        UsageError: neither or both are named, or a corpus without its regions.
-    """
-    if corpus != regions_file:
-        raise UsageError("--corpus and --regions-file go together")
-    if baseline and not corpus:
-        raise UsageError(f"--baseline takes its sentences from a corpus: name {_STORED_SPLIT}")
-    if not baseline and bool(photos) == corpus:
-        raise UsageError(f"name photographs (files, folders, - for a list), or a {_STORED_SPLIT}")
-    if split and photos:
-        raise UsageError("--split names a split of --corpus to caption; it cannot be combined with photographs")
-    if "-" in photos and sys.stdin.isatty():
-        raise UsageError("- reads file names from a pipe, and stdin is a terminal")
-
-
-def _check_baseline(decoding: DecodingConfig, *, region_captions: bool, objects: bool, min_confidence: bool) -> None:
-    """Check that no setting of a model is given with a baseline.
-
-    Raises:
-        UsageError: one is given.
-    """
-    if region_captions or objects or min_confidence:
-        needing = "--region-captions, --objects and --min-confidence"
-        raise UsageError(f"{needing} need a model; they cannot be combined with --baseline")
-    if decoding != DecodingConfig(nbest=decoding.nbest):
-        raise UsageError("--baseline does not search: of the search options it takes --nbest only")
-
-
-def _check_regions(kind: CaptionFormat, *, region_captions: bool, filters: bool, annotate: bool) -> None:
-    """Check that captions of regions are requested if they are filtered, and that the output has a place for them.
-
-    Raises:
-        UsageError: filters without captions of regions, or a format without a place for them.
-    """
-    if filters and not region_captions:
-        raise UsageError("--min-logprob and --top-regions require --region-captions")
-    if region_captions and kind == "coco" and not annotate:
-        raise UsageError("--format coco has no place for --region-captions; use json, jsonl, csv or html")
-
-
-def _check_files(kind: CaptionFormat, *, photos: bool, output: bool, sidecar: bool, resume: bool) -> None:
-    """Check that sidecars have photographs, and that a run to resume has a record of what is done.
-
-    Raises:
-        UsageError: a sidecar is requested without photographs, or a resumed run without such a record.
-    """
-    if sidecar and not photos:
-        raise UsageError("--sidecar requires photographs; a --corpus has none to write beside")
-    lines = kind == "jsonl" and output
-    if resume and (not photos or lines == sidecar or (output and not lines)):
-        raise UsageError(
-            "--resume needs photographs and either -o FILE with --format jsonl, or --sidecar (one of them, not both)"
-        )
-
-
 def _remaining(
     writer: CaptionWriter, names: Sequence[str], listed: Iterable[str]
 ) -> tuple[Iterable[Photo | FailedPhoto], int | None]:
@@ -369,24 +341,3 @@ def _remaining(
     remaining = list(filter(remains, named))
     writer.check_count(len(remaining))
     return remaining, len(remaining) if names else None
-
-
-def _write(results: Iterable[CaptionResult], writer: CaptionWriter, console: Console, bar: Bar) -> tuple[int, int, int]:
-    """Write results as they come and report those that failed.
-
-    Returns:
-        How many photographs were captioned, how many captions were withheld, and how many photographs failed.
-    """
-    captioned = withheld = failed = 0
-    with writer:
-        for result in results:
-            written = writer.write(result)
-            if written is not None and written.error is not None:
-                failed += 1
-                console.warn(written.error)
-            elif written is not None and written.withheld is not None:
-                withheld += 1
-            elif written is not None:
-                captioned += 1
-            bar.advance()
-    return captioned, withheld, failed

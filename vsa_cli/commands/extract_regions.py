@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vsa_cli import options
+from vsa_cli.commands import shared_work
 from vsa_cli.core.config import Describe, Detector, RegionConfig
-from vsa_cli.core.device import available_cores
+from vsa_cli.core.device import Precision, own_cores
 from vsa_cli.core.io.files import HDF5_START, check_output, starts_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vsa_cli.core.regions.extract import Extracted
+    from vsa_cli.core.regions.plan import Extraction
 
 
 def extract_regions(
@@ -116,10 +123,20 @@ def extract_regions(
         ),
     ] = False,
     device: options.Device = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            metavar="TYPE",
+            help="Precision of the CNN's products: float32, or bf16, which is faster on GPUs and rounds more.",
+            rich_help_panel=options.RUNTIME,
+        ),
+    ] = "float32",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Seed to record in the file; extraction itself is deterministic.")] = 0,
     force: options.ForceRun = False,
     resume: options.Resume = False,
+    shard: shared_work.ShardOption = None,
+    join: shared_work.Join = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -128,20 +145,22 @@ def extract_regions(
 
     Writes regions.h5: for each photograph, the whole image and the highest-ranked boxes, each with its CNN features
     (the descriptor). --resume continues an interrupted run. Photographs that cannot be read are reported and skipped;
-    the exit code is then 3. The weights of the CNN and the detector are never downloaded.
+    the exit code is then 3. The weights of the CNN and the detector are never downloaded. Several processes can share
+    the work; see vsa-extract-regions(1).
 
     Example: vsa extract-regions corpus.json -o regions.h5
     """
     usual = RegionConfig.cnn, RegionConfig.describe, RegionConfig.side
     if cnn_of is not None and (cnn, describe, side) != usual:
         raise options.UsageError("--cnn-of cannot be combined with --cnn, --describe or --side")
-    check_output(output, force=force, resume=resume)
+    share = shared_work.share_of(shard, join=join, force=force, resume=resume)
+    if share.joins:
+        check_output(output, force=force, resume=resume)
 
     from vsa_cli.core.device import resolve_device
     from vsa_cli.core.io.json import dump_json
     from vsa_cli.core.learning.model_dir import read_tail
-    from vsa_cli.core.regions.extract import SHARD, prepare_output
-    from vsa_cli.core.regions.extract import extract_regions as extract
+    from vsa_cli.core.regions.extract import SHARD, photographs_in
     from vsa_cli.core.regions.plan import InputFiles, TunedCnn, plan_extraction
     from vsa_cli.core.regions.redescribe import plan_redescription
     from vsa_cli.output.console import Console, name_some, print_data
@@ -150,15 +169,18 @@ def extract_regions(
     tuned = None if cnn_of is None else TunedCnn(*read_tail(cnn_of))
     config = RegionConfig(detector, top, cnn, describe, side, photo_side)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
-    workers = threads or available_cores()
+    workers = threads or own_cores(share.ranks)
     if tuned is not None and starts_with(source, HDF5_START):
         if (split, images, detector, top, photo_side) != ("all", None, RegionConfig.detector, RegionConfig.top, 0):
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
+        if precision != "float32":
+            raise options.UsageError(f"--precision {precision}: {source} is described in float32, from its maps")
         plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps)
     else:
         plan = plan_extraction(
             source, split, config, files,
-            device=resolve_device(device), workers=workers, seed=seed, keep_maps=keep_maps, tuned=tuned,
+            device=resolve_device(device, share.ranks), workers=workers, seed=seed, keep_maps=keep_maps, tuned=tuned,
+            precision=precision,
         )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:
@@ -172,11 +194,50 @@ def extract_regions(
         if json:
             print_data(dump_json({"output": str(output), "photographs": count, "recipe": spec}))
         return
-    finished = prepare_output(output, plan.envelope, force=force, resume=resume)
-    if finished is not None:
-        console.note(f"{output}: nothing left to do")
-        if json:
-            print_extraction(output, finished, count - finished, seconds=0.0)
-        return
-    corpus = source if source.is_file() and not starts_with(source, HDF5_START) else None
-    report_extraction(console, extract(plan, output), corpus=corpus, total=count, output=output, as_json=json)
+    with shared_work.connected(share.ranks):
+        finished = shared_work.first_alone(
+            lambda: _prepare(output, plan, share, force=force, resume=resume), share.ranks
+        )
+        if finished is not None:
+            console.note(f"{output}: nothing left to do")
+            if json:
+                print_extraction(output, finished, count - finished, seconds=0.0)
+            return
+        corpus = source if source.is_file() and not starts_with(source, HDF5_START) else None
+        records = _records(output, plan, share)
+        if not share.ranks.first:  # the first process reports for all, and ends with their exit code
+            list(records)
+            return
+        report_extraction(
+            console,
+            records,
+            corpus=corpus if share.joins else None,
+            total=count if share.joins else photographs_in(plan, share.part),
+            output=output,
+            part=shard,
+            as_json=json,
+        )
+
+
+def _prepare(output: Path, plan: Extraction, share: shared_work.Share, *, force: bool, resume: bool) -> int | None:
+    """Prepare the part folder; return the number of photographs in the output if it is finished already."""
+    from vsa_cli.core.io.part_folder import PartFolder
+    from vsa_cli.core.regions.extract import part_folder, prepare_output
+
+    if share.only_joins:
+        PartFolder(part_folder(output)).require()
+        return None
+    return prepare_output(output, plan, force=force, resume=resume or share.only_part)
+
+
+def _records(output: Path, plan: Extraction, share: shared_work.Share) -> Iterator[Extracted]:
+    """A record of each shard that this process encodes, and that others do, if it joins them."""
+    from vsa_cli.core.regions.extract import extract_shards, join_shards
+
+    if share.computes:
+        yield from extract_shards(plan, output, share.part)
+    if share.joins:
+        own = share.part if share.computes else None
+        yield from join_shards(plan, output, own, shared_work.arrivals(share.ranks))
+    else:
+        shared_work.arrive(share.ranks)

@@ -16,11 +16,12 @@ from vsa_cli.core.config import Items
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.files import check_output
+from vsa_cli.core.ranks import Shard, parse_shard
 from vsa_cli.options import OUTPUT, STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
     from vsa_cli.core.alignment.embedder import Embedder
-    from vsa_cli.core.library.update import Change, Outcome, Shard
+    from vsa_cli.core.library.update import Change, Outcome
     from vsa_cli.core.library.writer import LibraryWriter
     from vsa_cli.output.console import Console
 
@@ -103,7 +104,6 @@ def index(
         raise UsageError("name the folder of the index with -o")
     _check_form(photos, sentences, corpus, regions_file, split, shard, merge=merge)
     check_output(output, force=force, resume=not force, folder=True)
-    from vsa_cli.core.library.update import parse_shard
     from vsa_cli.output.console import Console
     from vsa_cli.output.indexing import print_index, report_index
 
@@ -183,10 +183,10 @@ def _new(
 ) -> tuple[Iterator[Outcome], int | None]:
     """Add photographs that are named, or found in folders; return what becomes of each, and their number if known."""
     from vsa_cli.core.io.sources import FailedPhoto, expand, read_list
-    from vsa_cli.core.library.update import update_library
+    from vsa_cli.core.library.update import is_in, update_library
 
     named = expand(names, read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
-    chosen = (one for one in named if isinstance(one, FailedPhoto) or shard.has(one))
+    chosen = (one for one in named if isinstance(one, FailedPhoto) or is_in(shard, one))
     folders = [Path(name) for name in names if Path(name).is_dir()]
     if "-" in names:  # each name is used as soon as it is read
         return update_library(embedder, writer, chosen, folders), None

@@ -237,6 +237,7 @@ def train_embed(
         ),
     ] = None,
     device: options.Device = "auto",
+    precision: shared.Precision = None,
     threads: options.Threads = 0,
     memory: shared.Memory = None,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
@@ -248,10 +249,9 @@ def train_embed(
 ) -> None:
     """Train the alignment model, which embeds regions and words in one space.
 
-    After each epoch, prints the loss, and on the validation split R@1 both ways and the sum of all recalls. Keeps the
-    weights of the best epoch by that sum. --resume yields the weights of an uninterrupted run. --sweep trains a model
-    briefly for each combination of rate and decay, the best third longer, and the best one in full. "The paper" is
-    Karpathy & Fei-Fei (CVPR 2015).
+    After each epoch, prints the loss and, on the validation split, R@1 both ways and the sum of recalls, by which
+    the best epoch is kept. --resume yields the weights of an uninterrupted run. --sweep tries rates and decays, the
+    best longer. "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """
@@ -283,7 +283,7 @@ def train_embed(
     ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
-    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.device import resolve_device, resolve_precision, set_threads
     from vsa_cli.core.embedding.halving import plan_sweep
     from vsa_cli.core.embedding.model import read_embedding
     from vsa_cli.core.embedding.sources import Sources
@@ -337,7 +337,8 @@ def train_embed(
         model = replace(model, word_size=given.size)
         _report_words(console, given)
     keep = keep_last or held_out is None
-    request = TrainingRequest(output, model, training, split, held_out, keep, seed, processor, resume, ranks)
+    products = resolve_precision(precision, processor)
+    request = TrainingRequest(output, model, training, split, held_out, keep, seed, processor, resume, ranks, products)
     if dry_run:
         report_request(console, request, as_json=json, **({} if plan is None else {"sweep": asdict(plan)}))
         if plan is not None:

@@ -82,7 +82,7 @@ def train_gen(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Labeller, from vsa train-labels, which names things in images: tags.",
+            help="Labeller, from vsa train-labels: names things in images (tags).",
             rich_help_panel=SOURCES,
         ),
     ] = None,
@@ -92,7 +92,7 @@ def train_gen(
             min=1,
             max=100,
             metavar="N",
-            help="Maximum number of tags per image; requires --labels.",
+            help="Maximum tags per image; requires --labels.",
             show_default="10",
             rich_help_panel=SOURCES,
         ),
@@ -184,6 +184,7 @@ def train_gen(
         ),
     ] = None,
     device: options.Device = "auto",
+    precision: shared.Precision = None,
     threads: options.Threads = 0,
     memory: shared.Memory = None,
     seed: Annotated[int, options.seed("Random seed of initial weights, data order and dropout.")] = 0,
@@ -207,7 +208,7 @@ def train_gen(
     ranks = shared.ranks_into(output, force=force, resume=resume)
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
-    from vsa_cli.core.device import resolve_device, set_threads
+    from vsa_cli.core.device import resolve_device, resolve_precision, set_threads
     from vsa_cli.core.generation.decoder import read_generator
     from vsa_cli.core.generation.sources import Sources
     from vsa_cli.core.generation.train import train_generator
@@ -265,8 +266,9 @@ def train_gen(
     )  # fmt: skip
     held_out = read.validation_split(validate)
     keep = keep_last or held_out is None
+    products = resolve_precision(precision, processor)
     request = TrainingRequest(
-        output, model, training, resolve_split(split), held_out, keep, seed, processor, resume, ranks
+        output, model, training, resolve_split(split), held_out, keep, seed, processor, resume, ranks, products
     )
     sources = Sources(
         photographs=(PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vsa_cli.core.device import Precision as PrecisionName
 from vsa_cli.core.device import available_memory
 from vsa_cli.core.io.files import check_output
 from vsa_cli.core.ranks import Ranks, ranks_of
@@ -69,6 +70,17 @@ Memory = Annotated[
         help="Memory to use, such as 8G. Regions that need over a quarter of it are read from their file during "
         "training.",
         show_default="all of the machine's",
+        rich_help_panel=RUNTIME,
+    ),
+]
+
+Precision = Annotated[
+    PrecisionName | None,
+    typer.Option(
+        "--precision",
+        metavar="TYPE",
+        help="Products: float32 or bf16; weights stay float32.",
+        show_default="bf16 if faster",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -148,11 +160,13 @@ def photographs_of(also: str) -> PhotographSource:
 def bytes_of(memory: str | None) -> float:
     """The bytes that `--memory` allows: a number, or one of thousands (K), millions (M) and so on, such as `1.5G`.
 
+    Without the option, the processes on a machine share its memory.
+
     Raises:
         UsageError: the value is not a size.
     """
     if memory is None:
-        return available_memory()
+        return available_memory(ranks_of(os.environ))
     found = _SIZE.fullmatch(memory)
     size = 0.0 if found is None else float(found["number"]) * _UNITS[found["unit"].upper()]
     if not size:

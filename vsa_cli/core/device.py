@@ -12,16 +12,19 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vsa_cli.core.errors import ConfigError, MissingError
 from vsa_cli.core.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not need it
     import torch
+
+Precision = Literal["float32", "bf16"]
+"""The precision of matrix products and convolutions; bf16 has the range of float32 and a third of its digits."""
 
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
@@ -42,7 +45,7 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     if not ranks.alone:
         name = _of_rank(name, ranks, torch.cuda.device_count())
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _set_up(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     named = _NAME.fullmatch(name)
     if named is None:
         raise ConfigError(f"`device` {name}: not a device (auto, cpu, cuda, cuda:N, mps)")
@@ -53,7 +56,18 @@ def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         raise MissingError(f"`device` {name}: only {torch.cuda.device_count()} CUDA device(s) found")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingError(f"`device` {name}: no Apple GPU found; use cpu")
-    return torch.device(name)
+    return _set_up(torch.device(name))
+
+
+def _set_up(device: torch.device) -> torch.device:
+    """The same device; a GPU is from now on the one that this thread uses, and computes in float32 with all digits."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # by default, convolutions drop more than half of the digits
+    if device.index is not None:
+        torch.cuda.set_device(device)  # page-locked memory would otherwise belong to the first GPU, and take some of it
+    return device
 
 
 def _of_rank(name: str, ranks: Ranks, gpus: int) -> str:
@@ -116,6 +130,37 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
+def resolve_precision(precision: Precision | None, device: torch.device) -> Precision:
+    """The requested precision of matrix products, or else the default: bf16 on devices where it is faster.
+
+    Raises:
+        MissingError: the device cannot multiply in bf16.
+    """
+    import torch
+
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise MissingError(f"`precision` bf16: not supported by the device {device}; use float32")
+    return precision or ("bf16" if has_fast_bfloat16(device) else "float32")
+
+
+def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Within the block, matrix products and convolutions on a device have this precision; weights stay float32."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device.
+
+    To a GPU it is copied from page-locked memory, so that the CPU goes on while the copy, and the work that needs it,
+    wait for their turn.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 @contextmanager
 def one_thread_each(device: torch.device) -> Iterator[None]:
     """One CPU thread per operation inside the block: faster while several Python threads process a photograph each."""
@@ -140,13 +185,22 @@ def available_cores() -> int:
     return max(1, math.ceil(min(affinity, cgroup_quota())))
 
 
-def available_memory() -> float:
-    """Bytes of memory that this process may use; infinity if that is unknown."""
+def own_cores(ranks: Ranks) -> int:
+    """The share of one of several processes in the cores of its machine, at least 1."""
+    return max(1, available_cores() // ranks.neighbours)
+
+
+def available_memory(ranks: Ranks = ALONE) -> float:
+    """Bytes of memory that this process may use; infinity if that is unknown.
+
+    Args:
+        ranks: this process; several processes on a machine share its memory equally.
+    """
     try:
         installed = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):  # Windows
         installed = math.inf
-    return min(installed, _cgroup_limit("memory", _memory_v1, _memory_v2))
+    return min(installed, _cgroup_limit("memory", _memory_v1, _memory_v2)) / ranks.neighbours
 
 
 def cgroup_quota() -> float:

@@ -74,10 +74,10 @@ class DivergedError(VsaError):
 
 
 class EndedError(VsaError):
-    """Another of the processes that train together has ended, so that this one cannot continue either."""
+    """Another of the processes that work together has ended, so that this one cannot continue either."""
 
     def __init__(self) -> None:
-        super().__init__("a process of the run has ended, so all do; the run can be resumed from its last epoch")
+        super().__init__("a process of the run has ended, so all do; the run can be resumed from what is saved")
 
 
 def one_line(text: str, limit: int = MAX_MESSAGE) -> str:

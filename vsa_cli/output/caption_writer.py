@@ -66,6 +66,7 @@ class CaptionWriter:
         batch_size: int,
         warn: Callable[[str], None],
         settings: Settings | None = None,
+        prints: bool = True,
     ) -> CaptionWriter:
         """Check the outputs, and return their writer; nothing has been written yet, except the part to resume.
 
@@ -85,6 +86,7 @@ class CaptionWriter:
             batch_size: the most photographs captioned together; a resumed run repeats an incomplete group.
             warn: reports a photograph that can no longer be read and so has no picture on a page.
             settings: the settings of the run, recorded so that a later run can resume it; None records nothing.
+            prints: whether lines are printed on stdout if there is no `output`.
 
         Raises:
             ConfigError: an output exists and must not be replaced.
@@ -104,9 +106,9 @@ class CaptionWriter:
                 output, source=source, nbest=nbest, regions=regions, force=force, workers=workers, warn=warn
             )
             return cls(pages, sidecars, copies)
-        sink: Stdout | NewFile | ResumableFile
+        sink: Sink
         if output is None:
-            sink = Stdout()
+            sink = Stdout() if prints else Nothing()
         elif kind == "jsonl":
             names = {"candidates": nbest > 1, "regions": regions, "withheld": withholds}
             sink = ResumableFile(
@@ -138,10 +140,14 @@ class CaptionWriter:
 
     def skips(self, photo: Photo) -> bool:
         """Whether an earlier run has captioned a photograph, so that it is skipped; counted in `skipped`."""
-        done = isinstance(self._main, CaptionLines) and self._main.is_done(photo)
-        done = done or (self._sidecars is not None and self._sidecars.is_done(photo))
+        done = self.is_done(photo)
         self.skipped += done
         return done
+
+    def is_done(self, photo: Photo) -> bool:
+        """Whether an earlier run has captioned a photograph."""
+        done = isinstance(self._main, CaptionLines) and self._main.is_done(photo)
+        return done or (self._sidecars is not None and self._sidecars.is_done(photo))
 
     @property
     def kept(self) -> int:
@@ -207,7 +213,7 @@ class CaptionLines:
 
     missing_pictures = 0
 
-    def __init__(self, formatter: CaptionFormatter, sink: Stdout | NewFile | ResumableFile) -> None:
+    def __init__(self, formatter: CaptionFormatter, sink: Sink) -> None:
         self._formatter, self._sink = formatter, sink
 
     def is_done(self, photo: Photo) -> bool:
@@ -291,3 +297,19 @@ class NewFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, at)
+
+
+class Nothing:
+    """Lines that are not needed, because sidecars have the captions."""
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def write(self, line: str) -> None:
+        """Drop a line."""
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+Sink = Stdout | NewFile | ResumableFile | Nothing

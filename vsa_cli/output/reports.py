@@ -28,7 +28,14 @@ _SHOWN = ("rsum", "i2t_R@1", "t2i_R@1", "perplexity", "CIDEr", "average precisio
 
 
 def report_extraction(
-    console: Console, records: Iterable[Extracted], *, corpus: Path | None, total: int, output: Path, as_json: bool
+    console: Console,
+    records: Iterable[Extracted],
+    *,
+    corpus: Path | None,
+    total: int,
+    output: Path,
+    part: str | None,
+    as_json: bool,
 ) -> None:
     """Draw the progress of an extraction and name the photographs that failed.
 
@@ -38,6 +45,7 @@ def report_extraction(
         corpus: the corpus that the photographs come from, if there is one.
         total: the number of photographs.
         output: the file being written.
+        part: the part of it, if only a part of the photographs is described.
         as_json: whether to print the result as JSON.
 
     Raises:
@@ -52,7 +60,8 @@ def report_extraction(
             for failure in record.failures:
                 console.warn(failure)
     seconds = time.perf_counter() - started
-    console.note(f"{output}: {described} photographs described, {failed} failed, {seconds:.0f} s")
+    which = "" if part is None else f", part {part}"
+    console.note(f"{output}{which}: {described} photographs described, {failed} failed, {seconds:.0f} s")
     if as_json:
         print_extraction(output, described, failed, seconds)
     if corpus is not None:

@@ -19,7 +19,7 @@ from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import RegionCaptionConfig
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.generation.captioner import caption_photos
-from vsa_cli.core.generation.results import Candidate, CaptionResult
+from vsa_cli.core.generation.results import Candidate, CaptionResult, group_sizes
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.encoder import PhotoEncoder
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -87,7 +87,7 @@ def test_first_caption_needs_one_photograph_and_a_resumed_run_has_the_same_group
 
     def groups(photos: int, done: int) -> list[int]:
         model, names = Counter(), named(*map(str, range(photos)))
-        stream = caption_photos(model, encoder_of(StubExtractor()), names, batch_size=12, done=done)
+        stream = caption_photos(model, encoder_of(StubExtractor()), names, batch_size=12, sizes=group_sizes(12, done))
         next(stream)
         assert len(model.groups) == 1
         assert len(list(stream)) == photos - 1

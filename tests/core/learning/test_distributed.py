@@ -171,11 +171,8 @@ def trained(task: Task[Any], ranks: Ranks, epochs: int) -> Result:
 
 def everything(ranks: Ranks) -> dict[str, Result]:
     torch.set_num_threads(1)
-    with (  # where bfloat16 is fast, products are not precise enough for the comparison
-        patch("vsa_cli.core.embedding.train.has_fast_bfloat16", lambda device: False),
-        patch("vsa_cli.core.generation.train.has_fast_bfloat16", lambda device: False),
-        patch("vsa_cli.core.generation.self_critical.has_fast_bfloat16", lambda device: False),
-    ):
+    # where bfloat16 is fast, products are not precise enough for the comparison
+    with patch("vsa_cli.core.device.has_fast_bfloat16", lambda device: False):
         return {name: trained(case(ranks), ranks, LONG.get(name, 2)) for name, case in CASES.items()}
 
 
@@ -319,6 +316,7 @@ def test_ranks_are_read_only_if_torchrun_set_them() -> None:
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     for name in ("auto", "cuda"):
         assert resolve_device(name, Ranks(3, 4, 1)) == torch.device("cuda:1")
         assert resolve_device(name, Ranks(0, 1, 0)) == torch.device("cuda")

@@ -17,8 +17,9 @@ from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import empty_manifest, open_library
-from vsa_cli.core.library.update import Shard, merge_indices, parse_shard, update_library
+from vsa_cli.core.library.update import is_in, merge_indices, update_library
 from vsa_cli.core.library.writer import writing
+from vsa_cli.core.ranks import Shard, parse_shard
 from vsa_cli.core.regions.image_regions import ImageRegions
 
 
@@ -52,7 +53,7 @@ def update(trained: Trained[Embedding], library: Path, *names: Path, shard: Shar
     """Update an index; return the number of photographs by what became of them, and of those described."""
     encoder = Encoder(trained)
     part = shard or Shard()
-    photos = [one for one in expand(list(map(str, names)), []) if isinstance(one, FailedPhoto) or part.has(one)]
+    photos = [one for one in expand(list(map(str, names)), []) if isinstance(one, FailedPhoto) or is_in(part, one)]
     folders = [name for name in names if name.is_dir()]
     with writing(library, empty_manifest(trained)) as writer:
         outcomes = list(update_library(encoder, writer, photos, folders))  # type: ignore[arg-type]

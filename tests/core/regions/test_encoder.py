@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.conftest import Drawn
 from tests.foreign_files import are_same
+from vsa_cli.core.device import Precision, resolve_device
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.io.sources import FailedPhoto, Photo
-from vsa_cli.core.regions.cache import count_cached
-from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, photo_encoder
+from vsa_cli.core.regions.cache import RegionCache, count_cached
+from vsa_cli.core.regions.cnn import load_cnn
+from vsa_cli.core.regions.detectors import Grid
+from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.encoder import Maps, PhotoEncoder, Prepared, RegionExtractor, photo_encoder
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.features import FeatureExtractor
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
+from vsa_cli.core.regions.tail import ready, trainable
 
 CPU = torch.device("cpu")
+Results = list[tuple[Photo, ImageRegions | FailedPhoto]]
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +109,113 @@ def test_the_encoder_reports_its_device(spec: FeatureSpec) -> None:
     encoder = photo_encoder(spec, device=CPU, workers=1)
     assert isinstance(encoder, PhotoEncoder)
     assert encoder.device == CPU
+
+
+@pytest.fixture(scope="module")
+def extractor(spec: FeatureSpec) -> RegionExtractor:
+    return photo_encoder(spec, device=CPU, workers=1).extractor
+
+
+@pytest.fixture
+def mixed(drawn: Drawn, tmp_path: Path) -> list[Photo]:
+    """Photographs of two sizes, every fourth of which is upright, and one that cannot be read."""
+    found = []
+    for number, photo in enumerate(photos(drawn, *RegionStore(drawn.regions).ids[:10])):
+        upright = tmp_path / str(photo.image_id)
+        with Image.open(photo.file) as image:
+            (image if number % 4 else image.rotate(90, expand=True)).save(upright)
+        found.append(Photo(str(upright), photo.image_id, upright))
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    found.insert(5, Photo("broken.png", "broken.png", tmp_path / "broken.png"))
+    return found
+
+
+def tuned(extractor: RegionExtractor) -> LiteTail:
+    """Another tail than the published one."""
+    tail = trainable(extractor.feature_extractor.cnn.tail)
+    torch.nn.init.zeros_(tail.head.bias)
+    return ready(tail)
+
+
+@pytest.mark.parametrize("kind", ["published", "tuned, with maps", "whole images", "crops"])
+def test_photographs_together_are_encoded_as_one_by_one(
+    extractor: RegionExtractor, mixed: list[Photo], kind: str
+) -> None:
+    if kind == "whole images":
+        extractor = replace(extractor, detector=None)
+    if kind == "tuned, with maps":
+        extractor = replace(extractor, tail=tuned(extractor), keep_map=True)
+    if kind == "crops":
+        crops = FeatureExtractor(extractor.feature_extractor.cnn, 32, "crop", CPU)
+        extractor, mixed = replace(extractor, feature_extractor=crops), mixed[4:7]
+    encoders = (PhotoEncoder(lambda: extractor, CPU, None, 2, together) for together in (1, 3))
+    alone, together = (list(encoder.encode_all(iter(mixed), ahead=8)) for encoder in encoders)
+    assert [photo for photo, _ in together] == mixed
+    for (_, one), (_, other) in zip(alone, together, strict=True):
+        assert isinstance(one, ImageRegions) == isinstance(other, ImageRegions)
+        if isinstance(one, ImageRegions) and isinstance(other, ImageRegions):
+            assert_close(one, other, 1e-3)
+
+
+def assert_close(one: ImageRegions, other: ImageRegions, tolerance: float) -> None:
+    """The same boxes, whose descriptors and maps are apart by at most a share of their lengths."""
+    np.testing.assert_array_equal(one.boxes, other.boxes)
+    assert (one.map is None) == (other.map is None)
+    for a, b in ((one.descriptors, other.descriptors), (one.map, other.map)):
+        if a is not None and b is not None:
+            a, b = a.astype(np.float32), b.astype(np.float32)
+            assert (np.linalg.norm(a - b, axis=-1) <= tolerance * np.linalg.norm(a, axis=-1)).all()
+
+
+def test_which_photographs_are_together_depends_on_their_order_alone(
+    extractor: RegionExtractor, mixed: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    maps = RegionExtractor.maps
+
+    def record(extractor: RegionExtractor, prepared: Sequence[Prepared]) -> list[Maps]:
+        seen.append([str(one.photo.image_id) for one in prepared])
+        assert len({one.pixels.shape for one in prepared if one.pixels is not None}) == 1
+        return maps(extractor, prepared)
+
+    monkeypatch.setattr(RegionExtractor, "maps", record)
+    found = []
+    for workers in (1, 3):
+        encoder = PhotoEncoder(lambda: extractor, CPU, None, workers, 2)
+        assert len(list(encoder.encode_all(iter(mixed), ahead=8))) == 11
+        found.append([*seen])
+        seen.clear()
+    names = [str(photo.image_id) for photo in mixed]
+    # blocks of 1, 2, 4 and 4 photographs; of the third block, one cannot be read
+    expected = [[0], [1, 2], [3, 6], [4], [7, 8], [10], [9]]
+    assert found[0] == [[names[index] for index in part] for part in expected] == found[1]
+
+
+def test_photographs_that_are_together_are_cached(
+    spec: FeatureSpec, extractor: RegionExtractor, mixed: list[Photo], tmp_path: Path
+) -> None:
+    cache = RegionCache(tmp_path / "cache", spec)
+    first = list(PhotoEncoder(lambda: extractor, CPU, cache, 2, 4).encode_all(mixed))
+    assert count_cached(tmp_path / "cache")[0] == 10
+    encoder = PhotoEncoder(lambda: pytest.fail("encoded again"), CPU, cache, 2, 4)
+    again = list(encoder.encode_all([photo for photo in mixed if photo.path != "broken.png"]))
+    kept = [regions for _, regions in first if isinstance(regions, ImageRegions)]
+    for one, (_, other) in zip(kept, again, strict=True):
+        assert isinstance(other, ImageRegions)
+        assert are_same(one, other)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bf16", 0.2)])
+def test_descriptors_of_cuda_agree_with_those_of_the_cpu(
+    spec: FeatureSpec, mixed: list[Photo], precision: Precision, tolerance: float
+) -> None:
+    found: list[Results] = []
+    for name, products in (("cpu", "float32"), ("cuda", precision)):
+        device = resolve_device(name)
+        features = FeatureExtractor(load_cnn(spec.config.cnn), 320, "roi", device, products)  # type: ignore[arg-type]
+        extractor = RegionExtractor(features, Grid(5), None)
+        found.append(list(PhotoEncoder(lambda extractor=extractor: extractor, device, None, 2).encode_all(mixed)))  # type: ignore[misc]
+    for (_, one), (_, other) in zip(*found, strict=True):
+        if isinstance(one, ImageRegions) and isinstance(other, ImageRegions):
+            assert_close(one, other, tolerance)

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
 from PIL import Image
 from typer.testing import Result
 
@@ -14,6 +16,7 @@ from tests.conftest import Drawn
 from tests.processes import kill_when
 from tests.survival.fork_server import ForkServer
 from vsa_cli.core.regions.extract import SHARD, part_folder
+from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.store import RegionStore
 
 Run = Callable[..., Result]
@@ -152,3 +155,38 @@ def test_an_unfinished_run_of_the_last_version_is_refused_in_one_line(vsa: Run, 
     assert "was started by another version of vsa" in result.stderr
     assert vsa("extract-regions", drawn.photos, "-o", out, "--detector", "grid", *CHEAP, "--force").exit_code == 0
     assert len(RegionStore(out)) == 48
+
+
+def test_the_precision_is_recorded_if_it_is_not_float32(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    found = {}
+    options = ("--split", "val", "--detector", "grid", "--top", 3, "--side", 96)
+    for precision in ("float32", "bf16"):
+        out = tmp_path / f"{precision}.h5"
+        assert vsa("extract-regions", drawn.corpus, "-o", out, *options, "--precision", precision).exit_code == 0
+        found[precision] = RegionStore(out)
+    one, other = found["float32"], found["bf16"]
+    assert other.envelope.config == {**one.envelope.config, "precision": "bf16"}
+    assert FeatureSpec.of(one.envelope, "") == FeatureSpec.of(other.envelope, "")
+    apart = [other[key].descriptors.astype(float) - one[key].descriptors for key in one.ids]
+    assert 0 < np.abs(apart).mean() < 0.1 * np.abs([one[key].descriptors for key in one.ids]).mean()
+    result = vsa("extract-regions", drawn.corpus, "-o", out, *options, "--resume")
+    assert result.exit_code == 1
+    assert "was made with other options" in result.stderr
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bf16", 0.2)])
+def test_regions_extracted_on_cuda_are_those_of_the_cpu(
+    vsa: Run, drawn: Drawn, tmp_path: Path, precision: str, tolerance: float
+) -> None:
+    options = ("--detector", "grid", "--top", 5, "--side", 96)
+    for device, products in (("cpu", "float32"), ("cuda", precision)):
+        command = ("extract-regions", drawn.corpus, "-o", tmp_path / f"{device}.h5", *options)
+        assert vsa(*command, "--device", device, "--precision", products).exit_code == 0
+    one, other = RegionStore(tmp_path / "cpu.h5"), RegionStore(tmp_path / "cuda.h5")
+    assert one.ids == other.ids
+    for key in one.ids:
+        np.testing.assert_array_equal(one[key].boxes, other[key].boxes)
+        apart = other[key].descriptors.astype(float) - one[key].descriptors
+        lengths = np.linalg.norm(one[key].descriptors.astype(float), axis=1)
+        assert (np.linalg.norm(apart, axis=1) <= tolerance * lengths).all()

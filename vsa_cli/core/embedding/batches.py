@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.device import to_device
 from vsa_cli.core.learning.corpora import (
     Chosen,
     drawn_of,
@@ -67,10 +68,10 @@ class Packed:
 
     def to(self, device: torch.device) -> Packed:
         """The sentences on a device."""
-        moved = (t.to(device) for t in (self.words, self.sentence, self.position, self.mirror))
+        moved = (to_device(t, device) for t in (self.words, self.sentence, self.position, self.mirror))
         words, sentence, position, mirror = moved
         rows = (None if rows is None else rows.to(device) for rows in (self.word_rows, self.sentence_rows))
-        return Packed(words, sentence, position, mirror, self.batch_sizes, self.order.to(device), *rows)
+        return Packed(words, sentence, position, mirror, self.batch_sizes, to_device(self.order, device), *rows)
 
 
 def pack(sentences: Sequence[Sequence[int]]) -> Packed:
@@ -217,7 +218,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
         shared = None if self.shared is None else self.shared.to(device)
-        return Batch(self.regions.to(device), self.image.to(device), self.packed.to(device), self.mapped, shared)
+        regions, image = to_device(self.regions, device), to_device(self.image, device)
+        return Batch(regions, image, self.packed.to(device), self.mapped, shared)
 
 
 def read_pairs(

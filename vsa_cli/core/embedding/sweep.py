@@ -30,7 +30,7 @@ from vsa_cli.core.io.json import dump_json, parse
 from vsa_cli.core.learning.checkpoint import check_same_settings
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import has_training
-from vsa_cli.core.learning.run import TrainingRequest, envelope_of, settings_of
+from vsa_cli.core.learning.run import TrainingRequest, envelope_of, precision_of, settings_of
 
 _TABLE, _TRIALS = "sweep.jsonl", "sweep"
 _TRAINING = "training.safetensors"
@@ -108,6 +108,7 @@ def _envelope(
         "split": request.split,
         "validate": request.validate,
         "keep_last": request.keep_last,
+        **precision_of(request),
         "sweep": {"settings": grid, "rungs": [dataclasses.asdict(rung) for rung in plan.rungs]},
         **sources.record(),
     }

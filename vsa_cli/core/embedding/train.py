@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vsa_cli.core.config import EmbedConfig, EmbedTraining
-from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.embedding.batches import Batch, Packed, Pairs, pack, shuffled_batches
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.score import contrastive_loss, ranking_loss
@@ -39,13 +39,14 @@ class EmbeddingTask:
         training: EmbedTraining,
         reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
+        precision: Precision | None = None,
     ) -> None:
         """`train` and `held_out` are in the order of the corpora; without a first held-out one nothing is validated."""
         self.model = model
         self._train, self._held_out, self._training = train, held_out, training
         self._reading, self._ranks = reading, ranks
         self._device = model.W_m.weight.device
-        self._bfloat16 = has_fast_bfloat16(self._device)
+        self._precision = resolve_precision(precision, self._device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all corpora, each as often as its weight requires, in random order."""
@@ -58,7 +59,7 @@ class EmbeddingTask:
         moved = batch.to(self._device)
         # in float32: in bfloat16 the maps of the CNN differ by some percent
         regions = moved.regions if self.model.cnn is None else describe_images(self.model.cnn, moved.mapped)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+        with products_in(self._precision, self._device):
             if moved.shared is None:
                 S = combined_scores(self.model, moved.packed, regions)
             else:
@@ -136,7 +137,7 @@ def train_embedding(
         model.cnn = trainable(start.tail if start is not None and start.tail else stored_tail(first.regions))
     model.to(request.device)
     held_out = sources.held_out(request.validate, vocabulary)
-    task = EmbeddingTask(model, train, held_out, request.training, sources.reading, request.ranks)
+    task = EmbeddingTask(model, train, held_out, request.training, sources.reading, request.ranks, request.precision)
     recorded = sources.record()
     if word_vectors is not None:
         recorded["word_vectors"] = word_vectors.facts()

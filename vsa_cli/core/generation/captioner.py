@@ -185,7 +185,7 @@ class Captioner:
         objects: bool = False,
         min_confidence: float | None = None,
         batch_size: int = BATCH_SIZE,
-        done: int = 0,
+        sizes: Iterable[int] | None = None,
         seed: int = 0,
     ) -> Iterator[CaptionResult]:
         """Caption photographs in the order given, each as soon as its group (`results.group_sizes`) is done.
@@ -197,7 +197,7 @@ class Captioner:
             objects: whether to name the things that images show.
             min_confidence: the confidence below which captions are withheld; None withholds none.
             batch_size: the most photographs captioned together.
-            done: photographs that an earlier run has captioned; the groups continue where it stopped.
+            sizes: the sizes of the groups; None takes `results.group_sizes`.
             seed: random seed of the sampling.
 
         Raises:
@@ -209,7 +209,7 @@ class Captioner:
         encoder = self._encoder(boxes=model.uses_regions or regions is not None)
         named = model.objects if objects else None
         results = caption_photos(
-            model, encoder, photos, batch_size=batch_size, done=done, region_model=region_model, find_objects=named
+            model, encoder, photos, batch_size=batch_size, sizes=sizes, region_model=region_model, find_objects=named
         )
         return withhold(results, min_confidence)
 
@@ -306,7 +306,7 @@ def caption_photos(
     photos: Iterable[Photo | FailedPhoto],
     *,
     batch_size: int,
-    done: int = 0,
+    sizes: Iterable[int] | None = None,
     region_model: RegionCaptionModel | None = None,
     find_objects: FindObjects | None = None,
 ) -> Iterator[CaptionResult]:
@@ -316,13 +316,16 @@ def caption_photos(
         model: captions images.
         encoder: encodes photographs as the model needs them.
         photos: the photographs.
-        batch_size: the most photographs captioned together; the first groups are smaller (`results.group_sizes`).
-        done: photographs that an earlier run has captioned.
+        batch_size: the most photographs captioned together.
+        sizes: the sizes of the groups; None takes `results.group_sizes`, the first of which are smaller.
         region_model: captions boxes; None captions none.
         find_objects: names the things that images show; None names none.
     """
-    encoded, sizes = encoder.encode_all(photos, 2 * batch_size), group_sizes(batch_size, done)
-    while batch := list(islice(encoded, next(sizes))):
+    encoded = encoder.encode_all(photos, 2 * batch_size)
+    for size in group_sizes(batch_size) if sizes is None else sizes:
+        batch = list(islice(encoded, size))
+        if not batch:
+            return
         yield from _caption_batch(model, region_model, find_objects, batch)
 
 

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsa_cli.core.config import GeneratorConfig
+from vsa_cli.core.device import to_device
 from vsa_cli.core.generation.cells import build_cell
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 from vsa_cli.core.learning.shares import Rows, dropped
@@ -88,8 +89,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        moved = (part.to(device) for part in (self.descriptors, self.tags, self.image, self.inputs, self.targets))
-        descriptors, tags, image, inputs, targets = moved
+        parts = (self.descriptors, self.tags, self.image, self.inputs, self.targets)
+        descriptors, tags, image, inputs, targets = (to_device(part, device) for part in parts)
         rows = None if self.rows is None else self.rows.to(device)
         return Batch(descriptors, tags, image, inputs, targets, self.batch_sizes, rows)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from vsa_cli.core.config import DecodingConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import END, Vocabulary
-from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.batches import Pairs, longest_first, pack
 from vsa_cli.core.generation.beam_search import beam_search
@@ -136,6 +136,7 @@ class SelfCriticalTask:
         training: GeneratorTraining,
         reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
+        precision: Precision | None = None,
     ) -> None:
         self.model, self._reading, self._ranks = model, reading, ranks
         self._vocabulary, self._train, self._held_out, self._training = vocabulary, train, held_out, training
@@ -143,7 +144,7 @@ class SelfCriticalTask:
             [references for source in train for references in source.references]
         )
         self._rules: list[Rule] = [] if vocabulary.unk is None else [Avoid((vocabulary.unk,))]
-        self._bfloat16 = has_fast_bfloat16(model.device)
+        self._precision = resolve_precision(precision, model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[MetricBatch]:
         """Every image once, in random order; the images of a batch are from one source."""
@@ -247,7 +248,7 @@ class SelfCriticalTask:
         sources = [Pairs(batch.descriptors, image, tuple(captions), batch.source.start, GivenTags(batch.tags))]
         chosen = [(0, i) for i in range(len(captions))]
         packed = pack(sources, chosen, ranks=self._ranks)
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
+        with products_in(self._precision, self.model.device):
             logits = self.model.logits(packed.to(self.model.device))
         each = torch.log_softmax(logits.float(), -1).gather(1, packed.targets.to(logits.device)[:, None])[:, 0]
         order = torch.tensor([i for _, i in longest_first(sources, chosen)])

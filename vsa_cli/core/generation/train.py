@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vsa_cli.core.config import GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.vocabulary import Vocabulary
-from vsa_cli.core.device import has_fast_bfloat16
+from vsa_cli.core.device import Precision, products_in, resolve_precision
 from vsa_cli.core.errors import ArtifactError, ConfigError
 from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.batches import Pairs, ordered_batches, shuffled_batches, total_counts
@@ -45,10 +45,11 @@ class GeneratorTask:
         training: GeneratorTraining,
         reading: Reading = IN_MEMORY,
         ranks: Ranks = ALONE,
+        precision: Precision | None = None,
     ) -> None:
         self.model, self._reading, self._ranks = model, reading, ranks
         self._train, self._held_out, self._training = train, held_out, training
-        self._bfloat16 = has_fast_bfloat16(model.device)
+        self._precision = resolve_precision(precision, model.device)
 
     def batches(self, generator: torch.Generator) -> Iterable[Batch]:
         """The sentences of all sources, each as often as its weight requires, in random order."""
@@ -58,7 +59,7 @@ class GeneratorTask:
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
         """The negative log-likelihood (with label smoothing) in nats: the mean per sentence, and the sum to report."""
         moved = batch.to(self.model.device)
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bfloat16):
+        with products_in(self._precision, self.model.device):
             logits = self.model.logits(moved)
         smoothing = self._training.label_smoothing
         nats = F.cross_entropy(logits.float(), moved.targets, reduction="sum", label_smoothing=smoothing)
@@ -123,7 +124,14 @@ def train_generator(
         train_images = _referenced(reader, sources, vocabulary, request.split, model)
         held = _referenced(reader, sources, vocabulary, request.validate, model) if request.validate else []
         by_metric = SelfCriticalTask(
-            model, vocabulary, train_images, held, request.training, sources.reading, request.ranks
+            model,
+            vocabulary,
+            train_images,
+            held,
+            request.training,
+            sources.reading,
+            request.ranks,
+            request.precision,
         )
         count = sum(len(images.references) for images in train_images)
         yield from run_training(by_metric, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
@@ -140,7 +148,7 @@ def train_generator(
     else:
         model.standardise(photographs[0].sample())
     model.to(request.device)
-    task = GeneratorTask(model, train, held_out, request.training, sources.reading, request.ranks)
+    task = GeneratorTask(model, train, held_out, request.training, sources.reading, request.ranks, request.precision)
     count = sum(pairs.drawn for pairs in train)
     yield from run_training(task, request, GENERATOR, corpus, regions, count, recorded, vocabulary)
 

@@ -21,6 +21,9 @@ from vsa_cli.core.io.json import dump_json, is_number
 from vsa_cli.core.learning.loop import Epoch, TrainingState
 from vsa_cli.core.learning.model_dir import TRAINING, read_metadata, read_tensors, write_tensors
 
+PRECISION = "precision"
+"""The setting of a run that states the precision of its products."""
+
 
 def write_training(folder: Path, state: TrainingState, settings: Mapping[str, Any]) -> None:
     """Save everything that a resumed run needs, in one file.
@@ -95,7 +98,8 @@ def check_same_settings(path: Path, saved: Mapping[str, Any], settings: Mapping[
     either = {**saved, **settings}
     changed = {name for name in saved.keys() & settings.keys() if saved[name] != settings[name]}
     turned_on = {name for name in saved.keys() ^ settings.keys() if either[name]}
-    differing = sorted((changed | turned_on) - {"tool"})
+    # versions that did not record the precision took that of the device
+    differing = sorted((changed | turned_on) - {"tool", *({PRECISION} - saved.keys())})
     if differing:
         raise ArtifactError(
             f"{path}: cannot resume: the saved run differs in {', '.join(differing)}; `force` starts over"

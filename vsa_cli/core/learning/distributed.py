@@ -34,6 +34,9 @@ _PATIENCE = timedelta(days=1)
 """How long a process waits for the others. The first validates while they wait; a process that ends is noticed at once,
 because its connections close."""
 
+_LOOK = 0.2
+"""Seconds between two looks at what other processes have done meanwhile."""
+
 _SETTLE = 1.0
 """Seconds after a lost connection in which Ctrl-C may still arrive here, if it is what ended the other process."""
 
@@ -248,3 +251,20 @@ def from_first(compute: Callable[[], dict[str, float]], ranks: Ranks, device: to
         content = torch.frombuffer(bytearray(text or bytes(int(size))), dtype=torch.uint8).to(device)
         dist.broadcast(content, 0)
     return {name: float(value) for name, value in json.loads(bytes(content.tolist())).items()}
+
+
+def arrivals() -> Iterator[bool]:
+    """Several times a second, whether all processes of the run have called this; ends only when it is closed.
+
+    Raises:
+        EndedError: one of them has ended before it called this.
+    """
+    with _with_the_others():
+        arrived = dist.barrier(async_op=True)
+        while not arrived.is_completed():
+            yield False
+            time.sleep(_LOOK)
+        arrived.wait()
+    while True:
+        yield True
+        time.sleep(_LOOK)

@@ -13,9 +13,10 @@ import torch
 from vsa_cli.core.config import EmbedConfig, EmbedTraining, GeneratorConfig, GeneratorTraining
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.device import Precision, resolve_precision
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.envelope import VERSIONS, Envelope, parent, to_dict
-from vsa_cli.core.learning.checkpoint import read_training, write_training
+from vsa_cli.core.learning.checkpoint import PRECISION, read_training, write_training
 from vsa_cli.core.learning.distributed import start_together
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, Task, TrainingState, fit, make_optimizer
 from vsa_cli.core.learning.model_dir import has_training, tail_tensors, write_trained
@@ -43,6 +44,8 @@ class TrainingRequest(Generic[ModelConfig, Training]):
         device: the device to train on.
         resume: resume the run in `out`, if there is one.
         ranks: this process, among those that train together.
+        precision: the precision of matrix products; None is bf16 on devices where it is faster. Weights, losses and
+            the optimiser's state are float32.
     """
 
     out: Path
@@ -55,6 +58,7 @@ class TrainingRequest(Generic[ModelConfig, Training]):
     device: torch.device
     resume: bool
     ranks: Ranks = ALONE
+    precision: Precision | None = None
 
 
 def vocabulary_of(corpus: Corpus) -> Vocabulary:
@@ -106,6 +110,7 @@ def run_training(
         "split": request.split,
         "validate": request.validate,
         "keep_last": request.keep_last,  # decides which weights the state holds as the best
+        **precision_of(request),
     }
     tail = tail_tensors(stored_tail(regions)) if feature_spec.tail_sha256 else {}
     state = TrainingState(task.model, make_optimizer(task.model, training))
@@ -143,6 +148,11 @@ def run_training(
     return kept()
 
 
+def precision_of(request: TrainingRequest[ModelConfig, Training]) -> dict[str, Precision]:
+    """The entry of a run's settings that states its precision."""
+    return {PRECISION: resolve_precision(request.precision, request.device)}
+
+
 def settings_of(envelope: Envelope) -> dict[str, Any]:
     """The settings of a run, by the names that messages use."""
     config = dict(envelope.config)
@@ -159,10 +169,11 @@ def envelope_of(
     sources: Mapping[str, Any] | None = None,
 ) -> Envelope:
     """The envelope of the model that a request makes; `sources` are further entries of its configuration."""
+    precision = {name: value for name, value in precision_of(request).items() if value != "float32"}
     return Envelope(
         format=format_name,
         version=VERSIONS[format_name],
-        config={"model": to_dict(request.model), "training": to_dict(request.training), **(sources or {})},
+        config={"model": to_dict(request.model), "training": to_dict(request.training), **precision, **(sources or {})},
         parents={
             "corpus": parent(corpus.envelope.format, corpus.sha256),
             "regions": parent(regions.envelope.format, regions.sha256),

@@ -8,7 +8,6 @@ text.
 from __future__ import annotations
 
 import os
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import Query, encode_images, encode_sentences
-from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.learning.model_dir import Trained
@@ -32,6 +31,7 @@ from vsa_cli.core.library.photographs import NO_STAMP, PhotoEntry, Stamp
 from vsa_cli.core.library.segment import Vectors
 from vsa_cli.core.library.sentences import SentenceEntry
 from vsa_cli.core.library.writer import EntryT, IndexWriter, LibraryWriter, SentenceWriter
+from vsa_cli.core.ranks import Shard
 from vsa_cli.core.regions.image_regions import ImageRegions, pad
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import described_for
@@ -69,47 +69,9 @@ class _Described:
     regions: ImageRegions
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One of several parts of a list of photographs, so that several processes or machines can share the work.
-
-    A photograph's part depends on its name alone, so it stays the same when others are added.
-
-    Attributes:
-        number: the part, from 1.
-        count: the number of parts.
-    """
-
-    number: int = 1
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            ConfigError: there is no such part.
-        """
-        if not 1 <= self.number <= self.count:
-            raise ConfigError(f"`shard` {self.number}/{self.count}: the first number is from 1 to the second")
-
-    def has(self, photo: Photo) -> bool:
-        """Whether a photograph is in this part."""
-        name = os.fsencode(str(photo.image_id))
-        return zlib.crc32(name) % self.count == self.number - 1
-
-
-def parse_shard(text: str | None) -> Shard:
-    """A part written as `K/N`; all photographs if there is none.
-
-    Raises:
-        ConfigError: it is not written so, or there is no such part.
-    """
-    if text is None:
-        return Shard()
-    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    if match is None:
-        raise ConfigError(f"`shard` {text}: is not of the form K/N, such as 1/4")
-    return Shard(int(match[1]), int(match[2]))
+def is_in(shard: Shard, photo: Photo) -> bool:
+    """Whether a photograph is in a part of the work: by its name, so that it stays there when others are added."""
+    return shard.has(zlib.crc32(os.fsencode(str(photo.image_id))))
 
 
 def update_library(
@@ -193,7 +155,7 @@ def add_stored(
     waiting: list[_Described] = []
     for image in corpus.split(split):
         photo = Photo(image.file, image.file, corpus.path(image))
-        if not shard.has(photo):
+        if not is_in(shard, photo):
             continue
         check_same_photograph(image, regions)
         path = os.path.abspath(photo.file)  # noqa: PTH100

@@ -48,17 +48,46 @@ NO_BOXES = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 """Nothing found, so that the whole image is the only region."""
 
 
-class Detector(Protocol):
-    """A source of boxes; called from several threads at the same time."""
+@dataclass(frozen=True)
+class Proposed:
+    """What a detector finds in a photograph before the CNN has seen it.
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The best boxes of a photograph.
+    Attributes:
+        found: the boxes that are chosen already.
+        candidates: (P, 4) further boxes, among which the CNN's map decides, in pixels of the upright original.
+    """
+
+    found: Found
+    candidates: Boxes
+
+
+class Detector(Protocol):
+    """A source of boxes, in two parts, of which the first does not wait for the CNN; called from several threads."""
+
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
+        """The boxes of a photograph, as far as they can be found without the CNN's map.
 
         Args:
             image_id: the photograph's id, by which the user's own boxes are found.
             picture: the decoded photograph.
+        """
+
+    def choose(self, proposed: Proposed, picture: Picture, feature_map: Tensor) -> Found:
+        """The best boxes of a photograph.
+
+        Args:
+            proposed: the result of `propose`.
+            picture: the photograph, of which only width and height are used.
             feature_map: (C, h, w) float32, the feature extractor's map of the whole photograph.
         """
+
+
+class _WithoutMap:
+    """The second part of a detector whose first has chosen all boxes."""
+
+    def choose(self, proposed: Proposed, picture: Picture, feature_map: Tensor) -> Found:
+        """The boxes that are chosen already."""
+        return proposed.found
 
 
 def _to_original(picture: Picture) -> NDArray[np.float32]:
@@ -78,19 +107,25 @@ class SelectiveSearch:
     def __init__(self, top: int, features: FeatureExtractor) -> None:
         self._top, self._features = top, features
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The proposals that together represent most of the photograph."""
-        return self.fill(NO_BOXES, picture, feature_map)
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
+        """The proposals of selective search."""
+        return self.add(NO_BOXES, picture)
 
-    def fill(self, found: Found, picture: Picture, feature_map: Tensor) -> Found:
-        """The boxes found already, followed by the proposals that represent most of what those do not."""
+    def add(self, found: Found, picture: Picture) -> Proposed:
+        """Proposals beside boxes that are chosen already, unless those are enough."""
+        if len(found.boxes) >= self._top:
+            return Proposed(found, NO_BOXES.boxes)
+        boxes = _inside(propose(picture.rgb) * _to_original(picture), picture)
+        return Proposed(found, plausible(boxes, picture.width, picture.height))
+
+    def choose(self, proposed: Proposed, picture: Picture, feature_map: Tensor) -> Found:
+        """The boxes chosen already, followed by the proposals that represent most of what those do not."""
+        found, candidates = proposed.found, proposed.candidates
         count = self._top - len(found.boxes)
         if count <= 0:
             return found
-        width, height = picture.width, picture.height
-        candidates = plausible(_inside(propose(picture.rgb) * _to_original(picture), picture), width, height)
         confidence = class_confidence(self._features, feature_map, picture, candidates)
-        chosen, scores = select(candidates, confidence, width, height, count, found.boxes)
+        chosen, scores = select(candidates, confidence, picture.width, picture.height, count, found.boxes)
         return Found(np.concatenate([found.boxes, chosen]), np.concatenate([found.scores, scores]), found.labels)
 
 
@@ -104,29 +139,33 @@ class SsdAndSearch:
     def __init__(self, top: int, features: FeatureExtractor) -> None:
         self._top, self._ssd, self._search = top, Ssd(), SelectiveSearch(top, features)
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
-        """The objects with the highest scores, and the proposals that represent most of the rest of the photograph."""
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
+        """The objects with the highest scores, and proposals for the rest of the photograph."""
         width, height = picture.width, picture.height
         found = self._ssd.detect(picture.rgb)
         boxes = geometry.clip(found.boxes * _to_original(picture), width, height)
         chosen = choose_boxes(boxes, found.scores, width, height, self._top)
         labels = as_labels(found.names, found.scores, chosen)
-        return self._search.fill(Found(boxes[chosen], found.scores[chosen], labels), picture, feature_map)
+        return self._search.add(Found(boxes[chosen], found.scores[chosen], labels), picture)
+
+    def choose(self, proposed: Proposed, picture: Picture, feature_map: Tensor) -> Found:
+        """The objects, and the proposals that represent most of the rest of the photograph."""
+        return self._search.choose(proposed, picture, feature_map)
 
 
-class Grid:
+class Grid(_WithoutMap):
     """Cells of a pyramid of grids: deterministic, without weights; for tests and comparisons."""
 
     def __init__(self, top: int) -> None:
         self._top = top
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
         """The first cells of the grids, whatever the photograph shows; each with a score of 0."""
         found = geometry.grid(picture.width, picture.height, self._top)
-        return Found(found, np.zeros(len(found), np.float32))
+        return Proposed(Found(found, np.zeros(len(found), np.float32)), NO_BOXES.boxes)
 
 
-class GivenBoxes:
+class GivenBoxes(_WithoutMap):
     """The user's own boxes, from JSON: `{"image id": [[x1, y1, x2, y2], ...]}` in pixels of the upright original.
 
     Args:
@@ -170,7 +209,7 @@ class GivenBoxes:
             boxes[photo.key] = found
         return cls(top, boxes, path, unmatched)
 
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
         """The first boxes of a photograph in the file; each with a score of 1.
 
         Raises:
@@ -179,7 +218,7 @@ class GivenBoxes:
         if image_id not in self._boxes:
             raise DataError(f"{self._path}: no boxes for {image_id}")
         found = _inside(self._boxes[image_id], picture)[: self._top]
-        return Found(found, np.ones(len(found), np.float32))
+        return Proposed(Found(found, np.ones(len(found), np.float32)), NO_BOXES.boxes)
 
 
 def _as_boxes(rows: object, where: str) -> Boxes:
@@ -193,7 +232,7 @@ def _as_boxes(rows: object, where: str) -> Boxes:
     return boxes
 
 
-class FasterRcnn:
+class FasterRcnn(_WithoutMap):
     """torchvision's Faster R-CNN (ResNet-50 FPN), with weights from a file or from torch's download folder."""
 
     _FILE = "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"
@@ -213,12 +252,13 @@ class FasterRcnn:
         self._device = device
 
     @torch.inference_mode()
-    def choose(self, image_id: str, picture: Picture, feature_map: Tensor) -> Found:
+    def propose(self, image_id: str, picture: Picture) -> Proposed:
         """The detections with the highest scores."""
         pixels = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1).to(self._device).float() / 255
         found = self._network([pixels])[0]
         boxes = found["boxes"].cpu().numpy() * _to_original(picture)
-        return Found(geometry.clip(boxes, picture.width, picture.height), found["scores"].cpu().numpy())
+        chosen = Found(geometry.clip(boxes, picture.width, picture.height), found["scores"].cpu().numpy())
+        return Proposed(chosen, NO_BOXES.boxes)
 
 
 def build_detector(

@@ -53,6 +53,7 @@ _STAGES = (
 _STEM = 32
 _SPLIT = 5  # the stage that reduces the map from stride 16 to 32; the tail begins with it
 _EPSILON = 1e-3
+_PRECISE = 2  # blocks that stay in float32 under autocast: in bfloat16, they alone treble the error of the descriptors
 
 
 class SameConv(nn.Conv2d):
@@ -113,8 +114,11 @@ class LiteBody(nn.Module):
 
     def trunk(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) normalised pixels to (B, C, ceil(h / 16), ceil(w / 16))."""
-        x = F.relu6(self.stem(x), inplace=True)
-        for block in self.blocks:
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.relu6(self.stem(x), inplace=True)
+            for block in self.blocks[:_PRECISE]:
+                x = block(x)
+        for block in self.blocks[_PRECISE:]:
             x = block(x)
         return x
 

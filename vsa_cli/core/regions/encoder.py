@@ -2,39 +2,87 @@
 
 `RegionExtractor.extract` processes one photograph: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
 the cache and the threads, and is the one place where a photograph that cannot be read becomes a `FailedPhoto`.
+
+On a CPU each thread takes one photograph from its file to its descriptors. For a GPU, threads prepare photographs, the
+CNN takes those of one size together, and threads choose their boxes. Which photographs are together depends on their
+order alone, so that the same photographs have the same descriptors whatever the speed of the threads.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.images import read_picture
+from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
-from vsa_cli.core.regions.detectors import NO_BOXES, Detector, build_detector
+from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
 from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger(__name__)
+
+TOGETHER = 32
+"""Photographs that pass through the CNN together, at most, on a GPU."""
+
+_MOST_PIXELS = TOGETHER * 320 * 480  # of photographs that pass through the CNN together, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photograph and what is computed from it before the CNN sees it.
+
+    Attributes:
+        photo: the photograph.
+        sha256: SHA-256 of its file; empty if nothing needs it.
+        picture: the decoded photograph, without its pixels if nothing needs them any more.
+        pixels: (h, w, 3) uint8 input of the CNN; None if no map of the whole photograph is needed.
+        proposed: what the detector has found; None without a detector.
+    """
+
+    photo: Photo
+    sha256: str
+    picture: Picture
+    pixels: NDArray[np.uint8] | None
+    proposed: Proposed | None
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The CNN's maps of a photograph, each float32 on the device; None for those that are not needed.
+
+    Attributes:
+        trunk: (C, h, w) the map of the CNN's trunk.
+        published: (C', h / 2, w / 2) the map by which boxes are chosen.
+        described: (C', h / 2, w / 2) the map from which descriptors are computed.
+    """
+
+    trunk: Tensor | None = None
+    published: Tensor | None = None
+    described: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +111,16 @@ class RegionExtractor:
             DataError: the photograph cannot be read, or has changed since its corpus was prepared.
             ArtifactError: a tuned tail computes numbers that are not finite.
         """
+        prepared = self.prepare(photo)
+        (maps,) = self.maps([prepared])
+        return self.finish(prepared, maps)
+
+    def prepare(self, photo: Photo) -> Prepared:
+        """The first step of `extract`, which does not use the CNN.
+
+        Raises:
+            DataError: as in `extract`.
+        """
         # only caches and corpora need the hash; without either the file is read once, not twice
         sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
         if photo.sha256 not in (None, sha256):
@@ -70,37 +128,56 @@ class RegionExtractor:
         picture = read_picture(photo.file, self.photo_side)
         for note in picture.notes:
             _LOG.warning(note)
-        features, found = self.feature_extractor, NO_BOXES
-        trunk_map = features.trunk_map(picture) if self.tail is not None or self.keep_map else None
-        feature_map = None
-        if self.detector is not None:
-            feature_map = features.map(picture) if trunk_map is None else features.deepen(trunk_map)
-            found = self.detector.choose(str(photo.image_id), picture, feature_map)
-        if trunk_map is not None and self.tail is not None:
-            feature_map = _deepen(trunk_map, self.tail)
-        elif trunk_map is not None and feature_map is None:
-            feature_map = features.deepen(trunk_map)
+        crops = self.feature_extractor.mode == "crop"
+        pixels = None
+        if self.detector is not None or not crops or self._needs_trunk:
+            pixels = self.feature_extractor.pixels(picture)
+        proposed = None if self.detector is None else self.detector.propose(str(photo.image_id), picture)
+        if not crops:  # photographs that wait for the CNN may be large
+            picture = replace(picture, rgb=np.empty((0, 0, 3), np.uint8))
+        return Prepared(photo, sha256, picture, pixels, proposed)
+
+    def maps(self, prepared: Sequence[Prepared]) -> list[Maps]:
+        """The second step of `extract`, for photographs whose `pixels` have the same shape, or are all None."""
+        pixels = [one.pixels for one in prepared if one.pixels is not None]
+        if not pixels:
+            return [Maps() for _ in prepared]
+        features = self.feature_extractor
+        if not self._needs_trunk:
+            return [Maps(published=found, described=found) for found in features.maps(pixels)]
+        trunk = features.trunk_maps(pixels)
+        described = features.deepen(trunk, self.tail)
+        published = described if self.tail is None or self.detector is None else features.deepen(trunk)
+        return [Maps(*found) for found in zip(trunk, published, described, strict=True)]
+
+    def finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
+        """The last step of `extract`: the boxes and their descriptors.
+
+        Raises:
+            ArtifactError: a tuned tail computes numbers that are not finite.
+        """
+        picture, found, kept = prepared.picture, NO_BOXES, maps.trunk if self.keep_map else None
+        if self.detector is not None and prepared.proposed is not None and maps.published is not None:
+            found = self.detector.choose(prepared.proposed, picture, maps.published)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-        descriptors = to_half(features.regions(picture, boxes, feature_map))
+        descriptors = to_half(self.feature_extractor.regions(picture, boxes, maps.described))
         if self.tail is not None and not are_finite(descriptors):
             raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
         return ImageRegions(
-            image_id=str(photo.image_id),
-            sha256=sha256,
+            image_id=str(prepared.photo.image_id),
+            sha256=prepared.sha256,
             width=picture.width,
             height=picture.height,
             boxes=boxes,
             scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
             descriptors=descriptors,
             labels=found.labels,
-            map=to_half(trunk_map.permute(1, 2, 0).cpu().numpy()) if self.keep_map and trunk_map is not None else None,
+            map=None if kept is None else to_half(kept.permute(1, 2, 0).cpu().numpy()),
         )
 
-
-@torch.inference_mode()
-def _deepen(trunk_map: Tensor, tail: Forward) -> Tensor:
-    """(C', h / 2, w / 2): the map of the whole CNN, from the (C, h, w) map of its trunk."""
-    return tail(trunk_map[None])[0]
+    @property
+    def _needs_trunk(self) -> bool:
+        return self.tail is not None or self.keep_map
 
 
 class PhotoEncoder:
@@ -112,6 +189,8 @@ class PhotoEncoder:
         device: the device of the CNN.
         cache: keeps regions by the content of the photograph's file; None encodes every photograph again.
         workers: photographs encoded at the same time.
+        together: photographs that pass through the CNN together, at most, of those with the same size; None is one on a
+            CPU, where more are not faster, and `TOGETHER` on other devices.
     """
 
     def __init__(
@@ -120,8 +199,10 @@ class PhotoEncoder:
         device: torch.device,
         cache: RegionCache | None,
         workers: int,
+        together: int | None = None,
     ) -> None:
         self._make_extractor, self.device, self._cache, self._workers = make_extractor, device, cache, workers
+        self._together = together or (1 if device.type == "cpu" else TOGETHER)
         self._loading = threading.Lock()
         self._extractor: RegionExtractor | None = None
 
@@ -144,6 +225,12 @@ class PhotoEncoder:
         Raises:
             VsaError: the CNN or the detector cannot be loaded.
         """
+        return self._unless_known(photo, lambda extractor, photo: self._keep(extractor.extract(photo)))
+
+    def _unless_known(
+        self, photo: Photo | FailedPhoto, compute: Callable[[RegionExtractor, Photo], T]
+    ) -> T | ImageRegions | FailedPhoto:
+        """The regions of a photograph if they are in the cache, else what is computed from it."""
         if isinstance(photo, FailedPhoto):
             return photo
         try:
@@ -154,9 +241,12 @@ class PhotoEncoder:
             return replace(known, image_id=str(photo.image_id))
         extractor = self.extractor
         try:
-            regions = extractor.extract(photo)
+            return compute(extractor, photo)
         except DataError as error:
             return FailedPhoto(photo, str(error))
+
+    def _keep(self, regions: ImageRegions) -> ImageRegions:
+        """The same regions, which are in the cache from now on."""
         if self._cache is not None:
             self._cache.put(regions)
         return regions
@@ -172,6 +262,9 @@ class PhotoEncoder:
         """
         upcoming = iter(photos)
         with one_thread_each(self.device), Workers(self._workers) as workers:
+            if self._together > 1:
+                yield from self._encode_together(upcoming, ahead, workers)
+                return
             jobs: deque[tuple[Photo, Job[ImageRegions | FailedPhoto]]] = deque()
             while True:
                 for one in islice(upcoming, ahead - len(jobs)):
@@ -181,6 +274,53 @@ class PhotoEncoder:
                     return
                 photo, job = jobs.popleft()
                 yield photo, job.result()
+
+    def _encode_together(
+        self, upcoming: Iterator[Photo | FailedPhoto], ahead: int, workers: Workers
+    ) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+        """`encode_all`, in blocks; while the CNN sees one block, the workers prepare the next.
+
+        The first blocks are small, so that the first photograph does not wait for others.
+        """
+        waiting: deque[tuple[Photo, Job[Prepared | ImageRegions | FailedPhoto]]] = deque()
+
+        def fill() -> None:
+            for one in islice(upcoming, ahead - len(waiting)):
+                photo = one.photo if isinstance(one, FailedPhoto) else one
+                waiting.append((photo, workers.submit(self._prepare, one)))
+
+        size = 1
+        with Workers(self._workers) as finishing:  # their jobs are short, and do not queue behind those of `workers`
+            fill()
+            while waiting:
+                block = [waiting.popleft() for _ in range(min(size, len(waiting)))]
+                prepared = [(photo, job.result()) for photo, job in block]
+                fill()
+                yield from self._finish_block(prepared, finishing)
+                size = min(2 * size, max(1, ahead // 2))
+
+    def _prepare(self, photo: Photo | FailedPhoto) -> Prepared | ImageRegions | FailedPhoto:
+        return self._unless_known(photo, lambda extractor, photo: extractor.prepare(photo))
+
+    def _finish_block(
+        self, block: Sequence[tuple[Photo, Prepared | ImageRegions | FailedPhoto]], finishing: Workers
+    ) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+        of_shape: dict[tuple[int, ...], list[Prepared]] = defaultdict(list)
+        for _, one in block:
+            if isinstance(one, Prepared):
+                of_shape[() if one.pixels is None else one.pixels.shape].append(one)
+        jobs: dict[int, Job[ImageRegions]] = {}
+        for shape, prepared in of_shape.items():
+            most = max(1, min(self._together, _MOST_PIXELS // math.prod(shape[:2])))
+            for first in range(0, len(prepared), most):
+                part = prepared[first : first + most]
+                for one, maps in zip(part, self.extractor.maps(part), strict=True):
+                    jobs[id(one)] = finishing.submit(self._finish, one, maps)
+        for photo, found in block:
+            yield photo, jobs[id(found)].result() if isinstance(found, Prepared) else found
+
+    def _finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
+        return self._keep(self.extractor.finish(prepared, maps))
 
 
 def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:

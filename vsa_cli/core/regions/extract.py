@@ -1,21 +1,23 @@
 """Extracts the regions of many photographs into `regions.h5`: in parallel, in bounded memory, and resumable.
 
 Photographs are divided into shards of fixed size. A shard is written in one step, to a folder beside the output
-(`regions.h5.part/`); a resumed run encodes the shards that are missing. At the end the shards are joined.
+(`regions.h5.part/`), by any of the processes that share the work; a resumed run encodes the shards that are missing. At
+the end one process joins the shards: the division of the work does not show in the file.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from vsa_cli.core.errors import ArtifactError, ConfigError, DataError, reason
-from vsa_cli.core.io.envelope import Envelope
-from vsa_cli.core.io.files import write_text
-from vsa_cli.core.io.json import dump_json, is_text, read_json
+from vsa_cli.core.errors import ArtifactError, ConfigError, DataError
+from vsa_cli.core.io.json import dump_json, is_text
+from vsa_cli.core.io.part_folder import PartFolder
 from vsa_cli.core.io.sources import FailedPhoto, Photo
+from vsa_cli.core.ranks import Shard
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction, RegionSource
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
@@ -25,8 +27,6 @@ from vsa_cli.core.regions.store_writer import write_regions
 SHARD = 64
 """Photographs in a shard: what an interruption can lose, and what is in memory at the same time."""
 
-_REQUEST = "request.json"
-
 
 @dataclass(frozen=True)
 class Extracted:
@@ -35,7 +35,7 @@ class Extracted:
     Attributes:
         photos: the number of its photographs.
         failures: one line for each photograph that could not be encoded.
-        resumed: whether an earlier run had written it.
+        resumed: whether an earlier run, or another process, had written it.
     """
 
     photos: int
@@ -43,39 +43,80 @@ class Extracted:
     resumed: bool
 
 
-def extract_regions(plan: Extraction, out: Path) -> Iterator[Extracted]:
-    """Encode every photograph and write `out`, yielding a record for each shard.
+def extract_shards(plan: Extraction, out: Path, shard: Shard) -> Iterator[Extracted]:
+    """Encode this process's part of the photographs, yielding a record for each of its shards.
 
     Args:
         plan: the photographs, their encoder and the envelope.
-        out: the `regions.h5`. Until it is complete, its shards are in `regions.h5.part/` beside it, and are reused.
+        out: the `regions.h5`, which is not written: the shards are in `regions.h5.part/` beside it, which
+            `prepare_output` has created.
+        shard: the part of this process.
 
     Raises:
-        ArtifactError: the part folder belongs to a run with other settings or photographs.
-        DataError: no photograph could be encoded, or the output cannot be written.
+        ArtifactError: the part folder belongs to a run with other settings or photographs, or is missing.
+        DataError: a shard cannot be written.
     """
-    parts = part_folder(out)
-    _claim(parts, plan)
-    size = plan.spec.descriptor_size
-    starts = range(0, len(plan.photos), SHARD)
-    shards = [(parts / f"{start // SHARD:06d}.shard", plan.photos[start : start + SHARD]) for start in starts]
-    total = 0
-    if plan.failures:
+    parts = PartFolder(part_folder(out))
+    parts.claim(_request(plan), create=False)
+    if plan.failures and shard.has(0):
         yield Extracted(len(plan.failures), plan.failures, resumed=False)
-    for path, photos in shards:
+    size = plan.spec.descriptor_size
+    for number, photos in enumerate(_shards(plan)):
+        if not shard.has(number):
+            continue
+        path = parts.shard(number)
         resumed = path.exists()
         images, failures = _read(path, photos, size) if resumed else ([], ())
         if not resumed or failures:  # a photograph that failed before may be readable now
             write_shard(path, _encode(plan.encoder, photos, images))
-            images, failures = _read(path, photos, size)
-        total += len(images)
+            _, failures = _read(path, photos, size)
         yield Extracted(len(photos), failures, resumed)
-    if total == 0:
-        _clear(parts)  # there is nothing to resume
+
+
+def join_shards(
+    plan: Extraction, out: Path, own: Shard | None = None, arrivals: Iterable[bool] = ()
+) -> Iterator[Extracted]:
+    """Write `out` from the shards, yielding a record for each shard of the other processes as soon as it is there.
+
+    Args:
+        plan: the photographs, their encoder and the envelope.
+        out: the `regions.h5`.
+        own: the part that this process has encoded; None if others have encoded everything.
+        arrivals: takes a moment for each element: whether all other processes have finished their parts. Without any,
+            nothing is waited for.
+
+    Raises:
+        ArtifactError: the part folder belongs to a run with other settings or photographs.
+        DataError: shards are missing, no photograph could be encoded, or the output cannot be written.
+    """
+    parts = PartFolder(part_folder(out))
+    parts.claim(_request(plan), create=False)
+    if plan.failures and own is None:
+        yield Extracted(len(plan.failures), plan.failures, resumed=True)
+    size, shards = plan.spec.descriptor_size, list(_shards(plan))
+    others = [number for number in range(len(shards)) if own is None or not own.has(number)]
+    for number in parts.arriving(others, arrivals):
+        _, failures = _read(parts.shard(number), shards[number], size)
+        yield Extracted(len(shards[number]), failures, resumed=True)
+
+    def images() -> Iterator[list[ImageRegions]]:
+        for number, photos in enumerate(shards):
+            yield _read(parts.shard(number), photos, size)[0]
+
+    if not any(images()):
+        parts.clear()  # there is nothing to resume
         raise DataError("none of the photographs could be described")
-    images_of = (_read(path, photos, size)[0] for path, photos in shards)
-    write_regions(out, plan.envelope, images_of, size, plan.tail)
-    _clear(parts)
+    write_regions(out, plan.envelope, images(), size, plan.tail)
+    parts.clear()
+
+
+def photographs_in(plan: Extraction, shard: Shard) -> int:
+    """The number of photographs in a part of the work."""
+    return sum(len(photos) for number, photos in enumerate(_shards(plan)) if shard.has(number))
+
+
+def _shards(plan: Extraction) -> Iterator[list[Photo]]:
+    return (plan.photos[start : start + SHARD] for start in range(0, len(plan.photos), SHARD))
 
 
 def _read(path: Path, photos: Sequence[Photo], size: int) -> tuple[list[ImageRegions], tuple[str, ...]]:
@@ -112,12 +153,12 @@ def part_folder(out: Path) -> Path:
     return out.with_name(out.name + ".part")
 
 
-def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) -> int | None:
-    """Check for the output of an earlier run, and remove an unfinished one if `force` is set.
+def prepare_output(out: Path, plan: Extraction, *, force: bool, resume: bool) -> int | None:
+    """Check for the output of an earlier run, remove an unfinished one if `force` is set, and create the part folder.
 
     Args:
         out: the `regions.h5`.
-        envelope: the envelope of the requested run.
+        plan: the requested run.
         force: start over, whatever exists.
         resume: continue from what exists.
 
@@ -126,56 +167,31 @@ def prepare_output(out: Path, envelope: Envelope, *, force: bool, resume: bool) 
 
     Raises:
         ConfigError: there is an unfinished run, and neither `force` nor `resume` is set.
-        ArtifactError: `out` is finished, and was made with other settings or photographs.
+        ArtifactError: `out` or its part folder was made with other settings or photographs.
+        DataError: the part folder cannot be written.
     """
     parts = part_folder(out)
     if parts.exists() and not resume:
         if not force:
             raise ConfigError(f"{parts}: an unfinished run; `resume` continues it, `force` starts over")
-        _clear(parts)
+        PartFolder(parts).clear()
     if not (resume and out.exists()) or parts.exists():
+        PartFolder(parts).claim(_request(plan))
         return None
     store = RegionStore(out)
     finished, described = store.envelope, len(store)
     store.close()
-    if finished != envelope:
+    if finished != plan.envelope:
         raise ArtifactError(f"{out}: was made with other options or photographs; `force` starts over")
     return described
 
 
-def _clear(parts: Path) -> None:
-    """Remove the part folder, the request file last: without that file, the folder may not be one of vsa's.
-
-    Raises:
-        DataError: something in the folder cannot be removed.
-    """
-    try:
-        for path in sorted(parts.iterdir(), key=lambda path: path.name == _REQUEST):
-            path.unlink()
-        parts.rmdir()
-    except OSError as error:
-        raise DataError(f"{parts}: cannot be removed: {reason(error)}") from error
-
-
-def _claim(parts: Path, plan: Extraction) -> None:
-    """Record in the part folder what is extracted (settings, photographs, order), or check that it is the same.
-
-    Raises:
-        ArtifactError: the folder belongs to a run with other settings or photographs, or to another version of `vsa`.
-    """
+def _request(plan: Extraction) -> dict[str, Any]:
+    """What is extracted: settings, photographs, order."""
     digest = hashlib.sha256(dump_json([[photo.image_id, photo.sha256] for photo in plan.photos]).encode())
-    request = {
+    return {
         "envelope": plan.envelope.to_dict(),
         "photos": digest.hexdigest(),
         "shard": SHARD,
         "layout": LAYOUT,
     }
-    path = parts / _REQUEST
-    if not path.exists():
-        write_text(path, dump_json(request))
-        return
-    found = read_json(path)
-    if found != request:
-        is_older = isinstance(found, dict) and found.get("layout") != LAYOUT
-        made = "by another version of vsa" if is_older else "with other options or photographs"
-        raise ArtifactError(f"{parts}: was started {made}; `force` starts over")

@@ -16,6 +16,9 @@ IMPORTED = "imported:"
 KEEP_MAPS = "keep_maps"
 """The entry, in the configuration of a regions file, that it has the maps of the CNN's trunk."""
 
+PRECISION = "precision"
+"""The entry, in the configuration of a regions file, of the precision of the CNN's products if it is not float32."""
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -62,8 +65,12 @@ class FeatureSpec:
 
     @classmethod
     def of(cls, envelope: Envelope, where: str) -> FeatureSpec:
-        """The specification in the envelope of a regions file."""
-        return cls.from_dict({name: value for name, value in envelope.config.items() if name != KEEP_MAPS}, where)
+        """The specification in the envelope of a regions file.
+
+        It does not have the precision of the products: a model accepts descriptors of either.
+        """
+        others = (KEEP_MAPS, PRECISION)
+        return cls.from_dict({name: value for name, value in envelope.config.items() if name not in others}, where)
 
     def require_computable(self) -> None:
         """Check that the descriptors of new photographs can be computed in this way.

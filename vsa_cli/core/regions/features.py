@@ -1,10 +1,11 @@
 """Computes the descriptors of boxes by RoI pooling or from crops (paper, section 3.1), and their statistics.
 
-This module does not depend on how boxes were found. Each photograph is processed alone, so that its descriptors do not
-depend on a batch.
+This module does not depend on how boxes were found.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,8 +14,10 @@ from torch import Tensor
 
 from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import Describe
+from vsa_cli.core.device import Precision, products_in, to_device
 from vsa_cli.core.io.images import Picture, resize
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
+from vsa_cli.core.regions.fused_lite import Forward
 
 MAX_ASPECT = 4
 """Maximum aspect ratio of the CNN's input; a longer photograph is compressed lengthwise, which bounds the memory."""
@@ -34,22 +37,54 @@ class FeatureExtractor:
     """A CNN on its device, which computes the descriptors of boxes in photographs.
 
     Args:
-        cnn: the CNN; moved to the device, and prepared for inference.
+        cnn: the CNN; moved to the device, and in float32 prepared for inference.
         side: shorter side of its input, in pixels; side of a crop.
         mode: `roi` pools boxes from one map, `crop` warps each to the input.
         device: the device on which it runs.
+        precision: the precision of its products; maps and descriptors are float32 in any case.
     """
 
-    def __init__(self, cnn: Cnn, side: int, mode: Describe, device: torch.device) -> None:
+    def __init__(
+        self, cnn: Cnn, side: int, mode: Describe, device: torch.device, precision: Precision = "float32"
+    ) -> None:
         self.cnn = cnn.to(device)
-        self.cnn.prepare()
-        self.side, self.mode, self.device = side, mode, device
+        if precision == "float32":
+            self.cnn.prepare()  # for this precision alone: its layers take no part in autocast
+        self.side, self.mode, self.device, self._precision = side, mode, device, precision
 
-    @torch.inference_mode()
+    def pixels(self, picture: Picture) -> NDArray[np.uint8]:
+        """(h, w, 3): a photograph in the size of the CNN's input."""
+        return resize(picture.rgb, *input_size(picture.width, picture.height, self.side))
+
     def map(self, picture: Picture) -> Tensor:
         """(C, h, w) float32 on the device: the CNN's map of the whole photograph."""
-        size = input_size(picture.width, picture.height, self.side)
-        return self.cnn.maps(self._pixels(resize(picture.rgb, *size))[None])[0]
+        return self.maps([self.pixels(picture)])[0]
+
+    @torch.inference_mode()
+    def maps(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """(B, C, h, w) float32 on the device: the CNN's maps of photographs, whose `pixels` have equal shapes."""
+        with products_in(self._precision, self.device):
+            return self.cnn.maps(self._batch(pixels)).float()
+
+    @torch.inference_mode()
+    def trunk_maps(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """(B, C, h, w) float32 on the device: the maps of stride 16, which `deepen` takes.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        with products_in(self._precision, self.device):
+            return self.cnn.trunk_maps(self._batch(pixels)).float()
+
+    @torch.inference_mode()
+    def deepen(self, trunk_maps: Tensor, tail: Forward | None = None) -> Tensor:
+        """(B, C, h / 2, w / 2) float32 on the device: the maps of `maps`, or those of a tuned tail, from `trunk_maps`.
+
+        Raises:
+            ConfigError: the CNN has no tail.
+        """
+        with products_in(self._precision, self.device):
+            return (tail or self.cnn.deepen)(trunk_maps).float()
 
     @torch.inference_mode()
     def regions(self, picture: Picture, boxes: Boxes, feature_map: Tensor | None = None) -> NDArray[np.float32]:
@@ -78,9 +113,9 @@ class FeatureExtractor:
 
             cells = _in_cells(feature_map, boxes, picture.width, picture.height)
             pooled: Tensor = roi_align(feature_map[None], [cells], self.cnn.pool, aligned=True)
-            return self.cnn.describe(pooled)
+            return self._describe(pooled)
         means = mean_in_boxes(feature_map, boxes, picture.width, picture.height)
-        return self.cnn.describe(means[:, :, None, None])
+        return self._describe(means[:, :, None, None])
 
     @torch.inference_mode()
     def logits(self, feature_map: Tensor, picture: Picture, boxes: Boxes) -> Tensor:
@@ -95,41 +130,25 @@ class FeatureExtractor:
             return mean_in_boxes(of_cells, boxes, picture.width, picture.height)
         return self.cnn.logits(self.pool(feature_map, picture, boxes))
 
-    @torch.inference_mode()
-    def trunk_map(self, picture: Picture) -> Tensor:
-        """(C, h, w) float32 on the device: the map of stride 16, from which the CNN's tail computes that of `map`.
-
-        Raises:
-            ConfigError: the CNN has no tail.
-        """
-        size = input_size(picture.width, picture.height, self.side)
-        return self.cnn.trunk_maps(self._pixels(resize(picture.rgb, *size))[None])[0]
-
-    @torch.inference_mode()
-    def deepen(self, trunk_map: Tensor) -> Tensor:
-        """(C', h / 2, w / 2) float32 on the device: the map of `map`, from the (C, h, w) map of `trunk_map`.
-
-        Raises:
-            ConfigError: the CNN has no tail.
-        """
-        return self.cnn.deepen(trunk_map[None])[0]
-
     def _crops(self, picture: Picture, boxes: Boxes) -> NDArray[np.float32]:
         """(R, D): descriptors of the boxes, each warped to a square of `side` pixels (R-CNN); one by one on a CPU."""
         scale_x, scale_y = picture.rgb.shape[1] / picture.width, picture.rgb.shape[0] / picture.height
-        crops = torch.stack(
-            [
-                self._pixels(resize(picture.rgb, self.side, self.side, tuple(box)))
-                for box in boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
-            ]
-        )
+        crops = [
+            resize(picture.rgb, self.side, self.side, tuple(box))
+            for box in boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
+        ]
         pool = torch.nn.AdaptiveAvgPool2d(self.cnn.pool)
         size = 1 if self.device.type == "cpu" else len(crops)
-        described = [self.cnn.describe(pool(self.cnn.maps(batch))) for batch in torch.split(crops, size)]
-        return torch.cat(described).cpu().numpy()
+        parts = [crops[first : first + size] for first in range(0, len(crops), size)]
+        return torch.cat([self._describe(pool(self.maps(part))) for part in parts]).cpu().numpy()
 
-    def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(rgb.copy()).to(self.device)
+    def _describe(self, pooled: Tensor) -> Tensor:
+        with products_in(self._precision, self.device):
+            return self.cnn.describe(pooled).float()
+
+    def _batch(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """(B, h, w, 3) uint8 on the device."""
+        return to_device(torch.from_numpy(np.stack(pixels)), self.device)
 
 
 def mean_in_boxes(feature_map: Tensor, boxes: Boxes, width: int, height: int) -> Tensor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.corpus.photo_names import Named, PhotoNames
+from vsa_cli.core.device import Precision, resolve_precision
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
 from vsa_cli.core.io.image_formats import find_pictures
@@ -24,9 +25,9 @@ from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
-from vsa_cli.core.regions.feature_spec import KEEP_MAPS, FeatureSpec
+from vsa_cli.core.regions.feature_spec import KEEP_MAPS, PRECISION, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
-from vsa_cli.core.regions.fused_lite import fused_tail
+from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
@@ -102,6 +103,7 @@ def plan_extraction(
     seed: int,
     keep_maps: bool = False,
     tuned: TunedCnn | None = None,
+    precision: Precision = "float32",
 ) -> Extraction:
     """Plan everything that `extract_regions` needs.
 
@@ -116,6 +118,7 @@ def plan_extraction(
         keep_maps: whether to keep the map of the CNN's trunk, from which its tail can learn.
         tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
             `photo_side` that is given; None uses the published CNN.
+        precision: the precision of the CNN's products.
 
     Raises:
         VsaError: an input is missing or wrong, or weights are not installed.
@@ -137,17 +140,20 @@ def plan_extraction(
     default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
     config = replace(config, side=side, photo_side=config.photo_side or _median(inputs))
-    features = FeatureExtractor(cnn, side, config.describe, device)
+    features = FeatureExtractor(cnn, side, config.describe, device, resolve_precision(precision, device))
     detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
     tail = None if tuned is None else tuned.tail
     if (keep_maps or tail is not None) and config.describe == "crop":
         raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
     used = tail if tail is not None else cnn.tail if keep_maps else None
-    extractor = RegionExtractor(
-        features, detector, config.photo_side, None if tail is None else fused_tail(tail.to(device)), keep_maps
-    )
+    forward: Forward | None = None if tail is None else tail.to(device)
+    if tail is not None and precision == "float32":  # for which alone layers are fused
+        forward = fused_tail(tail)
+    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps)
     spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size, "" if tail is None else tail_sha256(tail))
     recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
+    if precision != "float32":
+        recorded[PRECISION] = precision
     return Extraction(
         inputs.photos,
         PhotoEncoder(lambda: extractor, device, None, workers),
