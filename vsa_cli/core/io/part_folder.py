@@ -67,6 +67,14 @@ class PartFolder:
             raise ArtifactError(f"{self.path}: was started {made}; `force` starts over")
         return recorded
 
+    def is_of(self, request: Mapping[str, Any]) -> bool:
+        """Whether the folder belongs to a run with this request."""
+        try:
+            self.claim(request, create=False)
+        except (ArtifactError, DataError):
+            return False
+        return True
+
     def require(self) -> None:
         """Check that there is a run to join.
 
