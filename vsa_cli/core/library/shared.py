@@ -1,7 +1,7 @@
 """Photographs that several processes describe for one index: each finds the regions of its part, and one indexes all.
 
-The regions are in a folder beside the index (`library.part/`) until the index has them, in shards of 64 photographs
-that are new or have changed. The process that indexes them does what one process alone would do, in the same order, except
+The regions are in a folder beside the index (`library.part/`) until the index has them, in shards of photographs that
+are new or have changed. The process that indexes them does what one process alone would do, in the same order, except
 that it reads regions instead of computing them: the index has the same bytes. Regions are found by the content of the
 photograph's file; those of a photograph that has changed meanwhile, or could not be read, are computed again.
 """
@@ -29,8 +29,8 @@ from vsa_cli.core.ranks import Shard
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
 
-SHARD = 64
-"""Photographs in a shard."""
+SHARD = 32
+"""Photographs in a shard: what a process that ends can lose."""
 
 
 def part_folder(library: Path) -> PartFolder:
