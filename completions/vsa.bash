@@ -51,6 +51,7 @@ _vsa_value() {
     "caption --baseline") _vsa_words nearest-neighbour ;;
     "caption --sidecar") _vsa_words .txt ;;
     "caption --annotate") _vsa_files folder ;;
+    "caption --shard") : ;;
     "caption --batch-size") : ;;
     "caption --cnn-weights") _vsa_files weights ;;
     "caption --cache-dir") _vsa_files folder ;;
@@ -134,6 +135,7 @@ _vsa_value() {
     "extract-regions --device") _vsa_words auto cpu cuda mps ;;
     "extract-regions --threads") : ;;
     "extract-regions --seed") : ;;
+    "extract-regions --shard") : ;;
     "train-labels -o"|"train-labels --output") _vsa_files file ;;
     "train-labels --corpus") _vsa_files corpus ;;
     "train-labels --teacher") _vsa_files regions ;;
@@ -271,12 +273,12 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume --shard --join -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
       retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --serve --port --host --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       index) _vsa_words -o --output -m --model --merge --shard --sentences --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
       align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
-      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
+      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --threads --seed -f --force --resume --shard --join -q --quiet --json --dry-run -h --help ;;
       train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --folds --hidden-size --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --start --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --tune-cnn --cnn-rate --sweep --sweep-rates --sweep-decays --device --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --start --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;

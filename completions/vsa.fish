@@ -41,7 +41,7 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --shard' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
             return 0
         case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --port' 'retrieve --host' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
             return 0
@@ -51,7 +51,7 @@ function __vsa_takes
             return 0
         case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --style' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
             return 0
-        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed'
+        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --threads' 'extract-regions --seed' 'extract-regions --shard'
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
@@ -153,7 +153,7 @@ complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'
 complete -c vsa -n '__vsa_in caption' -l diversity -x -d 'Cost of words of earlier groups, in nats.'
 complete -c vsa -n '__vsa_in caption' -l sample -d 'Sample instead of searching; implied by the next three.'
-complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharper below 1, more random above.'
+complete -c vsa -n '__vsa_in caption' -l temperature -x -d 'Sampling: sharp below 1, varied above.'
 complete -c vsa -n '__vsa_in caption' -l top-k -x -d 'Sample from the K likeliest words; 0 is all.'
 complete -c vsa -n '__vsa_in caption' -l top-p -x -d 'Nucleus sampling with total probability P.'
 complete -c vsa -n '__vsa_in caption' -l corpus -x -a '(__vsa_files corpus)' -d 'corpus.json whose split is captioned, or whose sentences --baseline uses.'
@@ -164,6 +164,8 @@ complete -c vsa -n '__vsa_in caption' -l sidecar -x -a '.txt' -d 'Write text fil
 complete -c vsa -n '__vsa_in caption' -l annotate -x -a '(__vsa_files folder)' -d 'Write copies with captions and boxes drawn on them to this folder.'
 complete -c vsa -n '__vsa_in caption' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in caption' -l resume -d 'Continue an interrupted run with -o FILE --format jsonl, or --sidecar.'
+complete -c vsa -n '__vsa_in caption' -l shard -x -d 'Do only part K of N of the work, for --join.'
+complete -c vsa -n '__vsa_in caption' -l join -d 'Write the output from the parts of --shard.'
 complete -c vsa -n '__vsa_in caption' -s 0 -l null -d 'File names on stdin are separated by NUL, as from find -print0.'
 complete -c vsa -n '__vsa_in caption' -l batch-size -x -d 'Photographs captioned together; fewer need less memory.'
 complete -c vsa -n '__vsa_in caption' -l cnn-weights -x -a '(__vsa_files weights)' -d 'CNN weights (.pth).'
@@ -295,6 +297,8 @@ complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 i
 complete -c vsa -n '__vsa_in extract-regions' -l seed -x -d 'Seed to record in the file; extraction itself is deterministic.'
 complete -c vsa -n '__vsa_in extract-regions' -s f -l force -d 'Replace existing output, or that of an unfinished run.'
 complete -c vsa -n '__vsa_in extract-regions' -l resume -d 'Continue the interrupted run in --output.'
+complete -c vsa -n '__vsa_in extract-regions' -l shard -x -d 'Do only part K of N of the work, for --join.'
+complete -c vsa -n '__vsa_in extract-regions' -l join -d 'Write the output from the parts of --shard.'
 complete -c vsa -n '__vsa_in extract-regions' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in extract-regions' -l json -d 'Print the result as one JSON object.'
 complete -c vsa -n '__vsa_in extract-regions' -l dry-run -d 'Print what would be done and exit.'

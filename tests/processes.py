@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
@@ -61,10 +63,20 @@ class Together:
         own = ({"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(SIZE))
         return [self._server.start(*arguments, environment={**common, **ranks}) for ranks in own]
 
-    def kill_other(self, condition: Callable[[], object], *arguments: object) -> Finished:
-        """Kill the second process when a condition is true, and return how the first one ends."""
+    def kill_other(self, folder: Path, *arguments: object) -> Finished:
+        """Kill the second process at work, when the first has written a shard: how the first one ends.
+
+        The second is stopped before, so that it cannot finish its part.
+
+        Args:
+            folder: the folder of the shards.
+            arguments: command line.
+        """
         first, other = self.start(*arguments)
-        _wait(condition, first)
+        request = ("read", str(folder / "request.json"))  # after that, neither waits for the other before it has ended
+        _wait(lambda: other.watched and request in other.touched, other)
+        os.killpg(other.pid, signal.SIGSTOP)
+        _wait((folder / "000000.shard").exists, first)
         other.kill()
         other.wait()
         return first.wait()

@@ -50,7 +50,7 @@ def test_regions_of_two_processes_have_the_bytes_of_one(
     assert vsa("extract-regions", folder, "-o", whole, *options).exit_code == 3
     command = ("extract-regions", folder, "-o", out, *options)
     assert vsa(*command, "--join").exit_code == 2, "there is nothing to join"
-    check_ended(together.kill_other((parts / "request.json").exists, *command))
+    check_ended(together.kill_other(parts, *command))
     assert [path.name for path in parts.glob("*.shard")] == ["000000.shard"]
     join = vsa(*command, "--join")
     assert (join.exit_code, join.stderr.count("\n")) == (1, 1)
@@ -71,7 +71,7 @@ def test_captions_of_two_processes_have_the_bytes_of_one(
     for kind in kinds:
         assert vsa(*command, "--format", kind, "-o", tmp_path / f"one.{kind}").exit_code == 3
     parts, lines = tmp_path / "two.jsonl.parts", ("--format", "jsonl", "-o", tmp_path / "two.jsonl")
-    check_ended(together.kill_other((parts / "request.json").exists, *command, *lines))
+    check_ended(together.kill_other(parts, *command, *lines))
     assert vsa(*command, *lines).exit_code == 2, "an unfinished run"
     assert vsa(*command, *lines, "--beam", 3, "--shard", "2/2").exit_code == 1, "other settings"
     second = vsa(*command, *lines, "--shard", "2/2")
@@ -102,7 +102,7 @@ def test_index_of_two_processes_has_the_bytes_of_one(
     options = ("-m", embed, "--no-cache")
     assert vsa("index", folder, "-o", one, *options).exit_code == 3
     command = ("index", folder, "-o", two, *options)
-    check_ended(together.kill_other((parts / "request.json").exists, *command))
+    check_ended(together.kill_other(parts, *command))
     assert [path.name for path in parts.glob("*.shard")] == ["000000.shard"]
     first, other = together.run(*command, "--json")
     assert (first.code, other.code, other.stderr) == (3, 0, b"")
