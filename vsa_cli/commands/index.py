@@ -150,7 +150,7 @@ def _is_unfinished(output: Path) -> bool:
     """Whether several processes have described photographs that the index does not have yet."""
     from vsa_cli.core.library.shared import part_folder
 
-    return part_folder(output).path.exists()
+    return part_folder(output).is_started
 
 
 def _shared(

@@ -95,7 +95,7 @@ def connected(ranks: Ranks) -> Iterator[None]:
 
 
 def first_alone(prepare: Callable[[], int | None], ranks: Ranks) -> int | None:
-    """What the first process computes before the others go on: a number from 0, or nothing."""
+    """What the first process computes before the others continue: a number from 0, or nothing."""
     if ranks.alone:
         return prepare()
     import torch

@@ -193,7 +193,7 @@ Photographs and sentences are saved in portions of 256; a killed run loses the u
 16-bit floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
 {_TORCHRUN}
 With torchrun, the others describe photographs, and the first process indexes them. Until then, shards of 32 photographs
-are in DIR.part/ beside the index; the same command goes on from them, with any number of processes. Without torchrun,
+are in DIR.part/ beside the index; the same command uses them, with any number of processes. Without torchrun,
 --shard describes a part of the photographs into an index of its own, and --merge joins such indices.
 """,
     "retrieve": """

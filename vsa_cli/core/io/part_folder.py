@@ -75,13 +75,18 @@ class PartFolder:
             return False
         return True
 
+    @property
+    def is_started(self) -> bool:
+        """Whether a run has been started; a folder without a request may belong to another program."""
+        return (self.path / _REQUEST).is_file()
+
     def require(self) -> None:
         """Check that there is a run to join.
 
         Raises:
             ConfigError: there is none.
         """
-        if not (self.path / _REQUEST).exists():
+        if not self.is_started:
             raise ConfigError(f"{self.path}: no such run; start its parts with `shard`")
 
     def shard(self, number: int) -> Path:

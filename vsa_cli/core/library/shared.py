@@ -67,7 +67,7 @@ class SharedRegions:
         Raises:
             DataError: the folder cannot be written.
         """
-        if self._folder.path.exists() and (force or not self._folder.is_of(self._request)):
+        if self._folder.is_started and (force or not self._folder.is_of(self._request)):
             self._folder.clear()  # it saves time, and nothing is lost
         new = [number for number, photo in enumerate(self._photos) if is_new(writer, photo)]
         self._folder.claim(self._request, plan=new)
