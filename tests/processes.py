@@ -1,10 +1,15 @@
-"""A process of `vsa` that is stopped in the middle of its work."""
+"""Processes of `vsa` that are stopped in the middle of their work, or work together."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import torch.distributed as dist
 
 from tests.survival.fork_server import Finished, ForkServer, Running
 
@@ -30,3 +35,51 @@ def _wait(condition: Callable[[], object], process: Running, seconds: float = 12
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
     return process
+
+
+SIZE = 2
+"""Processes of a run."""
+
+
+class Together:
+    """Starts the processes of a run, as `torchrun` does."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+        self._stores: list[dist.Store] = []
+
+    def start(self, *arguments: object) -> list[Running]:
+        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+        self._stores.append(store)  # it must live as long as the processes
+        common = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(store.port),
+            "WORLD_SIZE": str(SIZE),
+            "TORCHELASTIC_RUN_ID": "none",
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+        }
+        own = ({"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(SIZE))
+        return [self._server.start(*arguments, environment={**common, **ranks}) for ranks in own]
+
+    def kill_other(self, folder: Path, *arguments: object) -> Finished:
+        """Kill the second process at work, when the first has written a shard: how the first one ends.
+
+        The second is stopped before, so that it cannot finish its part.
+
+        Args:
+            folder: the folder of the shards.
+            arguments: command line.
+        """
+        first, other = self.start(*arguments)
+        request = ("read", str(folder / "request.json"))  # after that, neither waits for the other before it has ended
+        _wait(lambda: other.watched and request in other.touched, other)
+        os.killpg(other.pid, signal.SIGSTOP)
+        _wait((folder / "000000.shard").exists, first)
+        other.kill()
+        other.wait()
+        return first.wait()
+
+    def run(self, *arguments: object) -> list[Finished]:
+        return [process.wait() for process in self.start(*arguments)]

@@ -15,40 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch.distributed as dist
 from safetensors import safe_open
 
 from tests.conftest import SMALL_EMBED, Drawn
-from tests.survival.fork_server import ROOT, Finished, ForkServer, Running
+from tests.processes import SIZE, Together
+from tests.survival.fork_server import ROOT, ForkServer
 from vsa_cli.core.learning.model_dir import read_tensors
-
-SIZE = 2
-
-
-class Together:
-    """Starts the processes of a run, as `torchrun` does."""
-
-    def __init__(self, server: ForkServer) -> None:
-        self._server = server
-        self._stores: list[dist.Store] = []
-
-    def start(self, *arguments: object) -> list[Running]:
-        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
-        self._stores.append(store)  # it must live as long as the processes
-        common = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(store.port),
-            "WORLD_SIZE": str(SIZE),
-            "TORCHELASTIC_RUN_ID": "none",
-            "TORCHELASTIC_USE_AGENT_STORE": "True",
-        }
-        own = ({"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(SIZE))
-        return [self._server.start(*arguments, environment={**common, **ranks}) for ranks in own]
-
-    def run(self, *arguments: object) -> list[Finished]:
-        return [process.wait() for process in self.start(*arguments)]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vsa_cli.core import device
+from vsa_cli.core.ranks import Ranks
 
 
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str]) -> None:
@@ -67,3 +68,4 @@ def test_memory_is_limited_by_control_groups(
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2_000_000, "SC_PAGE_SIZE": 4000}.__getitem__, raising=False)
     groups(tmp_path, monkeypatch, membership, files)
     assert device.available_memory() == limit
+    assert device.available_memory(Ranks(0, 8, 0, neighbours=4)) == limit / 4, "processes of a machine share it"

@@ -128,7 +128,7 @@ def caption(
         raise UsageError("--objects requires --format json, jsonl or html")
     checks.check_regions(kind, region_captions=region_captions, filters=filters, annotate=annotate is not None)
     share = shared_work.share_of(shard, join=join, force=force, resume=resume)
-    is_shared = share.is_shared or sharing.is_continued(output, resume=resume)
+    is_shared = share.is_shared or sharing.is_unfinished(output)
     written = {"output": output is not None, "sidecar": sidecar is not None}
     if is_shared:
         sharing.check_sharing(share, names, corpus=corpus is not None, annotate=annotate is not None, **written)

@@ -226,7 +226,7 @@ Temperature = Annotated[
         max=100,
         metavar="T",
         rich_help_panel=_SEARCH,
-        help="Sampling: sharper below 1, more varied above.",
+        help="Sampling: sharp below 1, varied above.",
     ),
 ]
 TopK = Annotated[

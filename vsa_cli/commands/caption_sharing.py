@@ -47,9 +47,9 @@ class Counts:
             self.captioned += 1
 
 
-def is_continued(output: Path | None, *, resume: bool) -> bool:
-    """Whether there is an unfinished run of several processes, which this process is to continue."""
-    return resume and output is not None and os.path.isdir(f"{output}.parts")  # noqa: PTH112  names may be too long
+def is_unfinished(output: Path | None) -> bool:
+    """Whether several processes have left an unfinished run, which this process continues, removes or refuses."""
+    return output is not None and os.path.isfile(f"{output}.parts/request.json")  # noqa: PTH113  long names
 
 
 def check_sharing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsa_cli import options
-from vsa_cli.commands import embedder_options
+from vsa_cli.commands import embedder_options, shared_work
 from vsa_cli.core.config import Items
 from vsa_cli.core.corpus.split_names import resolve_split
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.io.files import check_output
-from vsa_cli.core.ranks import Shard, parse_shard
+from vsa_cli.core.ranks import Ranks, Shard, parse_shard, ranks_of
 from vsa_cli.options import OUTPUT, STORED_SPLIT, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +104,12 @@ def index(
     if output is None:
         raise UsageError("name the folder of the index with -o")
     _check_form(photos, sentences, corpus, regions_file, split, shard, merge=merge)
-    check_output(output, force=force, resume=not force, folder=True)
+    ranks = ranks_of(os.environ)
+    if not ranks.alone and (not photos or merge or shard is not None or "-" in photos):
+        raise UsageError("torchrun shares photographs and folders: no --merge, --shard, --sentences, --corpus or -")
+    if ranks.first:
+        check_output(output, force=force, resume=not force, folder=True)
+    from vsa_cli.core.device import own_cores, resolve_device
     from vsa_cli.output.console import Console
     from vsa_cli.output.indexing import print_index, report_index
 
@@ -111,6 +117,8 @@ def index(
     if merge:
         print_index(console, output, *_merge(console, output, names, force=force), as_json=json)
         return
+    threads = threads or (0 if ranks.alone else own_cores(ranks))
+    device = device if ranks.alone else str(resolve_device(device, ranks))
     embedder = embedder_options.open_embedder(
         model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
     )
@@ -120,15 +128,71 @@ def index(
     from vsa_cli.core.library.library import empty_manifest
     from vsa_cli.core.library.writer import writing
 
-    with writing(output, empty_manifest(embedder.trained), force=force) as writer:
-        if corpus is not None and regions_file is not None:
-            outcomes, total = _stored(embedder, writer, corpus, regions_file, resolve_split(split or "all"), part)
-        else:
-            outcomes, total = _new(embedder, writer, names, part, null=null)
-        changes = report_index(console, "photographs", outcomes, total)
-    print_index(console, output, "photographs", len(writer), changes, as_json=json)
+    if not ranks.alone or (corpus is None and shard is None and "-" not in names and _is_unfinished(output)):
+        found = _shared(console, embedder, output, names, ranks, force=force)
+        if found is None:  # the first process reports, and ends with the exit code
+            return
+        number, changes = found
+    else:
+        with writing(output, empty_manifest(embedder.trained), force=force) as writer:
+            if corpus is not None and regions_file is not None:
+                outcomes, total = _stored(embedder, writer, corpus, regions_file, resolve_split(split or "all"), part)
+            else:
+                outcomes, total = _new(embedder, writer, names, part, null=null)
+            changes = report_index(console, "photographs", outcomes, total)
+        number = len(writer)
+    print_index(console, output, "photographs", number, changes, as_json=json)
     if changes["failed"]:
         raise typer.Exit(3)
+
+
+def _is_unfinished(output: Path) -> bool:
+    """Whether several processes have described photographs that the index does not have yet."""
+    from vsa_cli.core.library.shared import part_folder
+
+    return part_folder(output).is_started
+
+
+def _shared(
+    console: Console, embedder: Embedder, output: Path, names: list[str], ranks: Ranks, *, force: bool
+) -> tuple[int, Counter[Change]] | None:
+    """Describe this process's part of the photographs, and add all to the index if this is the first process.
+
+    Returns:
+        How many photographs the index has now, and what became of each; None in a process that has not added them.
+    """
+    from vsa_cli.core.io.sources import expand
+    from vsa_cli.core.library.library import empty_manifest
+    from vsa_cli.core.library.shared import SharedRegions
+    from vsa_cli.core.library.update import update_library
+    from vsa_cli.core.library.writer import writing
+    from vsa_cli.output.indexing import report_index
+
+    photos = list(expand(names, ()))
+    shared = SharedRegions(output, embedder, photos)
+    with shared_work.connected(ranks):
+        if not ranks.first:
+            shared_work.first_alone(lambda: None, ranks)
+            shared.open()
+            for _ in shared.describe(ranks.shard):
+                continue
+            shared_work.arrive(ranks)
+            return None
+        with writing(output, empty_manifest(embedder.trained), force=force) as writer:
+            shared_work.first_alone(lambda: shared.start(writer, force=force), ranks)
+            shared.open()
+            with console.progress("describe", shared.count(ranks.shard), "photographs") as bar:
+                for _ in shared.describe(ranks.shard):
+                    bar.advance()
+            shared.wait(ranks.shard, shared_work.arrivals(ranks))
+            outcomes = update_library(shared, writer, photos, _folders(names))
+            changes = report_index(console, "photographs", outcomes, len(photos))
+        shared.clear()
+        return len(writer), changes
+
+
+def _folders(names: list[str]) -> list[Path]:
+    return [Path(name) for name in names if Path(name).is_dir()]
 
 
 def _merge(console: Console, output: Path, names: list[str], *, force: bool) -> tuple[Items, int, Counter[Change]]:
@@ -187,7 +251,7 @@ def _new(
 
     named = expand(names, read_list(sys.stdin.buffer, b"\0" if null else b"\n"))
     chosen = (one for one in named if isinstance(one, FailedPhoto) or is_in(shard, one))
-    folders = [Path(name) for name in names if Path(name).is_dir()]
+    folders = _folders(names)
     if "-" in names:  # each name is used as soon as it is read
         return update_library(embedder, writer, chosen, folders), None
     photos = list(chosen)

@@ -79,9 +79,9 @@ class CaptionShards:
             DataError: the folder cannot be written.
         """
         folder = self._folder
-        if folder.path.exists() and force:
+        if folder.is_started and force:
             folder.clear()
-        if folder.path.exists() and not resume:
+        if folder.is_started and not resume:
             raise ConfigError(f"{folder.path}: an unfinished run; --resume continues it, --force starts over")
         done = [number for number, one in enumerate(self._photos) if isinstance(one, Photo) and is_done(one)]
         folder.claim(self._request, plan={"done": done, "kept": kept})

@@ -22,6 +22,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "vsa extract-regions corpus.json --cnn vgg16 --cnn-weights vgg16.pth --describe crop -o regions.h5"),
         ("Use the CNN that was tuned with an alignment model, to train a caption generator with it:",
          "vsa extract-regions corpus.json --cnn-of embed/ -o tuned.h5"),
+        ("Share the work between four processes on this machine:",
+         "torchrun --nproc-per-node 4 -m vsa_cli extract-regions corpus.json -o regions.h5 --resume"),
+        ("Share it between the jobs of an array (here Slurm's, numbered from 1 to 8), and join the parts at the end:",
+         "vsa extract-regions corpus.json -o regions.h5 --shard $SLURM_ARRAY_TASK_ID/8 && "
+         "vsa extract-regions corpus.json -o regions.h5 --join"),
     ),
     "train-embed": (
         ("Train the strongest model:", "vsa train-embed corpus.json regions.h5 -o embed/"),
@@ -70,6 +75,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Leave out captions that are probably wrong:", "vsa caption photos/ --sidecar .txt --min-confidence 0.6"),
         ("Write one self-contained HTML file:", "vsa caption photos/ --format html -o album.html"),
         ("Read NUL-separated file names from another program:", "find . -name '*.jpg' -print0 | vsa caption - -0"),
+        ("Share a folder between two processes on this machine:",
+         "torchrun --nproc-per-node 2 -m vsa_cli caption photos/ --format jsonl -o captions.jsonl --resume"),
+        ("Share it between two jobs, in Kubernetes' numbering from 0, and join the parts at the end:",
+         "vsa caption photos/ -o captions.txt --shard $((JOB_COMPLETION_INDEX + 1))/2 && "
+         "vsa caption photos/ -o captions.txt --join"),
     ),
     "retrieve": (
         ("Find photographs for a sentence, with the bundled model:", 'vsa retrieve "two dogs run in snow" photos/'),
@@ -91,6 +101,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Share the work between two machines, and join the results:",
          "vsa index photos/ --shard 1/2 -o a/ && vsa index photos/ --shard 2/2 -o b/ && "
          "vsa index --merge a/ b/ -o library/"),
+        ("Share it between two processes on this machine:",
+         "torchrun --nproc-per-node 2 -m vsa_cli index photos/ -o library/"),
         ("Index a corpus by regions that were extracted before:",
          "vsa index --corpus corpus.json --regions-file regions.h5 -o library/"),
         ("Index sentences, to find those that describe a photograph:",
@@ -131,7 +143,7 @@ or, with --device auto or cuda, on a GPU of its own, which has not been tried ye
 must see the same files. Each process computes its share of every batch: --batch-size is that of all processes
 together. Photographs, their order and dropout are those of one process, so the result is the same up to rounding,
 whatever N is. Every process reads the regions of all photographs. --threads is the number of each process; torchrun
-gives it one by default.
+gives it one by default. --memory is that of each process, by default its share of the machine's.
 
 The first process validates, writes and prints. If a process ends early, all end within seconds, and one line on stderr
 gives the reason; Ctrl-C ends each with exit code 130. torchrun adds a report of its own, and its exit code is then 1.
@@ -139,11 +151,32 @@ gives the reason; Ctrl-C ends each with exit code 130. torchrun adds a report of
 uninterrupted run, with another number those up to rounding.
 """
 
+_TORCHRUN = """
+torchrun --nproc-per-node N -m vsa_cli followed by the command and its options shares the photographs between N
+processes, each on the CPU or, with --device auto or cuda, on a GPU of its own. On several machines (--nnodes), all must
+see the same files. Each process does every Nth shard; the first one prints, reports all failures once, waits for the
+others, and writes the output, which has the bytes of that of one process on the same kind of machine. --threads is the
+number of each process; by default, the processes of a machine share its cores. If a process ends early, all end within
+seconds, and one line on stderr gives the reason; only unfinished shards are lost. Ctrl-C ends each with exit code 130.
+If the exit code of the first process is not 0, also if it is 3, torchrun adds a report of its own, and its exit code is
+1.
+"""
+
+_JOB_ARRAYS = """
+Without torchrun, start one process for each part with --shard 1/N to --shard N/N, at the same time or one after the
+other, on one machine or on several that see the same files, with the same options. When all have finished, --join
+writes the output. A part that has not finished is started again in the same way, and does only what is missing. With
+another number of processes, or with one, --resume uses all finished shards, does the rest, and writes the output.
+"""
+
 NOTES = {
+    "extract-regions": f"""{_TORCHRUN}{_JOB_ARRAYS}
+A shard has 64 photographs. Until the output is written, shards are in FILE.part/ beside it.
+""",
     "train-labels": _SEVERAL_PROCESSES,
     "train-embed": _SEVERAL_PROCESSES,
     "train-gen": _SEVERAL_PROCESSES,
-    "index": """
+    "index": f"""
 A photograph is unchanged if its file has the same size and modification time. Otherwise its content is compared: one
 that was moved, copied or only touched keeps its vectors. A photograph is forgotten if its folder is named, its file
 does not exist any more, and the folder still has photographs; so nothing is lost if a disk is not mounted.
@@ -158,6 +191,10 @@ Sentences that the file no longer has stay; --force starts with an empty index.
 
 Photographs and sentences are saved in portions of 256; a killed run loses the unfinished portion. The vectors are
 16-bit floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
+{_TORCHRUN}
+With torchrun, the others describe photographs, and the first process indexes them. Until then, shards of 32 photographs
+are in DIR.part/ beside the index; the same command uses them, with any number of processes. Without torchrun,
+--shard describes a part of the photographs into an index of its own, and --merge joins such indices.
 """,
     "retrieve": """
 With --index, photographs are found in two steps. The vector of the whole sentence is compared with that of every whole
@@ -178,7 +215,7 @@ hands out small copies of the photographs of the index alone, if their files hav
 reached from this machine only; use ssh -L to reach it from another. --json or --format jsonl prints its address as
 {"url": TEXT}, as soon as it can be used. Photographs that are indexed meanwhile are found after a restart.
 """,
-    "caption": """
+    "caption": f"""
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
 including the end-of-sentence token; --length-norm and --diversity change only the ranking.
 
@@ -214,6 +251,10 @@ sidecar, such as a.jpg and a.png, are refused.
 
 --baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
 image in the train split of --corpus: the sentence most similar to that image's other sentences.
+{_TORCHRUN}{_JOB_ARRAYS}
+Several processes write either -o FILE, in any format, or --sidecar; sidecars need no --join. A shard has the
+photographs that are captioned together, at most --batch-size. Until the output is written, shards are in FILE.parts/
+beside it.
 """,
     "calibrate": """
 A caption is right if it mentions at least one thing, and if every thing that it mentions is mentioned by at least one
@@ -252,6 +293,8 @@ FILES = {
     "EfficientNet-Lite are read from here; vsa never downloads any.",
     ".FILE.settings.json": "The settings of the captions in -o FILE, compared by --resume.",
     ".vsa.SUFFIX.settings.json": "The settings of the sidecars in a folder, compared by --resume.",
+    "FILE.part/": "Regions of an unfinished run; --resume and --join use them.",
+    "FILE.parts/": "Captions of an unfinished run of several processes; --resume and --join use them.",
     ".FILE.part": "An output while it is written; it is renamed to FILE when it is complete.",
 }
 """Files that commands read or write by default."""
@@ -277,6 +320,7 @@ NEEDS = {
 ONLY = {
     "vsa_cli/bundled/": ("caption", "retrieve", "index", "align", "doctor"),
     "~/.cache/torch/hub/checkpoints/": ("doctor",), "TORCH_HOME": ("doctor",),
+    "FILE.part/": ("extract-regions",), "FILE.parts/": ("caption",),
     ".FILE.settings.json": ("caption",), ".vsa.SUFFIX.settings.json": ("caption",),
 }  # fmt: skip
 """File or variable: commands that use it, whatever their parameters."""

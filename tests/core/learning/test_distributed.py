@@ -308,6 +308,7 @@ def test_every_row_has_one_owner_and_shares_are_even(count: int, size: int) -> N
 def test_ranks_are_read_only_if_torchrun_set_them() -> None:
     environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "none"}
     assert ranks_of(environment) == Ranks(5, 8, 1)
+    assert ranks_of({**environment, "LOCAL_WORLD_SIZE": "4"}) == Ranks(5, 8, 1, 4)
     for name in environment:
         assert ranks_of({key: value for key, value in environment.items() if key != name}) == ALONE
     assert ranks_of({**environment, "RANK": "-1"}) == ALONE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +196,7 @@ class Captioner:
             regions: which captions of regions are kept; None captions no regions.
             objects: whether to name the things that images show.
             min_confidence: the confidence below which captions are withheld; None withholds none.
-            batch_size: the most photographs captioned together.
-            sizes: the sizes of the groups; None takes `results.group_sizes`.
+            batch_size, sizes: the most photographs captioned together, and the sizes of the groups, as `caption_photos`.
             seed: random seed of the sampling.
 
         Raises:
@@ -322,10 +321,8 @@ def caption_photos(
         find_objects: names the things that images show; None names none.
     """
     encoded = encoder.encode_all(photos, 2 * batch_size)
-    for size in group_sizes(batch_size) if sizes is None else sizes:
-        batch = list(islice(encoded, size))
-        if not batch:
-            return
+    batches = (list(islice(encoded, size)) for size in sizes or group_sizes(batch_size))
+    for batch in takewhile(len, batches):
         yield from _caption_batch(model, region_model, find_objects, batch)
 
 

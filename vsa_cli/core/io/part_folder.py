@@ -44,7 +44,7 @@ class PartFolder:
         Args:
             request: what the run makes, as JSON; `layout` names the layout of the shards.
             create: whether this process may start the run.
-            plan: what else the process that starts the run tells the others, as JSON.
+            plan: what the process that starts the run records for the others, as JSON.
 
         Returns:
             The plan of the process that has started the run.
@@ -67,13 +67,26 @@ class PartFolder:
             raise ArtifactError(f"{self.path}: was started {made}; `force` starts over")
         return recorded
 
+    def is_of(self, request: Mapping[str, Any]) -> bool:
+        """Whether the folder belongs to a run with this request."""
+        try:
+            self.claim(request, create=False)
+        except (ArtifactError, DataError):
+            return False
+        return True
+
+    @property
+    def is_started(self) -> bool:
+        """Whether a run has been started; a folder without a request may belong to another program."""
+        return (self.path / _REQUEST).is_file()
+
     def require(self) -> None:
         """Check that there is a run to join.
 
         Raises:
             ConfigError: there is none.
         """
-        if not (self.path / _REQUEST).exists():
+        if not self.is_started:
             raise ConfigError(f"{self.path}: no such run; start its parts with `shard`")
 
     def shard(self, number: int) -> Path:

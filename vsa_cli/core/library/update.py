@@ -12,11 +12,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 
-from vsa_cli.core.alignment.embedder import Embedder
 from vsa_cli.core.corpus.corpus import Corpus
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
@@ -74,13 +73,33 @@ def is_in(shard: Shard, photo: Photo) -> bool:
     return shard.has(zlib.crc32(os.fsencode(str(photo.image_id))))
 
 
+class Describer(Protocol):
+    """Describes photographs for an index."""
+
+    @property
+    def trained(self) -> Trained[Embedding]:
+        """The model with which the index is made."""
+
+    def encode_all(self, photos: Iterable[Photo | FailedPhoto]) -> Iterator[tuple[Photo, ImageRegions | FailedPhoto]]:
+        """Each photograph with its regions, or the reason why it has none, in the order given."""
+
+
+def is_new(writer: LibraryWriter, photo: Photo) -> bool:
+    """Whether a photograph is to be described: the index has neither its file nor its content."""
+    path = os.path.abspath(photo.file)  # noqa: PTH100  links are kept
+    stamp = _stamp(path)
+    if stamp is None or writer.stamp(path) == stamp:
+        return False
+    return _known(writer, photo) is None
+
+
 def update_library(
-    embedder: Embedder, writer: LibraryWriter, photos: Iterable[Photo | FailedPhoto], folders: Sequence[Path]
+    embedder: Describer, writer: LibraryWriter, photos: Iterable[Photo | FailedPhoto], folders: Sequence[Path]
 ) -> Iterator[Outcome]:
     """Add new and changed photographs to an index, and remove those that no longer exist.
 
     Args:
-        embedder: the model with which the index was made.
+        embedder: describes photographs by the model with which the index was made.
         writer: the index.
         photos: the photographs; failures among them pass through.
         folders: folders that were searched for photographs: a photograph in one of them whose file does not exist any
@@ -221,15 +240,20 @@ def _stamp(path: str) -> Stamp | None:
 
 def _copy(writer: LibraryWriter, photo: Photo, path: str, stamp: Stamp) -> bool:
     """Add a photograph by the vectors that the index has of the same content; False if it has none."""
-    if not len(writer):
-        return False
-    try:
-        known = writer.find(file_sha256(photo.file))
-    except DataError:
-        return False  # encoding it reports the error
+    known = _known(writer, photo)
     if known is not None:
         writer.add(replace(known, path=path, name=_name(photo, path), stamp=stamp))
     return known is not None
+
+
+def _known(writer: LibraryWriter, photo: Photo) -> PhotoEntry | None:
+    """A photograph of the index that has the same content; None if there is none."""
+    if not len(writer):
+        return None
+    try:
+        return writer.find(file_sha256(photo.file))
+    except DataError:
+        return None  # encoding it reports the error
 
 
 def _name(photo: Photo, path: str) -> str:
