@@ -1,8 +1,7 @@
 """Captions photographs, for `vsa caption`, `vsa doctor` and Python programs.
 
 Photographs are encoded (`core.regions.encoder`), and their descriptors are captioned in batches by a `CaptionModel`.
-Each photograph yields a `CaptionResult`, in the order given; if it cannot be read, the result has an `error`. Memory is
-bounded by a few batches, however many photographs there are.
+Each yields a `CaptionResult`, in the order given, with an `error` if it cannot be read; memory holds a few batches.
 """
 
 from __future__ import annotations
@@ -196,7 +195,8 @@ class Captioner:
             regions: which captions of regions are kept; None captions no regions.
             objects: whether to name the things that images show.
             min_confidence: the confidence below which captions are withheld; None withholds none.
-            batch_size, sizes: the most photographs captioned together, and the sizes of the groups, as `caption_photos`.
+            batch_size: the most photographs captioned together.
+            sizes: the sizes of the groups, see `caption_photos`.
             seed: random seed of the sampling.
 
         Raises:
