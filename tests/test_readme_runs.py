@@ -120,11 +120,12 @@ def test_line_runs(line: str, copy: Path, vsa: Run, monkeypatch: pytest.MonkeyPa
     if "--serve" in words:  # it would answer requests until Ctrl-C (see test_retrieve_serve)
         monkeypatch.setattr(WebServer, "run", stopped(WebServer.run))
         words += ["--port", "0"]
+    stdin = "a red circle\n" if "-" in words else None
     options = {opt for parameter in COMMANDS[name].params for opt in parameter.opts}
     if "--force" in options and "--resume" not in words:
         words.append("--force")
         _remove_other_model(copy, words)
-    result = vsa(name, *words)
+    result = vsa(name, *words, stdin=stdin)
     assert result.exit_code == 0, result.output
 
 
