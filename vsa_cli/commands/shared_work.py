@@ -55,10 +55,10 @@ class Share:
 
 
 def share_of(shard: str | None, *, join: bool, force: bool, resume: bool) -> Share:
-    """What this process does, by its options and by what `torchrun` says.
+    """What this process does, by its options and the environment that `torchrun` sets.
 
     Raises:
-        UsageError: the options contradict each other, or `torchrun`.
+        UsageError: the options contradict each other, or that environment.
         ConfigError: there is no such part.
     """
     ranks, part = ranks_of(os.environ), parse_shard(shard)

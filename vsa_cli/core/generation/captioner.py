@@ -1,15 +1,14 @@
 """Captions photographs, for `vsa caption`, `vsa doctor` and Python programs.
 
 Photographs are encoded (`core.regions.encoder`), and their descriptors are captioned in batches by a `CaptionModel`.
-Each photograph yields a `CaptionResult`, in the order given; if it cannot be read, the result has an `error`. Memory is
-bounded by a few batches, however many photographs there are.
+Each yields a `CaptionResult`, in the order given, which has an `error` if it fails. Memory is bounded by a few batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -322,10 +321,8 @@ def caption_photos(
         find_objects: names the things that images show; None names none.
     """
     encoded = encoder.encode_all(photos, 2 * batch_size)
-    for size in group_sizes(batch_size) if sizes is None else sizes:
-        batch = list(islice(encoded, size))
-        if not batch:
-            return
+    batches = (list(islice(encoded, size)) for size in sizes or group_sizes(batch_size))
+    for batch in takewhile(len, batches):
         yield from _caption_batch(model, region_model, find_objects, batch)
 
 

@@ -44,7 +44,7 @@ class PartFolder:
         Args:
             request: what the run makes, as JSON; `layout` names the layout of the shards.
             create: whether this process may start the run.
-            plan: what else the process that starts the run tells the others, as JSON.
+            plan: what the process that starts the run records for the others, as JSON.
 
         Returns:
             The plan of the process that has started the run.
