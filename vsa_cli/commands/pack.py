@@ -28,8 +28,8 @@ def pack(
         typer.Option(
             "--labels",
             metavar="DIR",
-            help="Labeller for an alignment model, from vsa train-labels on descriptors of the same CNN: vsa align, and "
-            "vsa retrieve without --index, then place words such as dog by what it sees, too.",
+            help="Labeller for an alignment model, from vsa train-labels on descriptors of the same CNN: vsa align, "
+            "and vsa retrieve without --index, then place words such as dog by what it sees, too.",
         ),
     ] = None,
     force: options.Force = False,
