@@ -45,6 +45,20 @@ def test_a_tail_takes_maps_of_odd_sides(plain: Cnn, size: tuple[int, int]) -> No
         torch.testing.assert_close(fused_tail(tail)(x), tail(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("weight", [3e37, float("inf"), float("nan")])
+def test_weights_that_overflow_are_not_hidden_by_fused_activations(plain: Cnn, weight: float) -> None:
+    tail, body = load_cnn(plain.name).tail, load_cnn(plain.name).body
+    assert isinstance(body, LiteBody)
+    with torch.no_grad():
+        tail.blocks[1].project.weight[0] = weight  # type: ignore[union-attr, index]
+        body.stem.weight[0] = weight * 10
+    assert fused_tail(tail) is tail
+    assert fused_trunk(body) == body.trunk
+    with torch.inference_mode():
+        x = torch.rand(1, tail.blocks[0].expand.in_channels, 4, 4)  # type: ignore[union-attr]
+        assert not torch.isfinite(fused_tail(tail)(x)).all()
+
+
 @pytest.mark.skipif(not X86, reason="the operators are used on x86 alone")
 def test_the_operators_of_this_torch_are_those_known(plain: Cnn) -> None:
     assert fused_tail(plain.tail) is not plain.tail

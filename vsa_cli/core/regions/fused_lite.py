@@ -2,13 +2,15 @@
 
 The same networks as in `efficientnet_lite`, with the same weights; results agree up to float rounding. PyTorch's layers
 write each map to memory and read it again for the bias, the activation, the sum and the padding. Where `core.onednn`
-cannot be used, the networks compute as they are.
+cannot be used, the networks compute as they are; so do those whose weights could overflow, because a fused activation
+clips a NaN to a number, which would hide it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from vsa_cli.core.onednn import PackedConvolution, PackedLinear, can_pack
@@ -18,11 +20,14 @@ Forward = Callable[[Tensor], Tensor]
 """Maps of one stride, (B, C, h, w), to maps of another."""
 
 _SIDES = (320, 416)  # pixels of a usual input, for which the weights are laid out; others are computed, too
+_LARGEST_PIXEL, _LARGEST_MAP = 10.0, 65504.0  # normalised pixels; maps, which are stored in float16
+_LARGEST_ACTIVATION = 6.0
+_LARGEST = torch.finfo(torch.float32).max
 
 
 def fused_trunk(body: LiteBody) -> Forward:
     """The trunk of a frozen network: (B, 3, h, w) pixels to (B, C, h / 16, w / 16); weights are copied."""
-    if not _can_fuse(body.stem):
+    if not (_can_fuse(body.stem) and _stays_finite([body.stem, *body.blocks], _LARGEST_PIXEL)):
         return body.trunk
     stem = PackedConvolution(body.stem, _SIDES)
     blocks = _fused_blocks(body.blocks, (_SIDES[0] // 2, _SIDES[1] // 2))
@@ -37,7 +42,7 @@ def fused_trunk(body: LiteBody) -> Forward:
 
 def fused_tail(tail: LiteTail) -> Forward:
     """A frozen tail: (B, C, h, w) maps of stride 16 to (B, 1280, h / 2, w / 2); weights are copied."""
-    if not _can_fuse(tail.head):
+    if not (_can_fuse(tail.head) and _stays_finite([*tail.blocks, tail.head], _LARGEST_MAP)):
         return tail
     height, width = _SIDES[0] // 16, _SIDES[1] // 16
     blocks = _fused_blocks(tail.blocks, (height, width))
@@ -54,6 +59,30 @@ def fused_tail(tail: LiteTail) -> Forward:
 
 def _can_fuse(conv: SameConv) -> bool:
     return can_pack(conv.weight) and not conv.weight.requires_grad
+
+
+def _stays_finite(layers: Sequence[nn.Module], largest: float) -> bool:
+    """Whether no sum in a row of convolutions and blocks can overflow, given the largest number that enters."""
+    bounds = []
+    for layer in layers:
+        if isinstance(layer, Block):
+            inner = largest
+            if layer.expand is not None:
+                bounds.append(_bound(layer.expand, largest))
+                inner = _LARGEST_ACTIVATION
+            bounds.append(_bound(layer.depthwise, inner))
+            largest = _bound(layer.project, _LARGEST_ACTIVATION) + (largest if layer.residual else 0)
+            bounds.append(largest)
+        elif isinstance(layer, SameConv):
+            bounds.append(_bound(layer, largest))
+            largest = _LARGEST_ACTIVATION
+    return all(bound < _LARGEST for bound in bounds)  # not so for NaN either
+
+
+def _bound(conv: SameConv, largest: float) -> float:
+    """The largest number that a convolution can compute from numbers up to `largest`."""
+    sums = conv.weight.detach().double().abs().flatten(1).sum(1) * largest
+    return float((sums if conv.bias is None else sums + conv.bias.detach().double().abs()).max())
 
 
 def _pointwise(conv: SameConv, cells: int, *, clipped: bool) -> PackedLinear:
