@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,38 +36,23 @@ Start = Callable[..., Records]
 CPU = torch.device("cpu")
 
 
-def embedding(
-    drawn: Drawn,
-    out: Path,
-    precision: Precision,
-    *,
-    resume: bool = False,
-    device: torch.device = CPU,
-    dropout: bool = True,
-) -> Records:
+def embedding(drawn: Drawn, out: Path, precision: Precision, *, dropout: bool = True, **options: Any) -> Records:
     model, training = EMBED_PRESETS["best"]
-    model, training = replace(model, size=24, hidden_size=16), replace(training, epochs=2, batch_size=40)
-    if not dropout:
-        model = replace(model, dropout=0.0, word_dropout=0.0)
-    request = TrainingRequest(out, model, training, "train", None, True, 0, device, resume, precision=precision)
-    return train_embedding(EmbedSources(_photographs(drawn)), request)
+    model = replace(model, size=24, hidden_size=16, **({} if dropout else {"dropout": 0.0, "word_dropout": 0.0}))
+    return train_embedding(EmbedSources(_photographs(drawn)), _request(out, model, training, precision, **options))
 
 
-def generator(
-    drawn: Drawn,
-    out: Path,
-    precision: Precision,
-    *,
-    resume: bool = False,
-    device: torch.device = CPU,
-    dropout: bool = True,
-) -> Records:
+def generator(drawn: Drawn, out: Path, precision: Precision, *, dropout: bool = True, **options: Any) -> Records:
     model, training = GENERATOR_PRESETS["best"]
-    model, training = replace(model, word_size=16, hidden_size=24), replace(training, epochs=2, batch_size=40)
-    if not dropout:
-        model = replace(model, dropout=0.0, image_dropout=0.0)
-    request = TrainingRequest(out, model, training, "train", None, True, 0, device, resume, precision=precision)
-    return train_generator(GeneratorSources(_photographs(drawn)), request)
+    model = replace(model, word_size=16, hidden_size=24, **({} if dropout else {"dropout": 0.0, "image_dropout": 0.0}))
+    return train_generator(GeneratorSources(_photographs(drawn)), _request(out, model, training, precision, **options))
+
+
+def _request(
+    out: Path, model: Any, training: Any, precision: Precision, *, resume: bool = False, device: torch.device = CPU
+) -> TrainingRequest[Any, Any]:
+    short = replace(training, epochs=2, batch_size=40)
+    return TrainingRequest(out, model, short, "train", None, True, 0, device, resume, precision=precision)
 
 
 def _photographs(drawn: Drawn) -> tuple[PhotographSource, ...]:
