@@ -292,6 +292,7 @@ complete -c vsa -n '__vsa_in extract-regions' -l side -x -d 'Shorter side of the
 complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'First shrink photographs whose shorter side exceeds PX to that size; 0 means the median shorter side of all photographs. Models expect the size that they were trained with.'
 complete -c vsa -n '__vsa_in extract-regions' -l cnn-of -x -d 'Use the CNN that vsa train-embed --tune-cnn tuned with MODEL, its --describe and --side, and, unless another is given, its --photo-side.'
 complete -c vsa -n '__vsa_in extract-regions' -l keep-maps -d 'Also keep the CNN\'s maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.'
+complete -c vsa -n '__vsa_in extract-regions' -l details -d 'Also describe the texture, the colours, the place and the shape of each region, in 167 more numbers.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
 complete -c vsa -n '__vsa_in extract-regions' -l precision -x -a 'float32 bf16' -d 'Precision of the CNN\'s products: float32, or bf16, which is faster on GPUs and rounds more.'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 is one per available core.'

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vsa_cli.core.regions.plan import Extraction
 
 
+_KEPT = RegionConfig.detector, RegionConfig.top, RegionConfig.photo_side, RegionConfig.details
+
+
 def extract_regions(
     source: Annotated[
         Path,
@@ -122,6 +125,13 @@ def extract_regions(
             help="Also keep the CNN's maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.",
         ),
     ] = False,
+    details: Annotated[
+        bool,
+        typer.Option(
+            "--details",
+            help="Also describe the texture, the colours, the place and the shape of each region, in 167 more numbers.",
+        ),
+    ] = False,
     device: options.Device = "auto",
     precision: Annotated[
         Precision,
@@ -167,11 +177,11 @@ def extract_regions(
     from vsa_cli.output.reports import print_extraction, report_extraction
 
     tuned = None if cnn_of is None else TunedCnn(*read_tail(cnn_of))
-    config = RegionConfig(detector, top, cnn, describe, side, photo_side)
+    config = RegionConfig(detector, top, cnn, describe, side, photo_side, details)
     files = InputFiles(images, cnn_weights, detector_weights, boxes)
     workers = threads or own_cores(share.ranks)
     if tuned is not None and starts_with(source, HDF5_START):
-        if (split, images, detector, top, photo_side) != ("all", None, RegionConfig.detector, RegionConfig.top, 0):
+        if (split, images, detector, top, photo_side, details) != ("all", None, *_KEPT):
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
         if precision != "float32":
             raise options.UsageError(f"--precision {precision}: {source} is described in float32, from its maps")

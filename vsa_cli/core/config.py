@@ -68,9 +68,9 @@ class RegionConfig:
         top: the number of boxes besides the whole image ("the top 19 detected locations").
         cnn: the network that extracts descriptors.
         describe: `crop` warps each box to the CNN's input (R-CNN); `roi` pools it from one shared feature map.
-        side: the CNN's input in pixels: the shorter side of the photograph (`roi`, and the whole image) or the side of
-            a crop (`crop`); 0 takes 320, or for crops the CNN's own.
+        side: the shorter side of the CNN's input, in pixels, or the side of a crop; 0 takes 320, or the CNN's own.
         photo_side: larger photographs are first reduced to this shorter side, in pixels; 0 takes the corpus's median.
+        details: whether descriptors also have texture, colours, place and shape (`regions.details`).
     """
 
     detector: Detector = "selective-search"
@@ -79,6 +79,7 @@ class RegionConfig:
     describe: Describe = "roi"
     side: int = 0
     photo_side: int = 0
+    details: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,7 @@ class EmbedTraining:
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """What an index stores: `items`, in vectors of `size` (H) numbers; candidates are found if it has `whole` ones.
-
-    Vectors of whole images or sentences exist if the model has them.
-    """
+    """What an index stores: `items`, in vectors of `size` (H) numbers, and `whole` ones, if the model has them."""
 
     size: int = 1024
     whole: bool = False

@@ -21,6 +21,7 @@ from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.learning.start import widened
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable
@@ -128,11 +129,11 @@ def train_embedding(
     if word_vectors is not None:
         initialise_words(model.W_w, word_vectors)
     model.W_w.weight.requires_grad_(request.training.tune_words)
-    if start is None:
-        model.initialise(*_sample(train))
-    else:
+    if start is not None:
         _check_start(start, request.model, first.regions, tune_cnn=tuned)
-        model.load_state_dict(start.model.state_dict())
+    model.initialise(*_sample(train))
+    if start is not None:
+        model.load_state_dict(widened(start.model.state_dict(), model))
     if tuned:
         model.cnn = trainable(start.tail if start is not None and start.tail else stored_tail(first.regions))
     model.to(request.device)
@@ -155,8 +156,9 @@ def _check_start(start: Trained[Embedding], config: EmbedConfig, regions: Region
     where = str(regions.path)
     if start.model.config != config:
         raise ArtifactError("the model to start from has a different configuration than the requested one")
-    if not (tune_cnn and start.feature_spec.same_trunk(regions.envelope, where)):
-        start.feature_spec.require_from(regions.envelope, where)
+    spec = start.feature_spec.with_details_of(regions.envelope, where)
+    if not (tune_cnn and spec.same_trunk(regions.envelope, where)):
+        spec.require_from(regions.envelope, where)
 
 
 def _sample(train: Sequence[Pairs]) -> tuple[Tensor, Packed]:

@@ -27,6 +27,7 @@ from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
+from vsa_cli.core.learning.start import widened
 from vsa_cli.core.ranks import ALONE, Ranks
 
 _MAX_NATS = 80.0  # e^80 stands for infinity, which JSON does not have
@@ -114,7 +115,7 @@ def train_generator(
     torch.manual_seed(request.seed)
     model = build_generator(request.model, regions.descriptor_size, vocabulary.size)
     if start is not None:
-        model.load_state_dict(start.model.state_dict())
+        model.load_state_dict(widened(start.model.state_dict(), model))
     labeller = model.eval().labeller if isinstance(model, AttentiveGenerator) else None
     if labeller is not None and sources.labeller is not None:
         labeller.load_state_dict(sources.labeller.model.state_dict())
@@ -174,8 +175,10 @@ def _referenced(
 def _check_start(start: Trained[SentenceModel], config: GeneratorConfig, sources: Sources) -> None:
     regions = sources.first.regions
     # a CNN tuned since then describes images in almost the same way, but the labeller must know its descriptors
-    if sources.labeller is None or not start.feature_spec.same_trunk(regions.envelope, str(regions.path)):
-        start.feature_spec.require_from(regions.envelope, str(regions.path))
+    where = str(regions.path)
+    spec = start.feature_spec.with_details_of(regions.envelope, where)
+    if sources.labeller is None or not spec.same_trunk(regions.envelope, where):
+        spec.require_from(regions.envelope, where)
     if start.model.config != config:
         raise ArtifactError("the generator to start from has a different configuration than the requested one")
     if unknown := [style for style in sources.styles if style not in config.styles]:

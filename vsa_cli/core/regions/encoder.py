@@ -32,6 +32,7 @@ from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
+from vsa_cli.core.regions import details
 from vsa_cli.core.regions.cache import RegionCache
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_detector
@@ -61,6 +62,7 @@ class Prepared:
         picture: the decoded photograph, without its pixels if nothing needs them any more.
         pixels: (h, w, 3) uint8 input of the CNN; None if no map of the whole photograph is needed.
         proposed: what the detector has found; None without a detector.
+        colours: (21, h', w') the map of colours, for descriptors with details.
     """
 
     photo: Photo
@@ -68,6 +70,7 @@ class Prepared:
     picture: Picture
     pixels: NDArray[np.uint8] | None
     proposed: Proposed | None
+    colours: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class RegionExtractor:
         tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
             one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
         keep_map: whether to keep the map of the CNN's trunk.
+        with_details: whether descriptors have details (`regions.details`).
     """
 
     feature_extractor: FeatureExtractor
@@ -103,6 +107,7 @@ class RegionExtractor:
     photo_side: int | None
     tail: Forward | None = None
     keep_map: bool = False
+    with_details: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
         """The regions of a photograph, the whole image first.
@@ -133,9 +138,10 @@ class RegionExtractor:
         if self.detector is not None or not crops or self._needs_trunk:
             pixels = self.feature_extractor.pixels(picture)
         proposed = None if self.detector is None else self.detector.propose(str(photo.image_id), picture)
+        colours = details.colour_map(picture) if self.with_details else None
         if not crops:  # photographs that wait for the CNN may be large
             picture = replace(picture, rgb=np.empty((0, 0, 3), np.uint8))
-        return Prepared(photo, sha256, picture, pixels, proposed)
+        return Prepared(photo, sha256, picture, pixels, proposed, colours)
 
     def maps(self, prepared: Sequence[Prepared]) -> list[Maps]:
         """The second step of `extract`, for photographs whose `pixels` have the same shape, or are all None."""
@@ -160,7 +166,11 @@ class RegionExtractor:
         if self.detector is not None and prepared.proposed is not None and maps.published is not None:
             found = self.detector.choose(prepared.proposed, picture, maps.published)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-        descriptors = to_half(self.feature_extractor.regions(picture, boxes, maps.described))
+        described = self.feature_extractor.regions(picture, boxes, maps.described)
+        if prepared.colours is not None and maps.trunk is not None:
+            further = details.describe(maps.trunk, prepared.colours, boxes, picture.width, picture.height)
+            described = np.concatenate([described, further], 1)
+        descriptors = to_half(described)
         if self.tail is not None and not are_finite(descriptors):
             raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
         return ImageRegions(
@@ -177,7 +187,7 @@ class RegionExtractor:
 
     @property
     def _needs_trunk(self) -> bool:
-        return self.tail is not None or self.keep_map
+        return self.tail is not None or self.keep_map or self.with_details
 
 
 class PhotoEncoder:
@@ -378,7 +388,7 @@ def photo_encoder(
         features = feature_extractor_for(spec, weights, device)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
         tuned = None if tail is None else fused_tail(tail.to(device))
-        return RegionExtractor(features, detector, spec.config.photo_side, tuned)
+        return RegionExtractor(features, detector, spec.config.photo_side, tuned, with_details=spec.config.details)
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None
     return PhotoEncoder(make_extractor, device, kept, workers)

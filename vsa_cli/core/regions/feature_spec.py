@@ -13,6 +13,9 @@ from vsa_cli.core.io.envelope import Envelope, from_dict, to_dict
 IMPORTED = "imported:"
 """Prefix of the names of CNNs that are not available to `vsa`, those of imported regions."""
 
+DETAILS = "details"
+"""The entry, in the configuration of a regions file or of a model, that descriptors have `details`, if they have."""
+
 KEEP_MAPS = "keep_maps"
 """The entry, in the configuration of a regions file, that it has the maps of the CNN's trunk."""
 
@@ -38,8 +41,11 @@ class FeatureSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as a flat JSON object."""
+        config = to_dict(self.config)
+        if not self.config.details:  # files and models without details are as they were before there were any
+            del config[DETAILS]
         return {
-            **to_dict(self.config),
+            **config,
             "cnn_sha256": self.cnn_sha256,
             "descriptor_size": self.descriptor_size,
             **({"tail_sha256": self.tail_sha256} if self.tail_sha256 else {}),
@@ -112,7 +118,9 @@ class FeatureSpec:
                 "extract-regions` extracts regions with it"
             )
         if self._kind() != found._kind():
-            needed = f"{self.config.cnn}, {self.config.describe}, side {self.config.side}"
+            config = self.config
+            details = "with" if config.details else "without"
+            needed = f"{config.cnn}, {config.describe}, side {config.side}, {details} details"
             raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions again")
 
     def same_trunk(self, envelope: Envelope, where: str) -> bool:
@@ -127,8 +135,20 @@ class FeatureSpec:
         """Whether both describe a region by the same numbers; how boxes are chosen does not matter."""
         return self._kind() == other._kind() and self.tail_sha256 == other.tail_sha256
 
-    def _kind(self) -> tuple[str, str, str, int]:
-        return self.cnn_sha256, self.config.cnn, self.config.describe, self.config.side
+    def _kind(self) -> tuple[str, str, str, int, bool]:
+        config = self.config
+        return self.cnn_sha256, config.cnn, config.describe, config.side, config.details
+
+    def with_details_of(self, envelope: Envelope, where: str) -> FeatureSpec:
+        """The specification with the details of a regions file, on which a model without them can be trained further.
+
+        Raises:
+            ArtifactError: the file does not record how its photographs were described.
+        """
+        found = FeatureSpec.of(envelope, where)
+        if not found.config.details:
+            return self
+        return replace(self, config=replace(self.config, details=True), descriptor_size=found.descriptor_size)
 
 
 def with_detector(spec: FeatureSpec, detector: Detector) -> FeatureSpec:

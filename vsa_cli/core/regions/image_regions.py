@@ -112,12 +112,14 @@ class MappedImage:
         boxes: (R, 4) float32, in pixels of the upright original; the first is the whole image.
         width: width of the upright original, in pixels.
         height: height of the upright original, in pixels.
+        stored: (R, D) float16, the descriptors in the file, if they have details, which no tail changes.
     """
 
     map: NDArray[np.float16]
     boxes: NDArray[np.float32]
     width: int
     height: int
+    stored: NDArray[np.float16] | None = None
 
 
 def check_labels(labels: Iterable[Label], regions: int) -> None:

@@ -22,8 +22,9 @@ from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_size
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.regions.cnn import STRIDE, load_cnn
+from vsa_cli.core.regions.details import described_size
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
-from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import KEEP_MAPS, PRECISION, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
@@ -117,7 +118,7 @@ def plan_extraction(
         seed: recorded in the envelope; extraction itself is deterministic.
         keep_maps: whether to keep the map of the CNN's trunk, from which its tail can learn.
         tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
-            `photo_side` that is given; None uses the published CNN.
+            `photo_side` that is given, and adds details if the model needs them; None uses the published CNN.
         precision: the precision of the CNN's products.
 
     Raises:
@@ -132,7 +133,12 @@ def plan_extraction(
     if tuned is not None:
         given, like = config.photo_side, tuned.spec.config
         config = replace(
-            config, cnn=like.cnn, describe=like.describe, side=like.side, photo_side=given or like.photo_side
+            config,
+            cnn=like.cnn,
+            describe=like.describe,
+            side=like.side,
+            photo_side=given or like.photo_side,
+            details=config.details or like.details,
         )
     cnn = load_cnn(config.cnn, files.cnn_weights)
     if tuned is not None:
@@ -143,14 +149,19 @@ def plan_extraction(
     features = FeatureExtractor(cnn, side, config.describe, device, resolve_precision(precision, device))
     detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
     tail = None if tuned is None else tuned.tail
-    if (keep_maps or tail is not None) and config.describe == "crop":
-        raise ConfigError("`describe` crop: has no map of the whole photograph, which the tail of a CNN needs; use roi")
+    if (keep_maps or tail is not None or config.details) and config.describe == "crop":
+        raise ConfigError(
+            "`describe` crop: has no map of the whole photograph, which `details` and the tail of a CNN need; use roi"
+        )
+    if config.details and config.cnn not in SCALES:
+        raise ConfigError(f"{config.cnn}: `details` need an EfficientNet-Lite, whose inner map they describe")
     used = tail if tail is not None else cnn.tail if keep_maps else None
     forward: Forward | None = None if tail is None else tail.to(device)
     if tail is not None and precision == "float32":  # for which alone layers are fused
         forward = fused_tail(tail)
-    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps)
-    spec = FeatureSpec(config, cnn.sha256, cnn.descriptor_size, "" if tail is None else tail_sha256(tail))
+    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps, config.details)
+    size = described_size(config.cnn, cnn.descriptor_size, details=config.details)
+    spec = FeatureSpec(config, cnn.sha256, size, "" if tail is None else tail_sha256(tail))
     recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
     if precision != "float32":
         recorded[PRECISION] = precision

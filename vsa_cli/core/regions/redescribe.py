@@ -52,9 +52,10 @@ def plan_redescription(path: Path, tuned: TunedCnn, *, seed: int, keep_maps: boo
     """
     store = RegionStore(path)
     require_maps(store)
-    described = described_for(tuned.spec, tuned.tail, store)
-    boxes = FeatureSpec.of(store.envelope, str(path)).config
-    spec = replace(tuned.spec, config=replace(tuned.spec.config, detector=boxes.detector, top=boxes.top))
+    own = FeatureSpec.of(store.envelope, str(path)).config
+    like = replace(tuned.spec.config, detector=own.detector, top=own.top, details=own.details)
+    spec = replace(tuned.spec, config=like, descriptor_size=store.descriptor_size)
+    described = described_for(spec, tuned.tail, store)
     recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
     return Extraction(
         [Photo(key, key, path, sha256) for key, sha256 in zip(store.ids, store.hashes, strict=True)],

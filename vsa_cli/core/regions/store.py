@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
+from vsa_cli.core.regions.feature_spec import DETAILS
 from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
 from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
 from vsa_cli.core.regions.plain_rows import PlainRows, find_rows
@@ -346,7 +347,9 @@ class RegionStore:
             raise ArtifactError(f"{self.path}: damaged maps ({reason(error)})") from error
         if not are_finite(data):
             raise ArtifactError(f"{self.path}: damaged maps (not all are finite numbers); extract them again")
-        return MappedImage(data.reshape(self._map_shapes[row]), self.boxes[start:end][:regions], width, height)
+        boxes = self.boxes[start:end][:regions]
+        stored = self._read(slice(start, start + len(boxes))) if self.envelope.config.get(DETAILS) else None
+        return MappedImage(data.reshape(self._map_shapes[row]), boxes, width, height, stored)
 
     def _compute(self, describe: Describe, row: int, regions: int | None = None) -> NDArray[np.float16]:
         described = describe(self._mapped(row, regions))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vsa_cli.core.errors import ArtifactError, reason
-from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail, trunk_channels
+from vsa_cli.core.regions.details import described_size
+from vsa_cli.core.regions.efficientnet_lite import CHANNELS, SCALES, LiteTail, trunk_channels
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import mean_in_boxes, to_half
 from vsa_cli.core.regions.fused_lite import Forward, fused_tail
@@ -35,7 +36,7 @@ def describe_images(tail: LiteTail, images: Sequence[MappedImage], forward: Forw
     """(K, R, D): the descriptors of K images by a tail, on its device; gradients flow into the tail.
 
     Each map passes once through the tail, together with a few others of its shape. An image with fewer than R boxes
-    repeats its whole image, as `RegionStore.padded` does.
+    repeats its whole image, as `RegionStore.padded` does. Details, if the images have them, are those stored.
 
     Args:
         tail: the tail.
@@ -56,9 +57,17 @@ def describe_images(tail: LiteTail, images: Sequence[MappedImage], forward: Forw
         deep = deepen(maps.permute(0, 3, 1, 2).to(tail.head.weight.dtype))
         for feature_map, index in zip(deep, indices, strict=True):
             image = images[index]
-            boxes = np.concatenate([image.boxes, image.boxes[:1].repeat(most - len(image.boxes), 0)])
-            described[index] = mean_in_boxes(feature_map, boxes, image.width, image.height)
+            regions = np.arange(most)
+            regions[len(image.boxes) :] = 0
+            means = mean_in_boxes(feature_map, image.boxes[regions], image.width, image.height)
+            described[index] = means if image.stored is None else _with_details(means, image.stored[regions])
     return torch.stack(described)
+
+
+def _with_details(means: Tensor, stored: NDArray[np.float16]) -> Tensor:
+    """(R, D): what a tail computes, followed by the details among the stored (R, D)."""
+    details = torch.from_numpy(stored[:, means.shape[1] :]).to(means)
+    return torch.cat([means, details], 1)
 
 
 class TailDescriber:
@@ -116,11 +125,14 @@ def require_maps(store: RegionStore) -> None:
     Raises:
         ArtifactError: it has none, or they are not those of its CNN.
     """
-    cnn = FeatureSpec.of(store.envelope, str(store.path)).config.cnn
+    config = FeatureSpec.of(store.envelope, str(store.path)).config
+    cnn = config.cnn
     if not store.has_maps:
         raise ArtifactError(f"{store.path}: has no maps of the CNN; `keep_maps` of `vsa extract-regions` keeps them")
     if cnn not in SCALES or store.map_channels != {trunk_channels(cnn)}:
         raise ArtifactError(f"{store.path}: its maps are not those of {cnn}; extract its regions again")
+    if store.descriptor_size != described_size(cnn, CHANNELS, details=config.details):
+        raise ArtifactError(f"{store.path}: its descriptors are not those of {cnn}; extract its regions again")
 
 
 def trainable(tail: LiteTail) -> LiteTail:
