@@ -18,7 +18,7 @@ from tests.drawn import write_corpus
 from vsa_cli.core.alignment.embedder import Embedder
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.model import Embedding, read_embedding
-from vsa_cli.core.learning.start import widened
+from vsa_cli.core.learning.model_dir import widened
 from vsa_cli.core.regions import details
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import described_for

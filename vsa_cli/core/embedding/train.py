@@ -18,10 +18,9 @@ from vsa_cli.core.embedding.word_vectors import WordVectors, initialise_words
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import EMBEDDING
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.model_dir import Trained, widened
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
-from vsa_cli.core.learning.start import widened
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
 from vsa_cli.core.regions.tail import describe_images, rounded, stored_tail, trainable

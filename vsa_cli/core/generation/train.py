@@ -24,10 +24,9 @@ from vsa_cli.core.generation.sources import SourceReader, Sources, complete
 from vsa_cli.core.io.envelope import GENERATOR
 from vsa_cli.core.learning.distributed import total
 from vsa_cli.core.learning.loop import Epoch, Step
-from vsa_cli.core.learning.model_dir import Trained
+from vsa_cli.core.learning.model_dir import Trained, widened
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.run import TrainingRequest, run_training
-from vsa_cli.core.learning.start import widened
 from vsa_cli.core.ranks import ALONE, Ranks
 
 _MAX_NATS = 80.0  # e^80 stands for infinity, which JSON does not have

@@ -201,6 +201,28 @@ def assign_weights(build: Callable[[], ModelT], weights: Mapping[str, Tensor], w
     return model
 
 
+def widened(trained: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The weights of a trained model, in the shapes of one for longer descriptors (those with `regions.details`).
+
+    It computes the same at first: new columns of matrices are 0. Mean and scale of new numbers are those of `model`.
+
+    Raises:
+        ValueError: a shape differs in another way.
+    """
+
+    def fitted(weights: Tensor, own: Tensor, *, learns: bool) -> Tensor:
+        if weights.shape == own.shape:
+            return weights
+        if weights.shape[:-1] != own.shape[:-1] or weights.shape[-1] > own.shape[-1]:
+            raise ValueError(f"weights of the shape {tuple(weights.shape)} cannot start those of {tuple(own.shape)}")
+        wide = own.new_zeros(own.shape) if learns else own.clone()
+        wide[..., : weights.shape[-1]] = weights
+        return wide
+
+    learnt = dict(model.named_parameters())
+    return {name: fitted(trained[name], own, learns=name in learnt) for name, own in model.state_dict().items()}
+
+
 class _SkipInit(TorchFunctionMode):
     """Skips weight initialisation: the weights are replaced anyway, and it would import torch's compiler (1 s)."""
 

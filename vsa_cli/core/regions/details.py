@@ -65,7 +65,7 @@ def memberships(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     colour /= 255
     value: NDArray[np.float32] = colour.max(-1)
     chroma: NDArray[np.float32] = value - colour.min(-1)
-    saturation: NDArray[np.float32] = chroma / np.maximum(value, 1e-6)
+    saturation: NDArray[np.float32] = np.divide(chroma, np.maximum(value, 1e-6), dtype=np.float32)
     colourful = _ramp(saturation, *_COLOURFUL) * _ramp(value, 0, _DARK)
     light = _ramp(value, *_LIGHT)
     hues = _around(_hue(colour, value, chroma) * HUES) * colourful[..., None]
