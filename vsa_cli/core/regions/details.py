@@ -31,7 +31,7 @@ COLOURS = 2 * HUES + GREYS
 GEOMETRY = 5
 """Numbers for a box: the centre (x, y), width and height as shares of the photograph's, and ln(width / height)."""
 
-_SIDE = 64  # shorter side, in pixels, of the photograph whose colours are counted
+_SIDE = 48  # shorter side, in pixels, of the photograph whose colours are counted
 _COLOURFUL = (0.15, 0.45)  # saturation up to which a pixel is grey, and from which it is not
 _DARK = 0.25  # value below which colours fade to black
 _LIGHT = (0.35, 0.75)  # value up to which a colour is dark, and from which it is light
@@ -87,10 +87,9 @@ def describe(trunk_map: Tensor, colours: Tensor, boxes: Boxes, width: int, heigh
     texture = mean_in_boxes(trunk_map, boxes, width, height).cpu()
     first, last = boxes[:, :2], boxes[:, 2:]
     centres: Boxes = np.concatenate([0.75 * first + 0.25 * last, 0.25 * first + 0.75 * last], 1, dtype=np.float32)
-    parts: tuple[Boxes, Boxes] = (boxes, centres)
-    shares = [mean_in_boxes(colours, part, width, height).sqrt() for part in parts]
+    shares = mean_in_boxes(colours, np.concatenate([boxes, centres]), width, height).sqrt()
     place = torch.from_numpy(_geometry(boxes, width, height))
-    return torch.cat([texture, *shares, place], 1).numpy()
+    return torch.cat([texture, shares[: len(boxes)], shares[len(boxes) :], place], 1).numpy()
 
 
 def _geometry(boxes: Boxes, width: int, height: int) -> NDArray[np.float32]:
