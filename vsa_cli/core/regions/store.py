@@ -2,7 +2,7 @@
 
 With N images and S regions in total (the regions of an image are adjacent, and its region 0 is the whole image)::
 
-    /descriptors  (S, D)  float16
+    /descriptors  (S, D)  float16   the CNN's numbers, and after them details, if there are any (`regions.details`)
     /boxes        (S, 4)  float32   x1 y1 x2 y2 in pixels of the upright original photograph
     /scores       (S,)    float32   the detector's; 1 for the whole image
     /offsets      (N+1,)  int64     image n has the regions offsets[n] to offsets[n+1] - 1
