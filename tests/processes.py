@@ -66,20 +66,31 @@ class Together:
     def kill_other(self, folder: Path, *arguments: object) -> Finished:
         """Kill the second process at work, when the first has written a shard: how the first one ends.
 
-        The second is stopped before, so that it cannot finish its part.
-
         Args:
             folder: the folder of the shards.
             arguments: command line.
         """
+        first, other = self._with_a_shard(folder, *arguments)
+        other.kill()
+        other.wait()
+        return first.wait()
+
+    def interrupt(self, folder: Path, *arguments: object) -> list[Finished]:
+        """Press Ctrl-C, for both processes, when the first has written a shard: how they end."""
+        processes = self._with_a_shard(folder, *arguments)
+        for process in processes:
+            process.interrupt()
+        os.killpg(processes[1].pid, signal.SIGCONT)
+        return [process.wait() for process in processes]
+
+    def _with_a_shard(self, folder: Path, *arguments: object) -> tuple[Running, Running]:
+        """Two processes, of which the first has written a shard, and the second was stopped before it could."""
         first, other = self.start(*arguments)
         request = ("read", str(folder / "request.json"))  # after that, neither waits for the other before it has ended
         _wait(lambda: other.watched and request in other.touched, other)
         os.killpg(other.pid, signal.SIGSTOP)
         _wait((folder / "000000.shard").exists, first)
-        other.kill()
-        other.wait()
-        return first.wait()
+        return first, other
 
     def run(self, *arguments: object) -> list[Finished]:
         return [process.wait() for process in self.start(*arguments)]

@@ -29,6 +29,12 @@ def check_ended(first: Finished) -> None:
     assert first.lines[0].startswith("vsa: a process of the run has ended")
 
 
+def check_interrupted(both: list[Finished]) -> None:
+    """Check that two processes have ended by Ctrl-C, quietly."""
+    assert [one.code for one in both] == [130, 130]
+    assert not any(b"Traceback" in one.stderr or b"a process of the run has ended" in one.stderr for one in both)
+
+
 def photographs(drawn: Drawn, folder: Path, count: int) -> Path:
     """Some of the drawn photographs, and one that cannot be read."""
     folder.mkdir()
@@ -55,6 +61,7 @@ def test_regions_of_two_processes_have_the_bytes_of_one(
     join = vsa(*command, "--join")
     assert (join.exit_code, join.stderr.count("\n")) == (1, 1)
     assert "shards are missing: 1, from 000001.shard on" in join.stderr
+    check_interrupted(together.interrupt(parts, *command, "--resume"))
     first, other = together.run(*command, "--resume")
     assert (first.code, other.code, other.stderr) == (3, 0, b"")
     assert [line for line in first.lines if "001.png" in line] == first.lines[:1]
@@ -72,6 +79,7 @@ def test_captions_of_two_processes_have_the_bytes_of_one(
         assert vsa(*command, "--format", kind, "-o", tmp_path / f"one.{kind}").exit_code == 3
     parts, lines = tmp_path / "two.jsonl.parts", ("--format", "jsonl", "-o", tmp_path / "two.jsonl")
     check_ended(together.kill_other(parts, *command, *lines))
+    check_interrupted(together.interrupt(parts, *command, *lines, "--resume"))
     assert vsa(*command, *lines).exit_code == 2, "an unfinished run"
     assert vsa(*command, *lines, "--beam", 3, "--shard", "2/2").exit_code == 1, "other settings"
     second = vsa(*command, *lines, "--shard", "2/2")
@@ -104,6 +112,7 @@ def test_index_of_two_processes_has_the_bytes_of_one(
     command = ("index", folder, "-o", two, *options)
     check_ended(together.kill_other(parts, *command))
     assert [path.name for path in parts.glob("*.shard")] == ["000000.shard"]
+    check_interrupted(together.interrupt(parts, *command))
     first, other = together.run(*command, "--json")
     assert (first.code, other.code, other.stderr) == (3, 0, b"")
     assert sum("001.png" in line for line in first.lines) == 1
