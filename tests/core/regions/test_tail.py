@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from vsa_cli.core.regions.tail import (
     TailDescriber,
     describe_images,
     new_tail,
+    require_maps,
     rounded,
     tail_from,
     tail_sha256,
@@ -161,6 +163,14 @@ def test_damaged_maps_are_refused(mapped: Path, tmp_path: Path) -> None:
     for change in (set_shape, drop_shapes):
         with pytest.raises(ArtifactError, match="damaged regions file"):
             RegionStore(damaged(change.__name__, change))
+
+    def claim_details(file: h5py.File) -> None:
+        envelope = json.loads(str(file.attrs["envelope"]))
+        envelope["config"]["details"] = True
+        file.attrs["envelope"] = json.dumps(envelope)
+
+    with pytest.raises(ArtifactError, match="its descriptors are not those of efficientnet_lite0"):
+        require_maps(RegionStore(damaged("details", claim_details)))
 
 
 def test_shapes_of_maps_whose_sizes_overflow_are_refused() -> None:
