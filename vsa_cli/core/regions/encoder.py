@@ -33,13 +33,12 @@ from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
 from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.features import FeatureExtractor, to_half
+from vsa_cli.core.regions.features import FeatureExtractor, feature_extractor_for, to_half
 from vsa_cli.core.regions.fused_lite import Forward, fused_tail
-from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
+from vsa_cli.core.regions.image_regions import ImageRegions, MirroredView, are_finite
 
 T = TypeVar("T")
 
@@ -61,6 +60,7 @@ class Prepared:
         picture: the decoded photograph, without its pixels if nothing needs them any more.
         pixels: (h, w, 3) uint8 input of the CNN; None if no map of the whole photograph is needed.
         proposed: what the detector has found; None without a detector.
+        mirrored: (h, w, 3) uint8 input of the CNN for the mirrored photograph; None if it is not needed.
     """
 
     photo: Photo
@@ -68,6 +68,7 @@ class Prepared:
     picture: Picture
     pixels: NDArray[np.uint8] | None
     proposed: Proposed | None
+    mirrored: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,13 @@ class Maps:
         trunk: (C, h, w) the map of the CNN's trunk.
         published: (C', h / 2, w / 2) the map by which boxes are chosen.
         described: (C', h / 2, w / 2) the map from which descriptors are computed.
+        mirrored: those of the mirrored photograph.
     """
 
     trunk: Tensor | None = None
     published: Tensor | None = None
     described: Tensor | None = None
+    mirrored: Maps | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class RegionExtractor:
         tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
             one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
         keep_map: whether to keep the map of the CNN's trunk.
+        mirrored: whether to compute the mirrored view, too.
     """
 
     feature_extractor: FeatureExtractor
@@ -103,6 +107,7 @@ class RegionExtractor:
     photo_side: int | None
     tail: Forward | None = None
     keep_map: bool = False
+    mirrored: bool = False
 
     def extract(self, photo: Photo) -> ImageRegions:
         """The regions of a photograph, the whole image first.
@@ -129,25 +134,36 @@ class RegionExtractor:
         for note in picture.notes:
             _LOG.warning(note)
         crops = self.feature_extractor.mode == "crop"
-        pixels = None
+        pixels, mirrored = None, None
         if self.detector is not None or not crops or self._needs_trunk:
             pixels = self.feature_extractor.pixels(picture)
+        if self.mirrored and not crops:
+            mirrored = self.feature_extractor.pixels(picture.mirrored())
         proposed = None if self.detector is None else self.detector.propose(str(photo.image_id), picture)
         if not crops:  # photographs that wait for the CNN may be large
             picture = replace(picture, rgb=np.empty((0, 0, 3), np.uint8))
-        return Prepared(photo, sha256, picture, pixels, proposed)
+        return Prepared(photo, sha256, picture, pixels, proposed, mirrored)
 
     def maps(self, prepared: Sequence[Prepared]) -> list[Maps]:
         """The second step of `extract`, for photographs whose `pixels` have the same shape, or are all None."""
         pixels = [one.pixels for one in prepared if one.pixels is not None]
         if not pixels:
             return [Maps() for _ in prepared]
+        found = self._maps(pixels, chooses=self.detector is not None)
+        mirrored = [one.mirrored for one in prepared if one.mirrored is not None]
+        if not mirrored:
+            return found
+        views = self._maps(mirrored, chooses=False)
+        return [replace(maps, mirrored=view) for maps, view in zip(found, views, strict=True)]
+
+    def _maps(self, pixels: Sequence[NDArray[np.uint8]], *, chooses: bool) -> list[Maps]:
+        """The maps of several inputs of the same shape, with those by which boxes are chosen if `chooses` is set."""
         features = self.feature_extractor
         if not self._needs_trunk:
             return [Maps(published=found, described=found) for found in features.maps(pixels)]
         trunk = features.trunk_maps(pixels)
         described = features.deepen(trunk, self.tail)
-        published = described if self.tail is None or self.detector is None else features.deepen(trunk)
+        published = described if self.tail is None or not chooses else features.deepen(trunk)
         return [Maps(*found) for found in zip(trunk, published, described, strict=True)]
 
     def finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
@@ -156,13 +172,15 @@ class RegionExtractor:
         Raises:
             ArtifactError: a tuned tail computes numbers that are not finite.
         """
-        picture, found, kept = prepared.picture, NO_BOXES, maps.trunk if self.keep_map else None
+        picture, found = prepared.picture, NO_BOXES
         if self.detector is not None and prepared.proposed is not None and maps.published is not None:
             found = self.detector.choose(prepared.proposed, picture, maps.published)
         boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-        descriptors = to_half(self.feature_extractor.regions(picture, boxes, maps.described))
-        if self.tail is not None and not are_finite(descriptors):
-            raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
+        descriptors, kept = self._described(picture, boxes, maps)
+        view = None
+        if self.mirrored:
+            other = geometry.mirrored(boxes, picture.width)
+            view = MirroredView(*self._described(picture.mirrored(), other, maps.mirrored or Maps()))
         return ImageRegions(
             image_id=str(prepared.photo.image_id),
             sha256=prepared.sha256,
@@ -172,8 +190,20 @@ class RegionExtractor:
             scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
             descriptors=descriptors,
             labels=found.labels,
-            map=None if kept is None else to_half(kept.permute(1, 2, 0).cpu().numpy()),
+            map=kept,
+            mirrored=view,
         )
+
+    def _described(
+        self, picture: Picture, boxes: geometry.Boxes, maps: Maps
+    ) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """(R, D) descriptors of boxes, and the (h, w, C) map of the trunk if it is kept."""
+        descriptors = to_half(self.feature_extractor.regions(picture, boxes, maps.described))
+        if self.tail is not None and not are_finite(descriptors):
+            raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
+        if not self.keep_map or maps.trunk is None:
+            return descriptors, None
+        return descriptors, to_half(maps.trunk.permute(1, 2, 0).cpu().numpy())
 
     @property
     def _needs_trunk(self) -> bool:
@@ -321,24 +351,6 @@ class PhotoEncoder:
 
     def _finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
         return self._keep(self.extractor.finish(prepared, maps))
-
-
-def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:
-    """The feature extractor of a specification.
-
-    Args:
-        spec: how the descriptors of a model's training photographs were computed.
-        weights: the CNN's weight file, if not the one installed with its package.
-        device: the device on which the CNN runs.
-
-    Raises:
-        MissingError: the CNN's weights are not installed.
-        ArtifactError: the weights found are not those that the model was trained with.
-    """
-    with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
-        cnn = load_cnn(spec.config.cnn, weights)
-    spec.require_cnn(cnn.sha256)
-    return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
 
 
 def photo_encoder(
