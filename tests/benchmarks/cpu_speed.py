@@ -32,8 +32,8 @@ from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import bundled_model
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import SelectiveSearch
-from vsa_cli.core.regions.encoder import RegionExtractor, feature_extractor_for
-from vsa_cli.core.regions.features import input_size
+from vsa_cli.core.regions.encoder import RegionExtractor
+from vsa_cli.core.regions.features import feature_extractor_for, input_size
 from vsa_cli.core.regions.fused_lite import fused_tail
 from vsa_cli.core.regions.proposals import propose
 

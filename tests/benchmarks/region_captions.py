@@ -36,8 +36,9 @@ from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
-from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor, feature_extractor_for
+from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
 from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.features import feature_extractor_for
 from vsa_cli.core.regions.fused_lite import fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore

@@ -132,6 +132,13 @@ def extract_regions(
             help="Also describe the texture, the colours, the place and the shape of each region, in 167 more numbers.",
         ),
     ] = False,
+    mirrored: Annotated[
+        bool,
+        typer.Option(
+            "--mirrored",
+            help="Also describe the mirrored photographs, with mirrored boxes, for the --mirrored of training.",
+        ),
+    ] = False,
     device: options.Device = "auto",
     precision: Annotated[
         Precision,
@@ -185,16 +192,18 @@ def extract_regions(
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
         if precision != "float32":
             raise options.UsageError(f"--precision {precision}: {source} is described in float32, from its maps")
-        plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps)
+        plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps, mirrored=mirrored)
     else:
         plan = plan_extraction(
             source, split, config, files,
-            device=resolve_device(device, share.ranks), workers=workers, seed=seed, keep_maps=keep_maps, tuned=tuned,
-            precision=precision,
+            device=resolve_device(device, share.ranks), workers=workers, seed=seed, keep_maps=keep_maps,
+            mirrored=mirrored, tuned=tuned, precision=precision,
         )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:
         console.note(f"the maps of {count} photographs take about {plan.map_bytes / 1e6:,.0f} MB")
+    if plan.mirrored_bytes:
+        console.note(f"the mirrored views of {count} photographs take about {plan.mirrored_bytes / 1e6:,.0f} MB")
     if plan.unmatched:
         some = name_some(plan.unmatched)
         console.warn(f"{boxes}: {len(plan.unmatched)} names match no photograph in {source}: {some}")

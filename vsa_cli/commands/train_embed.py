@@ -69,6 +69,7 @@ def train_embed(
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
     patience: Annotated[int | None, shared.patience(_RUNS)] = None,
     keep_last: shared.KeepLast = False,
+    mirrored: shared.Mirrored = False,
     learning_rate: Annotated[float | None, shared.learning_rate(_RUNS)] = None,
     weight_decay: Annotated[
         float | None,
@@ -293,7 +294,7 @@ def train_embed(
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.distributed import joined
-    from vsa_cli.core.learning.reading import plan_reading
+    from vsa_cli.core.learning.reading import Reading, plan_reading
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -322,11 +323,12 @@ def train_embed(
         (PhotographSource(read, RegionStore(regions)), *map(shared.photographs_of, also or ())),
         tuple(map(_unpaired, unpaired or ())),
         None if labels is None else read_labeller(labels, processor),
+        Reading(mirrored=mirrored),
     )
     sources.check(tune_cnn=tune_cnn)
     size = sources.region_bytes([one for one in (split, held_out) if one is not None])
     resumed = output if resume else None
-    sources = replace(sources, reading=plan_reading(size, most, resumed, by_image=tune_cnn))
+    sources = replace(sources, reading=plan_reading(size, most, resumed, by_image=tune_cnn, mirrored=mirrored))
     plan = plan_sweep(training, held_out, rates, decays) if sweep else None
     console = Console(quiet=quiet)
     if sources.reading.stream:

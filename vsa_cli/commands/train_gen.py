@@ -108,6 +108,7 @@ def train_gen(
     epochs: Annotated[int | None, shared.epochs(_RUNS)] = None,
     patience: Annotated[int | None, shared.patience(_RUNS)] = None,
     keep_last: shared.KeepLast = False,
+    mirrored: shared.Mirrored = False,
     learning_rate: Annotated[float | None, shared.learning_rate(_RUNS)] = None,
     batch_size: Annotated[
         int | None,
@@ -215,7 +216,7 @@ def train_gen(
     from vsa_cli.core.labels.labeller import read_labeller
     from vsa_cli.core.learning.corpora import PhotographSource
     from vsa_cli.core.learning.distributed import joined
-    from vsa_cli.core.learning.reading import plan_reading
+    from vsa_cli.core.learning.reading import Reading, plan_reading
     from vsa_cli.core.learning.run import TrainingRequest
     from vsa_cli.core.regions.store import RegionStore
     from vsa_cli.output.console import Console
@@ -238,11 +239,11 @@ def train_gen(
             "the model"
         )
     other = start or preset or shape or label_smoothing is not None or snippets or also_snippets or text or labels
-    if self_critical is not None and other:
+    if self_critical is not None and (other or mirrored):
         raise UsageError(
             "--self-critical takes the model settings of its DIR and trains on whole images: it cannot be combined "
-            "with --start, --preset, --snippets, --also-snippets, --text, --labels, --label-smoothing or an option of "
-            "the model"
+            "with --start, --preset, --snippets, --also-snippets, --text, --labels, --label-smoothing, --mirrored or "
+            "an option of the model"
         )
     folder = start or self_critical
     trained = None if folder is None else read_generator(folder, processor)
@@ -275,11 +276,13 @@ def train_gen(
         text=tuple(map(_text, text or ())),
         snippets=_snippets(snippets, also_snippets),
         labeller=None if labels is None else read_labeller(labels, processor),
+        reading=Reading(mirrored=mirrored),
     )
     sources.check()
     splits = [one for one in (request.split, held_out) if one is not None]
     size, by_image = sources.region_bytes(splits, all_regions=model.attention > 0), start is not None
-    sources = replace(sources, reading=plan_reading(size, most, output if resume else None, by_image=by_image))
+    reading = plan_reading(size, most, output if resume else None, by_image=by_image, mirrored=mirrored)
+    sources = replace(sources, reading=reading)
     console = Console(quiet=quiet)
     if sources.reading.stream:
         console.note(f"regions: {size / 1e9:.1f} GB, read from their file during training")

@@ -62,6 +62,15 @@ Also = Annotated[
     ),
 ]
 
+Mirrored = Annotated[
+    bool,
+    typer.Option(
+        "--mirrored",
+        help="Mirror half of the photographs (extract-regions --mirrored).",
+        rich_help_panel=TRAINING,
+    ),
+]
+
 Memory = Annotated[
     str | None,
     typer.Option(

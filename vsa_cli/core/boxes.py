@@ -53,6 +53,11 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
     return np.clip(boxes, 0, limits).astype(np.float32)
 
 
+def mirrored(boxes: Boxes, width: float) -> Boxes:
+    """(N, 4) the boxes in the image of this width that is mirrored left to right."""
+    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1).astype(np.float32)
+
+
 def has_pixels(boxes: Boxes) -> NDArray[np.bool_]:
     """(N,) whether a box is at least a pixel wide and a pixel high."""
     sides = boxes[:, 2:] - boxes[:, :2]

@@ -132,6 +132,7 @@ def _regions(path: Path) -> dict[str, Any]:
         "descriptor_size": store.descriptor_size,
         "label_names": len(store.label_names),
         **({"map_bytes": store.map_bytes} if store.has_maps else {}),
+        **({"mirrored": True} if store.has_mirrored else {}),
         "sha256": store.sha256,
     }
     store.close()

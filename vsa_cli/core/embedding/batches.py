@@ -21,10 +21,12 @@ from vsa_cli.core.learning.corpora import (
     Chosen,
     drawn_of,
     images_of,
+    in_views,
     same_count,
     shuffled,
     shuffled_by_image,
     shuffled_in_blocks,
+    successor,
 )
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.sentences import read_sentences
@@ -33,7 +35,7 @@ from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.image_regions import MappedImage
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.regions.stored_descriptors import Descriptors, blocks_of, descriptors_of
+from vsa_cli.core.regions.stored_descriptors import Descriptors, blocks_of, descriptors_of, of_views
 from vsa_cli.core.regions.tail import TailDescriber
 
 
@@ -116,6 +118,7 @@ class Pairs:
         out_of_vocabulary: (image index, sentence id) of each sentence with no known word; these are ranked last.
         weight: how often each sentence occurs in an epoch, on average.
         store: the regions file that the images were read from.
+        mirrored: (K, R, D) descriptors of the mirrored images; None if training does not take them.
     """
 
     image_ids: tuple[str, ...]
@@ -126,6 +129,7 @@ class Pairs:
     out_of_vocabulary: tuple[tuple[int, str], ...]
     weight: float = 1.0
     store: RegionStore | None = None
+    mirrored: Descriptors | None = None
 
     @property
     def drawn(self) -> int:
@@ -144,6 +148,7 @@ class Pairs:
             tuple((row - start, name) for row, name in self.out_of_vocabulary if start <= row < end),
             self.weight,
             self.store,
+            None if self.mirrored is None else self.mirrored[start:end],
         )
 
     @property
@@ -153,13 +158,14 @@ class Pairs:
         return blocks_of(self.store.rows_of(self.image_ids))
 
     def mapped(self, images: Tensor) -> list[MappedImage]:
-        """The maps and boxes of some images, by their indices.
+        """The maps and boxes of some images, by their indices; K + k is the mirrored view of image k of K.
 
         Raises:
             ArtifactError: the regions file has no maps, or one cannot be read.
         """
         assert self.store is not None
-        return [self.store.mapped(self.image_ids[row]) for row in images.tolist()]
+        rows = (divmod(row, len(self.image_ids)) for row in images.tolist())
+        return [self.store.mapped(self.image_ids[row], mirrored=bool(view)) for view, row in rows]
 
     def described_by(self, tail: LiteTail) -> Pairs:
         """The same pairs with the descriptors that another tail of the CNN computes from the maps.
@@ -223,18 +229,32 @@ class Batch:
 
 
 def read_pairs(
-    corpus: Corpus, regions: RegionStore, split: str, vocabulary: Vocabulary, *, stream: bool = False
+    corpus: Corpus,
+    regions: RegionStore,
+    split: str,
+    vocabulary: Vocabulary,
+    *,
+    stream: bool = False,
+    mirrored: bool = False,
 ) -> Pairs:
     """Read the images of a split with all their regions, which `stream` leaves in their file, and their sentences.
+
+    With `mirrored`, their mirrored views are read, too.
 
     Raises:
         ArtifactError: the regions of an image are missing, or were extracted from another file.
         DataError: the split has no image, or no sentence with a known word.
     """
     read = read_sentences(corpus, regions, split, vocabulary)
-    descriptors = descriptors_of(regions, read.keys, stream=stream)
     return Pairs(
-        read.keys, descriptors, torch.tensor(read.image), read.words, read.ids, read.out_of_vocabulary, store=regions
+        read.keys,
+        descriptors_of(regions, read.keys, stream=stream),
+        torch.tensor(read.image),
+        read.words,
+        read.ids,
+        read.out_of_vocabulary,
+        store=regions,
+        mirrored=descriptors_of(regions, read.keys, stream=stream, mirrored=True) if mirrored else None,
     )
 
 
@@ -257,7 +277,7 @@ def shuffled_batches(
         generator: draws the batches.
         mapped: whether to give maps in place of descriptors; the sentences of an image then are in one batch, or in two
             that follow each other, because each map costs a pass through the tail of the CNN.
-        reading: where the descriptors are, and in which order the sentences are taken.
+        reading: where the descriptors are, in which order the sentences are taken, and whether images are mirrored.
         ranks: this process, which receives its share of each batch.
     """
     weights, images = [pairs.weight for pairs in sources], [pairs.image for pairs in sources]
@@ -268,14 +288,28 @@ def shuffled_batches(
     else:
         order = shuffled([len(image) for image in images], weights, size, generator)
     make = partial(make_batch, sources, mapped=mapped, ranks=ranks)
-    return reading.ahead(partial(make, chosen) for chosen in order if len(chosen) > 1)
+    return reading.ahead(
+        partial(make, chosen, views=successor(generator) if reading.mirrored else None)
+        for chosen in order
+        if len(chosen) > 1
+    )
 
 
 def make_batch(
-    sources: Sequence[Pairs], chosen: Sequence[Chosen], *, mapped: bool = False, ranks: Ranks = ALONE
+    sources: Sequence[Pairs],
+    chosen: Sequence[Chosen],
+    *,
+    mapped: bool = False,
+    ranks: Ranks = ALONE,
+    views: torch.Generator | None = None,
 ) -> Batch:
-    """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch."""
+    """A batch of the chosen sentences, with each of their images once; R is the largest of the sources of the batch.
+
+    Half of the images, which `views` draws, are mirrored.
+    """
     found, image = images_of(chosen, [pairs.image for pairs in sources], range(len(sources)))
+    if views is not None:
+        found = in_views(found, [len(pairs.image_ids) for pairs in sources], views)
     packed, shared = pack([sources[s].sentences[i] for s, i in chosen]), None
     if not ranks.alone:
         shared = share(packed, sum(len(images) for _, images in found), ranks)
@@ -284,7 +318,8 @@ def make_batch(
     if mapped:
         maps = [one for number, images in found for one in sources[number].mapped(images)]
         return Batch(torch.empty(0), image, packed, tuple(maps), shared)
-    regions = same_count([sources[number].regions[images].float() for number, images in found])
+    taken = ((sources[number], images) for number, images in found)
+    regions = same_count([of_views(pairs.regions, pairs.mirrored, images).float() for pairs, images in taken])
     return Batch(regions, image, packed, shared=shared)
 
 

@@ -48,7 +48,7 @@ class UnpairedSource:
     weight: float = 1.0
 
     def pairs(
-        self, split: str, vocabulary: Vocabulary, labeller: TrainedLabeller | None, seed: int, *, stream: bool = False
+        self, split: str, vocabulary: Vocabulary, labeller: TrainedLabeller | None, seed: int, reading: Reading
     ) -> Pairs:
         """Match the photographs with sentences of a split.
 
@@ -57,7 +57,7 @@ class UnpairedSource:
             vocabulary: the words of the model.
             labeller: finds names in the photographs, beside the labels of the detector.
             seed: draws among sentences that fit about equally well.
-            stream: leave the descriptors in their file.
+            reading: how the descriptors are read.
 
         Raises:
             DataError: the regions have no labels, or no sentence mentions what a photograph shows.
@@ -76,13 +76,16 @@ class UnpairedSource:
         ids = tuple(self.regions.ids[row] for row in rows.tolist())
         return Pairs(
             ids,
-            descriptors_of(self.regions, ids, stream=stream),
+            descriptors_of(self.regions, ids, stream=reading.stream),
             place,
             tuple(words for _, words in found),
             tuple(map(str, range(len(found)))),
             (),
             weight=self.weight * len(ids) / len(found),
             store=self.regions,
+            mirrored=descriptors_of(self.regions, ids, stream=reading.stream, mirrored=True)
+            if reading.mirrored
+            else None,
         )
 
 
@@ -114,7 +117,7 @@ class Sources:
             tune_cnn: whether the tail of the CNN learns, so that all regions need maps.
 
         Raises:
-            ArtifactError: regions were extracted with another CNN, or in another way, or lack maps.
+            ArtifactError: regions were extracted with another CNN, or in another way, or lack maps or mirrored views.
             DataError: a corpus has no photographs, or unpaired regions have no labels.
         """
         check_photographs(self.photographs)
@@ -123,9 +126,11 @@ class Sources:
             spec.require_from(source.regions.envelope, str(source.regions.path))
         if self.labeller is not None:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
-        if tune_cnn:
-            for regions in [*(one.regions for one in self.photographs), *(one.regions for one in self.unpaired)]:
+        for regions in [*(one.regions for one in self.photographs), *(one.regions for one in self.unpaired)]:
+            if tune_cnn:
                 require_maps(regions)
+            if self.reading.mirrored:
+                regions.require_mirrored()
 
     def vocabulary(self, split: str) -> Vocabulary:
         """The words of the first corpus's vocabulary, or with more sources those that are frequent in all together.
@@ -148,11 +153,10 @@ class Sources:
             ArtifactError: the regions of an image are missing, or were extracted from another file.
             DataError: there is nothing to train on.
         """
-        stream = self.reading.stream
-        paired = [_read(source, split, vocabulary, stream=stream) for source in having(self.photographs, split)]
+        paired = [_read(source, split, vocabulary, self.reading) for source in having(self.photographs, split)]
         if sum(len(torch.unique(pairs.image)) for pairs in paired) < 2:
             raise DataError(f"split {split}: only one image has sentences; training needs two or more")
-        unpaired = (one.pairs(split, vocabulary, self.labeller, seed, stream=stream) for one in self.unpaired)
+        unpaired = (one.pairs(split, vocabulary, self.labeller, seed, self.reading) for one in self.unpaired)
         return [*paired, *unpaired]
 
     def held_out(self, split: str | None, vocabulary: Vocabulary) -> list[Pairs | None]:
@@ -164,21 +168,24 @@ class Sources:
         """
         if split is None:
             return []
-        measured, stream = having(self.photographs, split), self.reading.stream
+        measured, reading = having(self.photographs, split), replace(self.reading, mirrored=False)
         return [
-            _read(source, split, vocabulary, stream=stream) if source in measured else None
-            for source in self.photographs
+            _read(source, split, vocabulary, reading) if source in measured else None for source in self.photographs
         ]
 
     def region_bytes(self, splits: Sequence[str]) -> int:
-        """The bytes of the descriptors that training on and validating with these splits needs in memory.
+        """The bytes of the descriptors that training and validation need in memory.
+
+        Args:
+            splits: the split to train on, whose mirrored views count as well, and the one to validate with.
 
         Raises:
             ArtifactError: the regions of an image are missing.
             DataError: the first corpus has no such split.
         """
+        views = 2 if self.reading.mirrored else 1
         unpaired = sum(one.regions.padded_bytes(one.regions.ids) for one in self.unpaired)
-        return unpaired + bytes_of_splits(self.photographs, splits)
+        return views * unpaired + bytes_of_splits(self.photographs, [*list(splits[:1]) * views, *splits[1:]])
 
     def record(self) -> dict[str, Any]:
         """The sources besides the first corpus and its regions, for the envelope of the model."""
@@ -193,6 +200,7 @@ class Sources:
         return found
 
 
-def _read(source: PhotographSource, split: str, vocabulary: Vocabulary, *, stream: bool) -> Pairs:
-    pairs = read_pairs(source.corpus, source.regions, split, vocabulary, stream=stream)
+def _read(source: PhotographSource, split: str, vocabulary: Vocabulary, reading: Reading) -> Pairs:
+    stream, mirrored = reading.stream, reading.mirrored
+    pairs = read_pairs(source.corpus, source.regions, split, vocabulary, stream=stream, mirrored=mirrored)
     return replace(pairs, weight=source.weight)

@@ -16,13 +16,22 @@ from vsa_cli.core.corpus.vocabulary import END, Vocabulary
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.model import Batch, BatchRows, no_tags
 from vsa_cli.core.generation.tags import TagSource
-from vsa_cli.core.learning.corpora import Chosen, drawn_of, images_of, same_count, shuffled, shuffled_in_blocks
+from vsa_cli.core.learning.corpora import (
+    Chosen,
+    drawn_of,
+    images_of,
+    in_views,
+    same_count,
+    shuffled,
+    shuffled_in_blocks,
+    successor,
+)
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
 from vsa_cli.core.learning.sentences import read_sentences
 from vsa_cli.core.learning.shares import Rows, own_images
 from vsa_cli.core.ranks import ALONE, Ranks
 from vsa_cli.core.regions.store import RegionStore
-from vsa_cli.core.regions.stored_descriptors import Descriptors, StoredDescriptors, blocks_of, descriptors_of
+from vsa_cli.core.regions.stored_descriptors import Descriptors, StoredDescriptors, blocks_of, descriptors_of, of_views
 
 _SAMPLE = 1000  # images
 
@@ -41,6 +50,7 @@ class Pairs:
         weight: how often each sentence occurs in an epoch, on average.
         photographs: the key of each image's photograph; empty without photographs.
         blocks: (K,) int64 block of the regions file that has each image, if sentences are taken in the order of blocks.
+        mirrored: descriptors of the mirrored images, of the same shape; None if training does not take them.
     """
 
     descriptors: Descriptors | None
@@ -51,6 +61,7 @@ class Pairs:
     weight: float = 1.0
     photographs: tuple[str, ...] = ()
     blocks: Tensor | None = None
+    mirrored: Descriptors | None = None
 
     @property
     def steps(self) -> int:
@@ -108,10 +119,11 @@ def image_pairs(
         DataError: the split has no image, or no sentence with a known word.
     """
     read = read_sentences(corpus, regions, split, vocabulary)
-    found = descriptors_of(regions, read.keys, stream=reading.stream, whole_only=not all_regions)
+    read_views = partial(descriptors_of, regions, read.keys, stream=reading.stream, whole_only=not all_regions)
+    views = read_views(mirrored=True) if reading.mirrored else None
     image, keys = torch.tensor(read.image), tuple(read.keys)
     blocks = blocks_of(regions.rows_of(keys)) if reading.blocks else None
-    return Pairs(found, image, read.words, vocabulary.start, photographs=keys, blocks=blocks)
+    return Pairs(read_views(), image, read.words, vocabulary.start, photographs=keys, blocks=blocks, mirrored=views)
 
 
 def text_pairs(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Pairs:
@@ -170,17 +182,26 @@ def snippet_pairs(
     images, region = places.numpy().T
     all_rows = regions.rows_of(keys)  # (K, R)
     rows = np.stack([all_rows[images, region], all_rows[images, 0]], 1)
-    chosen: Descriptors
-    if reading.stream:
-        chosen = StoredDescriptors(regions, rows if with_whole_image else rows[:, 0])
-    else:
-        descriptors = torch.from_numpy(regions.padded(keys))  # (K, R, D)
+
+    def view(*, mirrored: bool) -> Descriptors:
+        if reading.stream:
+            return StoredDescriptors(regions, rows if with_whole_image else rows[:, 0], mirrored=mirrored)
+        descriptors = torch.from_numpy(regions.padded(keys, mirrored=mirrored))  # (K, R, D)
         of_region, of_whole = descriptors[places[:, 0], places[:, 1]], descriptors[places[:, 0], 0]
-        chosen = torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
+        return torch.stack([of_region, of_whole], 1) if with_whole_image else of_region
+
     photographs = tuple(keys[row] for row in places[:, 0].tolist())
     sentences = tuple(words for _, _, words in known)
     blocks = blocks_of(rows) if reading.blocks else None
-    return Pairs(chosen, place, sentences, vocabulary.start, photographs=photographs, blocks=blocks)
+    return Pairs(
+        view(mirrored=False),
+        place,
+        sentences,
+        vocabulary.start,
+        photographs=photographs,
+        blocks=blocks,
+        mirrored=view(mirrored=True) if reading.mirrored else None,
+    )
 
 
 def shuffled_batches(
@@ -195,19 +216,17 @@ def shuffled_batches(
     Of several processes, each receives its part of every batch.
     """
     counts, weights = [len(pairs.sentences) for pairs in sources], [pairs.weight for pairs in sources]
-    if not reading.blocks:
-        return reading.ahead(
-            partial(pack, sources, chosen, generator, ranks) for chosen in shuffled(counts, weights, size, generator)
-        )
-    images, blocks = [pairs.image for pairs in sources], [pairs.blocks for pairs in sources]
-    order = shuffled_in_blocks(images, blocks, weights, size, generator)
-    # each batch draws its tags from a generator of its own, because several are made at the same time
-    return reading.ahead(partial(pack, sources, chosen, successor(generator), ranks) for chosen in order)
-
-
-def successor(generator: torch.Generator) -> torch.Generator:
-    """A new generator, whose seed is drawn from another one."""
-    return torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    if reading.blocks:
+        images, blocks = [pairs.image for pairs in sources], [pairs.blocks for pairs in sources]
+        order = shuffled_in_blocks(images, blocks, weights, size, generator)
+    else:
+        order = shuffled(counts, weights, size, generator)
+    # each batch draws its tags and views from a generator of its own, because several are made at the same time
+    has_own, mirrored = reading.blocks or reading.mirrored, reading.mirrored
+    return reading.ahead(
+        partial(pack, sources, chosen, successor(generator) if has_own else generator, ranks, mirrored=mirrored)
+        for chosen in order
+    )
 
 
 def ordered_batches(sources: Sequence[Pairs], size: int) -> Iterator[Batch]:
@@ -228,6 +247,8 @@ def pack(
     chosen: Sequence[Chosen],
     generator: torch.Generator | None = None,
     ranks: Ranks = ALONE,
+    *,
+    mirrored: bool = False,
 ) -> Batch:
     """A batch of the chosen sentences, packed by step, longest first.
 
@@ -236,6 +257,7 @@ def pack(
         chosen: the sentences.
         generator: draws the tags; without one they are the likeliest.
         ranks: this process; of several, each receives its part of the batch.
+        mirrored: mirror half of the images, which the generator draws after the tags; tags stay as they are.
     """
     ordered = longest_first(sources, chosen)
     sentences = [sources[s].sentences[i] for s, i in ordered]
@@ -249,6 +271,8 @@ def pack(
     photographs_first = sorted(range(len(sources)), key=lambda s: sources[s].descriptors is None)
     found, image = images_of(ordered, [pairs.image for pairs in sources], photographs_first)
     tags = torch.cat([_tags(sources[number], images, generator) for number, images in found])
+    if mirrored and generator is not None:
+        found = in_views(found, [len(pairs.photographs) for pairs in sources], generator)
     inputs, targets = (torch.from_numpy(part.T[is_target]) for part in (words[:, :-1], words[:, 1:]))
     if ranks.alone:
         sizes = tuple(int(count) for count in is_target.sum(1))
@@ -301,7 +325,7 @@ def _descriptors(sources: Sequence[Pairs], found: Sequence[tuple[int, Tensor]]) 
     for number, images in found:
         of_source = sources[number].descriptors
         if of_source is not None:
-            own = of_source[images]
+            own = of_views(of_source, sources[number].mirrored, images)
             descriptors.append(own.float() if own.dtype == torch.float16 else own)
     if not descriptors:  # without images, but of the right shape
         descriptors.append(next(pairs.descriptors for pairs in sources if pairs.descriptors is not None)[:0].float())

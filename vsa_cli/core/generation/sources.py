@@ -96,10 +96,14 @@ class Sources:
         """Check that the sources fit each other.
 
         Raises:
-            ArtifactError: regions or labeller were made with another CNN, or in another way.
+            ArtifactError: regions or labeller were made with another CNN, or in another way, or mirrored views are
+                missing.
             DataError: a corpus has no photographs.
         """
         check_photographs(self.photographs)
+        if self.reading.mirrored:
+            for source in self.photographs:
+                source.regions.require_mirrored()
         if self.labeller is not None:
             self.labeller.feature_spec.require_from(self.first.regions.envelope, str(self.first.regions.path))
 
@@ -124,10 +128,10 @@ class Sources:
         return joint_vocabulary(self.corpora, split)
 
     def region_bytes(self, splits: Sequence[str], *, all_regions: bool) -> int:
-        """The bytes of the descriptors that training on and validating with these splits needs in memory.
+        """The bytes of the descriptors that training and validation need in memory.
 
         Args:
-            splits: the splits.
+            splits: the split to train on, whose mirrored views count as well, and the one to validate with.
             all_regions: whether the model takes all regions rather than only the whole image.
 
         Raises:
@@ -135,6 +139,7 @@ class Sources:
             DataError: the first corpus has no such split.
         """
         alone = self.snippets is not None and self.snippets.weight is None
+        splits = [*splits, *(splits[:1] if self.reading.mirrored else ())]
         images = 0 if alone else bytes_of_splits(self.photographs, splits, whole_only=not all_regions)
         return images + (0 if self.snippets is None else bytes_of_splits([self.first], splits))
 
@@ -187,8 +192,9 @@ class SourceReader:
 
         Args:
             split: the corpus split to read.
-            seen: whether the labeller was trained on these photographs: then the tags of each are found by the labeller
-                of a fold that was not, so that they are as good as those of new photographs.
+            seen: whether these photographs are for training, for which alone they are mirrored. The labeller was
+                trained on them, too, so the tags of each are found by the labeller of a fold that was not, so that they
+                are as good as those of new photographs.
 
         Raises:
             ArtifactError: the regions of an image are missing, or were extracted from another file.
@@ -279,12 +285,17 @@ class SourceReader:
             split,
             self._vocabulary,
             all_regions=self._config.attention > 0,
-            reading=self._sources.reading,
+            reading=self._reading(seen),
         )
         assert pairs.descriptors is not None  # tags require attention, and so all regions
         labels = [source.regions.labels_of(key) for key in pairs.photographs]
         tags = self._found(pairs.descriptors, labels, _hashes(source.regions, pairs) if seen else ())
         return replace(pairs, start=self.start(source.corpus), tags=tags, weight=source.weight)
+
+    def _reading(self, seen: bool) -> Reading:
+        """How photographs are read: mirrored only for training, not for validation."""
+        reading = self._sources.reading
+        return replace(reading, mirrored=reading.mirrored and seen)
 
     def _snippets(self, source: SnippetSource, split: str, seen: bool) -> Pairs:
         corpus, regions = self._sources.first.corpus, self._sources.first.regions
@@ -298,7 +309,7 @@ class SourceReader:
             split,
             self._vocabulary,
             with_whole_image=self._config.attention > 0,
-            reading=self._sources.reading,
+            reading=self._reading(seen),
         )
         if pairs is None:
             raise DataError(

@@ -14,7 +14,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -67,6 +67,10 @@ class Picture:
     width: int
     height: int
     notes: tuple[str, ...] = ()
+
+    def mirrored(self) -> Picture:
+        """The photograph mirrored left to right."""
+        return replace(self, rgb=np.ascontiguousarray(self.rgb[:, ::-1]))
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -238,6 +238,27 @@ def images_of(
     return found, place
 
 
+def in_views(
+    found: Sequence[tuple[int, Tensor]], counts: Sequence[int], generator: torch.Generator
+) -> list[tuple[int, Tensor]]:
+    """The images of a batch in random views: image k of K remains k, or becomes K + k, its mirrored view.
+
+    Args:
+        found: the images by source, as `images_of` returns them.
+        counts: K, the number of photographs of each source; 0 without photographs.
+        generator: draws the views, both equally often.
+    """
+    return [
+        (number, images + counts[number] * torch.randint(2, images.shape, generator=generator))
+        for number, images in found
+    ]
+
+
+def successor(generator: torch.Generator) -> torch.Generator:
+    """A new generator, whose seed is drawn from another one."""
+    return torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+
 def same_count(descriptors: Sequence[Tensor]) -> Tensor:
     """(K, R, D) of several sources' (K_i, R_i, D): photographs with fewer than R regions repeat their whole image."""
     most = max(part.shape[1] for part in descriptors)

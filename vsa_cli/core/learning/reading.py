@@ -1,4 +1,4 @@
-"""Whether training holds all regions in memory or reads them from their files, and in which order it takes them.
+"""Whether training holds all regions in memory or reads them from their files, in which order, and in which views.
 
 Regions that need more than `SHARE` of the memory are left in their files, and are read batch by batch while earlier
 batches are computed. Only then do the batches follow the blocks of the files; a run that was started in this order
@@ -35,15 +35,17 @@ class Reading:
         stream: leave them in their files, and read them batch by batch.
         blocks: take the sentences in the order of `corpora.shuffled_in_blocks`.
         readers: the number of threads that read; the batches do not depend on it.
+        mirrored: take the mirrored view of a photograph half of the times that it occurs in a batch.
     """
 
     stream: bool = False
     blocks: bool = False
     readers: int = READERS
+    mirrored: bool = False
 
     def record(self) -> dict[str, Any]:
-        """The order, for the envelope of the model; empty for the usual one."""
-        return {"order": "blocks"} if self.blocks else {}
+        """The order and the views, for the envelope of the model; empty for the usual ones."""
+        return {**({"order": "blocks"} if self.blocks else {}), **({"mirrored": True} if self.mirrored else {})}
 
     def ahead(self, calls: Iterable[Callable[[], BatchT]]) -> Iterator[BatchT]:
         """The batches that calls make: ahead of the step that needs them, if regions are streamed."""
@@ -54,7 +56,9 @@ IN_MEMORY = Reading()
 """All regions in memory, and the usual order."""
 
 
-def plan_reading(size: int, memory: float, resumed: Path | None, *, by_image: bool = False) -> Reading:
+def plan_reading(
+    size: int, memory: float, resumed: Path | None, *, by_image: bool = False, mirrored: bool = False
+) -> Reading:
     """How the regions of a run are read.
 
     Args:
@@ -62,6 +66,7 @@ def plan_reading(size: int, memory: float, resumed: Path | None, *, by_image: bo
         memory: the bytes of memory that the run may use.
         resumed: the model directory of the run to resume, if there is one.
         by_image: whether the run has an order of its own, image by image, in memory and streamed.
+        mirrored: whether to take mirrored views, too.
 
     Raises:
         ConfigError: the regions do not fit in memory, and the run to resume needs them there, or the system cannot
@@ -72,10 +77,10 @@ def plan_reading(size: int, memory: float, resumed: Path | None, *, by_image: bo
     if stream and not CAN_STREAM:
         raise ConfigError(f"training {needed}")
     if by_image:
-        return Reading(stream)
+        return Reading(stream, mirrored=mirrored)
     if resumed is None or not has_training(resumed):
-        return Reading(stream, stream)
+        return Reading(stream, stream, mirrored=mirrored)
     blocks = saved_settings(resumed).get("order") == "blocks"
     if stream and not blocks:
         raise ConfigError(f"{resumed}: the run to resume {needed}")
-    return Reading(stream, blocks)
+    return Reading(stream, blocks, mirrored=mirrored)

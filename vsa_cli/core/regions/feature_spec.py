@@ -19,6 +19,9 @@ DETAILS = "details"
 KEEP_MAPS = "keep_maps"
 """The entry, in the configuration of a regions file, that it has the maps of the CNN's trunk."""
 
+MIRRORED = "mirrored"
+"""The entry, in the configuration of a regions file, that it has the mirrored view of each photograph."""
+
 PRECISION = "precision"
 """The entry, in the configuration of a regions file, of the precision of the CNN's products if it is not float32."""
 
@@ -75,7 +78,7 @@ class FeatureSpec:
 
         It does not have the precision of the products: a model accepts descriptors of either.
         """
-        others = (KEEP_MAPS, PRECISION)
+        others = (KEEP_MAPS, MIRRORED, PRECISION)
         return cls.from_dict({name: value for name, value in envelope.config.items() if name not in others}, where)
 
     def require_computable(self) -> None:

@@ -20,6 +20,11 @@ A record with the map of the CNN's trunk has the magic b"VSR3", and after the de
     shape      3 x uint32     h, w, C
     map        (h, w, C) float16
 
+A record with the mirrored view has the magic b"VSR4", or b"VSR5" with a map, and at its end::
+
+    descriptors (R, D) float16    those of the mirrored boxes in the mirrored photograph
+    map        (h, w, C) float16  the mirrored photograph's, only with b"VSR5"
+
 Records are read as untrusted data: lengths are checked before anything is allocated, and no code or Python literal is
 parsed, which threads could not do at the same time.
 """
@@ -42,7 +47,8 @@ from vsa_cli.core.io.json import is_text
 MAX_LABELS, MAX_LABEL_NAME = 10_000, 100
 """The most labels of a photograph, and the most characters of the name of one."""
 
-_MAGIC, _WITH_MAP = b"VSR2", b"VSR3"
+_MAGIC = {(False, False): b"VSR2", (True, False): b"VSR3", (False, True): b"VSR4", (True, True): b"VSR5"}
+_PARTS = {magic: parts for parts, magic in _MAGIC.items()}  # whether it has a map, and a mirrored view
 _SHAPE = struct.Struct("<3I")
 _HEADER = struct.Struct("<4s9I")
 _CHECKED = 8  # bytes before those that the checksum covers
@@ -65,6 +71,19 @@ class Label:
 
 
 @dataclass(frozen=True)
+class MirroredView:
+    """What the CNN computes from a photograph that is mirrored left to right.
+
+    Attributes:
+        descriptors: (R, D) float16, of the mirrored boxes.
+        map: (h, w, C) float16, the map of the CNN's trunk, if it is kept.
+    """
+
+    descriptors: NDArray[np.float16]
+    map: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True)
 class ImageRegions:
     """The regions of one photograph.
 
@@ -78,6 +97,7 @@ class ImageRegions:
         descriptors: (R, D) float16.
         labels: the names that a detector gave to regions.
         map: (h, w, C) float16, the map of the CNN's trunk, if it is kept.
+        mirrored: the same of the mirrored photograph, if it is computed.
     """
 
     image_id: str
@@ -89,17 +109,19 @@ class ImageRegions:
     descriptors: NDArray[np.float16]
     labels: tuple[Label, ...] = ()
     map: NDArray[np.float16] | None = None
+    mirrored: MirroredView | None = None
 
     def take(self, regions: Sequence[int]) -> ImageRegions:
         """Some of the regions, in this order, with their labels."""
         place = {region: position for position, region in enumerate(regions)}
-        chosen = list(regions)
+        chosen, view = list(regions), self.mirrored
         return replace(
             self,
             boxes=self.boxes[chosen],
             scores=self.scores[chosen],
             descriptors=self.descriptors[chosen],
             labels=tuple(replace(one, region=place[one.region]) for one in self.labels if one.region in place),
+            mirrored=None if view is None else replace(view, descriptors=view.descriptors[chosen]),
         )
 
 
@@ -160,7 +182,7 @@ def regions_to_bytes(regions: ImageRegions) -> bytes:
     name, sha256 = regions.image_id.encode("utf-8", "surrogateescape"), regions.sha256.encode("ascii")
     labels = regions.labels
     names = "\0".join(label.name for label in labels).encode()
-    sides = regions.width, regions.height
+    sides, view = (regions.width, regions.height), regions.mirrored
     content = b"".join(
         [
             struct.pack("<8I", len(name), len(sha256), len(names), len(labels), *sides, *regions.descriptors.shape),
@@ -173,9 +195,12 @@ def regions_to_bytes(regions: ImageRegions) -> bytes:
             regions.scores.astype(_FLOAT).tobytes(),
             regions.descriptors.astype(_HALF).tobytes(),
             b"" if regions.map is None else _SHAPE.pack(*regions.map.shape) + regions.map.astype(_HALF).tobytes(),
+            b"" if view is None else view.descriptors.astype(_HALF).tobytes(),
+            b"" if view is None or view.map is None else view.map.astype(_HALF).tobytes(),
         ]
     )
-    return (_MAGIC if regions.map is None else _WITH_MAP) + struct.pack("<I", zlib.crc32(content)) + content
+    magic = _MAGIC[regions.map is not None, view is not None]
+    return magic + struct.pack("<I", zlib.crc32(content)) + content
 
 
 def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
@@ -196,10 +221,19 @@ def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
         count * size * _HALF.itemsize,
     )
     ends = list(accumulate(sizes, initial=start + _HEADER.size))
-    if magic not in (_MAGIC, _WITH_MAP) or ends[-1] > len(data):
+    if magic not in _PARTS or ends[-1] > len(data):
         raise ValueError("not a record of regions, or cut short")
-    kept = _find_map(data, ends[-1]) if magic == _WITH_MAP else None
-    record_end = ends[-1] if kept is None else kept[1]
+    (has_map, is_mirrored), record_end = _PARTS[magic], ends[-1]
+    trunk_map, view = None, None
+    if has_map:
+        shape = _read_shape(data, record_end)
+        trunk_map, record_end = _read_halves(data, record_end + _SHAPE.size, shape)
+    if is_mirrored:
+        described, record_end = _read_halves(data, record_end, (count, size))
+        view = MirroredView(described)
+        if trunk_map is not None:
+            mirrored_map, record_end = _read_halves(data, record_end, trunk_map.shape)
+            view = MirroredView(described, mirrored_map)
     if zlib.crc32(memoryview(data)[start + _CHECKED : record_end]) != checksum:
         raise ValueError("wrong checksum")
     if not all(0 < side < 2**31 for side in (width, height)) or not count or not size:
@@ -215,26 +249,33 @@ def regions_from_bytes(data: bytes, start: int = 0) -> tuple[ImageRegions, int]:
     labelled = np.frombuffer(data, _INDEX, labels, labelled_at).tolist()
     certainty = np.frombuffer(data, _FLOAT, labels, certainty_at).tolist()
     found = _labels(data[names_at:labelled_at], labelled, certainty, count)
-    trunk_map = None if kept is None else kept[0]
-    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors, found, trunk_map), record_end
+    return ImageRegions(name, sha256, width, height, boxes, scores, descriptors, found, trunk_map, view), record_end
 
 
-def _find_map(data: bytes, start: int) -> tuple[NDArray[np.float16], int]:
-    """The map that a record holds from `start`, and where it ends.
+def _read_shape(data: bytes, start: int) -> tuple[int, ...]:
+    """The shape of the map of a record.
+
+    Raises:
+        ValueError: the record is cut short.
+    """
+    if len(data) - start < _SHAPE.size:
+        raise ValueError("cut short")
+    return _SHAPE.unpack_from(data, start)
+
+
+def _read_halves(data: bytes, start: int, shape: tuple[int, ...]) -> tuple[NDArray[np.float16], int]:
+    """An array that a record holds from `start`, and where it ends.
 
     Raises:
         ValueError: it is damaged.
     """
-    if len(data) - start < _SHAPE.size:
-        raise ValueError("cut short")
-    shape = _SHAPE.unpack_from(data, start)
-    count, place = math.prod(shape), start + _SHAPE.size
-    if not count or place + count * _HALF.itemsize > len(data):
-        raise ValueError("no map, or cut short")
-    found = np.frombuffer(data, _HALF, count, place).reshape(shape).astype(np.float16)
+    count = math.prod(shape)
+    if not count or start + count * _HALF.itemsize > len(data):
+        raise ValueError("no numbers, or cut short")
+    found = np.frombuffer(data, _HALF, count, start).reshape(shape).astype(np.float16)
     if not are_finite(found):
         raise ValueError("not all numbers are finite")
-    return found, place + count * _HALF.itemsize
+    return found, start + count * _HALF.itemsize
 
 
 def _labels(names: bytes, labelled: Sequence[int], certainty: Sequence[float], regions: int) -> tuple[Label, ...]:

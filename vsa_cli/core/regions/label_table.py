@@ -6,7 +6,7 @@ This module does not read or write the file: `core.regions.store` does.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.io.json import dump_json
 from vsa_cli.core.regions.image_regions import MAX_LABEL_NAME, Label, check_labels, is_label_name
+
+COLUMNS = ("label_names", "labels", "label_rows", "label_scores")
+"""The datasets of a table."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,22 @@ class LabelTable:
     labels: NDArray[np.int32]
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, columns: Mapping[str, NDArray[Any]], regions: int) -> LabelTable:
+        """The table in the datasets of `COLUMNS` that a file with this number of regions has.
+
+        Raises:
+            ValueError: some are missing, or they are inconsistent.
+        """
+        if not columns:
+            return NO_LABELS
+        if len(columns) < len(COLUMNS):
+            raise ValueError(f"has /{next(iter(columns))}, but not all of {', '.join(f'/{name}' for name in COLUMNS)}")
+        names, labels, rows, scores = (columns[name] for name in COLUMNS)
+        table = cls(tuple(name.decode() for name in names), labels, rows, scores)
+        table.check(regions)
+        return table
 
     def check(self, regions: int) -> None:
         """Check columns that come from a file with this number of regions.

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from vsa_cli.core.regions.details import described_size
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail
 from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
-from vsa_cli.core.regions.feature_spec import KEEP_MAPS, PRECISION, FeatureSpec
+from vsa_cli.core.regions.feature_spec import KEEP_MAPS, MIRRORED, PRECISION, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
 from vsa_cli.core.regions.fused_lite import Forward, fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
@@ -81,6 +81,7 @@ class Extraction:
         unmatched: names in the file of boxes that match no photograph.
         tail: the weights of the CNN's tail, if they are to be written.
         map_bytes: about how many bytes the maps of the CNN's trunk will take; 0 if they are not kept.
+        mirrored_bytes: about how many bytes the mirrored views will take; 0 without them.
     """
 
     photos: list[Photo]
@@ -91,6 +92,7 @@ class Extraction:
     unmatched: tuple[str, ...] = ()
     tail: NDArray[np.float32] | None = None
     map_bytes: int = 0
+    mirrored_bytes: int = 0
 
 
 def plan_extraction(
@@ -103,6 +105,7 @@ def plan_extraction(
     workers: int,
     seed: int,
     keep_maps: bool = False,
+    mirrored: bool = False,
     tuned: TunedCnn | None = None,
     precision: Precision = "float32",
 ) -> Extraction:
@@ -117,6 +120,7 @@ def plan_extraction(
         workers: photographs encoded at the same time.
         seed: recorded in the envelope; extraction itself is deterministic.
         keep_maps: whether to keep the map of the CNN's trunk, from which its tail can learn.
+        mirrored: whether to compute the mirrored view of each photograph, too.
         tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
             `photo_side` that is given, and adds details if the model needs them; None uses the published CNN.
         precision: the precision of the CNN's products.
@@ -159,10 +163,12 @@ def plan_extraction(
     forward: Forward | None = None if tail is None else tail.to(device)
     if tail is not None and precision == "float32":  # for which alone layers are fused
         forward = fused_tail(tail)
-    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps, config.details)
+    extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps, config.details, mirrored)
     size = described_size(config.cnn, cnn.descriptor_size, details=config.details)
     spec = FeatureSpec(config, cnn.sha256, size, "" if tail is None else tail_sha256(tail))
-    recorded = {**spec.to_dict(), **({KEEP_MAPS: True} if keep_maps else {})}
+    recorded = recorded_with(spec, keep_maps=keep_maps, mirrored=mirrored)
+    of_maps = _map_bytes(inputs, config) if keep_maps else 0
+    of_views = view_bytes(spec, len(inputs.photos) * (1 + config.top)) + of_maps if mirrored else 0
     if precision != "float32":
         recorded[PRECISION] = precision
     return Extraction(
@@ -173,8 +179,20 @@ def plan_extraction(
         inputs.failures,
         detector.unmatched if isinstance(detector, GivenBoxes) else (),
         None if used is None else tail_weights(used),
-        _map_bytes(inputs, config) if keep_maps else 0,
+        of_maps,
+        of_views,
     )
+
+
+def recorded_with(spec: FeatureSpec, *, keep_maps: bool, mirrored: bool) -> dict[str, Any]:
+    """The configuration of a regions file: how descriptors are computed, and what the file has beside them."""
+    kept = {KEEP_MAPS: keep_maps, MIRRORED: mirrored}
+    return {**spec.to_dict(), **{name: True for name, wanted in kept.items() if wanted}}
+
+
+def view_bytes(spec: FeatureSpec, regions: int) -> int:
+    """The bytes of the mirrored views of a number of regions, without maps."""
+    return regions * spec.descriptor_size * np.dtype(np.float16).itemsize
 
 
 def _median(inputs: _Inputs) -> int:

@@ -15,6 +15,8 @@ With N images and S regions in total (the regions of an image are adjacent, and 
     /label_scores (L,)    float32   and this confidence, from 0 to 1
     /maps         (E,)    float16   maps of the CNN's trunk, image by image; like the next only in a file with maps
     /map_shapes   (N, 3)  int32     h, w and C of the map of each image, in which C is innermost
+    /mirrored     (S, D)  float16   like /descriptors, of the mirrored boxes in the photographs mirrored left to right
+    /mirrored_maps (E,)   float16   like /maps, of the mirrored photographs, in a file with /mirrored and /maps
     /tail         (P,)    float32   `tail.tail_weights`, in a file with maps or whose CNN is tuned
     attributes: `envelope` (JSON, format `vsa-regions`; its config is a `FeatureSpec`)
                 `sha256`   (SHA-256 of the contents, by which files made from this one refer to it)
@@ -33,11 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vsa_cli.core import boxes as geometry
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, check_exists, remedy
 from vsa_cli.core.regions.feature_spec import DETAILS
 from vsa_cli.core.regions.image_regions import ImageRegions, Label, MappedImage, are_finite
-from vsa_cli.core.regions.label_table import NO_LABELS, LabelTable
+from vsa_cli.core.regions.label_table import COLUMNS, LabelTable
 from vsa_cli.core.regions.plain_rows import PlainRows, find_rows
 
 if TYPE_CHECKING:
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 512
 _SHAPES = {"descriptors": 2, "boxes": 2, "scores": 1, "offsets": 1, "ids": 1, "sizes": 2, "hashes": 1}
-_LABEL_COLUMNS = ("label_names", "labels", "label_rows", "label_scores")
 _TEXT, _INTEGERS = ("ids", "hashes", "label_names"), ("offsets", "sizes", "labels", "label_rows", "map_shapes")
 _MOST_CELLS = 1 << 16  # a side of a map is smaller
 
@@ -69,6 +71,7 @@ class RegionStore:
         scores: (S,) float32.
         descriptor_size: D.
         has_maps: whether the file has the map of the CNN's trunk of each image.
+        has_mirrored: whether the file has the mirrored view of each image, with its map if it has maps.
     """
 
     def __init__(self, path: Path, describe: Describe | None = None) -> None:
@@ -108,9 +111,9 @@ class RegionStore:
         self.sizes: NDArray[np.int32] = data["sizes"][:]
         self.boxes: NDArray[np.float32] = data["boxes"][:]
         self.scores: NDArray[np.float32] = data["scores"][:]
-        self._descriptors = data["descriptors"]
-        self.descriptor_size: int = self._descriptors.shape[1]
-        n, total = len(self.ids), len(self._descriptors)
+        self._descriptors = {False: data["descriptors"]}  # by whether they are mirrored, like the maps
+        total, self.descriptor_size = data["descriptors"].shape
+        n = len(self.ids)
         consistent = (
             len(offsets) == n + 1
             and len(self.hashes) == n
@@ -126,37 +129,38 @@ class RegionStore:
         if not consistent:
             raise ValueError("its datasets are inconsistent")
         self._offsets = offsets
-        self._labels = self._read_labels(total)
+        self._labels = LabelTable.read({name: self._dataset(name, 1)[:] for name in COLUMNS if self._has(name)}, total)
         self.has_maps = self._has("maps")
         if self.has_maps:
             self._read_map_shapes(n)
+        self.has_mirrored = self._has("mirrored")
+        if self.has_mirrored:
+            self._read_mirrored(total)
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
 
     def _has(self, name: str) -> bool:
         return self._file.get(name, getlink=True) is not None
 
     def _read_map_shapes(self, images: int) -> None:
-        self._maps, shapes = self._dataset("maps", 1), self._dataset("map_shapes", 2)[:].astype(np.int64)
+        maps, shapes = self._dataset("maps", 1), self._dataset("map_shapes", 2)[:].astype(np.int64)
         if shapes.shape != (images, 3) or not ((shapes > 0) & (shapes < _MOST_CELLS)).all():
             raise ValueError("its maps have no shapes")
         if not (self.sizes > 0).all():
             raise ValueError("a photograph has no size")
         sizes = shapes.prod(1)
-        self._map_shapes, self._map_offsets = shapes, np.concatenate([[0], sizes.cumsum()])
+        self._maps, self._map_shapes, self._map_offsets = {False: maps}, shapes, np.concatenate([[0], sizes.cumsum()])
         # each size on its own, too: a sum of giants could overflow
-        if (sizes > len(self._maps)).any() or self._map_offsets[-1] != len(self._maps):
+        if (sizes > len(maps)).any() or self._map_offsets[-1] != len(maps):
             raise ValueError("its maps do not have their shapes")
 
-    def _read_labels(self, regions: int) -> LabelTable:
-        present = [name for name in _LABEL_COLUMNS if self._has(name)]
-        if not present:
-            return NO_LABELS
-        if len(present) < len(_LABEL_COLUMNS):
-            raise ValueError(f"has /{present[0]}, but not all of {', '.join(f'/{name}' for name in _LABEL_COLUMNS)}")
-        names, labels, rows, scores = (self._dataset(name, 1)[:] for name in _LABEL_COLUMNS)
-        table = LabelTable(tuple(name.decode() for name in names), labels, rows, scores)
-        table.check(regions)
-        return table
+    def _read_mirrored(self, regions: int) -> None:
+        self._descriptors[True] = self._dataset("mirrored", 2)
+        if self._descriptors[True].shape != (regions, self.descriptor_size):
+            raise ValueError("its mirrored views are not those of its regions")
+        if self.has_maps:
+            self._maps[True] = self._dataset("mirrored_maps", 1)
+            if len(self._maps[True]) != self._map_offsets[-1]:
+                raise ValueError("its mirrored maps do not have their shapes")
 
     def _dataset(self, name: str, rank: int) -> h5py.Dataset:
         import h5py
@@ -192,7 +196,7 @@ class RegionStore:
         row = self._row(image_id)
         start, end = int(self._offsets[row]), int(self._offsets[row + 1])
         width, height = (int(side) for side in self.sizes[row])
-        return ImageRegions(
+        return ImageRegions(  # without maps and mirrored views, which few need
             image_id=image_id,
             sha256=self.hashes[row],
             width=width,
@@ -234,7 +238,7 @@ class RegionStore:
         row = self._row(image_id)
         return int(self._offsets[row + 1] - self._offsets[row])
 
-    def whole_images(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
+    def whole_images(self, image_ids: Sequence[str], *, mirrored: bool = False) -> NDArray[np.float16]:
         """(N, D) float16: the descriptor of region 0 of each image, in the order of `image_ids`.
 
         Raises:
@@ -245,7 +249,7 @@ class RegionStore:
         result = np.empty((len(starts), self.descriptor_size), np.float16)
         if self._describe is not None:
             for index, row in enumerate(images):
-                result[index] = self._compute(self._describe, row, regions=1)[0]
+                result[index] = self._compute(self._describe, row, regions=1, mirrored=mirrored)[0]
             return result
         # HDF5 reads whole chunks: pass through the file once, block by block, instead of row by row
         order = np.argsort(starts, kind="stable")
@@ -253,13 +257,14 @@ class RegionStore:
         position = 0
         while position < len(order):
             base = int(starts[order[position]]) // block * block
-            rows = self._read(slice(base, min(base + block, len(self._descriptors))))
+            part = slice(base, min(base + block, len(self.boxes)))
+            rows = self._read("descriptors", self._descriptors, part, mirrored=mirrored)
             end = int(np.searchsorted(starts[order], base + block))
             result[order[position:end]] = rows[starts[order[position:end]] - base]
             position = end
         return result
 
-    def padded(self, image_ids: Sequence[str]) -> NDArray[np.float16]:
+    def padded(self, image_ids: Sequence[str], *, mirrored: bool = False) -> NDArray[np.float16]:
         """(K, R, D) float16: the descriptors of K images; those with fewer than R regions repeat their whole image.
 
         Raises:
@@ -269,7 +274,7 @@ class RegionStore:
         counts = np.diff(self._offsets)[rows]
         result = np.empty((len(rows), int(counts.max(initial=1)), self.descriptor_size), np.float16)
         for filled, row in zip(result, rows, strict=True):
-            found = self._described(row)
+            found = self._described(row, mirrored=mirrored)
             filled[: len(found)] = found
             filled[len(found) :] = found[0]
         return result
@@ -295,31 +300,42 @@ class RegionStore:
         rows: NDArray[np.int64] = self._offsets[images][:, None] + np.where(place < counts[:, None], place, 0)
         return rows
 
-    def plain_rows(self) -> PlainRows:
+    def plain_rows(self, *, mirrored: bool = False) -> PlainRows:
         """Where the descriptors are in the file, for reading them without HDF5.
 
         Raises:
             ArtifactError: they are not stored plainly, row after row, but compressed for instance.
         """
-        found = find_rows(self._descriptors, self._file)
+        if mirrored:
+            self.require_mirrored()
+        found = find_rows(self._descriptors[mirrored], self._file)
         if found is None:
             raise ArtifactError(f"{self.path}: its descriptors are compressed, so they must fit in memory")
         return found
 
-    def mapped(self, image_id: str) -> MappedImage:
-        """The map and the boxes of an image.
+    def mapped(self, image_id: str, *, mirrored: bool = False) -> MappedImage:
+        """The map and the boxes of an image, or those of the mirrored image.
 
         Raises:
-            ArtifactError: the file has no maps, the image is not in it, or its map cannot be read.
+            ArtifactError: the file has no such maps, the image is not in it, or its map cannot be read.
         """
         if not self.has_maps:
             raise ArtifactError(f"{self.path}: has no maps of the CNN")
-        return self._mapped(self._row(image_id))
+        return self._mapped(self._row(image_id), mirrored=mirrored)
+
+    def require_mirrored(self) -> None:
+        """Check that the file has mirrored views.
+
+        Raises:
+            ArtifactError: it has none.
+        """
+        if not self.has_mirrored:
+            raise ArtifactError(f"{self.path}: has no mirrored views; `mirrored` of `vsa extract-regions` adds them")
 
     @property
     def map_bytes(self) -> int:
-        """The bytes of all maps."""
-        return int(self._maps.nbytes) if self.has_maps else 0
+        """The bytes of all maps; mirrored ones need as many."""
+        return np.dtype(np.float16).itemsize * int(self._map_offsets[-1]) if self.has_maps else 0
 
     @property
     def map_channels(self) -> set[int]:
@@ -338,30 +354,33 @@ class RegionStore:
             raise ArtifactError(f"{self.path}: the tail of its CNN is missing or damaged ({reason(error)})") from error
         return weights
 
-    def _mapped(self, row: int, regions: int | None = None) -> MappedImage:
+    def _mapped(self, row: int, regions: int | None = None, *, mirrored: bool = False) -> MappedImage:
         start, end = int(self._offsets[row]), int(self._offsets[row + 1])
         width, height = (int(side) for side in self.sizes[row])
-        try:
-            data: NDArray[np.float16] = self._maps[int(self._map_offsets[row]) : int(self._map_offsets[row + 1])]
-        except OSError as error:
-            raise ArtifactError(f"{self.path}: damaged maps ({reason(error)})") from error
-        if not are_finite(data):
-            raise ArtifactError(f"{self.path}: damaged maps (not all are finite numbers); extract them again")
+        numbers = slice(int(self._map_offsets[row]), int(self._map_offsets[row + 1]))
+        data = self._read("maps", self._maps, numbers, mirrored=mirrored)
         boxes = self.boxes[start:end][:regions]
-        stored = self._read(slice(start, start + len(boxes))) if self.envelope.config.get(DETAILS) else None
+        boxes = geometry.mirrored(boxes, width) if mirrored else boxes
+        stored = None
+        if self.envelope.config.get(DETAILS):
+            rows = slice(start, start + len(boxes))
+            stored = self._read("descriptors", self._descriptors, rows, mirrored=mirrored)
         return MappedImage(data.reshape(self._map_shapes[row]), boxes, width, height, stored)
 
-    def _compute(self, describe: Describe, row: int, regions: int | None = None) -> NDArray[np.float16]:
-        described = describe(self._mapped(row, regions))
+    def _compute(
+        self, describe: Describe, row: int, regions: int | None = None, *, mirrored: bool = False
+    ) -> NDArray[np.float16]:
+        described = describe(self._mapped(row, regions, mirrored=mirrored))
         if not are_finite(described):
             raise ArtifactError(f"{self.path}: the tail of the CNN computes numbers that are not finite")
         return described
 
-    def _described(self, row: int) -> NDArray[np.float16]:
+    def _described(self, row: int, *, mirrored: bool = False) -> NDArray[np.float16]:
         """(R, D): the descriptors of an image."""
         if self._describe is not None:
-            return self._compute(self._describe, row)
-        return self._read(slice(int(self._offsets[row]), int(self._offsets[row + 1])))
+            return self._compute(self._describe, row, mirrored=mirrored)
+        rows = slice(int(self._offsets[row]), int(self._offsets[row + 1]))
+        return self._read("descriptors", self._descriptors, rows, mirrored=mirrored)
 
     def _row(self, image_id: str) -> int:
         try:
@@ -369,13 +388,15 @@ class RegionStore:
         except KeyError:
             raise ArtifactError(f"{self.path}: has no image {image_id}; extract its regions first") from None
 
-    def _read(self, rows: slice) -> NDArray[np.float16]:
+    def _read(self, what: str, views: dict[bool, h5py.Dataset], rows: slice, *, mirrored: bool) -> NDArray[np.float16]:
+        if mirrored:
+            self.require_mirrored()
         try:
-            data: NDArray[np.float16] = self._descriptors[rows]
+            data: NDArray[np.float16] = views[mirrored][rows].astype(np.float16, copy=False)
         except OSError as error:
-            raise ArtifactError(f"{self.path}: damaged descriptors ({reason(error)})") from error
-        if not np.isfinite(data).all():  # scores would become NaN, which JSON cannot hold
-            raise ArtifactError(f"{self.path}: damaged descriptors (not all are finite numbers); extract them again")
+            raise ArtifactError(f"{self.path}: damaged {what} ({reason(error)})") from error
+        if data.size and not are_finite(data):  # scores would become NaN, which JSON cannot hold
+            raise ArtifactError(f"{self.path}: damaged {what} (not all are finite numbers); extract them again")
         return data
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def write_regions(
         The number of images written.
 
     Raises:
-        DataError: the file cannot be written, the labels of an image are wrong, or some images alone have a map.
+        DataError: the file cannot be written, the labels of an image are wrong, or only some images have a map or
+            a mirrored view.
     """
     digest = hashlib.sha256(dump_json(envelope.to_dict()).encode())
     with (
@@ -64,6 +66,7 @@ def write_regions(
         }
         offsets, labels = [0], LabelCollector()
         shapes: list[tuple[int, ...]] = []
+        counts: Counter[str] = Counter()  # of the images that have each optional array
         for images in parts:
             if came:
                 raise KeyboardInterrupt
@@ -75,19 +78,23 @@ def write_regions(
             _append(columns["ids"], [image.image_id for image in images])
             _append(columns["sizes"], np.array([(image.width, image.height) for image in images], "i4"))
             _append(columns["hashes"], [image.sha256 for image in images])
-            kept = [image.map for image in images if image.map is not None]
-            if kept:
-                if "maps" not in columns:
-                    columns["maps"] = _column(file, "maps", (), "f2", MAP_CHUNK)
-                _append(columns["maps"], np.concatenate([one.ravel() for one in kept]))
-                shapes += [one.shape for one in kept]
+            shapes += [image.map.shape for image in images if image.map is not None]
+            for name in ("maps", "mirrored", "mirrored_maps"):
+                arrays = [kept[name] for image in images if name in (kept := _optional(image))]
+                counts[name] += len(arrays)
+                if arrays and name not in columns:
+                    shape = arrays[0].shape[1:]
+                    columns[name] = _column(file, name, shape, "f2", CHUNK_ROWS if shape else MAP_CHUNK)
+                if arrays:
+                    _append(columns[name], np.concatenate(arrays))
             for image in images:
                 digest.update(image.image_id.encode() + image.boxes.tobytes() + image.descriptors.tobytes())
                 digest.update(_collect(labels, image, offsets[-1]))
                 offsets.append(offsets[-1] + len(image.boxes))
-                digest.update(b"" if image.map is None else image.map.tobytes())
-        if len(shapes) not in (0, len(offsets) - 1):
-            raise DataError(f"{path}: some images have a map, and others have none")
+                for array in _optional(image).values():
+                    digest.update(array.tobytes())
+        if any(count not in (0, len(offsets) - 1) for count in counts.values()):
+            raise DataError(f"{path}: some images have a map or a mirrored view, and others have none")
         file.create_dataset("offsets", data=np.array(offsets, "i8"))
         if shapes:
             file.create_dataset("map_shapes", data=np.array(shapes, "i4"))
@@ -98,6 +105,16 @@ def write_regions(
         file.attrs["envelope"] = dump_json(envelope.to_dict())
         file.attrs["sha256"] = digest.hexdigest()
     return len(offsets) - 1
+
+
+def _optional(image: ImageRegions) -> dict[str, NDArray[np.float16]]:
+    """What only some files have of an image, by dataset."""
+    view = image.mirrored
+    return {
+        **({} if image.map is None else {"maps": image.map.ravel()}),
+        **({} if view is None else {"mirrored": view.descriptors}),
+        **({} if view is None or view.map is None else {"mirrored_maps": view.map.ravel()}),
+    }
 
 
 def _collect(labels: LabelCollector, image: ImageRegions, start: int) -> bytes:

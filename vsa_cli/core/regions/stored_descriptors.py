@@ -31,14 +31,15 @@ class StoredDescriptors:
     Args:
         store: the regions file.
         rows: (K, R) or, for one region of each image, (K,) int64: rows of its /descriptors.
+        mirrored: take the descriptors of the mirrored images, in the same rows of /mirrored.
 
     Raises:
         ArtifactError: the file does not store its descriptors plainly.
     """
 
-    def __init__(self, store: RegionStore, rows: NDArray[np.int64]) -> None:
-        self._store, self._rows = store, rows
-        self._plain = store.plain_rows()
+    def __init__(self, store: RegionStore, rows: NDArray[np.int64], *, mirrored: bool = False) -> None:
+        self._store, self._rows, self._mirrored = store, rows, mirrored
+        self._plain = store.plain_rows(mirrored=mirrored)
         # another descriptor of the same file, which a new file of its name does not replace
         self._file = os.dup(self._plain.file)
         weakref.finalize(self, os.close, self._file)
@@ -49,7 +50,7 @@ class StoredDescriptors:
 
     def first_regions(self) -> StoredDescriptors:
         """(K, 1, D): the first region of each image."""
-        return StoredDescriptors(self._store, self._rows.reshape(len(self), -1)[:, :1])
+        return StoredDescriptors(self._store, self._rows.reshape(len(self), -1)[:, :1], mirrored=self._mirrored)
 
     def __getitem__(self, images: Tensor | slice) -> Tensor:
         """(B, R, D) or (B, D) float16 descriptors of images.
@@ -96,7 +97,7 @@ Descriptors = Tensor | StoredDescriptors
 
 
 def descriptors_of(
-    store: RegionStore, image_ids: Sequence[str], *, stream: bool, whole_only: bool = False
+    store: RegionStore, image_ids: Sequence[str], *, stream: bool, whole_only: bool = False, mirrored: bool = False
 ) -> Descriptors:
     """The descriptors of images: (K, R, D), where those with fewer than R regions repeat their whole image.
 
@@ -105,14 +106,33 @@ def descriptors_of(
         image_ids: the K images.
         stream: leave them in the file, rather than reading them into memory.
         whole_only: the whole images alone, (K, D).
+        mirrored: those of the mirrored images.
 
     Raises:
-        ArtifactError: an image is not in the file, or cannot be read.
+        ArtifactError: an image is not in the file or cannot be read, or the file has no mirrored views.
     """
     if stream:
         rows = store.rows_of(image_ids)
-        return StoredDescriptors(store, rows[:, 0] if whole_only else rows)
-    return torch.from_numpy(store.whole_images(image_ids) if whole_only else store.padded(image_ids))
+        return StoredDescriptors(store, rows[:, 0] if whole_only else rows, mirrored=mirrored)
+    read = store.whole_images if whole_only else store.padded
+    return torch.from_numpy(read(image_ids, mirrored=mirrored))
+
+
+def of_views(descriptors: Descriptors, mirrored: Descriptors | None, images: Tensor) -> Tensor:
+    """(B, ...) descriptors of images, of which index k is image k and index K + k its mirrored view.
+
+    Args:
+        descriptors: those of K images.
+        mirrored: those of the mirrored images, if there are any.
+        images: (B,) int64 indices.
+    """
+    if mirrored is None:
+        return descriptors[images]
+    is_mirrored = images >= len(descriptors)
+    plain, other = descriptors[images[~is_mirrored]], mirrored[images[is_mirrored] - len(descriptors)]
+    found = plain.new_empty(len(images), *plain.shape[1:])
+    found[~is_mirrored], found[is_mirrored] = plain, other
+    return found
 
 
 def blocks_of(rows: NDArray[np.int64]) -> Tensor:
