@@ -136,7 +136,7 @@ def extract_regions(
         bool,
         typer.Option(
             "--mirrored",
-            help="Also describe the mirrored photographs, with mirrored boxes, for the --mirrored of training.",
+            help="Also describe the photographs mirrored left to right, for --mirrored of the training commands.",
         ),
     ] = False,
     device: options.Device = "auto",

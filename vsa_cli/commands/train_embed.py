@@ -251,8 +251,8 @@ def train_embed(
     """Train the alignment model, which embeds regions and words in one space.
 
     After each epoch, prints the loss and, on the validation split, R@1 both ways and the sum of recalls, by which
-    the best epoch is kept. --resume yields the weights of an uninterrupted run. --sweep tries rates and decays, the
-    best longer. "The paper" is Karpathy & Fei-Fei (CVPR 2015).
+    the best epoch is kept. --resume yields the weights of an uninterrupted run. "The paper" is Karpathy & Fei-Fei
+    (CVPR 2015).
 
     Example: vsa train-embed corpus.json regions.h5 -o embed/
     """

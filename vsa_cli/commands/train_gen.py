@@ -199,9 +199,7 @@ def train_gen(
 
     After each epoch, prints the loss, the perplexity on the validation split (CIDEr with --self-critical) and the
     speed. Keeps the weights of the best epoch. --resume continues an interrupted run and yields the same weights as an
-    uninterrupted one.
-
-    "The paper" is Karpathy & Fei-Fei (CVPR 2015).
+    uninterrupted one. "The paper" is Karpathy & Fei-Fei (CVPR 2015).
 
     Example: vsa train-gen corpus.json regions.h5 -o gen/
     """

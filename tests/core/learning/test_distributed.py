@@ -44,6 +44,7 @@ from vsa_cli.core.labels.targets import Known
 from vsa_cli.core.labels.train import LabellerRequest, LabellerTask
 from vsa_cli.core.learning.distributed import from_first, gathered, start_together, sum_gradients
 from vsa_cli.core.learning.loop import Epoch, Schedule, Task, TrainingState, fit, make_optimizer
+from vsa_cli.core.learning.reading import Reading
 from vsa_cli.core.ranks import ALONE, Ranks, ranks_of
 from vsa_cli.core.regions.image_regions import MappedImage
 
@@ -67,9 +68,9 @@ def sentences(count: int, seed: int) -> tuple[tuple[int, ...], ...]:
 class Maps:
     """The maps of images, as a regions file has them."""
 
-    def mapped(self, name: str) -> MappedImage:
+    def mapped(self, name: str, *, mirrored: bool) -> MappedImage:
         boxes = np.array([[0, 0, 8, 8], [0, 0, 4, 4], [2, 2, 6, 8]][: 2 + int(name) % 2], np.float32)
-        return MappedImage(draw(4, 4, 3, seed=int(name)).numpy().astype(np.float16), boxes, 8, 8)
+        return MappedImage(draw(4, 4, 3, seed=int(name) + 23 * mirrored).numpy().astype(np.float16), boxes, 8, 8)
 
 
 class Tail(nn.Module):
@@ -83,7 +84,7 @@ class Tail(nn.Module):
         return torch.relu(self.head(maps))
 
 
-def embedding(preset: str, ranks: Ranks, *, tuned: bool = False) -> Task[Any]:
+def embedding(preset: str, ranks: Ranks, *, tuned: bool = False, mirrored: bool = False) -> Task[Any]:
     config, training = EMBED_PRESETS[preset]  # type: ignore[index]
     training = replace(training, batch_size=BATCH, cnn_rate=1e-3 if tuned else 0.0)
     torch.manual_seed(0)
@@ -93,18 +94,19 @@ def embedding(preset: str, ranks: Ranks, *, tuned: bool = False) -> Task[Any]:
     ids = tuple(map(str, range(23)))
     store: Any = Maps()
     pairs = embedding_batches.Pairs(ids, draw(23, R, D).half(), image, words, ("",) * len(words), (), store=store)
+    pairs = replace(pairs, mirrored=draw(23, R, D, seed=1).half())
     model.initialise(pairs.regions.float().flatten(0, 1), embedding_batches.pack(words))
     if tuned:
         model.cnn = Tail()  # type: ignore[assignment]
-    return EmbeddingTask(model, [pairs], [], training, ranks=ranks)
+    return EmbeddingTask(model, [pairs], [], training, Reading(mirrored=mirrored), ranks)
 
 
-def generator(preset: str, ranks: Ranks) -> Task[Any]:
+def generator(preset: str, ranks: Ranks, *, mirrored: bool = False) -> Task[Any]:
     config, training = GENERATOR_PRESETS[preset]  # type: ignore[index]
     config = replace(config, word_size=4, hidden_size=8)
     descriptors = draw(23, R, D) if config.attention else draw(23, D)
     image, words = torch.arange(SENTENCES) % 23, sentences(SENTENCES, 2)
-    train = [generation_batches.Pairs(descriptors, image, words, V)]
+    train = [generation_batches.Pairs(descriptors, image, words, V, mirrored=-descriptors)]
     if config.attention:
         config = replace(config, tags=2, names=NAMES)
         rates = Rates(torch.full((3,), 0.7), torch.full((3,), 0.2))
@@ -116,7 +118,8 @@ def generator(preset: str, ranks: Ranks) -> Task[Any]:
     torch.manual_seed(0)
     model = build_generator(config, D, V)
     model.initialise([1] * V, draw(46, D))
-    return GeneratorTask(model, train, [], replace(training, batch_size=BATCH), ranks=ranks)
+    training = replace(training, batch_size=BATCH)
+    return GeneratorTask(model, train, [], training, Reading(mirrored=mirrored), ranks)
 
 
 def self_critical(ranks: Ranks) -> Task[Any]:
@@ -142,6 +145,9 @@ CASES: dict[str, Callable[[Ranks], Task[Any]]] = {
     "train-embed, best": lambda ranks: embedding("best", ranks),
     "train-embed, paper": lambda ranks: embedding("paper", ranks),
     "train-embed, CNN": lambda ranks: embedding("best", ranks, tuned=True),
+    "train-embed, mirrored": lambda ranks: embedding("best", ranks, mirrored=True),
+    "train-embed, CNN, mirrored": lambda ranks: embedding("best", ranks, tuned=True, mirrored=True),
+    "train-gen, mirrored": lambda ranks: generator("best", ranks, mirrored=True),
     "train-gen, best": lambda ranks: generator("best", ranks),
     "train-gen, paper": lambda ranks: generator("paper", ranks),
     "train-gen, CIDEr": self_critical,

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.foreign_files import are_same, image_regions
-from vsa_cli.core.regions.image_regions import MAX_LABELS, Label, regions_from_bytes, regions_to_bytes
+from vsa_cli.core.regions.image_regions import MAX_LABELS, Label, MirroredView, regions_from_bytes, regions_to_bytes
 
 NAMES = ["", "a.jpg", "ünï/ çödé.png", "caf\udce9.png"]
 
@@ -134,14 +135,28 @@ def test_lengths_beyond_the_record_allocate_nothing(lengths: tuple[int, ...]) ->
         regions_from_bytes(b"VSR2" + struct.pack("<I", zlib.crc32(content)) + content)
 
 
-def test_a_kept_map_is_read_as_written_and_its_damage_is_noticed() -> None:
-    regions = dataclasses.replace(image_regions("a", 2), map=np.arange(24, dtype=np.float16).reshape(2, 3, 4))
+def same(one: NDArray[np.float16] | None, other: NDArray[np.float16] | None) -> bool:
+    """Whether both are missing, or have the same shape and numbers."""
+    return one is other is None or (one is not None and other is not None and np.array_equal(one, other))
+
+
+KEPT = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
+VIEW = MirroredView(np.arange(12, dtype=np.float16).reshape(2, 6))
+
+
+@pytest.mark.parametrize(("kept", "view"), [(KEPT, None), (None, VIEW), (KEPT, dataclasses.replace(VIEW, map=-KEPT))])
+def test_a_map_and_a_mirrored_view_are_read_as_written_and_their_damage_is_noticed(
+    kept: NDArray[np.float16] | None, view: MirroredView | None
+) -> None:
+    regions = dataclasses.replace(image_regions("a", 2), map=kept, mirrored=view)
     data = regions_to_bytes(regions)
     read, end = regions_from_bytes(b"xx" + data, 2)
     assert end == len(data) + 2
-    assert read.map is not None
-    assert regions.map is not None
-    assert np.array_equal(read.map, regions.map)
+    assert same(read.map, kept)
+    assert (read.mirrored is None) == (view is None)
+    if read.mirrored is not None and view is not None:
+        assert same(read.mirrored.descriptors, view.descriptors)
+        assert same(read.mirrored.map, view.map)
     for place in range(len(data)):
         for damaged in (data[:place], data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]):
             with pytest.raises(ValueError, match=r"\w"):

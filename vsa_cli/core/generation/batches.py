@@ -272,7 +272,8 @@ def pack(
     found, image = images_of(ordered, [pairs.image for pairs in sources], photographs_first)
     tags = torch.cat([_tags(sources[number], images, generator) for number, images in found])
     if mirrored and generator is not None:
-        found = in_views(found, [len(pairs.photographs) for pairs in sources], generator)
+        counts = [0 if pairs.mirrored is None else len(pairs.mirrored) for pairs in sources]
+        found = in_views(found, counts, generator)
     inputs, targets = (torch.from_numpy(part.T[is_target]) for part in (words[:, :-1], words[:, 1:]))
     if ranks.alone:
         sizes = tuple(int(count) for count in is_target.sum(1))

@@ -245,7 +245,7 @@ def in_views(
 
     Args:
         found: the images by source, as `images_of` returns them.
-        counts: K, the number of photographs of each source; 0 without photographs.
+        counts: K, the number of images of each source; 0 if they have no mirrored views.
         generator: draws the views, both equally often.
     """
     return [
