@@ -286,7 +286,7 @@ class RegionStore:
             ArtifactError: an image is not in the file.
         """
         most = 1 if whole_only else max(map(self.count_of, image_ids), default=1)
-        return len(image_ids) * most * self.descriptor_size * np.dtype(np.float16).itemsize
+        return len(image_ids) * most * int(self.descriptor_size) * np.dtype(np.float16).itemsize
 
     def rows_of(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
         """(K, R) rows of /descriptors: those that `padded` reads for these images.
