@@ -172,8 +172,7 @@ class RegionStore:
         if not isinstance(data, h5py.Dataset) or data.ndim != rank or data.external or data.is_virtual:
             raise ValueError(f"/{name} is not a plain {rank}-dimensional dataset")
         expected = "O" if name in _TEXT else "i" if name in _INTEGERS else "f"
-        is_object = expected == "O"  # a string, or else a list or a reference
-        if data.dtype.kind != expected or (is_object and h5py.check_string_dtype(data.dtype) is None):
+        if data.dtype.kind != expected or (expected == "O" and h5py.check_string_dtype(data.dtype) is None):
             raise ValueError(f"/{name} has the type {data.dtype}")
         if data.id.get_storage_size() < data.nbytes:
             raise ValueError(f"/{name} claims more than is stored")
@@ -361,10 +360,8 @@ class RegionStore:
         data = self._read("maps", self._maps, numbers, mirrored=mirrored)
         boxes = self.boxes[start:end][:regions]
         boxes = geometry.mirrored(boxes, width) if mirrored else boxes
-        stored = None
-        if self.envelope.config.get(DETAILS):
-            rows = slice(start, start + len(boxes))
-            stored = self._read("descriptors", self._descriptors, rows, mirrored=mirrored)
+        rows, detailed = slice(start, start + len(boxes)), self.envelope.config.get(DETAILS)
+        stored = self._read("descriptors", self._descriptors, rows, mirrored=mirrored) if detailed else None
         return MappedImage(data.reshape(self._map_shapes[row]), boxes, width, height, stored)
 
     def _compute(
