@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsa_cli.core import boxes as geometry
-from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.device import Runtime, one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.io.images import Picture, read_picture
@@ -38,8 +38,9 @@ from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_d
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
-from vsa_cli.core.regions.fused_lite import Forward, fused_tail
+from vsa_cli.core.regions.fused_lite import Forward
 from vsa_cli.core.regions.image_regions import ImageRegions, are_finite
+from vsa_cli.core.regions.lite_runtimes import LiteRuntime, lite_runtime
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class RegionExtractor:
         feature_extractor: the CNN that computes the descriptors of boxes.
         detector: the source of boxes; None for the whole image alone.
         photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
-        tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
+        tail: a tuned tail of the CNN (`LiteRuntime.tail`), which computes the descriptors; None uses the published
             one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
         keep_map: whether to keep the map of the CNN's trunk.
     """
@@ -323,13 +324,16 @@ class PhotoEncoder:
         return self._keep(self.extractor.finish(prepared, maps))
 
 
-def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:
+def feature_extractor_for(
+    spec: FeatureSpec, weights: Path | None, device: torch.device, runtime: LiteRuntime | None = None
+) -> FeatureExtractor:
     """The feature extractor of a specification.
 
     Args:
         spec: how the descriptors of a model's training photographs were computed.
         weights: the CNN's weight file, if not the one installed with its package.
         device: the device on which the CNN runs.
+        runtime: computes an EfficientNet-Lite; None is PyTorch.
 
     Raises:
         MissingError: the CNN's weights are not installed.
@@ -338,7 +342,7 @@ def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch
     with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
         cnn = load_cnn(spec.config.cnn, weights)
     spec.require_cnn(cnn.sha256)
-    return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
+    return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device, runtime=runtime)
 
 
 def photo_encoder(
@@ -350,6 +354,7 @@ def photo_encoder(
     cache: Path | None = None,
     whole_only: bool = False,
     tail: LiteTail | None = None,
+    runtime: Runtime = "torch",
 ) -> PhotoEncoder:
     """The encoder of new photographs for a model.
 
@@ -361,10 +366,11 @@ def photo_encoder(
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to encode the whole image alone, without boxes.
         tail: the tuned tail of the CNN that the specification names, if it names one.
+        runtime: what computes the CNN.
 
     Raises:
         ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
-            another program.
+            another program; or the runtime does not compute the CNN.
         ArtifactError: the tail is missing, or the specification names none.
 
     When the CNN is first needed, MissingError is raised if its weights are not installed, and ArtifactError if they
@@ -374,10 +380,12 @@ def photo_encoder(
     if (tail is None) == bool(spec.tail_sha256):
         raise ArtifactError(f"{spec.config.cnn}: its tuned tail is missing, or was not tuned")
 
+    computing = lite_runtime(runtime, spec.config.cnn, workers)
+
     def make_extractor() -> RegionExtractor:
-        features = feature_extractor_for(spec, weights, device)
+        features = feature_extractor_for(spec, weights, device, computing)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        tuned = None if tail is None else fused_tail(tail.to(device))
+        tuned = None if tail is None else computing.tail(tail.to(device))
         return RegionExtractor(features, detector, spec.config.photo_side, tuned)
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None

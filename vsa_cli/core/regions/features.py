@@ -18,6 +18,7 @@ from vsa_cli.core.device import Precision, products_in, to_device
 from vsa_cli.core.io.images import Picture, resize
 from vsa_cli.core.regions.cnn import STRIDE, Cnn
 from vsa_cli.core.regions.fused_lite import Forward
+from vsa_cli.core.regions.lite_runtimes import LiteRuntime, TorchLite
 
 MAX_ASPECT = 4
 """Maximum aspect ratio of the CNN's input; a longer photograph is compressed lengthwise, which bounds the memory."""
@@ -42,14 +43,21 @@ class FeatureExtractor:
         mode: `roi` pools boxes from one map, `crop` warps each to the input.
         device: the device on which it runs.
         precision: the precision of its products; maps and descriptors are float32 in any case.
+        runtime: computes an EfficientNet-Lite in float32; None is PyTorch.
     """
 
     def __init__(
-        self, cnn: Cnn, side: int, mode: Describe, device: torch.device, precision: Precision = "float32"
+        self,
+        cnn: Cnn,
+        side: int,
+        mode: Describe,
+        device: torch.device,
+        precision: Precision = "float32",
+        runtime: LiteRuntime | None = None,
     ) -> None:
         self.cnn = cnn.to(device)
         if precision == "float32":
-            self.cnn.prepare()  # for this precision alone: its layers take no part in autocast
+            self.cnn.prepare(runtime or TorchLite())  # for this precision alone: its layers take no part in autocast
         self.side, self.mode, self.device, self._precision = side, mode, device, precision
 
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
