@@ -26,15 +26,16 @@ LAYERS = {
 }
 """Folder or file of the package: what it may import. `__init__` and `__main__` may import all."""
 
-GROUND = {"errors", "config", "ranks", "device", "onednn", "boxes", "io"}
+GROUND = {"errors", "config", "ranks", "device", "onednn", "openvino", "boxes", "io"}
 CORPUS = GROUND | {"metrics", "corpus"}
 LEARNING = CORPUS | {"regions", "learning"}
 PARTS = {
     "errors": set(),
     "config": {"errors"},
     "ranks": {"errors"},
-    "device": {"errors", "ranks"},
+    "device": {"errors", "ranks", "openvino"},
     "onednn": set(),
+    "openvino": {"errors"},
     "boxes": {"errors"},
     "io": {"errors", "config"},
     "metrics": GROUND,
@@ -63,6 +64,7 @@ IMPORTERS = {
     "sqlite3": {"core/regions/cache.py"},
     "rich": {"output/console.py"},
     "waitress": {"core/io/web_server.py"},
+    "openvino": {"core/openvino.py"},
     "jinja2": {"output/html/template.py"},
     "concurrent": {"core/io/threads.py"},
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vsa_cli.core.device import Runtime
 from vsa_cli.core.errors import ConfigError
 
 RUNTIME, OUTPUT, STORED_SPLIT = "Runtime", "Output", "Corpus instead of photographs"
@@ -19,6 +20,15 @@ Device = Annotated[
         "--device",
         metavar="DEVICE",
         help="cpu, cuda, cuda:N, mps, or auto (CUDA if available).",
+        rich_help_panel=RUNTIME,
+    ),
+]
+RuntimeName = Annotated[
+    Runtime,
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="What computes the CNN: torch, or openvino on CPUs.",
         rich_help_panel=RUNTIME,
     ),
 ]

@@ -26,8 +26,8 @@ from vsa_cli.core.io.image_formats import find_pictures
 from vsa_cli.core.io.images import read_picture
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.regions.detectors import build_detector
+from vsa_cli.core.regions.extractor import feature_extractor_for
 from vsa_cli.core.regions.feature_spec import with_detector
-from vsa_cli.core.regions.features import feature_extractor_for
 
 
 def peak_mib() -> float:

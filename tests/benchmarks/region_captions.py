@@ -36,9 +36,9 @@ from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.metrics.captioning import bleu, cider, meteor, rouge
 from vsa_cli.core.metrics.ptb import Tokenizer
 from vsa_cli.core.regions.detectors import GivenBoxes
-from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
+from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.extractor import RegionExtractor, feature_extractor_for
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.features import feature_extractor_for
 from vsa_cli.core.regions.fused_lite import fused_tail
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.store import RegionStore
@@ -71,7 +71,10 @@ def encode(
     boxes = {key: np.array(list(found), np.float32) for key, found in things.items()}
     detector = GivenBoxes(max(len(found) for found in boxes.values()), boxes, Path("the entities"))
     tuned = None if tail is None else fused_tail(tail)
-    extractor = RegionExtractor(feature_extractor, detector, feature_spec.config.photo_side, tuned)
+    details = feature_spec.config.details
+    extractor = RegionExtractor(
+        feature_extractor, detector, feature_spec.config.photo_side, tuned, with_details=details
+    )
     images = [image for image in corpus.split(split) if image.key in boxes]
     photos = [Photo(image.file, image.key, corpus.path(image), image.sha256) for image in images]
     found = []

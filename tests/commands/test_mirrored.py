@@ -27,7 +27,7 @@ from vsa_cli.core.learning.reading import Reading
 from vsa_cli.core.learning.run import vocabulary_of
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import Grid
-from vsa_cli.core.regions.encoder import RegionExtractor
+from vsa_cli.core.regions.extractor import RegionExtractor
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, to_half
 from vsa_cli.core.regions.image_regions import ImageRegions

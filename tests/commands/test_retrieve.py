@@ -222,7 +222,7 @@ def test_second_query_is_served_from_the_cache(
 ) -> None:
     query = ("retrieve", "a red circle", drawn.photos, "--model", embed)
     first = vsa(*query).stdout
-    monkeypatch.setattr("vsa_cli.core.regions.encoder.RegionExtractor.extract", lambda *_: pytest.fail("extracted"))
+    monkeypatch.setattr("vsa_cli.core.regions.extractor.RegionExtractor.extract", lambda *_: pytest.fail("extracted"))
     assert vsa(*query).stdout == first
 
 

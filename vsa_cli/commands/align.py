@@ -123,6 +123,7 @@ def align(
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
     device: options.Device = "auto",
+    runtime: options.RuntimeName = "torch",
     threads: options.Threads = 0,
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -145,7 +146,8 @@ def align(
     config = AlignConfig(beta=beta, evidence=evidence)
     open_embedder = partial(
         embedder_options.open_embedder,
-        model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights,
+        model, device=device, runtime=runtime, cache_dir=cache_dir, no_cache=no_cache, threads=threads,
+        cnn_weights=cnn_weights,
     )  # fmt: skip
     failed = 0
     if corpus is not None and regions_file is not None:

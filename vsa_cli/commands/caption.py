@@ -74,6 +74,7 @@ def caption(
     no_cache: options.NoCache = False,
     detector: declared.Detector = "auto",
     device: options.Device = "auto",
+    runtime: options.RuntimeName = "torch",
     threads: options.Threads = 0,
     seed: Annotated[int, options.seed("Random seed of --sample.")] = 0,
     quiet: options.Quiet = False,
@@ -81,9 +82,9 @@ def caption(
 ) -> None:
     """Caption photographs.
 
-    Prints one line per photograph: its path, a tab and the caption; for a single photograph, only the caption. A
-    photograph that cannot be read is named on stderr, and the others are captioned (exit code 3). In folders, links are
-    followed; hidden files, and pages and annotated copies written by vsa, are skipped. See also vsa-caption(1).
+    Prints a line per photograph: path, tab and caption; for a single one, only the caption. Photographs that cannot be
+    read are named on stderr (exit code 3). In folders, links are followed; hidden files, and pages and copies written
+    by vsa, are skipped. See also vsa-caption(1).
 
     Example: vsa caption photo.jpg
     """
@@ -198,11 +199,12 @@ def caption(
         cache = False if no_cache else cache_dir or True
         return load_captioner(
             model,
-            device=str(resolve_device(device, share.ranks)),
+            device=str(resolve_device(device, share.ranks, runtime)),
             cache=cache,
             threads=threads,
             cnn_weights=cnn_weights,
             detector=detector,
+            runtime=runtime,
         )
 
     kept = RegionCaptionConfig(
@@ -239,9 +241,10 @@ def caption(
             split or "val",
             nbest=nbest,
             batch_size=batch_size,
-            device=resolve_device(device),
+            device=resolve_device(device, runtime=runtime),
             workers=workers,
             cnn_weights=cnn_weights,
+            runtime=runtime,
         )
     else:
         results = open_captioner().stream_split(

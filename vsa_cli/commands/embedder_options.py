@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsa_cli.core.device import available_cores, quick_imports
+from vsa_cli.core.device import Runtime, available_cores, quick_imports
 from vsa_cli.core.errors import DataError, one_line
 from vsa_cli.options import STORED_SPLIT, UsageError
 
@@ -43,14 +43,21 @@ Strict = Annotated[
 
 
 def open_embedder(
-    model: Path | None, *, device: str, cache_dir: Path | None, no_cache: bool, threads: int, cnn_weights: Path | None
+    model: Path | None,
+    *,
+    device: str,
+    runtime: Runtime,
+    cache_dir: Path | None,
+    no_cache: bool,
+    threads: int,
+    cnn_weights: Path | None,
 ) -> Embedder:
     """Load the alignment model that the options name."""
     with quick_imports():
         from vsa_cli.core.alignment.embedder import load_embedder
 
     cache = False if no_cache else cache_dir or True
-    return load_embedder(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights)
+    return load_embedder(model, device=device, cache=cache, threads=threads, cnn_weights=cnn_weights, runtime=runtime)
 
 
 def report_unknown(

@@ -140,6 +140,7 @@ def extract_regions(
         ),
     ] = False,
     device: options.Device = "auto",
+    runtime: options.RuntimeName = "torch",
     precision: Annotated[
         Precision,
         typer.Option(
@@ -192,12 +193,14 @@ def extract_regions(
             raise options.UsageError(f"{source}: a regions file keeps its photographs and boxes; give --cnn-of alone")
         if precision != "float32":
             raise options.UsageError(f"--precision {precision}: {source} is described in float32, from its maps")
+        if runtime != "torch":
+            raise options.UsageError(f"--runtime {runtime}: {source} is described by PyTorch, from its maps")
         plan = plan_redescription(source, tuned, seed=seed, keep_maps=keep_maps, mirrored=mirrored)
     else:
         plan = plan_extraction(
             source, split, config, files,
-            device=resolve_device(device, share.ranks), workers=workers, seed=seed, keep_maps=keep_maps,
-            mirrored=mirrored, tuned=tuned, precision=precision,
+            device=resolve_device(device, share.ranks, runtime), workers=workers, seed=seed, keep_maps=keep_maps,
+            mirrored=mirrored, tuned=tuned, precision=precision, runtime=runtime,
         )  # fmt: skip
     console, count = Console(quiet=quiet), len(plan.photos)
     if keep_maps:

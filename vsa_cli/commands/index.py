@@ -81,6 +81,7 @@ def index(
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
     device: options.Device = "auto",
+    runtime: options.RuntimeName = "torch",
     threads: options.Threads = 0,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Empty an existing index first.", rich_help_panel=OUTPUT)
@@ -118,10 +119,11 @@ def index(
         print_index(console, output, *_merge(console, output, names, force=force), as_json=json)
         return
     threads = threads or (0 if ranks.alone else own_cores(ranks))
-    device = device if ranks.alone else str(resolve_device(device, ranks))
+    device = device if ranks.alone else str(resolve_device(device, ranks, runtime))
     embedder = embedder_options.open_embedder(
-        model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
-    )
+        model, device=device, runtime=runtime, cache_dir=cache_dir, no_cache=no_cache, threads=threads,
+        cnn_weights=cnn_weights,
+    )  # fmt: skip
     if sentences is not None:
         print_index(console, output, *_sentences(console, embedder, output, sentences, force=force), as_json=json)
         return

@@ -123,6 +123,7 @@ def retrieve(
     cache_dir: options.CacheDir = None,
     no_cache: options.NoCache = False,
     device: options.Device = "auto",
+    runtime: options.RuntimeName = "torch",
     threads: options.Threads = 0,
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -166,8 +167,9 @@ def retrieve(
     console = Console(quiet=quiet)
     library_options.check_not_indices(console, photos or [])
     embedder = embedder_options.open_embedder(
-        model, device=device, cache_dir=cache_dir, no_cache=no_cache, threads=threads, cnn_weights=cnn_weights
-    )
+        model, device=device, runtime=runtime, cache_dir=cache_dir, no_cache=no_cache, threads=threads,
+        cnn_weights=cnn_weights,
+    )  # fmt: skip
     failed = 0
     if index is not None and image is not None:
         opened = photo_queries.open_by_kind(index, images, explain=explain)

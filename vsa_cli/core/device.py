@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vsa_cli.core.errors import ConfigError, MissingError
+from vsa_cli.core.openvino import require_openvino
 from vsa_cli.core.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not need it
@@ -26,22 +27,31 @@ if TYPE_CHECKING:  # importing it takes seconds, and counting cores does not nee
 Precision = Literal["float32", "bf16"]
 """The precision of matrix products and convolutions; bf16 has the range of float32 and a third of its digits."""
 
+Runtime = Literal["torch", "openvino"]
+"""What computes the CNN: PyTorch on any device, or OpenVINO on the CPU."""
+
 _NAME = re.compile(r"(?P<kind>cpu|mps)|cuda(?::(?P<index>[0-9]{1,4}))?")
 
 
-def resolve_device(name: str, ranks: Ranks = ALONE) -> torch.device:
+def resolve_device(name: str, ranks: Ranks = ALONE, runtime: Runtime = "torch") -> torch.device:
     """The device of a name: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
     Args:
         name: the name.
         ranks: this process; of several processes on a machine, each has a GPU of its own.
+        runtime: what computes the CNN; for OpenVINO, `auto` is the CPU.
 
     Raises:
-        ConfigError: the name is not the name of a device, or several processes cannot use it.
-        MissingError: the machine does not have the device.
+        ConfigError: the name is not the name of a device, or several processes or the runtime cannot use it.
+        MissingError: the machine does not have the device, or the runtime is not installed.
     """
     import torch
 
+    if runtime == "openvino":
+        if name not in ("auto", "cpu"):
+            raise ConfigError(f"`device` {name}: `runtime` openvino computes on the CPU; use cpu")
+        require_openvino()
+        name = "cpu"
     if not ranks.alone:
         name = _of_rank(name, ranks, torch.cuda.device_count())
     if name == "auto":

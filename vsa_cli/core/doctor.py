@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from vsa_cli.core import openvino
 from vsa_cli.core.config import DecodingConfig
 from vsa_cli.core.device import available_cores, has_fast_bfloat16
 from vsa_cli.core.embedding.model import read_embedding
@@ -74,6 +75,7 @@ def check_installation(cache: Path | None = None) -> Iterator[Finding]:
     yield _heic()
     yield _detector()
     yield _server()
+    yield _openvino()
     required = []
     for name in (*SCALES, *_OTHER_CNNS):
         required.append(_cnn(name))
@@ -143,6 +145,13 @@ def _server() -> Finding:
     if web_server.is_installed():
         return Finding("serve", "ok", "waitress serves the search page of vsa retrieve")
     return Finding("serve", "absent", "waitress is not installed; no search page", web_server.REMEDY)
+
+
+def _openvino() -> Finding:
+    if openvino.is_installed():
+        version = importlib.metadata.version("openvino")
+        return Finding("openvino", "ok", f"{version}; computes the CNN with the runtime openvino")
+    return Finding("openvino", "absent", "OpenVINO is not installed; PyTorch computes the CNN", openvino.REMEDY)
 
 
 def _cnn(name: str) -> Finding:

@@ -169,8 +169,14 @@ writes the output. A part that has not finished is started again in the same way
 another number of processes, or with one, --resume uses all finished shards, does the rest, and writes the output.
 """
 
+_OPENVINO = """
+--runtime openvino requires the extra openvino (pip install 'vsa[openvino]'), computes EfficientNet-Lite alone, and only
+on the CPU. Features are those of PyTorch up to rounding, so the feature cache keeps them together. Compiling the CNN
+takes longer than one photograph: it is worth it for folders. OpenVINO's reports of its use are switched off.
+"""
+
 NOTES = {
-    "extract-regions": f"""{_TORCHRUN}{_JOB_ARRAYS}
+    "extract-regions": f"""{_OPENVINO}{_TORCHRUN}{_JOB_ARRAYS}
 A shard has 64 photographs. Until the output is written, shards are in FILE.part/ beside it.
 """,
     "train-labels": _SEVERAL_PROCESSES,
@@ -191,19 +197,19 @@ Sentences that the file no longer has stay; --force starts with an empty index.
 
 Photographs and sentences are saved in portions of 256; a killed run loses the unfinished portion. The vectors are
 16-bit floating-point numbers, so scores may differ from those of vsa retrieve without an index in the last digits.
-{_TORCHRUN}
+{_OPENVINO}{_TORCHRUN}
 With torchrun, the others describe photographs, and the first process indexes them. Until then, shards of 32 photographs
 are in DIR.part/ beside the index; the same command uses them, with any number of processes. Without torchrun,
 --shard describes a part of the photographs into an index of its own, and --merge joins such indices.
 """,
-    "retrieve": """
+    "retrieve": f"""
 With --index, photographs are found in two steps. The vector of the whole sentence is compared with that of every whole
 image, which is exact and fast. The best of these, --candidates, are scored like photographs without an index, each word
 against each region. --exact scores all. A model without vectors of whole images (--preset paper) always scores all.
 
-The answer to a query from stdin is {"query": TEXT, "results": [...], "error": null}. A line that cannot be answered has
-no results and the reason in "error"; the exit code is then 3. With --image -, the names of photographs are read from
-stdin in the same way, and the answer has "image" in place of "query".
+The answer to a query from stdin is {{"query": TEXT, "results": [...], "error": null}}. A line that cannot be answered
+has no results and the reason in "error"; the exit code is then 3. With --image -, the names of photographs are read
+from stdin in the same way, and the answer has "image" in place of "query".
 
 With --image, sentences of an index are scored as without one. Photographs are compared by the cosines of their vectors:
 the mean, over the regions of the photograph that is given, of the best region of the other one, and the whole images
@@ -213,8 +219,8 @@ with the same weight as for sentences. So a photograph that is in the index itse
 photographs as one scrolls, --top in all. It writes nothing, sets no cookies, loads nothing from other servers, and
 hands out small copies of the photographs of the index alone, if their files have not changed. By default it can be
 reached from this machine only; use ssh -L to reach it from another. --json or --format jsonl prints its address as
-{"url": TEXT}, as soon as it can be used. Photographs that are indexed meanwhile are found after a restart.
-""",
+{{"url": TEXT}}, as soon as it can be used. Photographs that are indexed meanwhile are found after a restart.
+{_OPENVINO}""",
     "caption": f"""
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
 including the end-of-sentence token; --length-norm and --diversity change only the ranking.
@@ -251,11 +257,12 @@ sidecar, such as a.jpg and a.png, are refused.
 
 --baseline nearest-neighbour captions each photograph, or each image of a --split, with a sentence of the most similar
 image in the train split of --corpus: the sentence most similar to that image's other sentences.
-{_TORCHRUN}{_JOB_ARRAYS}
+{_OPENVINO}{_TORCHRUN}{_JOB_ARRAYS}
 Several processes write either -o FILE, in any format, or --sidecar; sidecars need no --join. A shard has the
 photographs that are captioned together, at most --batch-size. Until the output is written, shards are in FILE.parts/
 beside it.
 """,
+    "align": _OPENVINO,
     "calibrate": """
 A caption is right if it mentions at least one thing, and if every thing that it mentions is mentioned by at least one
 of the references. Things are the names in --names FILE, with the words that mention them: a caption with "a boy" is

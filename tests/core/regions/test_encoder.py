@@ -20,7 +20,8 @@ from vsa_cli.core.regions.cache import RegionCache, count_cached
 from vsa_cli.core.regions.cnn import load_cnn
 from vsa_cli.core.regions.detectors import Grid
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
-from vsa_cli.core.regions.encoder import Maps, PhotoEncoder, Prepared, RegionExtractor, photo_encoder
+from vsa_cli.core.regions.encoder import PhotoEncoder, photo_encoder
+from vsa_cli.core.regions.extractor import Maps, Prepared, RegionExtractor
 from vsa_cli.core.regions.feature_spec import FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor
 from vsa_cli.core.regions.image_regions import ImageRegions

@@ -19,7 +19,7 @@ import numpy as np
 from vsa_cli.core.alignment.align import Alignment, Box, WordBox, align_photo, locate_words
 from vsa_cli.core.alignment.snippets import snippet_records
 from vsa_cli.core.config import AlignConfig, Evidence
-from vsa_cli.core.device import available_cores, resolve_device, set_threads
+from vsa_cli.core.device import Runtime, available_cores, resolve_device, set_threads
 from vsa_cli.core.embedding.model import TrainedEmbedding, read_embedding
 from vsa_cli.core.embedding.search import Query, look_up, read_query, search_images, search_sentences
 from vsa_cli.core.errors import DataError
@@ -115,12 +115,19 @@ class Embedder:
         workers: photographs encoded at the same time.
         cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+        runtime: what computes the CNN.
     """
 
     def __init__(
-        self, trained: TrainedEmbedding, *, workers: int, cache: Path | None, cnn_weights: Path | None = None
+        self,
+        trained: TrainedEmbedding,
+        *,
+        workers: int,
+        cache: Path | None,
+        cnn_weights: Path | None = None,
+        runtime: Runtime = "torch",
     ) -> None:
-        self.trained = trained
+        self.trained, self._runtime = trained, runtime
         self._workers, self._cache, self._cnn_weights = workers, cache, cnn_weights
 
     @cached_property
@@ -135,6 +142,7 @@ class Embedder:
             weights=self._cnn_weights,
             cache=self._cache,
             tail=self.trained.tail,
+            runtime=self._runtime,
         )
 
     def search(
@@ -301,6 +309,7 @@ def load_embedder(
     cache: bool | StrPath = True,
     threads: int = 0,
     cnn_weights: StrPath | None = None,
+    runtime: Runtime = "torch",
 ) -> Embedder:
     """Load an alignment model for search and alignment.
 
@@ -311,15 +320,18 @@ def load_embedder(
             folder, False keeps nothing.
         threads: CPU threads of the process, and photographs encoded at the same time; 0 uses every core.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+        runtime: what computes the CNN: PyTorch, or OpenVINO on the CPU.
 
     Raises:
-        ConfigError: `device` is not the name of a device.
-        MissingError: the device or the bundled model is missing.
+        ConfigError: `device` is not the name of a device, or `runtime` cannot use it.
+        MissingError: the device, the bundled model or OpenVINO is missing.
         DataError: the model does not exist or cannot be read.
         ArtifactError: the model is damaged, or of another format or version.
     """
     set_threads(threads)
-    trained = read_embedding(Path(model) if model is not None else bundled_model("embed"), resolve_device(device))
+    where = resolve_device(device, runtime=runtime)
+    trained = read_embedding(Path(model) if model is not None else bundled_model("embed"), where)
     folder = cache_folder() if cache is True else None if cache is False else Path(cache)
     weights = Path(cnn_weights) if cnn_weights is not None else None
-    return Embedder(trained, workers=threads or available_cores(), cache=folder, cnn_weights=weights)
+    workers = threads or available_cores()
+    return Embedder(trained, workers=workers, cache=folder, cnn_weights=weights, runtime=runtime)

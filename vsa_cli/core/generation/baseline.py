@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.corpus import Corpus, Sentence
+from vsa_cli.core.device import Runtime
 from vsa_cli.core.errors import DataError
 from vsa_cli.core.generation.captioner import caption_photos, caption_split
 from vsa_cli.core.generation.results import Candidate, CaptionResult
@@ -40,6 +41,7 @@ def caption_by_neighbours(
     device: torch.device,
     workers: int,
     cnn_weights: Path | None = None,
+    runtime: Runtime = "torch",
 ) -> Iterator[CaptionResult]:
     """Caption photographs, or a split of the corpus, with sentences of the most similar training images.
 
@@ -53,6 +55,7 @@ def caption_by_neighbours(
         device: where the CNN runs.
         workers: photographs encoded at the same time.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
+        runtime: what computes the CNN.
 
     Raises:
         DataError: no training image has a sentence.
@@ -64,7 +67,9 @@ def caption_by_neighbours(
         return caption_split(neighbours, corpus, store, split, batch_size=batch_size)
     spec = FeatureSpec.of(store.envelope, str(store.path))
     tail = stored_tail(store) if spec.tail_sha256 else None
-    encoder = photo_encoder(spec, device=device, workers=workers, weights=cnn_weights, whole_only=True, tail=tail)
+    encoder = photo_encoder(
+        spec, device=device, workers=workers, weights=cnn_weights, whole_only=True, tail=tail, runtime=runtime
+    )
     return caption_photos(neighbours, encoder, photos, batch_size=batch_size)
 
 

@@ -18,7 +18,7 @@ import torch
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.device import available_cores, resolve_device, set_threads
+from vsa_cli.core.device import Runtime, available_cores, resolve_device, set_threads
 from vsa_cli.core.generation.confidence import calibration_of, usable, withhold
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
@@ -50,6 +50,7 @@ def load_captioner(
     threads: int = 0,
     cnn_weights: Path | str | None = None,
     detector: CaptionDetector = "auto",
+    runtime: Runtime = "torch",
 ) -> Captioner:
     """Load a captioner.
 
@@ -68,15 +69,16 @@ def load_captioner(
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
         detector: the source of boxes; `auto` is `ssd` for a model with tags if it is installed, and otherwise that of
             the model's training.
+        runtime: what computes the CNN: PyTorch, or OpenVINO on the CPU.
 
     Raises:
-        ConfigError: `device` is not the name of a device.
-        MissingError: the device or the bundled model is missing.
+        ConfigError: `device` is not the name of a device, or `runtime` cannot use it.
+        MissingError: the device, the bundled model or OpenVINO is missing.
         DataError: the model does not exist or cannot be read.
         ArtifactError: the model is damaged, or of another format or version.
     """
     set_threads(threads)
-    where = resolve_device(device)
+    where = resolve_device(device, runtime=runtime)
     generator = read_generator(bundled_model("gen") if model is None else Path(model), where)
     return Captioner(
         generator,
@@ -85,6 +87,7 @@ def load_captioner(
         cache=cache_folder() if cache is True else Path(cache) if cache else None,
         cnn_weights=None if cnn_weights is None else Path(cnn_weights),
         detector=detector,
+        runtime=runtime,
     )
 
 
@@ -98,6 +101,7 @@ class Captioner:
         cache: the folder of the feature cache; None encodes every photograph again.
         cnn_weights: the CNN's weight file, if it is not the one installed with its package.
         detector: the source of boxes, as for `load_captioner`.
+        runtime: what computes the CNN.
 
     Raises:
         ArtifactError: the generator's calibration is damaged.
@@ -112,10 +116,11 @@ class Captioner:
         cache: Path | None = None,
         cnn_weights: Path | None = None,
         detector: CaptionDetector = "auto",
+        runtime: Runtime = "torch",
     ) -> None:
         self._generator, self._device, self._workers = generator, device, workers
         self._calibration = calibration_of(generator.facts, "the caption generator")
-        self._detector = detector
+        self._detector, self._runtime = detector, runtime
         self._cache, self._cnn_weights = cache, cnn_weights
         self._encoders: dict[bool, PhotoEncoder] = {}  # by whether they find boxes
 
@@ -278,6 +283,7 @@ class Captioner:
                 cache=self._cache,
                 whole_only=not boxes,
                 tail=self._generator.tail,
+                runtime=self._runtime,
             )
         return self._encoders[boxes]
 

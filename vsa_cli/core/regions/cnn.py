@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from vsa_cli.core.errors import ArtifactError, ConfigError, MissingError, reason
 from vsa_cli.core.io.files import file_sha256
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteBody, LiteTail, load_lite
-from vsa_cli.core.regions.fused_lite import Forward, fused_tail, fused_trunk
+from vsa_cli.core.regions.fused_lite import Forward
+from vsa_cli.core.regions.lite_runtimes import LiteRuntime
 
 STRIDE = 32
 """Pixels of the input for each cell of the map; sides of inputs are multiples of it."""
@@ -55,10 +56,10 @@ class Cnn(nn.Module):
         self._trunk: Forward | None = None  # of a Lite network, once it is prepared
         self._deepen: Forward | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, runtime: LiteRuntime) -> None:
         """Make `maps`, `trunk_maps` and `deepen` fast on the CNN's device; its weights must not change afterwards."""
         if isinstance(self.body, LiteBody):
-            self._trunk, self._deepen = fused_trunk(self.body), fused_tail(self.body.tail)
+            self._trunk, self._deepen = runtime.trunk(self.body), runtime.tail(self.body.tail)
 
     def maps(self, rgb: Tensor) -> Tensor:
         """(B, h, w, 3) uint8 pixels, sides multiples of `STRIDE`, to (B, C, h / 32, w / 32) float32 maps."""

@@ -1,7 +1,7 @@
 """Computes the regions (boxes and descriptors) of photographs in the same way as for a model's training photographs.
 
-`RegionExtractor.extract` processes one photograph: file, picture, feature map, boxes, descriptors. `PhotoEncoder` adds
-the cache and the threads, and is the one place where a photograph that cannot be read becomes a `FailedPhoto`.
+`PhotoEncoder` adds the cache and the threads to the `RegionExtractor` of one photograph, and is the one place where a
+photograph that cannot be read becomes a `FailedPhoto`.
 
 On a CPU each thread takes one photograph from its file to its descriptors. For a GPU, threads prepare photographs, the
 CNN takes those of one size together, and threads choose their boxes. Which photographs are together depends on their
@@ -10,215 +10,36 @@ order alone, so that the same photographs have the same descriptors whatever the
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from vsa_cli.core import boxes as geometry
-from vsa_cli.core.device import one_thread_each
+from vsa_cli.core.device import Runtime, one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.io.files import file_sha256
-from vsa_cli.core.io.images import Picture, read_picture
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.io.threads import Job, Workers
-from vsa_cli.core.regions import details
 from vsa_cli.core.regions.cache import RegionCache
-from vsa_cli.core.regions.detectors import NO_BOXES, Detector, Proposed, build_detector
+from vsa_cli.core.regions.detectors import build_detector
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
+from vsa_cli.core.regions.extractor import Maps, Prepared, RegionExtractor, feature_extractor_for
 from vsa_cli.core.regions.feature_spec import FeatureSpec
-from vsa_cli.core.regions.features import FeatureExtractor, feature_extractor_for, to_half
-from vsa_cli.core.regions.fused_lite import Forward, fused_tail
-from vsa_cli.core.regions.image_regions import ImageRegions, MirroredView, are_finite
+from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.lite_runtimes import lite_runtime
 
 T = TypeVar("T")
-
-_LOG = logging.getLogger(__name__)
 
 TOGETHER = 32
 """Photographs that pass through the CNN together, at most, on a GPU."""
 
 _MOST_PIXELS = TOGETHER * 320 * 480  # of photographs that pass through the CNN together, which bounds the memory
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A photograph and what is computed from it before the CNN sees it.
-
-    Attributes:
-        photo: the photograph.
-        sha256: SHA-256 of its file; empty if nothing needs it.
-        picture: the decoded photograph, without its pixels if nothing needs them any more.
-        pixels: (h, w, 3) uint8 input of the CNN; None if no map of the whole photograph is needed.
-        proposed: what the detector has found; None without a detector.
-        colours: (21, h', w') the map of colours, for descriptors with details.
-        mirrored: (h, w, 3) uint8 input of the CNN for the mirrored photograph; None if it is not needed.
-    """
-
-    photo: Photo
-    sha256: str
-    picture: Picture
-    pixels: NDArray[np.uint8] | None
-    proposed: Proposed | None
-    colours: Tensor | None = None
-    mirrored: NDArray[np.uint8] | None = None
-
-
-@dataclass(frozen=True)
-class Maps:
-    """The CNN's maps of a photograph, each float32 on the device; None for those that are not needed.
-
-    Attributes:
-        trunk: (C, h, w) the map of the CNN's trunk.
-        published: (C', h / 2, w / 2) the map by which boxes are chosen.
-        described: (C', h / 2, w / 2) the map from which descriptors are computed.
-        mirrored: those of the mirrored photograph.
-    """
-
-    trunk: Tensor | None = None
-    published: Tensor | None = None
-    described: Tensor | None = None
-    mirrored: Maps | None = None
-
-
-@dataclass(frozen=True)
-class RegionExtractor:
-    """A CNN and a detector, which compute the regions of one photograph.
-
-    Attributes:
-        feature_extractor: the CNN that computes the descriptors of boxes.
-        detector: the source of boxes; None for the whole image alone.
-        photo_side: the shorter side, in pixels, to which larger photographs are reduced first; None keeps their size.
-        tail: a tuned tail of the CNN (`fused_lite.fused_tail`), which computes the descriptors; None uses the published
-            one. Boxes are always chosen by the published one, whose classifier knows its descriptors.
-        keep_map: whether to keep the map of the CNN's trunk.
-        with_details: whether descriptors have details (`regions.details`).
-        mirrored: whether to compute the mirrored view, too.
-    """
-
-    feature_extractor: FeatureExtractor
-    detector: Detector | None
-    photo_side: int | None
-    tail: Forward | None = None
-    keep_map: bool = False
-    with_details: bool = False
-    mirrored: bool = False
-
-    def extract(self, photo: Photo) -> ImageRegions:
-        """The regions of a photograph, the whole image first.
-
-        Raises:
-            DataError: the photograph cannot be read, or has changed since its corpus was prepared.
-            ArtifactError: a tuned tail computes numbers that are not finite.
-        """
-        prepared = self.prepare(photo)
-        (maps,) = self.maps([prepared])
-        return self.finish(prepared, maps)
-
-    def prepare(self, photo: Photo) -> Prepared:
-        """The first step of `extract`, which does not use the CNN.
-
-        Raises:
-            DataError: as in `extract`.
-        """
-        # only caches and corpora need the hash; without either the file is read once, not twice
-        sha256 = file_sha256(photo.file) if self.detector is not None or photo.sha256 is not None else ""
-        if photo.sha256 not in (None, sha256):
-            raise DataError(f"{photo.file}: has changed since the corpus was prepared")
-        picture = read_picture(photo.file, self.photo_side)
-        for note in picture.notes:
-            _LOG.warning(note)
-        crops = self.feature_extractor.mode == "crop"
-        pixels, mirrored = None, None
-        if self.detector is not None or not crops or self._needs_trunk:
-            pixels = self.feature_extractor.pixels(picture)
-        if self.mirrored and not crops:
-            mirrored = self.feature_extractor.pixels(picture.mirrored())
-        proposed = None if self.detector is None else self.detector.propose(str(photo.image_id), picture)
-        colours = details.colour_map(picture) if self.with_details else None
-        if not crops:  # photographs that wait for the CNN may be large
-            picture = replace(picture, rgb=np.empty((0, 0, 3), np.uint8))
-        return Prepared(photo, sha256, picture, pixels, proposed, colours, mirrored)
-
-    def maps(self, prepared: Sequence[Prepared]) -> list[Maps]:
-        """The second step of `extract`, for photographs whose `pixels` have the same shape, or are all None."""
-        pixels = [one.pixels for one in prepared if one.pixels is not None]
-        if not pixels:
-            return [Maps() for _ in prepared]
-        found = self._maps(pixels, chooses=self.detector is not None)
-        mirrored = [one.mirrored for one in prepared if one.mirrored is not None]
-        if not mirrored:
-            return found
-        views = self._maps(mirrored, chooses=False)
-        return [replace(maps, mirrored=view) for maps, view in zip(found, views, strict=True)]
-
-    def _maps(self, pixels: Sequence[NDArray[np.uint8]], *, chooses: bool) -> list[Maps]:
-        """The maps of several inputs of the same shape, with those by which boxes are chosen if `chooses` is set."""
-        features = self.feature_extractor
-        if not self._needs_trunk:
-            return [Maps(published=found, described=found) for found in features.maps(pixels)]
-        trunk = features.trunk_maps(pixels)
-        described = features.deepen(trunk, self.tail)
-        published = described if self.tail is None or not chooses else features.deepen(trunk)
-        return [Maps(*found) for found in zip(trunk, published, described, strict=True)]
-
-    def finish(self, prepared: Prepared, maps: Maps) -> ImageRegions:
-        """The last step of `extract`: the boxes and their descriptors.
-
-        Raises:
-            ArtifactError: a tuned tail computes numbers that are not finite.
-        """
-        picture, found = prepared.picture, NO_BOXES
-        if self.detector is not None and prepared.proposed is not None and maps.published is not None:
-            found = self.detector.choose(prepared.proposed, picture, maps.published)
-        boxes = np.concatenate([geometry.whole(picture.width, picture.height), found.boxes])
-        descriptors, kept = self._described(picture, boxes, maps, prepared.colours)
-        view = None
-        if self.mirrored:
-            other = geometry.mirrored(boxes, picture.width)
-            colours = None if prepared.colours is None else prepared.colours.flip(2)
-            view = MirroredView(*self._described(picture.mirrored(), other, maps.mirrored or Maps(), colours))
-        return ImageRegions(
-            image_id=str(prepared.photo.image_id),
-            sha256=prepared.sha256,
-            width=picture.width,
-            height=picture.height,
-            boxes=boxes,
-            scores=np.concatenate([[1.0], found.scores]).astype(np.float32),
-            descriptors=descriptors,
-            labels=found.labels,
-            map=kept,
-            mirrored=view,
-        )
-
-    def _described(
-        self, picture: Picture, boxes: geometry.Boxes, maps: Maps, colours: Tensor | None
-    ) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
-        """(R, D) descriptors of boxes, and the (h, w, C) map of the trunk if it is kept."""
-        described = self.feature_extractor.regions(picture, boxes, maps.described)
-        if colours is not None and maps.trunk is not None:
-            further = details.describe(maps.trunk, colours, boxes, picture.width, picture.height)
-            described = np.concatenate([described, further], 1)
-        descriptors = to_half(described)
-        if self.tail is not None and not are_finite(descriptors):
-            raise ArtifactError("the tuned CNN of the model computes numbers that are not finite; train it again")
-        if not self.keep_map or maps.trunk is None:
-            return descriptors, None
-        return descriptors, to_half(maps.trunk.permute(1, 2, 0).cpu().numpy())
-
-    @property
-    def _needs_trunk(self) -> bool:
-        return self.tail is not None or self.keep_map or self.with_details
 
 
 class PhotoEncoder:
@@ -373,6 +194,7 @@ def photo_encoder(
     cache: Path | None = None,
     whole_only: bool = False,
     tail: LiteTail | None = None,
+    runtime: Runtime = "torch",
 ) -> PhotoEncoder:
     """The encoder of new photographs for a model.
 
@@ -384,10 +206,11 @@ def photo_encoder(
         cache: the folder of the feature cache; None uses no cache. Whole images alone are never cached.
         whole_only: whether to encode the whole image alone, without boxes.
         tail: the tuned tail of the CNN that the specification names, if it names one.
+        runtime: what computes the CNN.
 
     Raises:
         ConfigError: the training photographs had the user's own boxes, which new photographs lack, or the regions of
-            another program.
+            another program; or the runtime does not compute the CNN.
         ArtifactError: the tail is missing, or the specification names none.
 
     When the CNN is first needed, MissingError is raised if its weights are not installed, and ArtifactError if they
@@ -397,10 +220,12 @@ def photo_encoder(
     if (tail is None) == bool(spec.tail_sha256):
         raise ArtifactError(f"{spec.config.cnn}: its tuned tail is missing, or was not tuned")
 
+    computing = lite_runtime(runtime, spec.config.cnn, workers)
+
     def make_extractor() -> RegionExtractor:
-        features = feature_extractor_for(spec, weights, device)
+        features = feature_extractor_for(spec, weights, device, computing)
         detector = None if whole_only else build_detector(spec.config, features, None, None)
-        tuned = None if tail is None else fused_tail(tail.to(device))
+        tuned = None if tail is None else computing.tail(tail.to(device))
         return RegionExtractor(features, detector, spec.config.photo_side, tuned, with_details=spec.config.details)
 
     kept = RegionCache(cache, spec) if cache is not None and not whole_only else None

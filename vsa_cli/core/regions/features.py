@@ -6,7 +6,6 @@ This module does not depend on how boxes were found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +14,11 @@ from torch import Tensor
 
 from vsa_cli.core.boxes import Boxes
 from vsa_cli.core.config import Describe
-from vsa_cli.core.device import Precision, one_thread_each, products_in, to_device
+from vsa_cli.core.device import Precision, products_in, to_device
 from vsa_cli.core.io.images import Picture, resize
-from vsa_cli.core.regions.cnn import STRIDE, Cnn, load_cnn
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.cnn import STRIDE, Cnn
 from vsa_cli.core.regions.fused_lite import Forward
+from vsa_cli.core.regions.lite_runtimes import LiteRuntime, TorchLite
 
 MAX_ASPECT = 4
 """Maximum aspect ratio of the CNN's input; a longer photograph is compressed lengthwise, which bounds the memory."""
@@ -44,14 +43,21 @@ class FeatureExtractor:
         mode: `roi` pools boxes from one map, `crop` warps each to the input.
         device: the device on which it runs.
         precision: the precision of its products; maps and descriptors are float32 in any case.
+        runtime: computes an EfficientNet-Lite in float32; None is PyTorch.
     """
 
     def __init__(
-        self, cnn: Cnn, side: int, mode: Describe, device: torch.device, precision: Precision = "float32"
+        self,
+        cnn: Cnn,
+        side: int,
+        mode: Describe,
+        device: torch.device,
+        precision: Precision = "float32",
+        runtime: LiteRuntime | None = None,
     ) -> None:
         self.cnn = cnn.to(device)
         if precision == "float32":
-            self.cnn.prepare()  # for this precision alone: its layers take no part in autocast
+            self.cnn.prepare(runtime or TorchLite())  # for this precision alone: its layers take no part in autocast
         self.side, self.mode, self.device, self._precision = side, mode, device, precision
 
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
@@ -151,24 +157,6 @@ class FeatureExtractor:
     def _batch(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
         """(B, h, w, 3) uint8 on the device."""
         return to_device(torch.from_numpy(np.stack(pixels)), self.device)
-
-
-def feature_extractor_for(spec: FeatureSpec, weights: Path | None, device: torch.device) -> FeatureExtractor:
-    """The feature extractor of a specification.
-
-    Args:
-        spec: how the descriptors of a model's training photographs were computed.
-        weights: the CNN's weight file, if not the one installed with its package.
-        device: the device on which the CNN runs.
-
-    Raises:
-        MissingError: the CNN's weights are not installed.
-        ArtifactError: the weights found are not those that the model was trained with.
-    """
-    with one_thread_each(torch.device("cpu")):  # many small products, each as slow as the thread on the busiest core
-        cnn = load_cnn(spec.config.cnn, weights)
-    spec.require_cnn(cnn.sha256)
-    return FeatureExtractor(cnn, spec.config.side, spec.config.describe, device)
 
 
 def mean_in_boxes(feature_map: Tensor, boxes: Boxes, width: int, height: int) -> Tensor:

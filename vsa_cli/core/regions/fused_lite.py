@@ -27,7 +27,7 @@ _LARGEST = torch.finfo(torch.float32).max
 
 def fused_trunk(body: LiteBody) -> Forward:
     """The trunk of a frozen network: (B, 3, h, w) pixels to (B, C, h / 16, w / 16); weights are copied."""
-    if not (_can_fuse(body.stem) and _stays_finite([body.stem, *body.blocks], _LARGEST_PIXEL)):
+    if not (_can_fuse(body.stem) and trunk_stays_finite(body)):
         return body.trunk
     stem = PackedConvolution(body.stem, _SIDES)
     blocks = _fused_blocks(body.blocks, (_SIDES[0] // 2, _SIDES[1] // 2))
@@ -42,7 +42,7 @@ def fused_trunk(body: LiteBody) -> Forward:
 
 def fused_tail(tail: LiteTail) -> Forward:
     """A frozen tail: (B, C, h, w) maps of stride 16 to (B, 1280, h / 2, w / 2); weights are copied."""
-    if not (_can_fuse(tail.head) and _stays_finite([*tail.blocks, tail.head], _LARGEST_MAP)):
+    if not (_can_fuse(tail.head) and tail_stays_finite(tail)):
         return tail
     height, width = _SIDES[0] // 16, _SIDES[1] // 16
     blocks = _fused_blocks(tail.blocks, (height, width))
@@ -55,6 +55,16 @@ def fused_tail(tail: LiteTail) -> Forward:
         return _channels_first(head(_through(blocks, _channels_last(x))))
 
     return deepen
+
+
+def trunk_stays_finite(body: LiteBody) -> bool:
+    """Whether no sum in the trunk can overflow."""
+    return _stays_finite([body.stem, *body.blocks], _LARGEST_PIXEL)
+
+
+def tail_stays_finite(tail: LiteTail) -> bool:
+    """Whether no sum in the tail can overflow."""
+    return _stays_finite([*tail.blocks, tail.head], _LARGEST_MAP)
 
 
 def _can_fuse(conv: SameConv) -> bool:

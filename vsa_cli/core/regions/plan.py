@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsa_cli.core.config import RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image, read_corpus
 from vsa_cli.core.corpus.photo_names import Named, PhotoNames
-from vsa_cli.core.device import Precision, resolve_precision
+from vsa_cli.core.device import Precision, Runtime, resolve_precision
 from vsa_cli.core.errors import ConfigError, DataError
 from vsa_cli.core.io.envelope import REGIONS, VERSIONS, Envelope, parent
 from vsa_cli.core.io.image_formats import find_pictures
@@ -25,11 +25,13 @@ from vsa_cli.core.regions.cnn import STRIDE, load_cnn
 from vsa_cli.core.regions.details import described_size
 from vsa_cli.core.regions.detectors import GivenBoxes, build_detector
 from vsa_cli.core.regions.efficientnet_lite import SCALES, LiteTail
-from vsa_cli.core.regions.encoder import PhotoEncoder, RegionExtractor
+from vsa_cli.core.regions.encoder import PhotoEncoder
+from vsa_cli.core.regions.extractor import RegionExtractor
 from vsa_cli.core.regions.feature_spec import KEEP_MAPS, MIRRORED, PRECISION, FeatureSpec
 from vsa_cli.core.regions.features import FeatureExtractor, input_size
-from vsa_cli.core.regions.fused_lite import Forward, fused_tail
+from vsa_cli.core.regions.fused_lite import Forward
 from vsa_cli.core.regions.image_regions import ImageRegions
+from vsa_cli.core.regions.lite_runtimes import lite_runtime
 from vsa_cli.core.regions.tail import map_bytes, tail_sha256, tail_weights
 
 _MAP_SIDE = 320  # pixels: small regions need a finer map than the CNN was trained with; words are placed better
@@ -108,6 +110,7 @@ def plan_extraction(
     mirrored: bool = False,
     tuned: TunedCnn | None = None,
     precision: Precision = "float32",
+    runtime: Runtime = "torch",
 ) -> Extraction:
     """Plan everything that `extract_regions` needs.
 
@@ -124,6 +127,7 @@ def plan_extraction(
         tuned: the tuned CNN of a model, which replaces the configured CNN, way of describing and sides, except for a
             `photo_side` that is given, and adds details if the model needs them; None uses the published CNN.
         precision: the precision of the CNN's products.
+        runtime: what computes the CNN; OpenVINO only in float32.
 
     Raises:
         VsaError: an input is missing or wrong, or weights are not installed.
@@ -144,13 +148,16 @@ def plan_extraction(
             photo_side=given or like.photo_side,
             details=config.details or like.details,
         )
+    if runtime == "openvino" and precision != "float32":
+        raise ConfigError(f"`precision` {precision}: `runtime` openvino computes in float32")
+    computing = lite_runtime(runtime, config.cnn, workers)
     cnn = load_cnn(config.cnn, files.cnn_weights)
     if tuned is not None:
         tuned.spec.require_cnn(cnn.sha256)
     default_side = cnn.side if config.describe == "crop" else _MAP_SIDE
     side = STRIDE * max(1, round((config.side or default_side) / STRIDE))
     config = replace(config, side=side, photo_side=config.photo_side or _median(inputs))
-    features = FeatureExtractor(cnn, side, config.describe, device, resolve_precision(precision, device))
+    features = FeatureExtractor(cnn, side, config.describe, device, resolve_precision(precision, device), computing)
     detector = build_detector(config, features, files.boxes, files.detector_weights, inputs.names)
     tail = None if tuned is None else tuned.tail
     if (keep_maps or tail is not None or config.details) and config.describe == "crop":
@@ -162,7 +169,7 @@ def plan_extraction(
     used = tail if tail is not None else cnn.tail if keep_maps else None
     forward: Forward | None = None if tail is None else tail.to(device)
     if tail is not None and precision == "float32":  # for which alone layers are fused
-        forward = fused_tail(tail)
+        forward = computing.tail(tail)
     extractor = RegionExtractor(features, detector, config.photo_side, forward, keep_maps, config.details, mirrored)
     size = described_size(config.cnn, cnn.descriptor_size, details=config.details)
     spec = FeatureSpec(config, cnn.sha256, size, "" if tail is None else tail_sha256(tail))
