@@ -353,7 +353,7 @@ complete -c vsa -n '__vsa_in train-embed' -l encoder -x -a 'brnn gru' -d 'Senten
 complete -c vsa -n '__vsa_in train-embed' -l size -x -d 'Dimension of the embedding space.'
 complete -c vsa -n '__vsa_in train-embed' -l hidden-size -x -d 'Hidden units per direction.'
 complete -c vsa -n '__vsa_in train-embed' -l whole-weight -x -d 'Weight of the similarity of whole sentence and image; 0 uses words and regions only.'
-complete -c vsa -n '__vsa_in train-embed' -l dropout -x -d 'Dropout probability on all non-recurrent layers.'
+complete -c vsa -n '__vsa_in train-embed' -l dropout -x -d 'Dropout between layers.'
 complete -c vsa -n '__vsa_in train-embed' -l word-dropout -x -d 'Share of words dropped.'
 complete -c vsa -n '__vsa_in train-embed' -l word-vectors -x -a '(__vsa_files vectors)' -d 'Pretrained word vectors of any size: word2vec (.bin or .txt) or GloVe.'
 complete -c vsa -n '__vsa_in train-embed' -l fixed-words -l tuned-words -d 'Freeze or fine-tune the word vectors.'

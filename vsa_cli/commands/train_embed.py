@@ -159,7 +159,7 @@ def train_embed(
             min=0,
             max=0.95,
             metavar="P",
-            help="Dropout probability on all non-recurrent layers.",
+            help="Dropout between layers.",
             show_default=_default("dropout"),
             rich_help_panel=MODEL,
         ),
