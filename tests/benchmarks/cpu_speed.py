@@ -70,7 +70,8 @@ def main() -> None:
     features = feature_extractor_for(spec, None, cpu)
     plain = load_cnn(spec.config.cnn)
     tuned = None if trained.tail is None else fused_tail(trained.tail)
-    extractor = RegionExtractor(features, SelectiveSearch(spec.config.top, features), spec.config.photo_side, tuned)
+    search, side = SelectiveSearch(spec.config.top, features), spec.config.photo_side
+    extractor = RegionExtractor(features, search, side, tuned, with_details=spec.config.details)
     paths = find_pictures(arguments.photos).paths[: arguments.count]
     photos = [Photo(str(path), path.name, path) for path in paths]
     pictures = [read_picture(path, spec.config.photo_side) for path in paths]

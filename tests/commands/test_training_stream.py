@@ -86,6 +86,14 @@ def test_streamed_run_is_resumed_exactly_in_memory_too(
     assert "set --memory to" in refused.stderr
 
 
+def test_a_streamed_run_that_starts_from_a_model_takes_blocks(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out = tmp_path / "gen"
+    start = ("--start", drawn.model, "--epochs", 1, "--validate", "none", "--batch-size", 8)
+    done = vsa("train-gen", drawn.corpus, drawn.regions, "-o", out, *start, *TINY)
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "config.json").read_text())["envelope"]["config"]["order"] == "blocks"
+
+
 def test_streamed_self_critical_training_has_the_usual_weights(vsa: Run, drawn: Drawn, tmp_path: Path) -> None:
     for name, options in (("usual", ()), ("streamed", ("--memory", 100))):
         command = ("train-gen", drawn.corpus, drawn.regions, "-o", tmp_path / name, "--self-critical", drawn.model)

@@ -83,8 +83,8 @@ def caption(
     """Caption photographs.
 
     Prints a line per photograph: path, tab and caption; for a single one, only the caption. Photographs that cannot be
-    read are named on stderr (exit code 3). In folders, links are followed; hidden files, and pages and copies written
-    by vsa, are skipped. See also vsa-caption(1).
+    read are named on stderr (exit code 3). In folders, links are followed; hidden files and what vsa wrote
+    are skipped. See also vsa-caption(1).
 
     Example: vsa caption photo.jpg
     """

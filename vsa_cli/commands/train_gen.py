@@ -278,7 +278,7 @@ def train_gen(
     )
     sources.check()
     splits = [one for one in (request.split, held_out) if one is not None]
-    size, by_image = sources.region_bytes(splits, all_regions=model.attention > 0), start is not None
+    size, by_image = sources.region_bytes(splits, all_regions=model.attention > 0), self_critical is not None
     reading = plan_reading(size, most, output if resume else None, by_image=by_image, mirrored=mirrored)
     sources = replace(sources, reading=reading)
     console = Console(quiet=quiet)

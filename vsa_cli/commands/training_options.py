@@ -104,7 +104,7 @@ def epochs(presets: Presets) -> Any:
         "--epochs",
         min=1,
         metavar="N",
-        help="Maximum number of epochs.",
+        help="Maximum epochs.",
         show_default=shown_presets(presets, "epochs"),
         rich_help_panel=TRAINING,
     )
@@ -129,7 +129,7 @@ def learning_rate(presets: Presets) -> Any:
         min=0,
         max=1e6,
         metavar="RATE",
-        help="Initial learning rate; it decays to zero along a cosine.",
+        help="Initial learning rate; a cosine takes it to zero.",
         show_default=shown_presets(presets, "learning_rate"),
         rich_help_panel=TRAINING,
     )

@@ -71,7 +71,7 @@ class RegionStore:
         scores: (S,) float32.
         descriptor_size: D.
         has_maps: whether the file has the map of the CNN's trunk of each image.
-        has_mirrored: whether the file has the mirrored view of each image, with its map if it has maps.
+        has_mirrored: whether the file has the mirrored view of each image, with a map if it has maps.
     """
 
     def __init__(self, path: Path, describe: Describe | None = None) -> None:
@@ -149,8 +149,7 @@ class RegionStore:
             raise ValueError("a photograph has no size")
         sizes = shapes.prod(1)
         self._maps, self._map_shapes, self._map_offsets = {False: maps}, shapes, np.concatenate([[0], sizes.cumsum()])
-        # each size on its own, too: a sum of giants could overflow
-        if (sizes > len(maps)).any() or self._map_offsets[-1] != len(maps):
+        if (sizes > len(maps)).any() or self._map_offsets[-1] != len(maps):  # their sum alone could overflow
             raise ValueError("its maps do not have their shapes")
 
     def _read_mirrored(self, regions: int) -> None:
