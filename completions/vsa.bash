@@ -57,6 +57,7 @@ _vsa_value() {
     "caption --cache-dir") _vsa_files folder ;;
     "caption --detector") _vsa_words auto selective-search ssd ;;
     "caption --device") _vsa_words auto cpu cuda mps ;;
+    "caption --runtime") _vsa_words torch openvino ;;
     "caption --threads") : ;;
     "caption --seed") : ;;
     "retrieve -m"|"retrieve --model") _vsa_files -m embedding ;;
@@ -77,6 +78,7 @@ _vsa_value() {
     "retrieve --cnn-weights") _vsa_files weights ;;
     "retrieve --cache-dir") _vsa_files folder ;;
     "retrieve --device") _vsa_words auto cpu cuda mps ;;
+    "retrieve --runtime") _vsa_words torch openvino ;;
     "retrieve --threads") : ;;
     "index -o"|"index --output") _vsa_files folder ;;
     "index -m"|"index --model") _vsa_files -m embedding ;;
@@ -88,6 +90,7 @@ _vsa_value() {
     "index --cnn-weights") _vsa_files weights ;;
     "index --cache-dir") _vsa_files folder ;;
     "index --device") _vsa_words auto cpu cuda mps ;;
+    "index --runtime") _vsa_words torch openvino ;;
     "index --threads") : ;;
     "align -m"|"align --model") _vsa_files -m embedding ;;
     "align --beta") : ;;
@@ -103,6 +106,7 @@ _vsa_value() {
     "align --cnn-weights") _vsa_files weights ;;
     "align --cache-dir") _vsa_files folder ;;
     "align --device") _vsa_words auto cpu cuda mps ;;
+    "align --runtime") _vsa_words torch openvino ;;
     "align --threads") : ;;
     "prep --images") _vsa_files folder ;;
     "prep -o"|"prep --output") _vsa_files file ;;
@@ -133,6 +137,7 @@ _vsa_value() {
     "extract-regions --photo-side") : ;;
     "extract-regions --cnn-of") : ;;
     "extract-regions --device") _vsa_words auto cpu cuda mps ;;
+    "extract-regions --runtime") _vsa_words torch openvino ;;
     "extract-regions --precision") _vsa_words float32 bf16 ;;
     "extract-regions --threads") : ;;
     "extract-regions --seed") : ;;
@@ -277,12 +282,12 @@ _vsa() {
   _vsa_value "$command" "$before" && return
   if [[ $cur == -* ]]; then
     case $command in
-      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume --shard --join -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --threads --seed -q --quiet -h --help ;;
-      retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --serve --port --host --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
-      index) _vsa_words -o --output -m --model --merge --shard --sentences --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --threads -f --force --json -q --quiet -h --help ;;
-      align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --threads -f --force -q --quiet -h --help ;;
+      caption) _vsa_words -m --model --beam --nbest --format --json -o --output --objects --min-confidence --region-captions --min-logprob --top-regions --length-norm --min-len --min-length --max-len --max-length --no-repeat-ngram --avoid --require --repeat --no-repeat --style --groups --diversity --sample --temperature --top-k --top-p --corpus --regions-file --split --baseline --sidecar --annotate -f --force --resume --shard --join -0 --null --batch-size --cnn-weights --cache-dir --no-cache --detector --device --runtime --threads --seed -q --quiet -h --help ;;
+      retrieve) _vsa_words -m --model --top --explain --index --images --candidates --exact --serve --port --host --image --sentences --corpus --regions-file --split --folds --format --json --strict -0 --null -o --output --cnn-weights --cache-dir --no-cache --device --runtime --threads -f --force -q --quiet -h --help ;;
+      index) _vsa_words -o --output -m --model --merge --shard --sentences --corpus --regions-file --split -0 --null --cnn-weights --cache-dir --no-cache --device --runtime --threads -f --force --json -q --quiet -h --help ;;
+      align) _vsa_words -m --model --beta --evidence --corpus --regions-file --split --scores --words --html-limit -o --output --html --json --strict --cnn-weights --cache-dir --no-cache --device --runtime --threads -f --force -q --quiet -h --help ;;
       prep) _vsa_words --images -o --output --captions-format --splits --split --tune --val --test --style --min-count --unknown --characters --restval --strict --report --seed --threads -f --force -q --quiet --json --dry-run -h --help ;;
-      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --precision --threads --seed -f --force --resume --shard --join -q --quiet --json --dry-run -h --help ;;
+      extract-regions) _vsa_words -o --output --split --images --detector --top --boxes --detector-weights --cnn --cnn-weights --describe --side --photo-side --cnn-of --keep-maps --device --runtime --precision --threads --seed -f --force --resume --shard --join -q --quiet --json --dry-run -h --help ;;
       train-labels) _vsa_words -o --output --corpus --teacher --names --split --validate --epochs --patience --learning-rate --batch-size --mention-weight --folds --hidden-size --device --threads --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-embed) _vsa_words -o --output --preset --start --split --validate --also --unpaired --labels --epochs --patience --keep-last --learning-rate --weight-decay --batch-size --loss --temperature --encoder --size --hidden-size --whole-weight --dropout --word-dropout --word-vectors --fixed-words --tuned-words --tune-cnn --cnn-rate --sweep --sweep-rates --sweep-decays --device --precision --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;
       train-gen) _vsa_words -o --output --preset --split --validate --snippets --start --self-critical --also --text --labels --tags --also-snippets --epochs --patience --keep-last --learning-rate --batch-size --label-smoothing --cell --attention --word-size --hidden-size --dropout --device --precision --threads --memory --seed -f --force --resume -q --quiet --json --dry-run -h --help ;;

@@ -41,17 +41,17 @@ end
 
 function __vsa_takes
     switch "$argv[1] $argv[2]"
-        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --shard' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --threads' 'caption --seed'
+        case 'caption -m' 'caption --model' 'caption --beam' 'caption --nbest' 'caption --format' 'caption -o' 'caption --output' 'caption --min-confidence' 'caption --min-logprob' 'caption --top-regions' 'caption --length-norm' 'caption --min-len' 'caption --min-length' 'caption --max-len' 'caption --max-length' 'caption --no-repeat-ngram' 'caption --avoid' 'caption --require' 'caption --style' 'caption --groups' 'caption --diversity' 'caption --temperature' 'caption --top-k' 'caption --top-p' 'caption --corpus' 'caption --regions-file' 'caption --split' 'caption --baseline' 'caption --sidecar' 'caption --annotate' 'caption --shard' 'caption --batch-size' 'caption --cnn-weights' 'caption --cache-dir' 'caption --detector' 'caption --device' 'caption --runtime' 'caption --threads' 'caption --seed'
             return 0
-        case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --port' 'retrieve --host' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --threads'
+        case 'retrieve -m' 'retrieve --model' 'retrieve --top' 'retrieve --index' 'retrieve --images' 'retrieve --candidates' 'retrieve --port' 'retrieve --host' 'retrieve --image' 'retrieve --sentences' 'retrieve --corpus' 'retrieve --regions-file' 'retrieve --split' 'retrieve --folds' 'retrieve --format' 'retrieve -o' 'retrieve --output' 'retrieve --cnn-weights' 'retrieve --cache-dir' 'retrieve --device' 'retrieve --runtime' 'retrieve --threads'
             return 0
-        case 'index -o' 'index --output' 'index -m' 'index --model' 'index --shard' 'index --sentences' 'index --corpus' 'index --regions-file' 'index --split' 'index --cnn-weights' 'index --cache-dir' 'index --device' 'index --threads'
+        case 'index -o' 'index --output' 'index -m' 'index --model' 'index --shard' 'index --sentences' 'index --corpus' 'index --regions-file' 'index --split' 'index --cnn-weights' 'index --cache-dir' 'index --device' 'index --runtime' 'index --threads'
             return 0
-        case 'align -m' 'align --model' 'align --beta' 'align --evidence' 'align --corpus' 'align --regions-file' 'align --split' 'align --scores' 'align --words' 'align --html-limit' 'align -o' 'align --output' 'align --html' 'align --cnn-weights' 'align --cache-dir' 'align --device' 'align --threads'
+        case 'align -m' 'align --model' 'align --beta' 'align --evidence' 'align --corpus' 'align --regions-file' 'align --split' 'align --scores' 'align --words' 'align --html-limit' 'align -o' 'align --output' 'align --html' 'align --cnn-weights' 'align --cache-dir' 'align --device' 'align --runtime' 'align --threads'
             return 0
         case 'prep --images' 'prep -o' 'prep --output' 'prep --captions-format' 'prep --splits' 'prep --split' 'prep --tune' 'prep --val' 'prep --test' 'prep --style' 'prep --min-count' 'prep --unknown' 'prep --restval' 'prep --report' 'prep --seed' 'prep --threads'
             return 0
-        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --precision' 'extract-regions --threads' 'extract-regions --seed' 'extract-regions --shard'
+        case 'extract-regions -o' 'extract-regions --output' 'extract-regions --split' 'extract-regions --images' 'extract-regions --detector' 'extract-regions --top' 'extract-regions --boxes' 'extract-regions --detector-weights' 'extract-regions --cnn' 'extract-regions --cnn-weights' 'extract-regions --describe' 'extract-regions --side' 'extract-regions --photo-side' 'extract-regions --cnn-of' 'extract-regions --device' 'extract-regions --runtime' 'extract-regions --precision' 'extract-regions --threads' 'extract-regions --seed' 'extract-regions --shard'
             return 0
         case 'train-labels -o' 'train-labels --output' 'train-labels --corpus' 'train-labels --teacher' 'train-labels --names' 'train-labels --split' 'train-labels --validate' 'train-labels --epochs' 'train-labels --patience' 'train-labels --learning-rate' 'train-labels --batch-size' 'train-labels --mention-weight' 'train-labels --folds' 'train-labels --hidden-size' 'train-labels --device' 'train-labels --threads' 'train-labels --seed'
             return 0
@@ -173,6 +173,7 @@ complete -c vsa -n '__vsa_in caption' -l cache-dir -x -a '(__vsa_files folder)' 
 complete -c vsa -n '__vsa_in caption' -l no-cache -d 'Compute all CNN features; do not use the feature cache.'
 complete -c vsa -n '__vsa_in caption' -l detector -x -a 'auto selective-search ssd' -d 'Source of regions; auto prefers ssd, from vsa[detector].'
 complete -c vsa -n '__vsa_in caption' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in caption' -l runtime -x -a 'torch openvino' -d 'What computes the CNN: torch, or openvino on CPUs.'
 complete -c vsa -n '__vsa_in caption' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in caption' -l seed -x -d 'Random seed of --sample.'
 complete -c vsa -n '__vsa_in caption' -s q -l quiet -d 'Print only errors and warnings on stderr.'
@@ -204,6 +205,7 @@ complete -c vsa -n '__vsa_in retrieve' -l cnn-weights -x -a '(__vsa_files weight
 complete -c vsa -n '__vsa_in retrieve' -l cache-dir -x -a '(__vsa_files folder)' -d 'Folder of the feature cache.'
 complete -c vsa -n '__vsa_in retrieve' -l no-cache -d 'Compute all CNN features; do not use the feature cache.'
 complete -c vsa -n '__vsa_in retrieve' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in retrieve' -l runtime -x -a 'torch openvino' -d 'What computes the CNN: torch, or openvino on CPUs.'
 complete -c vsa -n '__vsa_in retrieve' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in retrieve' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in retrieve' -s q -l quiet -d 'Print only errors and warnings on stderr.'
@@ -223,6 +225,7 @@ complete -c vsa -n '__vsa_in index' -l cnn-weights -x -a '(__vsa_files weights)'
 complete -c vsa -n '__vsa_in index' -l cache-dir -x -a '(__vsa_files folder)' -d 'Folder of the feature cache.'
 complete -c vsa -n '__vsa_in index' -l no-cache -d 'Compute all CNN features; do not use the feature cache.'
 complete -c vsa -n '__vsa_in index' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in index' -l runtime -x -a 'torch openvino' -d 'What computes the CNN: torch, or openvino on CPUs.'
 complete -c vsa -n '__vsa_in index' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in index' -s f -l force -d 'Empty an existing index first.'
 complete -c vsa -n '__vsa_in index' -l json -d 'Print the result as one JSON object.'
@@ -247,6 +250,7 @@ complete -c vsa -n '__vsa_in align' -l cnn-weights -x -a '(__vsa_files weights)'
 complete -c vsa -n '__vsa_in align' -l cache-dir -x -a '(__vsa_files folder)' -d 'Folder of the feature cache.'
 complete -c vsa -n '__vsa_in align' -l no-cache -d 'Compute all CNN features; do not use the feature cache.'
 complete -c vsa -n '__vsa_in align' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in align' -l runtime -x -a 'torch openvino' -d 'What computes the CNN: torch, or openvino on CPUs.'
 complete -c vsa -n '__vsa_in align' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in align' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in align' -s q -l quiet -d 'Print only errors and warnings on stderr.'
@@ -293,6 +297,7 @@ complete -c vsa -n '__vsa_in extract-regions' -l photo-side -x -d 'First shrink 
 complete -c vsa -n '__vsa_in extract-regions' -l cnn-of -x -d 'Use the CNN that vsa train-embed --tune-cnn tuned with MODEL, its --describe and --side, and, unless another is given, its --photo-side.'
 complete -c vsa -n '__vsa_in extract-regions' -l keep-maps -d 'Also keep the CNN\'s maps of the photographs, about 130 KB each, for vsa train-embed --tune-cnn.'
 complete -c vsa -n '__vsa_in extract-regions' -l device -x -a 'auto cpu cuda mps' -d 'cpu, cuda, cuda:N, mps, or auto (CUDA if available).'
+complete -c vsa -n '__vsa_in extract-regions' -l runtime -x -a 'torch openvino' -d 'What computes the CNN: torch, or openvino on CPUs.'
 complete -c vsa -n '__vsa_in extract-regions' -l precision -x -a 'float32 bf16' -d 'Precision of the CNN\'s products: float32, or bf16, which is faster on GPUs and rounds more.'
 complete -c vsa -n '__vsa_in extract-regions' -l threads -x -d 'CPU threads; 0 is one per available core.'
 complete -c vsa -n '__vsa_in extract-regions' -l seed -x -d 'Seed to record in the file; extraction itself is deterministic.'
