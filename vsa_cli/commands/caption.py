@@ -82,8 +82,8 @@ def caption(
 ) -> None:
     """Caption photographs.
 
-    Prints a line per photograph: path, tab and caption; for a single one, only the caption. Photographs that cannot be
-    read are named on stderr (exit code 3). In folders, links are followed; hidden files and what vsa wrote
+    Prints a line per photograph: path, tab and caption; for a single one, only the caption. Unreadable photographs are
+    named on stderr (exit code 3). In folders, links are followed; hidden files, and pages and copies written by vsa,
     are skipped. See also vsa-caption(1).
 
     Example: vsa caption photo.jpg

@@ -120,8 +120,7 @@ class Captioner:
     ) -> None:
         self._generator, self._device, self._workers = generator, device, workers
         self._calibration = calibration_of(generator.facts, "the caption generator")
-        self._detector, self._runtime = detector, runtime
-        self._cache, self._cnn_weights = cache, cnn_weights
+        self._cache, self._cnn_weights, self._detector, self._runtime = cache, cnn_weights, detector, runtime
         self._encoders: dict[bool, PhotoEncoder] = {}  # by whether they find boxes
 
     def caption(
@@ -277,14 +276,9 @@ class Captioner:
             spec = self._with_detector(self._generator.feature_spec)
             self._encoders[boxes] = photo_encoder(
                 spec if self._generator.model.uses_regions or not boxes else _with_boxes(spec),
-                device=self._device,
-                workers=self._workers,
-                weights=self._cnn_weights,
-                cache=self._cache,
-                whole_only=not boxes,
-                tail=self._generator.tail,
-                runtime=self._runtime,
-            )
+                device=self._device, workers=self._workers, weights=self._cnn_weights, cache=self._cache,
+                whole_only=not boxes, tail=self._generator.tail, runtime=self._runtime,
+            )  # fmt: skip
         return self._encoders[boxes]
 
     def _with_detector(self, spec: FeatureSpec) -> FeatureSpec:
