@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -101,9 +102,9 @@ class PackedConvolution:
         return result
 
 
-def packed(linear: nn.Linear, rows: int) -> Callable[[Tensor], Tensor]:
-    """A layer for inference on inputs of about `rows` rows: packed if that is possible, else as it is.
+def packed(weight: Tensor, bias: Tensor | None, rows: int) -> Callable[[Tensor], Tensor]:
+    """A layer for inference on inputs of about `rows` rows: packed if that is possible, else as PyTorch computes it.
 
-    Weights are copied when they are packed, and must not change afterwards.
+    The weight, (N, K), and the bias, (N,), are copied if they are packed, and must not change afterwards.
     """
-    return PackedLinear(linear.weight, linear.bias, rows) if can_pack(linear.weight) else linear
+    return PackedLinear(weight, bias, rows) if can_pack(weight) else partial(F.linear, weight=weight, bias=bias)

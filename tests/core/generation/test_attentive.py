@@ -144,6 +144,22 @@ def test_steps_equal_the_whole_sentence() -> None:
             assert total == pytest.approx(float(model(packed(data, [i])).sum()), abs=1e-10)
 
 
+@torch.no_grad()
+def test_step_of_reordered_sentences_equals_steps_one_by_one() -> None:
+    model, data = attentive(**TAGGED).eval(), region_pairs()
+    step, state = model.start_decoding(data.descriptors, torch.tensor([[0, 2, NONE], [NONE, NONE, NONE], [1, NONE, 0]]))
+    _, state = step(torch.full((3,), START), state)
+    rows, words = torch.tensor([2, 0, 2, 2, 0, 1]), torch.tensor([1, 2, 1, 3, 1, 1])
+    together, after = step(words, tuple(part[rows] for part in state))
+    again = torch.tensor([5, 3, 3, 0])
+    later, _ = step(words[:4], tuple(part[again] for part in after))
+    for place, (row, word) in enumerate(zip(rows, words, strict=True)):
+        alone, now = step(word[None], tuple(part[row : row + 1] for part in state))
+        torch.testing.assert_close(together[place : place + 1], alone)
+        for follower in (again == place).nonzero()[:, 0]:
+            torch.testing.assert_close(later[follower : follower + 1], step(words[follower : follower + 1], now)[0])
+
+
 def test_order_of_regions_does_not_matter() -> None:
     model, data = attentive().eval(), region_pairs()
     shuffled = replace(data, descriptors=data.descriptors[:, [0, 3, 1, 2]])

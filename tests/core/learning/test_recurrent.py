@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from vsa_cli.core.embedding.batches import pack
-from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
+from vsa_cli.core.learning.recurrent import gru_recurrence, gru_step, relu_recurrence
 
 SIZES = (3, 2, 2, 1)
 N = sum(SIZES)
@@ -44,6 +44,13 @@ def test_gru_recurrence_equals_torch_gru() -> None:
     bias = torch.stack([weights[f"bias_hh_l0{s}"] for s in suffixes])[:, None]
     h = gru_recurrence(gates, recurrent, bias, packed.batch_sizes)
     torch.testing.assert_close(torch.cat([h[0], h[1, packed.mirror]], -1), expected.data)
+
+
+def test_gru_step_equals_a_recurrence_of_one_word() -> None:
+    torch.manual_seed(3)
+    gates, weight, bias, h = draw(1, 4, 12), draw(1, 4, 12), draw(1, 1, 12), draw(1, 4, 4)
+    found = gru_step(gates[0], h[0] @ weight[0] + bias[0], h[0])
+    torch.testing.assert_close(found, gru_recurrence(gates, weight, bias, (4,), h)[0])
 
 
 def test_relu_recurrence_equals_its_equation_word_by_word() -> None:

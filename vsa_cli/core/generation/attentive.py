@@ -12,7 +12,7 @@ as a further v_i. An image without a photograph has one learnt vector a in place
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,9 +22,17 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from vsa_cli.core.config import GeneratorConfig, LabellerConfig
 from vsa_cli.core.generation.constraints import DecoderState, StepFunction
-from vsa_cli.core.generation.model import Batch, BatchRows, Layer, SentenceModel, log_frequencies
+from vsa_cli.core.generation.model import (
+    Batch,
+    BatchRows,
+    Layer,
+    SentenceModel,
+    Weights,
+    log_frequencies,
+    plain_layers,
+)
 from vsa_cli.core.labels.labeller import Labeller
-from vsa_cli.core.learning.recurrent import gru_recurrence
+from vsa_cli.core.learning.recurrent import gru_recurrence, gru_step
 from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.features import mean_and_scale
 
@@ -119,27 +127,37 @@ class AttentiveGenerator(SentenceModel):
         self.scale.copy_(scale)
 
     @property
-    def output(self) -> nn.Linear:
-        """W_o."""
-        return self.W_o
+    def step_weights(self) -> dict[str, Weights]:
+        """Those of all layers of a step."""
+        modules = {"W_x": self.W_x, "query": self.query, "W_c": self.W_c, "W_o": self.W_o}
+        weights: dict[str, Weights] = {name: (module.weight, module.bias) for name, module in modules.items()}
+        return {"W_h": (self.W_h[0].mT, self.b_h[0, 0]), **weights}
 
     def start_decoding(
-        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+        self, descriptors: Tensor, tags: Tensor, layers: Mapping[str, Layer] | None = None
     ) -> tuple[StepFunction, DecoderState]:
-        """The step function for (B, R, D) images with (B, G) tags, and the state before START: h and image indices."""
+        """The step function for (B, R, D) images with (B, G) tags, and the state before START.
+
+        The state is h, image indices, and the row of the previous step that each sentence extends.
+        """
         images = self._encode(descriptors, tags)
-        items = images.of(torch.arange(len(descriptors), device=descriptors.device))
+        rows = torch.arange(len(descriptors), device=descriptors.device)
+        items = images.of(rows)
         image_gates = self.W_i(images.whole)
-        scores_of = output or self.W_o
+        use = plain_layers(self.step_weights) if layers is None else layers
 
         def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-            h, image = state
-            gates = self.W_x(self.words(words)) + image_gates.index_select(0, image)
-            h = gru_recurrence(gates[None], self.W_h, self.b_h, (len(words),), h[None])[0]
-            attended = self._attend_together(h, image, items)
-            return F.log_softmax(scores_of(self._mixed(h, attended)), -1), (h, image)
+            h, image, parent = state
+            # sentences with the same last word, or the same words before it, share products
+            word, of_word = words.unique(return_inverse=True)
+            row, of_row = _first_of_each(parent)
+            gates = use["W_x"](self.words(word)).index_select(0, of_word) + image_gates.index_select(0, image)
+            h = gru_step(gates, use["W_h"](h.index_select(0, row)).index_select(0, of_row), h)
+            attended = self._attend_together(use["query"](h), image, items)
+            logits = use["W_o"](h + torch.tanh(use["W_c"](torch.cat([h, attended], 1))))
+            return F.log_softmax(logits, -1), (h, image, torch.arange(len(h), device=h.device))
 
-        return step, (torch.tanh(self.W_0(images.whole)), torch.arange(len(descriptors), device=descriptors.device))
+        return step, (torch.tanh(self.W_0(images.whole)), rows, rows)
 
     def logits(self, batch: Batch) -> Tensor:
         """(N, V) unnormalised log-probabilities of the word at each step."""
@@ -153,7 +171,7 @@ class AttentiveGenerator(SentenceModel):
         h = gru_recurrence(gates[None], self.W_h, self.b_h, batch.batch_sizes, start[None])[0]
         # The steps of a sentence share its image: attending sentence by sentence gathers each image's keys once.
         padded, lengths = pad_packed_sequence(PackedSequence(h, torch.tensor(batch.batch_sizes)), batch_first=True)
-        attended = self._attend(padded, *images.of(batch.image))
+        attended = self._attend(self.query(padded), *images.of(batch.image))
         return self._output(h, pack_padded_sequence(attended, lengths, batch_first=True).data, of_words)
 
     def _encode(self, descriptors: Tensor, tags: Tensor, rows: BatchRows | None = None) -> _EncodedImages:
@@ -189,14 +207,14 @@ class AttentiveGenerator(SentenceModel):
         images, regions, hidden = x.shape
         return x.view(images, regions, self.config.attention, hidden // self.config.attention).transpose(1, 2)
 
-    def _attend(self, h: Tensor, keys: Tensor, contents: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, H) c of the (B, T, H) states of B sentences."""
-        query = self._heads(self.query(h))  # (B, heads, T, C)
+    def _attend(self, query: Tensor, keys: Tensor, contents: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, H) c of B sentences, from q(h), (B, T, H)."""
+        query = self._heads(query)  # (B, heads, T, C)
         affinity = (query @ keys.mT) / query.shape[-1] ** 0.5 + mask  # (B, heads, T, R)
         return (torch.softmax(affinity, -1).to(query.dtype) @ contents).transpose(1, 2).flatten(2)
 
-    def _attend_together(self, h: Tensor, image: Tensor, items: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """(N, H) c of (N, H) states of images (N,), whose items are read once for all states of an image.
+    def _attend_together(self, query: Tensor, image: Tensor, items: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """(N, H) c of (N, H) queries of images (N,), whose items are read once for all queries of an image.
 
         Gathering the items for every state would move 7 times as much memory for a beam of 7 as for one of 1.
         """
@@ -207,19 +225,24 @@ class AttentiveGenerator(SentenceModel):
         first = counts.cumsum(0) - counts
         place = torch.empty_like(slot)
         place[order] = torch.arange(len(slot), device=slot.device) - first[slot[order]]
-        states = h.new_zeros(len(images), int(counts.max()), h.shape[1])
-        states[slot, place] = h
+        queries = query.new_zeros(len(images), int(counts.max()), query.shape[1])
+        queries[slot, place] = query
         mine = items if len(images) == len(items[0]) else tuple(part.index_select(0, images) for part in items)
-        return self._attend(states, *mine)[slot, place]
+        return self._attend(queries, *mine)[slot, place]
 
     def _output(self, h: Tensor, attended: Tensor, rows: Rows | None = None) -> Tensor:
         """(N, V) logits of (N, H) states and what each attends to; `rows` are those of the words in a whole batch."""
-        scores: Tensor = self.W_o(dropped(self.dropout, self._mixed(h, attended, rows), rows))
+        mixed = h + torch.tanh(self.W_c(dropped(self.dropout, torch.cat([h, attended], -1), rows)))
+        scores: Tensor = self.W_o(dropped(self.dropout, mixed, rows))
         return scores
 
-    def _mixed(self, h: Tensor, attended: Tensor, rows: Rows | None = None) -> Tensor:
-        """(N, H) of (N, H) states and what each attends to: what the output layer receives."""
-        return h + torch.tanh(self.W_c(dropped(self.dropout, torch.cat([h, attended], -1), rows)))
+
+def _first_of_each(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The places in (N,) values of one of each distinct value, and the index among them of each value, (N,)."""
+    distinct, of_value = values.unique(return_inverse=True)
+    places = torch.empty_like(distinct)
+    places[of_value] = torch.arange(len(values), device=values.device)
+    return places, of_value
 
 
 def _build_labeller(config: GeneratorConfig, descriptor_size: int) -> Labeller | None:

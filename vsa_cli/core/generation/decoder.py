@@ -37,7 +37,7 @@ ROWS = 8192
 """Unfinished sentences decoded together. Their scores form an array of this many rows and V columns: 80 MB for the
 vocabulary of Flickr8k."""
 
-_ROWS_HINT = 128  # unfinished sentences of a usual step, for which the output layer is laid out
+_ROWS_HINT = 128  # unfinished sentences of a usual step, for which the layers are laid out
 
 MOST_TAGS = 100
 """The largest number of tags of an image."""
@@ -88,7 +88,7 @@ class Decoder:
     ) -> None:
         self._model, self._vocabulary, self._calibration = trained.model, trained.vocabulary, calibration
         self._decoding, self._seed = resolve_decoding(decoding), seed
-        self._output = packed(self._model.output, _ROWS_HINT)
+        self._layers = {name: packed(*weights, _ROWS_HINT) for name, weights in self._model.step_weights.items()}
         default = trained.model.config.length_norm
         self._length_norm = default if decoding.length_norm is None else decoding.length_norm
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
@@ -120,7 +120,7 @@ class Decoder:
             style: one of the model's styles; None takes that of the settings, or else the one that suits each image.
         """
         seen = self.names(images, style)
-        step, state = self._model.start_decoding(self._descriptors(images), self._tags(seen), self._output)
+        step, state = self._model.start_decoding(self._descriptors(images), self._tags(seen), self._layers)
         start = self._start(style or self._decoding.style, seen)
         decode = self._sample if self._decoding.sample else self._search
         rows = self._decoding.nbest if self._decoding.sample else self._decoding.beam << len(self._required)

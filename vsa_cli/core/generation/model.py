@@ -11,7 +11,7 @@ has a START for each, V + 0, V + 1, and so on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,10 @@ from vsa_cli.core.generation.constraints import DecoderState, StepFunction
 from vsa_cli.core.learning.shares import Rows, dropped
 
 Layer = Callable[[Tensor], Tensor]
+"""Maps (N, K) to (N, M)."""
+
+Weights = tuple[Tensor, Tensor | None]
+"""The weight, (M, K), and the bias, (M,), of a layer."""
 """Computes (N, V) from (N, H)."""
 
 
@@ -95,6 +99,11 @@ class Batch:
         return Batch(descriptors, tags, image, inputs, targets, self.batch_sizes, rows)
 
 
+def plain_layers(weights: Mapping[str, Weights]) -> dict[str, Layer]:
+    """Layers with these weights and biases, by name, by PyTorch's ordinary product."""
+    return {name: partial(F.linear, weight=weight, bias=bias) for name, (weight, bias) in weights.items()}
+
+
 class SentenceModel(nn.Module, ABC):
     """The interface that training and search need from a generator."""
 
@@ -129,19 +138,19 @@ class SentenceModel(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def output(self) -> nn.Linear:
-        """The layer from what is known at a step, (N, H), to the unnormalised scores of the words, (N, V)."""
+    def step_weights(self) -> dict[str, Weights]:
+        """The weights of the layers of a step of a search, by name."""
 
     @abstractmethod
     def start_decoding(
-        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+        self, descriptors: Tensor, tags: Tensor, layers: Mapping[str, Layer] | None = None
     ) -> tuple[StepFunction, DecoderState]:
         """The step function of a search, and the state before START.
 
         Args:
             descriptors: (B, D) or (B, R, D) float32 descriptors of images.
             tags: (B, G) int64 tags of the images, padded with M; a model without tags ignores them.
-            output: computes what the layer `output` does, such as `onednn.packed`; None uses the layer itself.
+            layers: compute what the layers of `step_weights` do, by name, such as `onednn.packed`; None prepares none.
         """
 
     @abstractmethod
@@ -201,15 +210,15 @@ class Generator(SentenceModel):
         return self.cell.initial_state(self.W_hi(dropped(self.dropout, descriptors * self.scale, rows)))
 
     @property
-    def output(self) -> nn.Linear:
-        """W_oh."""
-        return self.W_oh
+    def step_weights(self) -> dict[str, Weights]:
+        """Those of W_oh, most of the work of a step."""
+        return {"W_oh": (self.W_oh.weight, self.W_oh.bias)}
 
     def start_decoding(
-        self, descriptors: Tensor, tags: Tensor, output: Layer | None = None
+        self, descriptors: Tensor, tags: Tensor, layers: Mapping[str, Layer] | None = None
     ) -> tuple[StepFunction, DecoderState]:
         """The step function, and the state before START; `tags` are ignored."""
-        return partial(self.step, output=output), self.initial_state(descriptors)
+        return partial(self.step, output=(layers or {}).get("W_oh")), self.initial_state(descriptors)
 
     def step(self, words: Tensor, state: DecoderState, output: Layer | None = None) -> tuple[Tensor, DecoderState]:
         """One step of a search.

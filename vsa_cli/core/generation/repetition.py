@@ -83,17 +83,23 @@ class NoSecondMention:
         reserved = {stem(words[number - 1]) for number in required if is_thing(words[number - 1])}
         self._never: list[int] = []
         for number, word in enumerate(words, start=1):
-            if number in required and is_thing(word):
+            if not is_thing(word):
+                continue
+            thing = stem(word)
+            if number in required:
                 things[f"required {number}"] = [number]
-            elif is_thing(word) and stem(word) in reserved:
+            elif thing in reserved:
                 self._never.append(number)
-            elif is_thing(word):
-                things.setdefault(stem(word), []).append(number)
+            else:
+                things.setdefault(thing, []).append(number)
         most = max(map(len, things.values()), default=1)
         # (V + 2, most): the ids of the words for the same thing as each id; -1 fills up
-        self._alike = torch.full((len(words) + 2, most), -1)
+        rows = [[-1] * most] * (len(words) + 2)
         for alike in things.values():
-            self._alike[alike, : len(alike)] = torch.tensor(alike)
+            row = alike + [-1] * (most - len(alike))
+            for number in alike:
+                rows[number] = row
+        self._alike = torch.tensor(rows)
         self._and = words.index("and") + 1 if "and" in words else -1
 
     def __call__(self, scores: Tensor, prefix: Tensor) -> None:

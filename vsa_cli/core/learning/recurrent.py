@@ -60,6 +60,23 @@ def gru_recurrence(
     return result
 
 
+def gru_step(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
+    """One word of `gru_recurrence`, without gradients.
+
+    Args:
+        gates: (N, 3H) g_r, g_z and g_n.
+        recurrent: (N, 3H) u = W h_{t-1} + b.
+        h: (N, H) h_{t-1}.
+
+    Returns:
+        (N, H) h_t.
+    """
+    hidden = h.shape[1]
+    r, z = torch.sigmoid(gates[:, : 2 * hidden] + recurrent[:, : 2 * hidden]).chunk(2, 1)
+    n = torch.tanh(torch.addcmul(gates[:, 2 * hidden :], r, recurrent[:, 2 * hidden :]))
+    return torch.lerp(n, h, z)
+
+
 def _steps(batch_sizes: Sequence[int]) -> list[tuple[int, int, int]]:
     """(first row, end row, first row of the previous step) of every step."""
     ends = list(accumulate(batch_sizes))
