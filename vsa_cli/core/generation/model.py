@@ -30,7 +30,6 @@ Layer = Callable[[Tensor], Tensor]
 
 Weights = tuple[Tensor, Tensor | None]
 """The weight, (M, K), and the bias, (M,), of a layer."""
-"""Computes (N, V) from (N, H)."""
 
 
 @dataclass(frozen=True)
