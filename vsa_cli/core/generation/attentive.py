@@ -149,9 +149,9 @@ class AttentiveGenerator(SentenceModel):
         def step(words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
             h, image, parent = state
             # sentences with the same last word, or the same words before it, share products
-            word, of_word = words.unique(return_inverse=True)
-            row, of_row = _first_of_each(parent)
-            gates = use["W_x"](self.words(word)).index_select(0, of_word) + image_gates.index_select(0, image)
+            word, of_word = _one_of_each(words)
+            row, of_row = _one_of_each(parent)
+            gates = use["W_x"](self.words(words[word])).index_select(0, of_word) + image_gates.index_select(0, image)
             h = gru_step(gates, use["W_h"](h.index_select(0, row)).index_select(0, of_row), h)
             attended = self._attend_together(use["query"](h), image, items)
             logits = use["W_o"](h + torch.tanh(use["W_c"](torch.cat([h, attended], 1))))
@@ -237,9 +237,9 @@ class AttentiveGenerator(SentenceModel):
         return scores
 
 
-def _first_of_each(values: Tensor) -> tuple[Tensor, Tensor]:
+def _one_of_each(values: Tensor) -> tuple[Tensor, Tensor]:
     """The places in (N,) values of one of each distinct value, and the index among them of each value, (N,)."""
-    distinct, of_value = values.unique(return_inverse=True)
+    distinct, of_value = values.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     places = torch.empty_like(distinct)
     places[of_value] = torch.arange(len(values), device=values.device)
     return places, of_value
