@@ -13,6 +13,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,6 +64,12 @@ def _library() -> Any:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """What compiles networks; one for all, because each loads its own copy of the code for CPUs."""
+    return _library().Core()
+
+
 class Graph:
     """A network under construction. Its maps are opaque values, which its methods take and return.
 
@@ -110,7 +117,7 @@ class Graph:
             streams: calls from different threads that are computed at the same time, at most.
         """
         last = self._transposed(result, (0, 2, 3, 1))
-        return _Network(self._openvino, self._openvino.Model([last], [self._parameter], "network"), streams)
+        return _Network(self._openvino.Model([last], [self._parameter], "network"), streams)
 
     def _constant(self, values: NDArray[np.float32]) -> Any:
         return self._ops.constant(values.copy())
@@ -124,8 +131,8 @@ class Graph:
 class _Network:
     """A network, compiled when it is first called, for the number of threads that PyTorch would use."""
 
-    def __init__(self, openvino: Any, model: Any, streams: int) -> None:
-        self._core, self._model, self._streams = openvino.Core(), model, streams
+    def __init__(self, model: Any, streams: int) -> None:
+        self._model, self._streams = model, streams
         self._compiling = threading.Lock()
         self._compiled: dict[int, Any] = {}  # by threads
         self._own = threading.local()  # each thread computes in memory of its own
@@ -155,5 +162,5 @@ class _Network:
                     "INFERENCE_NUM_THREADS": max(streams, threads),
                     "ENABLE_CPU_PINNING": False,  # other processes may use the same cores
                 }
-                self._compiled[threads] = self._core.compile_model(self._model, "CPU", settings)
+                self._compiled[threads] = _core().compile_model(self._model, "CPU", settings)
             return self._compiled[threads]

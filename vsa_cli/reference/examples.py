@@ -172,7 +172,7 @@ another number of processes, or with one, --resume uses all finished shards, doe
 _OPENVINO = """
 --runtime openvino requires the extra openvino (pip install 'vsa[openvino]'), computes EfficientNet-Lite alone, and only
 on the CPU. Features are those of PyTorch up to rounding, so the feature cache keeps them together. Compiling the CNN
-takes longer than one photograph: it is worth it for folders. OpenVINO's reports of its use are switched off.
+takes a second of processor time: it is worth it for large folders. OpenVINO's reports of its use are switched off.
 """
 
 NOTES = {
