@@ -39,6 +39,8 @@ def test_the_choice_is_near_the_best_set(seed: int, count: int) -> None:
     boxes = random_boxes(seed, 8)
     confidence = np.random.default_rng(seed + 1).random(8).astype(np.float32)
     weight = (confidence.argsort().argsort() + 1) * geometry.area(boxes) ** 0.8
+    middle = (boxes[:, 0] + boxes[:, 2]) / 2 / SIDE
+    weight = weight * np.exp(-((middle - 0.5) ** 2) / (2 * 0.35**2))
     weight = weight / weight.sum()
     chosen, gains = select(boxes, confidence, SIDE, SIDE, count)
     indices = tuple(int(np.flatnonzero((boxes == box).all(1))[0]) for box in chosen)
@@ -72,6 +74,20 @@ def test_boxes_that_are_regions_already_represent_proposals(seed: int, taken: in
     positive = gains[taken:] > 1e-6  # once everything is represented, any box may follow
     assert np.array_equal(rest[positive], chosen[taken:][positive])
     assert rest_gains[positive] == pytest.approx(gains[taken:][positive], abs=1e-6)
+
+
+def test_of_two_equal_boxes_the_one_in_the_middle_is_preferred() -> None:
+    boxes = np.array([[0, 40, 20, 60], [40, 40, 60, 60], [80, 40, 100, 60]], np.float32)
+    chosen, _ = select(boxes, np.array([0.3, 0.3, 0.3], np.float32), SIDE, SIDE, 1)
+    assert chosen.tolist() == [[40, 40, 60, 60]]
+
+
+def test_objects_on_a_plain_ground_are_proposed() -> None:
+    rgb = np.full((224, 300, 3), 230, np.uint8)
+    objects = np.array([[30, 60, 120, 160], [180, 90, 260, 200]], np.float32)
+    for (x1, y1, x2, y2), colour in zip(objects.astype(int).tolist(), ([200, 30, 30], [20, 60, 180]), strict=True):
+        rgb[y1:y2, x1:x2] = colour
+    assert (geometry.iou(objects, propose(rgb)).max(1) > 0.8).all()
 
 
 def test_tiny_boxes_and_the_whole_image_are_not_candidates() -> None:

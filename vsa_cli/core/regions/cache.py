@@ -1,8 +1,8 @@
 """Feature cache: the regions of photographs, by the SHA-256 of their files, so that each is encoded only once.
 
-One SQLite file for each `FeatureSpec`, shared by threads and processes. A row is a photograph: when it was last used,
-and its regions as `regions_to_bytes` writes them. The size is limited: when a cache exceeds its limit, the photographs
-unused for longest are removed.
+One SQLite file for each `FeatureSpec` and algorithm that chooses boxes, shared by threads and processes. A row is a
+photograph: when it was last used, and its regions as `regions_to_bytes` writes them. The size is limited: when a cache
+exceeds its limit, the photographs unused for longest are removed.
 
 The cache never causes a failure. A file that is damaged, or was not written by `vsa`, is deleted and re-created; if the
 folder is not writable, nothing is cached. A record contains a checksum and its photograph's hash, so damaged regions
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vsa_cli.core.io.json import dump_json
-from vsa_cli.core.regions.feature_spec import FeatureSpec
+from vsa_cli.core.regions.feature_spec import PROPOSALS, FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 MAX_BYTES = 2 * 1024**3
@@ -72,7 +72,8 @@ class RegionCache:
     """
 
     def __init__(self, folder: Path, spec: FeatureSpec, max_bytes: int = MAX_BYTES) -> None:
-        digest = hashlib.sha256(dump_json(spec.to_dict()).encode()).hexdigest()[:16]
+        key = {**spec.to_dict(), "proposals": PROPOSALS}  # boxes of another algorithm are other boxes
+        digest = hashlib.sha256(dump_json(key).encode()).hexdigest()[:16]
         self.path = folder / "regions" / f"{digest}.sqlite"
         self._size, self._max_bytes = spec.descriptor_size, max_bytes
         self._lock = threading.Lock()

@@ -25,6 +25,9 @@ MIRRORED = "mirrored"
 PRECISION = "precision"
 """The entry, in the configuration of a regions file, of the precision of the CNN's products if it is not float32."""
 
+PROPOSALS = 2
+"""The version of the algorithm that proposes and selects boxes (`proposals`); 1 is that of vsa 0.2."""
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
