@@ -18,6 +18,7 @@ from vsa_cli.core.io.json import dump_json, is_text
 from vsa_cli.core.io.part_folder import PartFolder
 from vsa_cli.core.io.sources import FailedPhoto, Photo
 from vsa_cli.core.ranks import Shard
+from vsa_cli.core.regions.feature_spec import PROPOSALS
 from vsa_cli.core.regions.image_regions import ImageRegions
 from vsa_cli.core.regions.plan import Extraction, RegionSource
 from vsa_cli.core.regions.shards import LAYOUT, read_shard, write_shard
@@ -194,4 +195,5 @@ def _request(plan: Extraction) -> dict[str, Any]:
         "photos": digest.hexdigest(),
         "shard": SHARD,
         "layout": LAYOUT,
+        "proposals": PROPOSALS,  # boxes of two algorithms are not mixed
     }
