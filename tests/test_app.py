@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -270,9 +270,15 @@ def test_interrupt_after_the_end_has_no_effect() -> None:
 
 
 def test_help_is_fast() -> None:
-    started = time.perf_counter()
+    """By processor time, which other programs hardly change; the benchmark measures the time of a clock."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = spent()
     subprocess.run([sys.executable, "-m", "vsa_cli", "--help"], capture_output=True, check=True, env=dict(os.environ))
-    assert time.perf_counter() - started < 1.0  # the benchmark measures the real time; this catches an import of torch
+    assert spent() - before < 1.0  # an import of torch takes longer
 
 
 def test_captioning_imports_neither_compiler_nor_detectors(drawn: Drawn, embed: Path) -> None:

@@ -259,7 +259,7 @@ class Run:
             worker.kill()
 
 
-NO_EFFECT = ("train-gen, best", "key.bias"), ("train-gen, CIDEr", "key.bias")
+NO_EFFECT = [(f"train-gen, {training}", "key.bias") for training in ("best", "CIDEr", "mirrored")]
 """A bias of all keys shifts the scores of a softmax alike: its gradient is only rounding, which Adam scales up."""
 
 

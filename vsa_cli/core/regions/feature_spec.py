@@ -125,8 +125,9 @@ class FeatureSpec:
             )
         if self._kind() != found._kind():
             config = self.config
-            details = "with" if config.details else "without"
-            needed = f"{config.cnn}, {config.describe}, side {config.side}, {details} details"
+            needed = f"{config.cnn}, {config.describe}, side {config.side}"
+            if config.details != found.config.details:
+                needed += ", with details" if config.details else ", without details"
             raise ArtifactError(f"{where}: not described as the model needs ({needed}); extract its regions again")
 
     def same_trunk(self, envelope: Envelope, where: str) -> bool:
