@@ -323,9 +323,9 @@ class AlignConfig:
 
     beta: float = 0.5
     evidence: Evidence = "contained"
-    region_prior: float = 1.25
-    area_exponent: float = 0.33
-    own_weight: float = 0.83
+    region_prior: float = 1.4
+    area_exponent: float = 0.3
+    own_weight: float = 0.87
     name_weight: float = 0.35
 
 
