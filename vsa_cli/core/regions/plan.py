@@ -151,6 +151,8 @@ def plan_extraction(
     if runtime == "openvino" and precision != "float32":
         raise ConfigError(f"`precision` {precision}: `runtime` openvino computes in float32")
     computing = lite_runtime(runtime, config.cnn, workers)
+    if config.details and config.cnn not in SCALES:
+        raise ConfigError(f"{config.cnn}: `details` need an EfficientNet-Lite, whose inner map they describe")
     cnn = load_cnn(config.cnn, files.cnn_weights)
     if tuned is not None:
         tuned.spec.require_cnn(cnn.sha256)
@@ -164,8 +166,6 @@ def plan_extraction(
         raise ConfigError(
             "`describe` crop: has no map of the whole photograph, which `details` and the tail of a CNN need; use roi"
         )
-    if config.details and config.cnn not in SCALES:
-        raise ConfigError(f"{config.cnn}: `details` need an EfficientNet-Lite, whose inner map they describe")
     used = tail if tail is not None else cnn.tail if keep_maps else None
     forward: Forward | None = None if tail is None else tail.to(device)
     if tail is not None and precision == "float32":  # for which alone layers are fused
