@@ -42,7 +42,7 @@ from vsa_cli.core.generation.train import GeneratorTask
 from vsa_cli.core.labels.labeller import Labeller
 from vsa_cli.core.labels.targets import Known
 from vsa_cli.core.labels.train import LabellerRequest, LabellerTask
-from vsa_cli.core.learning.distributed import from_first, gathered, start_together, sum_gradients
+from vsa_cli.core.learning.distributed import GradientSum, from_first, gathered, start_together
 from vsa_cli.core.learning.loop import Epoch, Schedule, Task, TrainingState, fit, make_optimizer
 from vsa_cli.core.learning.reading import Reading
 from vsa_cli.core.ranks import ALONE, Ranks, ranks_of
@@ -195,7 +195,7 @@ def pieces(ranks: Ranks) -> dict[str, Any]:
     used.weight.grad = torch.tensor([[1.0 + ranks.rank]])
     if ranks.first:
         half.weight.grad = torch.tensor([[5.0]])
-    sum_gradients(model, ranks)
+    loss = GradientSum(model, ranks)(2.5 * ranks.rank)
     nn.init.constant_(used.weight, float(ranks.rank))
     start_together(model, {"seed": 1}, ranks)
     try:
@@ -207,6 +207,7 @@ def pieces(ranks: Ranks) -> dict[str, Any]:
         "gathered": together.tolist(),
         "gradient": own.grad.tolist(),
         "summed": [None if one.weight.grad is None else one.weight.grad.item() for one in (used, unused, half)],
+        "loss": loss,
         "weight": used.weight.item(),
         "refused": refused,
         "measured": from_first(lambda: {"rsum": 0.1 + ranks.rank, "also": float("inf")}, ranks, device),
@@ -296,6 +297,7 @@ def check_pieces(rank: int, size: int, found: dict[str, Any]) -> None:
     assert found["gathered"] == [[float(owner)] * 3 for owner in range(size) for _ in range(2 * owner)]
     assert found["gradient"] == [[everyone] * 3] * (2 * rank), "gradients flow back to the process of a row"
     assert found["summed"] == [everyone, None, 5.0], "a parameter that no process uses has no gradient"
+    assert found["loss"] == 2.5 * size * (size - 1) / 2, "the parts of the loss add up"
     assert found["weight"] == 0.0, "all start with the weights of the first"
     assert "same files" in found["refused"]
     assert found["measured"] == {"rsum": 0.1, "also": float("inf")}, "only the first process measures"

@@ -55,7 +55,10 @@ class EmbeddingTask:
         return shuffled_batches(self._train, size, generator, mapped=tuned, reading=self._reading, ranks=ranks)
 
     def loss(self, batch: Batch) -> tuple[Tensor, float, int]:
-        """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report."""
+        """The loss: equation 9, summed over the batch, or the mean cross-entropy per pair; and its sum to report.
+
+        All processes compute the loss of the whole batch; the first reports it.
+        """
         moved = batch.to(self._device)
         # in float32: in bfloat16 the maps of the CNN differ by some percent
         regions = moved.regions if self.model.cnn is None else describe_images(self.model.cnn, moved.mapped)
@@ -67,9 +70,11 @@ class EmbeddingTask:
         pairs = len(moved.image)
         if self._training.loss == "hinge":
             loss = ranking_loss(S, moved.image, self._training.margin)
-            return loss, loss.item(), pairs
-        loss = contrastive_loss(S, moved.image, self._training.temperature)
-        return loss, loss.item() * pairs, pairs
+            reported = loss.item()
+        else:
+            loss = contrastive_loss(S, moved.image, self._training.temperature)
+            reported = loss.item() * pairs
+        return loss, reported if self._ranks.first else 0.0, pairs
 
     def validate(self) -> dict[str, float]:
         """Recalls and ranks in both directions on the validation split of the first corpus, and of the others.

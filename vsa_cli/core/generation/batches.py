@@ -295,7 +295,8 @@ def pack(
 def _own_rows(image: Tensor, sentence: Tensor, images: int, photographs: int, ranks: Ranks) -> BatchRows:
     """The part of a batch that this process has.
 
-    The sentences are dealt out, longest first, so that all processes have about as many words. An image is computed by
+    The sentences are dealt out, longest first, forwards and backwards in turn, so that all processes have about as many
+    words. An image is computed by
     every process that has one of its sentences.
 
     Args:
@@ -305,7 +306,8 @@ def _own_rows(image: Tensor, sentence: Tensor, images: int, photographs: int, ra
         photographs: the number of images with photographs.
         ranks: this process.
     """
-    sentences = Rows.of_owner(torch.arange(len(image)) % ranks.size, ranks)
+    place = torch.arange(len(image)) % (2 * ranks.size)
+    sentences = Rows.of_owner(torch.minimum(place, 2 * ranks.size - 1 - place), ranks)
     own = torch.unique(sentences.take(image))
     return BatchRows(
         photographs=Rows(photographs, own[own < photographs]),

@@ -165,7 +165,10 @@ class SelfCriticalTask:
             yield partial(source.batch, images, tags, draws)
 
     def loss(self, batch: MetricBatch) -> tuple[Tensor, float, int]:
-        """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report."""
+        """The surrogate loss of the policy gradient, and the negative CIDEr of the samples to report.
+
+        All processes know the rewards of the whole batch; the first reports them.
+        """
         captions, rewards = self._rewarded(batch)
         image = torch.arange(len(batch.images)).repeat_interleave(self._training.samples)
         reward = rewards.reshape(-1, self._training.samples)
@@ -173,7 +176,7 @@ class SelfCriticalTask:
         advantage = torch.from_numpy((reward - others).ravel()).float()
         log_probability = self._log_probability(batch, image, captions)
         objective = -(advantage.to(self.model.device) * log_probability).mean()
-        return objective, -float(reward.sum()), reward.size
+        return objective, -float(reward.sum()) if self._ranks.first else 0.0, reward.size
 
     def validate(self) -> dict[str, float]:
         """CIDEr of greedy captions on the validation split, with the word weights of the training references."""

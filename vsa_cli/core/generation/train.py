@@ -22,7 +22,6 @@ from vsa_cli.core.generation.model import Batch, SentenceModel
 from vsa_cli.core.generation.self_critical import ReferencedImages, SelfCriticalTask, images_with_references
 from vsa_cli.core.generation.sources import SourceReader, Sources, complete
 from vsa_cli.core.io.envelope import GENERATOR
-from vsa_cli.core.learning.distributed import total
 from vsa_cli.core.learning.loop import Epoch, Step
 from vsa_cli.core.learning.model_dir import Trained, widened
 from vsa_cli.core.learning.reading import IN_MEMORY, Reading
@@ -65,7 +64,7 @@ class GeneratorTask:
         nats = F.cross_entropy(logits.float(), moved.targets, reduction="sum", label_smoothing=smoothing)
         if batch.rows is not None and batch.rows.idle:
             nats = 0 * nats
-        return nats / batch.sentences, total(nats.item(), self._ranks, self.model.device), batch.words
+        return nats / batch.sentences, nats.item(), batch.words
 
     def validate(self) -> dict[str, float]:
         """The perplexity per word, END counted, on the validation split."""

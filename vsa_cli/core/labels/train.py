@@ -21,7 +21,7 @@ from vsa_cli.core.labels.names import Names
 from vsa_cli.core.labels.scores import mean_average_precision
 from vsa_cli.core.labels.targets import Known, Sources, Teacher, held_out, read_known
 from vsa_cli.core.learning.checkpoint import read_training, write_training
-from vsa_cli.core.learning.distributed import start_together, total
+from vsa_cli.core.learning.distributed import start_together
 from vsa_cli.core.learning.loop import Epoch, Schedule, Step, TrainingState, fit
 from vsa_cli.core.learning.model_dir import has_training
 from vsa_cli.core.learning.run import settings_of
@@ -91,7 +91,7 @@ class LabellerTask:
         nats = F.binary_cross_entropy_with_logits(logits, shown, weight, reduction="sum")
         if self._ranks.rank not in owner:
             nats = 0 * nats
-        return nats / len(batch), total(nats.item(), self._ranks, self._device), len(batch)
+        return nats / len(batch), nats.item(), len(batch)
 
     def validate(self) -> dict[str, float]:
         """The mean average precision of names, on the photographs that are held out."""

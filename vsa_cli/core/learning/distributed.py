@@ -189,23 +189,47 @@ def total(value: float, ranks: Ranks, device: torch.device) -> float:
     return found.item()
 
 
-def sum_gradients(model: nn.Module, ranks: Ranks) -> None:
-    """Replace the gradient of every parameter by its sum over all processes.
+class GradientSum:
+    """Sums the gradients of a model, and its loss, over all processes.
 
-    A parameter that no process has used keeps no gradient, so that the optimiser passes it over.
+    All travel in one array, which is kept from step to step: every sum makes the processes wait for each other, and new
+    memory costs more than copying.
+
+    Args:
+        model: the model on its device.
+        ranks: this process.
     """
-    if ranks.alone:
-        return
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    used = torch.tensor([float(parameter.grad is not None) for parameter in parameters], device=parameters[0].device)
-    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    # all in one: a sum of many small tensors costs a round trip each
-    flat = torch.cat([used, *(part.flatten() for part in parts)])
-    with _with_the_others():
-        dist.all_reduce(flat)
-    used, *sums = torch.split(flat, [len(parameters), *(parameter.numel() for parameter in parameters)])
-    for parameter, grad, uses in zip(parameters, sums, used.tolist(), strict=True):
-        parameter.grad = grad.view_as(parameter) if uses else None
+
+    def __init__(self, model: nn.Module, ranks: Ranks) -> None:
+        self._ranks = ranks
+        if ranks.alone:
+            return
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        sizes = [1, len(self._parameters), *(parameter.numel() for parameter in self._parameters)]
+        self._all = torch.empty(sum(sizes), device=self._parameters[0].device)
+        self._loss, self._used, *parts = torch.split(self._all, sizes)
+        self._sums = [part.view_as(parameter) for part, parameter in zip(parts, self._parameters, strict=True)]
+
+    def __call__(self, loss: float) -> float:
+        """Replace the gradient of every parameter by its sum, and return the sum of the loss, as float32 has it.
+
+        A parameter that no process has used keeps no gradient, so that the optimiser passes it over.
+        """
+        if self._ranks.alone:
+            return loss
+        grads = [parameter.grad for parameter in self._parameters]
+        self._loss.fill_(loss)
+        self._used.copy_(torch.tensor([float(grad is not None) for grad in grads]))
+        for total, grad in zip(self._sums, grads, strict=True):
+            if grad is None:
+                total.zero_()
+            else:
+                total.copy_(grad)
+        with _with_the_others():
+            dist.all_reduce(self._all)
+        for parameter, total, uses in zip(self._parameters, self._sums, self._used.tolist(), strict=True):
+            parameter.grad = total if uses else None
+        return self._loss.item()
 
 
 def start_together(model: nn.Module, facts: Mapping[str, Any], ranks: Ranks) -> None:

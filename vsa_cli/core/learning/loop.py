@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedTraining, GeneratorTraining
 from vsa_cli.core.errors import DivergedError
-from vsa_cli.core.learning.distributed import from_first, sum_gradients
+from vsa_cli.core.learning.distributed import GradientSum, from_first
 from vsa_cli.core.ranks import ALONE, Ranks
 
 BatchT = TypeVar("BatchT")
@@ -43,8 +43,9 @@ class Task(Protocol[BatchT]):
     def loss(self, batch: BatchT) -> tuple[Tensor, float, int]:
         """The scalar to minimise, the summed loss to report, and the number of items (sentences or images).
 
-        Of several processes, each has a scalar whose gradients, summed over all, are those of the whole batch. The
-        loss to report and the items are those of the whole batch in every process.
+        Of several processes, each has a scalar whose gradients, summed over all, are those of the whole batch, and a
+        part of the loss to report, whose sum over all is that of the whole batch. The items are those of the whole
+        batch in every process.
         """
 
     def validate(self) -> dict[str, float]:
@@ -154,9 +155,10 @@ def fit(
         DivergedError: a loss, a weight or a metric is not finite, or the loss has exploded.
         EndedError: another process has ended.
     """
+    summed = GradientSum(task.model, ranks)
     while len(state.history) < schedule.epochs and state.epochs_since_best < schedule.patience:
         number = len(state.history) + 1
-        epoch = yield from _train_epoch(task, state, schedule, seed, number, ranks)
+        epoch = yield from _train_epoch(task, state, schedule, seed, number, ranks, summed)
         state.history.append(epoch)
         if epoch.best or schedule.keep_last:
             state.best = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
@@ -166,7 +168,13 @@ def fit(
 
 
 def _train_epoch(
-    task: Task[BatchT], state: TrainingState, schedule: Schedule, seed: int, number: int, ranks: Ranks
+    task: Task[BatchT],
+    state: TrainingState,
+    schedule: Schedule,
+    seed: int,
+    number: int,
+    ranks: Ranks,
+    summed: GradientSum,
 ) -> Generator[Step, None, Epoch]:
     order = torch.Generator().manual_seed(seed * 1_000_003 + number)
     torch.manual_seed(seed * 1_000_003 + number)
@@ -180,13 +188,13 @@ def _train_epoch(
         for group in state.optimizer.param_groups:
             group["lr"] = cosine_rate(group.get(_INITIAL_RATE, schedule.learning_rate), done, planned)
         where = f"epoch {number}, step {i}, learning rate {rate:.2e}"
-        objective, loss, count = task.loss(batch)
+        objective, own_loss, count = task.loss(batch)
+        state.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(objective)
+        loss = summed(own_loss)
         first = abs(loss) / count if first is None else first
         if not math.isfinite(loss) or abs(loss) / count > _DIVERGED * max(1.0, first):
             raise _diverged(f"the loss is {loss:.4g}", where)
-        state.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(objective)
-        sum_gradients(task.model, ranks)
         nn.utils.clip_grad_value_(task.model.parameters(), schedule.clip)
         state.optimizer.step()
         total, items = total + loss, items + count

@@ -67,7 +67,7 @@ def dropped(dropout: nn.Dropout, x: Tensor, rows: Rows | None) -> Tensor:
     if rows is None or not dropout.training:
         dropped_all: Tensor = dropout(x)
         return dropped_all
-    return x * rows.take(F.dropout(x.new_ones(rows.count, *x.shape[1:]), dropout.p))
+    return x * rows.take(F.dropout(x.new_ones(rows.count, *x.shape[1:]), dropout.p, inplace=True))
 
 
 def own_images(found: Sequence[tuple[int, Tensor]], rows: Rows) -> list[tuple[int, Tensor]]:
