@@ -276,6 +276,12 @@ def test_unknown_word_is_reported_with_similar_ones(vsa: Run, drawn: Drawn, opti
         ),
         (("x.jpg", "--min-len", "5", "--max-len", "4"), 2, "--min-len 5 is more than --max-len 4"),
         (("x.jpg", "--length-norm", "nan"), 2, "--length-norm"),
+        (
+            ("x.jpg", "--consensus", "--beam", "6", "--groups", "3"),
+            2,
+            "--consensus is found within one beam: set --groups",
+        ),
+        (("x.jpg", "--consensus", "--sample"), 2, "--consensus chooses among the captions of a beam search"),
         (("x.jpg", "--require", "two words"), 2, "one word at a time"),
         (("x.jpg", "--format", "xml"), 2, "--format"),
         (("x.jpg", "--model", "nowhere"), 1, "nowhere"),

@@ -130,6 +130,15 @@ TopRegions = Annotated[
         show_default=str(config.RegionCaptionConfig.top),
     ),
 ]
+Consensus = Annotated[
+    bool | None,
+    typer.Option(
+        "--consensus/--likeliest",
+        rich_help_panel=_SEARCH,
+        help="Choose what agrees most with the beam.",
+        show_default="the model's",
+    ),
+]
 LengthNorm = Annotated[
     float | None,
     typer.Option(
@@ -267,7 +276,8 @@ Split = Annotated[
 Baseline = Annotated[
     config.Baseline | None,
     typer.Option(
-        help="Use a sentence of the most similar train image of --corpus, no model.",
+        metavar="NAME",
+        help="nearest-neighbour: a sentence of the most similar train image of --corpus.",
     ),
 ]
 Sidecar = Annotated[

@@ -1,8 +1,7 @@
 """Every setting on one page, with the paper's section or the reason for its value.
 
 Frozen dataclasses; a default is written here and nowhere else. Each is stored in the artifacts made with it, and read
-back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. This module does not
-import torch, so that help is fast.
+back by `io.envelope.from_dict`, which rejects unknown fields and wrong types. No torch: help is fast.
 """
 
 from __future__ import annotations
@@ -87,8 +86,7 @@ class EmbedConfig:
     """The alignment model (paper, section 3.1).
 
     Attributes:
-        encoder: the sentence encoder: the paper's (`brnn`), or a bidirectional GRU with a skip connection from the word
-            vectors (`gru`).
+        encoder: the paper's (`brnn`), or a bidirectional GRU with a skip connection from the word vectors (`gru`).
         word_size: the size of a word vector x_t (the paper's come from word2vec: 300).
         hidden_size: hidden units of each direction ("300 to 600").
         size: H, the size of the embedding space ("1000 to 1600").
@@ -243,6 +241,7 @@ class GeneratorConfig:
         attention: attention heads over all regions at every word (with a GRU); 0, the paper's: the whole image, once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
+        consensus: whether captions are chosen by consensus (`DecodingConfig.consensus`), unlike the paper's.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags; 0 without a labeller.
@@ -256,6 +255,7 @@ class GeneratorConfig:
     attention: int = 0
     image_dropout: float = 0.3
     length_norm: float = 0.0
+    consensus: bool = False
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
@@ -296,7 +296,7 @@ class GeneratorTraining:
 GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTraining]] = {
     "paper": (GeneratorConfig(), GeneratorTraining()),
     "best": (
-        GeneratorConfig(cell="gru", word_size=256, attention=8, length_norm=0.7),
+        GeneratorConfig(cell="gru", word_size=256, attention=8, length_norm=0.7, consensus=True),
         GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
     ),
 }
@@ -339,6 +339,7 @@ class DecodingConfig:
         min_length: minimum words of a caption.
         nbest: captions returned for each image.
         length_norm: captions are compared by log-probability / length ** length_norm; None takes the model's own.
+        consensus: put the caption first that agrees most with all found, not the best; None takes the model's choice.
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.
@@ -357,6 +358,7 @@ class DecodingConfig:
     min_length: int = 0
     nbest: int = 1
     length_norm: float | None = None
+    consensus: bool | None = None
     groups: int = 1
     diversity: float = 0.5
     no_repeat_ngram: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ MODES = [
     DecodingConfig(beam=3, nbest=2, max_length=8),
     DecodingConfig(beam=4, groups=2, nbest=2, length_norm=0.7, no_repeat_ngram=2, max_length=8),
     DecodingConfig(beam=2, require=("w3", "w7"), avoid=("w1",), max_length=8),
+    DecodingConfig(beam=5, nbest=2, length_norm=0.7, max_length=8, consensus=True),
     DecodingConfig(sample=True, nbest=3, temperature=1.5, top_k=9, min_length=3, max_length=8),
 ]
 
@@ -92,6 +94,27 @@ def test_captions_do_not_depend_on_batch_order_or_size(
         for one, two in zip(together, other, strict=True):
             assert [c.caption for c in one] == [c.caption for c in two]
             assert [c.logprob for c in one] == pytest.approx([c.logprob for c in two], abs=1e-5)
+
+
+def test_a_model_may_choose_by_consensus_unless_told_otherwise(
+    trained: Trained[Generator], images: list[ImageRegions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def captions(**settings: Any) -> list[list[str]]:
+        found = Decoder(trained, DecodingConfig(nbest=5, min_length=3, max_length=8, **settings), 0).caption(
+            images, KEYS
+        )
+        return [[candidate.caption for candidate in candidates] for candidates in found]
+
+    likeliest, agreed = captions(), captions(consensus=True)
+    assert likeliest != agreed
+    for best_first, (chosen, *others) in zip(likeliest, agreed, strict=True):
+        assert others == [caption for caption in best_first if caption != chosen][:4], "the others follow by score"
+    monkeypatch.setattr(trained.model, "config", replace(trained.model.config, consensus=True))
+    assert captions() == agreed
+    assert captions(consensus=False) == likeliest
+    assert captions(beam=6, groups=2) == captions(beam=6, groups=2, consensus=False)
+    sampled = Decoder(trained, DecodingConfig(sample=True, max_length=8), 0).caption(images, KEYS)
+    assert all(map(len, sampled))
 
 
 def test_samples_differ_by_seed_image_and_number(trained: Trained[Generator], images: list[ImageRegions]) -> None:

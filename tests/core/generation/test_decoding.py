@@ -40,6 +40,8 @@ def test_sampling_settings_imply_sampling(options: dict[str, Any]) -> None:
         ({"top_p": math.nan}, "`top_p` takes a finite number"),
         ({"top_p": 0.0}, "`top_p` takes a probability"),
         ({"temperature": -1.0}, "`temperature` takes a number above 0"),
+        ({"consensus": True, "beam": 4, "groups": 2}, "`consensus` is found within one beam: set `groups` to 1"),
+        ({"consensus": True, "top_k": 3}, "`consensus` chooses among the captions of a beam search"),
         ({"beam": 0}, "`beam`, `nbest` and `groups` are at least 1"),
         ({"sample": True, "beam": 3}, "`beam` applies to beam search only"),
         ({"top_k": 3, "require": ("dog",)}, "`require` applies to beam search only"),

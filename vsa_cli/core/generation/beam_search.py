@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vsa_cli.core.generation.consensus import most_agreeing
 from vsa_cli.core.generation.constraints import NEVER, DecoderState, Diversity, Require, Rule, StepFunction
 
 
@@ -64,6 +65,7 @@ def beam_search(
     max_length: int,
     nbest: int = 1,
     length_norm: float = 0.0,
+    consensus: bool = False,
     groups: int = 1,
     diversity: float = 0.0,
     rules: Sequence[Rule] = (),
@@ -83,6 +85,8 @@ def beam_search(
         max_length: maximum words of a sentence.
         nbest: maximum sentences returned for each image.
         length_norm: sentences are compared by log-probability / length ** length_norm, END counted; 0 or more.
+        consensus: the first sentence returned is the one that agrees most with all finished ones (see `consensus`); the
+            others follow by score. The search goes on until the `width` best are known, whatever `nbest`.
         groups: searches of width / groups for each image, one after the other within a step; divides `width`.
         diversity: the cost of a word for a group, in nats, for each time that an earlier group chose it at that step.
         rules: the words that are forbidden.
@@ -90,12 +94,18 @@ def beam_search(
 
     Returns:
         Up to `nbest` distinct hypotheses for each image, best first (fewer if fewer were finished).
+
+    Raises:
+        ValueError: `consensus` and more than one group.
     """
+    if consensus and groups > 1:
+        raise ValueError("a consensus is found within one group")
     images, device = len(state[0]), state[0].device
     if groups > 1:
         state = tuple(part.repeat_interleave(groups, 0) for part in state)
     searches = images * groups
-    finished = Finished(searches, -(-nbest // groups), length_norm, max_length, device)
+    wanted = max(nbest, width) if consensus else -(-nbest // groups)
+    finished = Finished(searches, wanted, length_norm, max_length, device)
     require = Require(required, end, max_length, device) if required else None
     barred = rules if require is None else (*rules, require)
     words = torch.as_tensor(start, device=device).expand(images).repeat_interleave(groups)
@@ -122,6 +132,8 @@ def beam_search(
         rows, words = choice.rows[going], choice.words[going]
         active = Active(search[going], torch.cat([prefix[going], words[:, None]], 1), choice.total[going])
         state = tuple(part[rows] for part in state)
+    if consensus:
+        return [finished.by_consensus(image, nbest) for image in range(images)]
     return [finished.best(range(image * groups, (image + 1) * groups), nbest) for image in range(images)]
 
 
@@ -225,6 +237,14 @@ class Finished:
     def can_win(self, search: Tensor, total: Tensor) -> Tensor:
         """(M,): whether active hypotheses of these searches (M,) and totals (M,) can still be among the best."""
         return total / self._longest > self._bar[search]
+
+    def by_consensus(self, search: int, nbest: int) -> list[Hypothesis]:
+        """The sentence of a search that agrees most with all of them, then the best others."""
+        hypotheses = [hypothesis for _, hypothesis in self._found[search]]
+        if hypotheses:
+            scores = [score for score, _ in self._found[search]]
+            hypotheses.insert(0, hypotheses.pop(most_agreeing([found.words for found in hypotheses], scores)))
+        return hypotheses[:nbest]
 
     def best(self, searches: Sequence[int], nbest: int) -> list[Hypothesis]:
         """The best sentences of the searches of one image: the first of each search, then the second of each, ..."""

@@ -91,12 +91,14 @@ class Decoder:
         self._layers = {name: packed(*weights, _ROWS_HINT) for name, weights in self._model.step_weights.items()}
         default = trained.model.config.length_norm
         self._length_norm = default if decoding.length_norm is None else decoding.length_norm
+        by_default = trained.model.config.consensus and self._decoding.groups == 1
+        self._consensus = by_default if decoding.consensus is None else decoding.consensus
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
         _check_style(self._decoding.style, trained.model.config.styles)
         self._rules = _rules(self._decoding, trained.vocabulary)
         repetition = self._decoding.repetition
-        by_default = bool(trained.model.config.tags) and is_english(trained.vocabulary.words)
-        if repetition is False or (repetition is None and by_default):
+        forbidden = bool(trained.model.config.tags) and is_english(trained.vocabulary.words)
+        if repetition is False or (repetition is None and forbidden):
             self._rules.append(NoSecondMention(trained.vocabulary.words, self._required))
             unfinished = tuple(trained.vocabulary.encode(filter(trained.vocabulary.knows, UNFINISHED)))
             self._rules.append(NotLast(unfinished, END, self._decoding.max_length))
@@ -199,6 +201,7 @@ class Decoder:
             max_length=self._decoding.max_length,
             nbest=self._decoding.nbest,
             length_norm=self._length_norm,
+            consensus=self._consensus,
             groups=self._decoding.groups,
             diversity=self._decoding.diversity,
             rules=self._rules,

@@ -53,6 +53,8 @@ def _check_sampling(config: DecodingConfig) -> None:
         raise ConfigError("`temperature` takes a number above 0")
     if not 0 < config.top_p <= 1:
         raise ConfigError("`top_p` takes a probability above 0, at most 1")
+    if config.consensus:
+        raise ConfigError("`consensus` chooses among the captions of a beam search, not of sampling")
     for name in ("beam", "length_norm", "groups", "diversity", "require"):
         if _changed(config, name):
             raise ConfigError(
@@ -65,6 +67,8 @@ def _check_search(config: DecodingConfig) -> None:
         raise ConfigError("`beam`, `nbest` and `groups` are at least 1")
     if config.beam % config.groups:
         raise ConfigError(f"`beam` {config.beam} does not divide into {config.groups} equal `groups`")
+    if config.consensus and config.groups > 1:
+        raise ConfigError("`consensus` is found within one beam: set `groups` to 1")
     if _changed(config, "diversity") and config.groups == 1:
         raise ConfigError("`diversity` applies between groups: set `groups` to 2 or more")
     if len(config.require) > MOST_REQUIRED:
