@@ -20,22 +20,22 @@ captions = st.lists(
 ).map(lambda found: sorted(found, key=lambda one: -one[1]))  # fmt: skip
 
 
-def cosine(a: Sequence[int], b: Sequence[int]) -> float:
-    """Of the counts of words; an empty caption is like an empty one alone."""
+def clipped(a: Sequence[int], b: Sequence[int]) -> float:
+    """The clipped cosine of the counts of words; an empty caption is like an empty one alone."""
     if not a or not b:
-        return float(a == b)
+        return float(list(a) == list(b))
     x, y = Counter(a), Counter(b)
     lengths = math.sqrt(sum(n * n for n in x.values())) * math.sqrt(sum(n * n for n in y.values()))
-    return sum(n * y[word] for word, n in x.items()) / lengths
+    return sum(min(n, y[word]) * y[word] for word, n in x.items()) / lengths
 
 
 def agreements(found: Sequence[tuple[Sequence[int], float]]) -> list[float]:
     best = max(score for _, score in found)
-    return [sum(math.exp(KAPPA * (s - best)) * cosine(a, b) for b, s in found) for a, _ in found]
+    return [sum(math.exp(KAPPA * (s - best)) * clipped(a, b) for b, s in found) for a, _ in found]
 
 
 @given(found=captions)
-def test_the_choice_has_the_largest_sum_of_weighted_cosines(found: list[tuple[list[int], float]]) -> None:
+def test_the_choice_has_the_largest_weighted_agreement(found: list[tuple[list[int], float]]) -> None:
     sentences, scores = [words for words, _ in found], [score for _, score in found]
     expected = agreements(found)
     assert agreement(sentences, scores).tolist() == pytest.approx(expected)
@@ -46,6 +46,11 @@ def test_two_captions_that_agree_outweigh_a_slightly_likelier_one() -> None:
     sentences = [[1, 2, 3], [4, 5, 6], [4, 5, 6, 7]]
     assert most_agreeing(sentences, [-1.0, -1.05, -1.1]) == 1
     assert most_agreeing(sentences, [-1.0, -2.0, -2.0]) == 0, "but not a much likelier one"
+
+
+def test_a_repeated_word_does_not_help() -> None:
+    once, twice = agreement([[1, 2, 3], [1, 1, 2, 3]], [-1.0, -1.0])
+    assert once > twice
 
 
 def test_of_captions_with_the_same_words_the_better_one_is_chosen() -> None:

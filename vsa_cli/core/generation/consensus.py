@@ -1,9 +1,12 @@
 """Chooses the caption that agrees most with all that a search has found (minimum Bayes risk, Kumar and Byrne 2004).
 
-    a_i = sum_j w_j cos(c_i, c_j),   w_j = exp(κ (s_j - max_k s_k))
+    a_i = sum_j w_j agreement(i, j),   w_j = exp(κ (s_j - max_k s_k))
+    agreement(i, j) = sum_t min(c_it, c_jt) c_jt / (‖c_i‖ ‖c_j‖)
 
-c_i counts the words of caption i, and s_i is its log-probability / length ** length_norm. The captions of a beam are
-similar, and a word that many of them contain is right more often than one that the likeliest alone contains.
+c_i counts the words t of caption i, and s_i is its log-probability / length ** length_norm. The agreement is the cosine
+of two captions, clipped as in CIDEr-D (Vedantam et al. 2015), so that repeating a word does not help: with a plain
+cosine, captions become longer and worse. The captions of a beam are similar, and a word that many of them contain is
+right more often than one that the likeliest alone contains.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ def agreement(sentences: Sequence[Sequence[int]], scores: Sequence[float]) -> ND
     counts = np.zeros((len(sentences), len(word) + 1))
     np.add.at(counts, (owner, word), 1.0)
     counts[[not words for words in sentences], -1] = 1.0  # an empty sentence agrees with itself alone
-    directions = counts / np.linalg.norm(counts, axis=1, keepdims=True)
-    weights = np.exp(KAPPA * (np.asarray(scores) - max(scores)))
-    summed: NDArray[np.float64] = directions @ (directions.T @ weights)
-    return summed
+    lengths = np.linalg.norm(counts, axis=1)
+    weights = np.exp(KAPPA * (np.asarray(scores) - max(scores))) / lengths
+    summed: NDArray[np.float64] = np.stack([(np.minimum(own, counts) * counts).sum(1) @ weights for own in counts])
+    return summed / lengths
