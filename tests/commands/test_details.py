@@ -82,6 +82,19 @@ def test_a_model_can_start_from_one_without_details(vsa: Run, made: Detailed, tm
     assert (plain.exit_code, "with details" in plain.stderr, plain.stderr.count("\n")) == (1, True, 1)
 
 
+def test_a_file_with_details_serves_a_model_without_them(vsa: Run, made: Detailed) -> None:
+    trained, detailed = read_embedding(made.model, torch.device("cpu")), RegionStore(made.regions)
+    serving = described_for(trained.feature_spec, trained.tail, detailed)
+    assert serving.descriptor_size == trained.feature_spec.descriptor_size == 1280
+    for key in serving.ids:
+        np.testing.assert_array_equal(serving[key].descriptors, detailed[key].descriptors[:, :1280])
+    np.testing.assert_array_equal(serving.padded(serving.ids), detailed.padded(serving.ids)[..., :1280])
+    searched = vsa(
+        "retrieve", "--corpus", made.corpus, "--regions-file", made.regions, "--split", "val", "-m", made.model
+    )
+    assert (searched.exit_code, searched.stdout.count("\n") > 1) == (0, True)
+
+
 def test_weights_of_other_shapes_are_no_start() -> None:
     config = EmbedConfig("gru", similarity="cosine", word_size=3, hidden_size=2, size=2, whole_weight=0.5)
     narrow, wide = Embedding(config, 4, 5), Embedding(config, 6, 5)
@@ -132,6 +145,12 @@ def test_a_cnn_of_a_model_without_details_describes_regions_with_them(vsa: Run, 
     assert store.envelope.config["details"] is True
     assert store.envelope.config["tail_sha256"]
     assert store.descriptor_size == RegionStore(made.regions).descriptor_size
+    trained = read_embedding(model, torch.device("cpu"))
+    for file in (made.regions, tuned):  # computed from maps, and stored
+        serving = described_for(trained.feature_spec, trained.tail, RegionStore(file))
+        assert serving.descriptor_size == 1280
+        np.testing.assert_array_equal(serving["003.png"].descriptors, store["003.png"].descriptors[:, :1280])
+        np.testing.assert_array_equal(serving.whole_images(["003.png"])[0], store["003.png"].descriptors[0, :1280])
 
 
 def test_details_need_an_inner_map(vsa: Run, made: Detailed, tmp_path: Path) -> None:

@@ -41,5 +41,6 @@ def agreement(sentences: Sequence[Sequence[int]], scores: Sequence[float]) -> ND
     counts[[not words for words in sentences], -1] = 1.0  # an empty sentence agrees with itself alone
     lengths = np.linalg.norm(counts, axis=1)
     weights = np.exp(KAPPA * (np.asarray(scores) - max(scores))) / lengths
-    summed: NDArray[np.float64] = np.stack([(np.minimum(own, counts) * counts).sum(1) @ weights for own in counts])
-    return summed / lengths
+    summed = [float((np.minimum(own, counts) * counts).sum(1) @ weights) for own in counts]
+    agreements: NDArray[np.float64] = np.array(summed) / lengths
+    return agreements

@@ -67,19 +67,19 @@ class RegionStore:
         ids: the ids of the images, in the order of the file.
         sizes: (N, 2) int32, width and height in pixels.
         hashes: SHA-256 of each photograph's file.
-        boxes: (S, 4) float32.
-        scores: (S,) float32.
+        boxes, scores: (S, 4) and (S,) float32.
         descriptor_size: D.
         has_maps: whether the file has the map of the CNN's trunk of each image.
         has_mirrored: whether the file has the mirrored view of each image, with a map if it has maps.
     """
 
-    def __init__(self, path: Path, describe: Describe | None = None) -> None:
+    def __init__(self, path: Path, describe: Describe | None = None, size: int | None = None) -> None:
         """Open and check a file.
 
         Args:
             path: the file.
             describe: computes the descriptors from the maps, in place of those stored; None reads these.
+            size: how many numbers of each descriptor to take, the first ones; None takes all.
 
         Raises:
             DataError: the file cannot be read.
@@ -87,7 +87,7 @@ class RegionStore:
         """
         import h5py  # not by modules that only know this class
 
-        self.path, self._describe = path, describe
+        self.path, self._describe, self._size = path, describe, size
         check_exists(path, REGIONS)
         try:
             self._file = h5py.File(path, "r", locking=False)
@@ -105,14 +105,15 @@ class RegionStore:
         )
         self.sha256 = str(self._file.attrs["sha256"])
         data = {name: self._dataset(name, rank) for name, rank in _SHAPES.items()}
-        offsets = data["offsets"][:]
+        self._offsets = offsets = data["offsets"][:]
         self.ids: list[str] = [name.decode() for name in data["ids"][:]]
         self.hashes: list[str] = [name.decode() for name in data["hashes"][:]]
         self.sizes: NDArray[np.int32] = data["sizes"][:]
         self.boxes: NDArray[np.float32] = data["boxes"][:]
         self.scores: NDArray[np.float32] = data["scores"][:]
         self._descriptors = {False: data["descriptors"]}  # by whether they are mirrored, like the maps
-        total, self.descriptor_size = data["descriptors"].shape
+        total, stored = data["descriptors"].shape
+        self.descriptor_size = self._size or stored
         n = len(self.ids)
         consistent = (
             len(offsets) == n + 1
@@ -120,7 +121,7 @@ class RegionStore:
             and self.sizes.shape == (n, 2)
             and self.boxes.shape == (total, 4)
             and self.scores.shape == (total,)
-            and offsets[0] == 0
+            and offsets[0] == 0 <= stored - self.descriptor_size
             and offsets[-1] == total
             and bool((np.diff(offsets) > 0).all())
             and len(set(self.ids)) == n
@@ -128,7 +129,6 @@ class RegionStore:
         )
         if not consistent:
             raise ValueError("its datasets are inconsistent")
-        self._offsets = offsets
         self._labels = LabelTable.read({name: self._dataset(name, 1)[:] for name in COLUMNS if self._has(name)}, total)
         self.has_maps = self._has("maps")
         if self.has_maps:
@@ -251,8 +251,7 @@ class RegionStore:
             return result
         # HDF5 reads whole chunks: pass through the file once, block by block, instead of row by row
         order = np.argsort(starts, kind="stable")
-        block = 64 * CHUNK_ROWS
-        position = 0
+        block, position = 64 * CHUNK_ROWS, 0
         while position < len(order):
             base = int(starts[order[position]]) // block * block
             part = slice(base, min(base + block, len(self.boxes)))
@@ -391,6 +390,7 @@ class RegionStore:
             data: NDArray[np.float16] = views[mirrored][rows].astype(np.float16, copy=False)
         except OSError as error:
             raise ArtifactError(f"{self.path}: damaged {what} ({reason(error)})") from error
+        data = data[:, : self.descriptor_size] if data.ndim > 1 else data
         if data.size and not are_finite(data):  # scores would become NaN, which JSON cannot hold
             raise ArtifactError(f"{self.path}: damaged {what} (not all are finite numbers); extract them again")
         return data

@@ -102,6 +102,8 @@ def stored_tail(store: RegionStore) -> LiteTail:
 def described_for(spec: FeatureSpec, tail: LiteTail | None, store: RegionStore) -> RegionStore:
     """A regions file with the descriptors that a model needs: those stored, or computed from its maps.
 
+    Details come last in a descriptor, so a file that has them also serves a model without them.
+
     Args:
         spec: how descriptors for the model are extracted.
         tail: the tuned tail of the model's CNN; None for a published CNN.
@@ -111,12 +113,14 @@ def described_for(spec: FeatureSpec, tail: LiteTail | None, store: RegionStore) 
         ArtifactError: the file has neither.
     """
     where = str(store.path)
+    kind = spec.with_details_of(store.envelope, where)
+    size = spec.descriptor_size if kind.config.details and not spec.config.details else None
     is_other = FeatureSpec.of(store.envelope, where).tail_sha256 != spec.tail_sha256
-    if tail is not None and is_other and store.has_maps and spec.same_trunk(store.envelope, where):
+    if tail is not None and is_other and store.has_maps and kind.same_trunk(store.envelope, where):
         require_maps(store)
-        return RegionStore(store.path, TailDescriber(tail))
-    spec.require_from(store.envelope, where)
-    return store
+        return RegionStore(store.path, TailDescriber(tail), size)
+    kind.require_from(store.envelope, where)
+    return store if size is None else RegionStore(store.path, size=size)
 
 
 def require_maps(store: RegionStore) -> None:
