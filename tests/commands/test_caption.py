@@ -198,7 +198,7 @@ def candidates_of(captioned: list[dict[str, object]]) -> list[list[str]]:
 
 def test_candidates_are_best_first(vsa: Run, drawn: Drawn) -> None:
     for norm in (0.0, 1.0):
-        for record in stored(vsa, drawn, "--nbest", 5, "--length-norm", norm):
+        for record in stored(vsa, drawn, "--nbest", 5, "--length-norm", norm, "--likeliest"):
             assert isinstance(record["candidates"], list)
             scores = [c["logprob"] / (len(c["caption"].split()) + 1) ** norm for c in record["candidates"]]
             assert scores == sorted(scores, reverse=True)

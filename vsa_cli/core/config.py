@@ -241,7 +241,6 @@ class GeneratorConfig:
         attention: attention heads over all regions at every word (with a GRU); 0, the paper's: the whole image, once.
         image_dropout: with attention, dropout on the dimensions of an image's descriptors.
         length_norm: the exponent that is best for comparing captions (`DecodingConfig.length_norm`); 0 is the paper's.
-        consensus: whether captions are chosen by consensus (`DecodingConfig.consensus`), unlike the paper's.
         tags: the maximum number of tags of an image: names of things in it, given to the model beside its descriptors.
         names: the names that can be tags; the model has a vector for each.
         labeller_size: hidden units of the labeller that finds the tags; 0 without a labeller.
@@ -255,7 +254,6 @@ class GeneratorConfig:
     attention: int = 0
     image_dropout: float = 0.3
     length_norm: float = 0.0
-    consensus: bool = False
     tags: int = 0
     names: tuple[str, ...] = ()
     labeller_size: int = 0
@@ -296,7 +294,7 @@ class GeneratorTraining:
 GENERATOR_PRESETS: dict[GeneratorPreset, tuple[GeneratorConfig, GeneratorTraining]] = {
     "paper": (GeneratorConfig(), GeneratorTraining()),
     "best": (
-        GeneratorConfig(cell="gru", word_size=256, attention=8, length_norm=0.7, consensus=True),
+        GeneratorConfig(cell="gru", word_size=256, attention=8, length_norm=0.7),
         GeneratorTraining(optimizer="adam", learning_rate=1e-3, label_smoothing=0.1, epochs=10),
     ),
 }
@@ -339,7 +337,8 @@ class DecodingConfig:
         min_length: minimum words of a caption.
         nbest: captions returned for each image.
         length_norm: captions are compared by log-probability / length ** length_norm; None takes the model's own.
-        consensus: put the caption first that agrees most with all found, not the best; None takes the model's choice.
+        consensus: put the caption first that agrees most with all found; None does so for one group and a model with
+            attention, as the paper's model has none.
         groups: the number of groups of a diverse beam search, each of beam / groups hypotheses; 1 is plain search.
         diversity: the penalty of a word, in nats, for each time that an earlier group chose it at the same step.
         no_repeat_ngram: no sequence of this many words occurs twice in a caption; 0 allows all.

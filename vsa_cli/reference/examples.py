@@ -225,7 +225,7 @@ reached from this machine only; use ssh -L to reach it from another. --json or -
 A photograph that is named twice is captioned once. The log-probabilities in JSON and CSV output are the model's own,
 including the end-of-sentence token; --length-norm and --diversity change only the ranking.
 
-The likeliest caption of a beam is often not the best one. A model of --preset best, such as the bundled one, therefore
+The likeliest caption of a beam is often not the best one. A model with attention, such as the bundled one, therefore
 prints the caption whose words agree most with those of all captions that the search has found, the likelier ones
 counting more (--consensus). With --nbest, the others follow by score. --likeliest chooses by score alone, as the paper
 does. --groups, --sample and captions of regions have no consensus.

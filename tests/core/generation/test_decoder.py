@@ -16,6 +16,7 @@ from vsa_cli.core.config import DecodingConfig, GeneratorConfig, RegionConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.generation import decoder as module
+from vsa_cli.core.generation.attentive import AttentiveGenerator
 from vsa_cli.core.generation.confidence import Calibration, Scores, Weights
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.model import Generator
@@ -96,9 +97,7 @@ def test_captions_do_not_depend_on_batch_order_or_size(
             assert [c.logprob for c in one] == pytest.approx([c.logprob for c in two], abs=1e-5)
 
 
-def test_a_model_may_choose_by_consensus_unless_told_otherwise(
-    trained: Trained[Generator], images: list[ImageRegions], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_caption_chosen_by_consensus_comes_first(trained: Trained[Generator], images: list[ImageRegions]) -> None:
     def captions(**settings: Any) -> list[list[str]]:
         found = Decoder(trained, DecodingConfig(nbest=5, min_length=3, max_length=8, **settings), 0).caption(
             images, KEYS
@@ -109,12 +108,23 @@ def test_a_model_may_choose_by_consensus_unless_told_otherwise(
     assert likeliest != agreed
     for best_first, (chosen, *others) in zip(likeliest, agreed, strict=True):
         assert others == [caption for caption in best_first if caption != chosen][:4], "the others follow by score"
-    monkeypatch.setattr(trained.model, "config", replace(trained.model.config, consensus=True))
-    assert captions() == agreed
-    assert captions(consensus=False) == likeliest
+    assert captions(consensus=False) == likeliest, "the default of a model without attention"
+
+
+def test_a_model_with_attention_chooses_by_consensus_but_not_between_groups(
+    trained: Trained[Generator], images: list[ImageRegions]
+) -> None:
+    torch.manual_seed(0)
+    model = AttentiveGenerator(GeneratorConfig("gru", 8, 8, attention=2), 4, VOCABULARY.size).eval()
+    attentive = Trained(model, VOCABULARY, trained.feature_spec, trained.envelope, {}, "")
+
+    def captions(**settings: Any) -> list[list[str]]:
+        found = Decoder(attentive, DecodingConfig(min_length=3, max_length=8, **settings), 0).caption(images, KEYS)
+        return [[candidate.caption for candidate in candidates] for candidates in found]
+
+    assert captions(nbest=6) == captions(nbest=6, consensus=True) != captions(nbest=6, consensus=False)
     assert captions(beam=6, groups=2) == captions(beam=6, groups=2, consensus=False)
-    sampled = Decoder(trained, DecodingConfig(sample=True, max_length=8), 0).caption(images, KEYS)
-    assert all(map(len, sampled))
+    assert all(map(len, captions(sample=True)))
 
 
 def test_samples_differ_by_seed_image_and_number(trained: Trained[Generator], images: list[ImageRegions]) -> None:

@@ -91,7 +91,7 @@ class Decoder:
         self._layers = {name: packed(*weights, _ROWS_HINT) for name, weights in self._model.step_weights.items()}
         default = trained.model.config.length_norm
         self._length_norm = default if decoding.length_norm is None else decoding.length_norm
-        by_default = trained.model.config.consensus and self._decoding.groups == 1
+        by_default = trained.model.config.attention > 0 and self._decoding.groups == 1
         self._consensus = by_default if decoding.consensus is None else decoding.consensus
         self._required = ids_of(self._decoding.require, trained.vocabulary, "require")
         _check_style(self._decoding.style, trained.model.config.styles)

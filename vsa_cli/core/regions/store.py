@@ -121,11 +121,11 @@ class RegionStore:
             and self.sizes.shape == (n, 2)
             and self.boxes.shape == (total, 4)
             and self.scores.shape == (total,)
-            and offsets[0] == 0 <= stored - self.descriptor_size
+            and offsets[0] == 0
             and offsets[-1] == total
-            and bool((np.diff(offsets) > 0).all())
+            and self.descriptor_size <= stored
             and len(set(self.ids)) == n
-            and bool(np.isfinite(self.boxes).all())
+            and bool((np.diff(offsets) > 0).all() and np.isfinite(self.boxes).all())
         )
         if not consistent:
             raise ValueError("its datasets are inconsistent")
