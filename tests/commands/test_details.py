@@ -48,7 +48,7 @@ def made(vsa: Run, tmp_path_factory: pytest.TempPathFactory) -> Detailed:
     for step in (
         ("prep", folder / "captions.csv", "--images", made.photos, "-o", made.corpus, "--min-count", 1),
         ("extract-regions", made.corpus, "-o", made.plain, *CHEAP),
-        ("extract-regions", made.corpus, "-o", made.regions, *CHEAP, "--details", "--keep-maps"),
+        ("extract-regions", made.corpus, "-o", made.regions, *CHEAP, "--details", "--keep-maps", "--mirrored"),
         ("train-embed", made.corpus, made.plain, "-o", made.model, *SMALL_EMBED, "--epochs", 1),
     ):
         done = vsa(*step)

@@ -228,7 +228,7 @@ including the end-of-sentence token; --length-norm and --diversity change only t
 The likeliest caption of a beam is often not the best one. A model with attention, such as the bundled one, therefore
 prints the caption whose words agree most with those of all captions that the search has found, the likelier ones
 counting more (--consensus). With --nbest, the others follow by score. --likeliest chooses by score alone, as the paper
-does. --groups, --sample and captions of regions have no consensus.
+does. --groups and --sample have no consensus.
 
 In folders, symbolic links to folders are followed, and no folder is searched twice. Hidden files and folders are
 skipped, as are folders of HTML pages or annotated copies that vsa has written, unless they are named themselves.

@@ -121,6 +121,18 @@ def test_a_wrong_label_is_not_written(tmp_path: Path, label: Label) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_first_numbers_of_descriptors_are_read(tmp_path: Path) -> None:
+    write(tmp_path / "r.h5", [image_regions("a", 2), image_regions("b", 3)])
+    whole = RegionStore(tmp_path / "r.h5")
+    part = RegionStore(tmp_path / "r.h5", size=2)
+    assert part.descriptor_size == 2 < whole.descriptor_size
+    np.testing.assert_array_equal(part["b"].descriptors, whole["b"].descriptors[:, :2])
+    np.testing.assert_array_equal(part.padded(["a", "b"]), whole.padded(["a", "b"])[..., :2])
+    np.testing.assert_array_equal(part.whole_images(["b", "a"]), whole.whole_images(["b", "a"])[:, :2])
+    with pytest.raises(ArtifactError, match="inconsistent"):
+        RegionStore(tmp_path / "r.h5", size=whole.descriptor_size + 1)
+
+
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
     write(tmp_path / "r.h5", [image_regions("a", 2)])
     store = RegionStore(tmp_path / "r.h5")

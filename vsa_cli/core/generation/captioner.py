@@ -266,7 +266,7 @@ class Captioner:
         if regions is None:
             return model, None
         kept = regions if min_confidence is None else replace(regions, min_confidence=min_confidence)
-        of_boxes = Decoder(self._generator, replace(decoding, nbest=1, consensus=False), seed, calibration)
+        of_boxes = Decoder(self._generator, replace(decoding, nbest=1), seed, calibration)
         on_regions = "snippets" in self._generator.envelope.config
         style = REGION_STYLE if REGION_STYLE in self._generator.model.config.styles else None
         return model, RegionCaptioner(of_boxes, kept, trained_on_regions=on_regions, style=style)

@@ -34,9 +34,9 @@ def most_agreeing(sentences: Sequence[Sequence[int]], scores: Sequence[float]) -
 
 def agreement(sentences: Sequence[Sequence[int]], scores: Sequence[float]) -> NDArray[np.float64]:
     """(N,) a_i of N sentences; the arguments are those of `most_agreeing`."""
-    _, word = np.unique(np.concatenate(sentences), return_inverse=True)
+    distinct, word = np.unique(np.concatenate(sentences), return_inverse=True)
     owner = np.repeat(np.arange(len(sentences)), [len(words) for words in sentences])
-    counts = np.zeros((len(sentences), len(word) + 1))
+    counts = np.zeros((len(sentences), len(distinct) + 1))
     np.add.at(counts, (owner, word), 1.0)
     counts[[not words for words in sentences], -1] = 1.0  # an empty sentence agrees with itself alone
     lengths = np.linalg.norm(counts, axis=1)

@@ -135,7 +135,7 @@ class RegionStore:
             self._read_map_shapes(n)
         self.has_mirrored = self._has("mirrored")
         if self.has_mirrored:
-            self._read_mirrored(total)
+            self._read_mirrored()
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
 
     def _has(self, name: str) -> bool:
@@ -152,9 +152,9 @@ class RegionStore:
         if (sizes > len(maps)).any() or self._map_offsets[-1] != len(maps):  # their sum alone could overflow
             raise ValueError("its maps do not have their shapes")
 
-    def _read_mirrored(self, regions: int) -> None:
+    def _read_mirrored(self) -> None:
         self._descriptors[True] = self._dataset("mirrored", 2)
-        if self._descriptors[True].shape != (regions, self.descriptor_size):
+        if self._descriptors[True].shape != self._descriptors[False].shape:
             raise ValueError("its mirrored views are not those of its regions")
         if self.has_maps:
             self._maps[True] = self._dataset("mirrored_maps", 1)
