@@ -148,7 +148,7 @@ complete -c vsa -n '__vsa_in caption' -l max-len -l max-length -x -d 'Maximum nu
 complete -c vsa -n '__vsa_in caption' -l no-repeat-ngram -x -d 'Repeat no sequence of N words; 0 is off.'
 complete -c vsa -n '__vsa_in caption' -l avoid -x -d 'Exclude WORD from all captions; can be given several times.'
 complete -c vsa -n '__vsa_in caption' -l require -x -d 'Force WORD into every caption; can be given up to 5 times.'
-complete -c vsa -n '__vsa_in caption' -l consensus -l likeliest -d 'Choose what agrees most with the beam.'
+complete -c vsa -n '__vsa_in caption' -l consensus -l likeliest -d 'Take the caption most like the others.'
 complete -c vsa -n '__vsa_in caption' -l repeat -l no-repeat -d 'Let captions mention a thing twice.'
 complete -c vsa -n '__vsa_in caption' -l style -x -d 'Style, such as coco.'
 complete -c vsa -n '__vsa_in caption' -l groups -x -d 'Diverse beam search with G groups, dividing --beam.'

@@ -135,7 +135,7 @@ Consensus = Annotated[
     typer.Option(
         "--consensus/--likeliest",
         rich_help_panel=_SEARCH,
-        help="Choose what agrees most with the beam.",
+        help="Take the caption most like the others.",
         show_default="the model's",
     ),
 ]

@@ -220,15 +220,15 @@ class GradientSum:
         grads = [parameter.grad for parameter in self._parameters]
         self._loss.fill_(loss)
         self._used.copy_(torch.tensor([float(grad is not None) for grad in grads]))
-        for total, grad in zip(self._sums, grads, strict=True):
+        for whole, grad in zip(self._sums, grads, strict=True):
             if grad is None:
-                total.zero_()
+                whole.zero_()
             else:
-                total.copy_(grad)
+                whole.copy_(grad)
         with _with_the_others():
             dist.all_reduce(self._all)
-        for parameter, total, uses in zip(self._parameters, self._sums, self._used.tolist(), strict=True):
-            parameter.grad = total if uses else None
+        for parameter, whole, uses in zip(self._parameters, self._sums, self._used.tolist(), strict=True):
+            parameter.grad = whole if uses else None
         return self._loss.item()
 
 
