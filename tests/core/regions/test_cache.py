@@ -383,3 +383,24 @@ def test_entries_and_bytes_of_a_folder_are_counted(tmp_path: Path) -> None:
 def test_a_tuned_cnn_has_a_cache_of_its_own(tmp_path: Path) -> None:
     tuned = replace(SPEC, tail_sha256="1" * 64)
     assert RegionCache(tmp_path, tuned).path != RegionCache(tmp_path, SPEC).path
+
+
+def test_a_photograph_described_with_details_serves_models_without_them(tmp_path: Path) -> None:
+    detailed = RegionCache(tmp_path, FeatureSpec(RegionConfig(details=True), "0" * 64, SIZE + 7))
+    plain = RegionCache(tmp_path, SPEC)
+    regions = image_regions("photo.jpg", 5, size=SIZE + 7)
+    without = replace(regions, descriptors=regions.descriptors[:, :SIZE].copy())
+    plain.put(without)
+    assert detailed.get(regions.sha256) is None
+    assert are_same(plain.get(regions.sha256), without)
+    detailed.put(regions)
+    assert are_same(detailed.get(regions.sha256), regions)
+    assert are_same(plain.get(regions.sha256), without)
+    assert count_cached(tmp_path)[0] == 1
+
+
+def test_descriptors_that_are_too_long_are_not_cut_for_a_model_with_details(tmp_path: Path) -> None:
+    detailed = RegionCache(tmp_path, FeatureSpec(RegionConfig(details=True), "0" * 64, SIZE))
+    longer = image_regions("photo.jpg", 5, size=SIZE + 7)
+    detailed.put(longer)
+    assert detailed.get(longer.sha256) is None

@@ -1,8 +1,9 @@
 """Feature cache: the regions of photographs, by the SHA-256 of their files, so that each is encoded only once.
 
-One SQLite file for each `FeatureSpec` and algorithm that chooses boxes, shared by threads and processes. A row is a
-photograph: when it was last used, and its regions as `regions_to_bytes` writes them. The size is limited: when a cache
-exceeds its limit, the photographs unused for longest are removed.
+One SQLite file for each `FeatureSpec` and algorithm that chooses boxes, shared by threads and processes. Details do not
+make a difference: they come last in a descriptor, so a photograph described with them also serves models without them.
+A row is a photograph: when it was last used, and its regions as `regions_to_bytes` writes them. The size is limited:
+when a cache exceeds its limit, the photographs unused for longest are removed.
 
 The cache never causes a failure. A file that is damaged, or was not written by `vsa`, is deleted and re-created; if the
 folder is not writable, nothing is cached. A record contains a checksum and its photograph's hash, so damaged regions
@@ -18,11 +19,14 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vsa_cli.core.io.json import dump_json
-from vsa_cli.core.regions.feature_spec import PROPOSALS, FeatureSpec
+from vsa_cli.core.regions.feature_spec import DETAILS, PROPOSALS, FeatureSpec
 from vsa_cli.core.regions.image_regions import ImageRegions, regions_from_bytes, regions_to_bytes
 
 MAX_BYTES = 2 * 1024**3
@@ -73,27 +77,32 @@ class RegionCache:
 
     def __init__(self, folder: Path, spec: FeatureSpec, max_bytes: int = MAX_BYTES) -> None:
         key = {**spec.to_dict(), "proposals": PROPOSALS}  # boxes of another algorithm are other boxes
+        del key["descriptor_size"]
+        key.pop(DETAILS, None)
         digest = hashlib.sha256(dump_json(key).encode()).hexdigest()[:16]
         self.path = folder / "regions" / f"{digest}.sqlite"
-        self._size, self._max_bytes = spec.descriptor_size, max_bytes
+        self._size, self._with_details, self._max_bytes = spec.descriptor_size, spec.config.details, max_bytes
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # the file behind the connection
 
     def get(self, sha256: str) -> ImageRegions | None:
-        """The regions of the photograph whose file has this hash; None if they are absent or damaged."""
+        """The regions of the photograph whose file has this hash; None if they are absent, damaged or lack details."""
         rows = self._execute("SELECT used, record FROM regions WHERE sha256 = ?", sha256)
         try:
             ((used, record),) = rows
             regions, _ = regions_from_bytes(record)
         except (ValueError, TypeError):
             return None
-        if regions.sha256 != sha256 or regions.descriptors.shape[1] != self._size:
+        size = regions.descriptors.shape[1]
+        if regions.sha256 != sha256 or size < self._size or (self._with_details and size > self._size):
             return None
         now = int(time.time())
         if not (isinstance(used, int) and 0 <= now - used < _RECENT):
             self._execute("UPDATE regions SET used = ? WHERE sha256 = ?", now, sha256)
-        return regions
+        if size == self._size:
+            return regions
+        return replace(regions, descriptors=np.ascontiguousarray(regions.descriptors[:, : self._size]))
 
     def put(self, regions: ImageRegions) -> None:
         """Store the regions of a photograph, if the file can be written."""
