@@ -241,6 +241,7 @@ _vsa_value() {
     "pack -o"|"pack --output") _vsa_files file ;;
     "pack --calibration") _vsa_files calibration ;;
     "pack --labels") _vsa_files -m model ;;
+    "pack --bank") : ;;
     "doctor --cache-dir") _vsa_files folder ;;
     *) return 1 ;;
   esac
@@ -295,7 +296,7 @@ _vsa() {
       evaluate) _vsa_words --references --split --metric --strict --document-frequencies --boxes --folds --compare --baseline --fail-under --samples --seed --per-image --json -f --force -q --quiet -h --help ;;
       info) _vsa_words --json -h --help ;;
       convert) _vsa_words -o --output --split --cnn -f --force -q --quiet --json -h --help ;;
-      pack) _vsa_words -o --output --calibration --labels -f --force -q --quiet -h --help ;;
+      pack) _vsa_words -o --output --calibration --labels --bank -f --force -q --quiet -h --help ;;
       doctor) _vsa_words --cache-dir --json -h --help ;;
     esac
     return

@@ -103,6 +103,18 @@ class UsageError(ConfigError):
     """Contradictory options, or a missing one."""
 
 
+def corpus_and_regions(value: str, option: str) -> tuple[Path, Path]:
+    """The two files that a value of an option names.
+
+    Raises:
+        UsageError: the value does not have the form CORPUS,REGIONS.
+    """
+    corpus, comma, regions = value.partition(",")
+    if not (corpus and comma and regions) or "," in regions:
+        raise UsageError(f"{option} takes CORPUS,REGIONS, not {value!r}")
+    return Path(corpus), Path(regions)
+
+
 def given(**values: Any) -> dict[str, Any]:
     """The settings that were given, of those whose default is set by a preset."""
     return {name: value for name, value in values.items() if value is not None}

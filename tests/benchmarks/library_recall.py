@@ -25,8 +25,9 @@ from vsa_cli.core.alignment.embedder import load_embedder
 from vsa_cli.core.config import LibrarySearch
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.embedding.compare import EncodedImages, EncodedSentences, compare
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, compare, encode_sentences
+from vsa_cli.core.embedding.search import encode_sentences
 from vsa_cli.core.library.library import Library, empty_manifest, open_library
 from vsa_cli.core.library.search import encoded_photos, first_stage
 from vsa_cli.core.library.short_vectors import short_sentences
@@ -65,35 +66,38 @@ def compare_all(
     exact, short, products = [], [], []
     rows = library.valid_rows()
     for _, images in encoded_photos(library, rows, torch.device("cpu")):
-        exact.append(np.concatenate([compare(model, one, images).numpy() for one in sentences]))
+        exact.append(np.concatenate([compare(model.config, one, images).numpy() for one in sentences]))
     for segment, images in encoded_photos(library, rows, torch.device("cpu"), short=True):
         if segment.axes is None or images.whole is None:
             raise ValueError("the model has no vectors of whole images")
         asked = [short_sentences(one, segment.axes) for one in sentences]
-        short.append(np.concatenate([compare(model, one, images).numpy() for one in asked]))
+        short.append(np.concatenate([compare(model.config, one, images).numpy() for one in asked]))
         products.append(np.concatenate([whole_products(one, images) for one in asked]))
     return np.concatenate(exact, 1), np.concatenate(short, 1), np.concatenate(products, 1)
 
 
 def whole_products(sentences: EncodedSentences, images: EncodedImages) -> NDArray[np.float32]:
-    """(L, K) products of the vectors of whole sentences and whole images."""
+    """(L, K) products of the vectors of whole sentences and whole images, less the hubness of the images."""
     assert sentences.whole is not None
     assert images.whole is not None
-    products: NDArray[np.float32] = (sentences.whole @ images.whole.T).numpy()
-    return products
+    products = sentences.whole @ images.whole.T
+    found: NDArray[np.float32] = (products if images.hubness is None else products - images.hubness).numpy()
+    return found
 
 
 def copies(library: Library, folder: Path, count: int) -> Library:
     """An index of perturbed copies of the photographs of another one."""
     parts = [
-        (images.regions.clone(), images.whole)
+        (images.regions.clone(), images.whole, images.hubness)
         for _, images in encoded_photos(library, library.valid_rows(), torch.device("cpu"))
     ]
-    most = max(regions.shape[1] for regions, _ in parts)
+    most = max(regions.shape[1] for regions, _, _ in parts)
     # a photograph with fewer regions repeats its first, which changes no score
-    regions = [torch.cat([one, one[:, :1].expand(-1, most - one.shape[1], -1)], 1).half() for one, _ in parts]
-    whole = [one for _, one in parts if one is not None]
-    make_library(folder, library.manifest.emptied(), count, torch.cat(regions), torch.cat(whole))
+    regions = [torch.cat([one, one[:, :1].expand(-1, most - one.shape[1], -1)], 1).half() for one, _, _ in parts]
+    whole = [one for _, one, _ in parts if one is not None]
+    hubness = [one for _, _, one in parts if one is not None]
+    of_all = torch.cat(hubness) if hubness else None
+    make_library(folder, library.manifest.emptied(), count, torch.cat(regions), torch.cat(whole), of_all)
     return open_library(folder)
 
 

@@ -35,8 +35,9 @@ from numpy.typing import NDArray
 from vsa_cli.core.alignment.embedder import Embedder, load_embedder
 from vsa_cli.core.config import LibrarySearch
 from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.embedding.compare import EncodedSentences
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.search import EncodedSentences, encode_images, encode_sentences
+from vsa_cli.core.embedding.search import encode_images, encode_sentences
 from vsa_cli.core.io.sources import FailedPhoto, Photo, expand
 from vsa_cli.core.library.library import Library, empty_manifest, open_library
 from vsa_cli.core.library.manifest import Manifest, segment_file, write_manifest
@@ -85,7 +86,14 @@ class Noise:
         return torch.nn.functional.normalize(vectors + noise * (NOISE / vectors.shape[-1] ** 0.5), dim=-1).half()
 
 
-def make_library(folder: Path, empty: Manifest, count: int, vectors: torch.Tensor, whole: torch.Tensor) -> None:
+def make_library(
+    folder: Path,
+    empty: Manifest,
+    count: int,
+    vectors: torch.Tensor,
+    whole: torch.Tensor,
+    hubness: torch.Tensor | None = None,
+) -> None:
     folder.mkdir(parents=True)
     noise, records = Noise(), []
     boxes = np.tile(np.array([0, 0, 64, 48], np.float32), (vectors.shape[1], 1))
@@ -97,7 +105,8 @@ def make_library(folder: Path, empty: Manifest, count: int, vectors: torch.Tenso
             v, w = noise.perturbed(vectors[part].float()), noise.perturbed(whole[part].float())
             for i in range(len(part)):
                 name = f"{first + len(entries):08d}.jpg"
-                row = Vectors(v[i], w[i])
+                of_row = float(hubness[part[i]]) if hubness is not None else 0.0
+                row = Vectors(v[i], w[i], of_row if empty.config.hubness else None)
                 entries.append(PhotoEntry(f"/photos/{name}", name, "0" * 64, (1, 1), (64, 48), boxes, row))
         records.append(write_photos(folder, segment_file(len(records) + 1), entries))
     write_manifest(folder, Manifest(empty.envelope, empty.config, tuple(records), len(records) + 1))

@@ -113,3 +113,54 @@ def test_labeller_of_other_descriptors_and_of_other_models_is_refused(
     generator = vsa("pack", drawn.model, "--labels", labels, "-o", tmp_path / "packed")
     assert generator.exit_code == 2
     assert "--labels goes with an alignment model" in generator.stderr
+
+
+def test_bank_of_an_alignment_model_corrects_the_scores_of_all_commands(
+    vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path
+) -> None:
+    packed, again, index = tmp_path / "packed", tmp_path / "again", tmp_path / "index"
+    done = vsa("pack", embed, "--bank", f"{drawn.corpus},{drawn.regions}", "-o", packed)
+    assert done.exit_code == 0, done.output
+    assert vsa("pack", packed, "-o", again).exit_code == 0
+    plain, model = (read_embedding(folder, torch.device("cpu")) for folder in (embed, again))
+    assert plain.model.bank is None
+    assert model.model.bank is not None
+    assert json.loads(vsa("info", again, "--json").stdout)["bank"]["images"] == len(model.model.bank.images.regions)
+
+    query = ("retrieve", "a red circle")
+    without, corrected = (
+        {one["path"]: one["score"] for one in json.loads(vsa(*query, drawn.photos, "-m", m, "--json").stdout)}
+        for m in (embed, again)
+    )
+    assert set(without) & set(corrected)
+    assert any(abs(without[path] - corrected[path]) > 1e-3 for path in set(without) & set(corrected))
+    assert vsa("index", drawn.photos, "-m", again, "-o", index).exit_code == 0
+    found = json.loads(vsa(*query, "--index", index, "-m", again, "--json").stdout)
+    assert [Path(one["path"]).name for one in found] == [Path(path).name for path in corrected]
+    assert [one["score"] for one in found] == pytest.approx(list(corrected.values()), abs=2e-3)
+    other = vsa(*query, "--index", index, "-m", packed)
+    assert (other.exit_code, other.stderr.count("\n")) == (0, 0)  # the same weights and bank
+    refused = vsa(*query, "--index", index, "-m", embed)
+    assert (refused.exit_code, "another model" in refused.stderr) == (1, True)
+
+    over = vsa("pack", embed, "-o", packed, "--force")
+    assert (over.exit_code, "make one with --bank" in over.stderr) == (1, True)
+    (packed / "bank.safetensors").write_bytes((packed / "bank.safetensors").read_bytes()[:-9])
+    damaged = vsa(*query, drawn.photos, "-m", packed)
+    assert (damaged.exit_code, damaged.stderr.count("\n")) == (1, 1)
+
+
+def test_bank_of_other_models_is_refused(vsa: Run, drawn: Drawn, embed: Path, tmp_path: Path) -> None:
+    given = f"{drawn.corpus},{drawn.regions}"
+    generator = vsa("pack", drawn.model, "--bank", given, "-o", tmp_path / "packed")
+    assert (generator.exit_code, "--bank goes with an alignment model" in generator.stderr) == (2, True)
+    for value in (drawn.corpus, f"{given},2", ",", ""):
+        wrong = vsa("pack", embed, "--bank", value, "-o", tmp_path / "packed")
+        assert (wrong.exit_code, "--bank takes CORPUS,REGIONS" in wrong.stderr) == (2, True)
+    packed = tmp_path / "packed"
+    assert vsa("pack", embed, "--bank", given, "-o", packed).exit_code == 0
+    weights = load_file(packed / "model.safetensors")
+    weights["W_m.bias"] += 1
+    save_file(weights, packed / "model.safetensors", {"config_sha256": file_sha256(packed / "config.json")})
+    changed = vsa("retrieve", "a red circle", drawn.photos, "-m", packed)
+    assert (changed.exit_code, "the bank of another model" in changed.stderr) == (1, True)

@@ -64,7 +64,7 @@ def calibrate(
     Example: vsa calibrate corpus.json regions.h5 --model gen/ --split val -o calibration.json
     """
     check_output(output, force=force)
-    sources = [(corpus, regions), *map(_corpus_and_regions, also or ())]
+    sources = [(corpus, regions), *(options.corpus_and_regions(one, "--also") for one in also or ())]
     from vsa_cli.core.corpus.corpus import read_corpus
     from vsa_cli.core.corpus.split_names import resolve_split
     from vsa_cli.core.device import resolve_device, set_threads
@@ -101,15 +101,3 @@ def calibrate(
         console.warn(f"{found.scores.captions} captions are few: the calibration is uncertain")
     console.note(f"{output}: written")
     console.suggest("pack", model, "--calibration", output, "-o", f"{model.name}-calibrated")
-
-
-def _corpus_and_regions(also: str) -> tuple[Path, Path]:
-    """The two files that a value of `--also` names.
-
-    Raises:
-        UsageError: the value does not have the form CORPUS,REGIONS.
-    """
-    corpus, comma, regions = also.partition(",")
-    if not (corpus and comma and regions) or "," in regions:
-        raise options.UsageError(f"--also takes CORPUS,REGIONS, not {also!r}")
-    return Path(corpus), Path(regions)

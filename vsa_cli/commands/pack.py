@@ -32,6 +32,16 @@ def pack(
             "and vsa retrieve without --index, then place words such as dog by what it sees, too.",
         ),
     ] = None,
+    bank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bank",
+            metavar="CORPUS,REGIONS",
+            help="Corpus and regions file whose training photographs and sentences become the bank of an alignment "
+            "model. With a bank, photographs that are near to every sentence no longer come before the right ones in "
+            "vsa retrieve, and sentences likewise. Can be given several times.",
+        ),
+    ] = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -60,10 +70,16 @@ def pack(
     kind = model_format(model)
     if labels is not None and kind != EMBEDDING:
         raise options.UsageError("--labels goes with an alignment model, from vsa train-embed")
+    if bank and kind != EMBEDDING:
+        raise options.UsageError("--bank goes with an alignment model, from vsa train-embed")
     if kind == EMBEDDING:
-        from vsa_cli.core.embedding.model import pack_embedding
+        from vsa_cli.core.corpus.corpus import read_corpus
+        from vsa_cli.core.embedding.pack import pack_embedding
+        from vsa_cli.core.regions.store import RegionStore
 
-        before, after = pack_embedding(model, output, labels)
+        files = [options.corpus_and_regions(one, "--bank") for one in bank or ()]
+        read = [(read_corpus(corpus), RegionStore(regions)) for corpus, regions in files]
+        before, after = pack_embedding(model, output, labels, read)
     elif kind == LABELLER:
         from vsa_cli.core.labels.labeller import pack_labeller
 

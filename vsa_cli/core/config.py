@@ -143,11 +143,12 @@ class EmbedTraining:
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """What an index stores: `items`, in vectors of `size` (H) numbers, and `whole` ones, if the model has them."""
+    """What an index stores: `items`, in vectors of `size` (H) numbers, `whole` ones and `hubness` if a model has."""
 
     size: int = 1024
     whole: bool = False
     items: Items = "photographs"
+    hubness: bool = False
 
 
 EMBED_PRESETS: dict[EmbedPreset, tuple[EmbedConfig, EmbedTraining]] = {

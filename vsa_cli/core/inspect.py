@@ -172,7 +172,7 @@ def _model(path: Path) -> dict[str, Any]:
     trained: Trained[SentenceModel] | TrainedEmbedding = (
         read_generator(path, cpu) if is_generator else read_embedding(path, cpu)
     )
-    labeller = trained.labeller if isinstance(trained, TrainedEmbedding) else None
+    labeller, bank = (trained.labeller, trained.model.bank) if isinstance(trained, TrainedEmbedding) else (None, None)
     facts = dict(trained.facts)
     if (calibration := calibration_of(facts, str(path))) is not None:
         facts[KEY] = _brief(calibration.to_dict())
@@ -182,6 +182,7 @@ def _model(path: Path) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         **({} if trained.tail is None else {"tuned_cnn_parameters": len(tail_weights(trained.tail))}),
         **({} if labeller is None else {"labeller": {"names": len(labeller.names), "sha256": labeller.sha256}}),
+        **({} if bank is None else {"bank": {"images": len(bank.images.regions), "sentences": bank.sentences.count}}),
         "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
         "regions": trained.feature_spec.to_dict(),
         **facts,

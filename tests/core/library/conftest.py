@@ -11,8 +11,10 @@ import torch
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.corpus.vocabulary import Vocabulary
+from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.embedding.hubness import build_bank
 from vsa_cli.core.embedding.model import Embedding, TrainedEmbedding
-from vsa_cli.core.embedding.search import encode_images
+from vsa_cli.core.embedding.search import encode_images, encode_sentences
 from vsa_cli.core.io.envelope import EMBEDDING, VERSIONS, Envelope
 from vsa_cli.core.io.sources import Photo
 from vsa_cli.core.learning.model_dir import Trained
@@ -27,7 +29,7 @@ D, WORDS = 6, ("dog", "cat", "runs", "a")
 Image = tuple[Photo, ImageRegions]
 
 
-def model_of(whole_weight: float) -> Trained[Embedding]:
+def model_of(whole_weight: float, *, bank: bool = False) -> Trained[Embedding]:
     torch.manual_seed(3)
     config = EmbedConfig(
         encoder="gru", word_size=5, hidden_size=4, size=7, similarity="cosine", whole_weight=whole_weight
@@ -35,13 +37,18 @@ def model_of(whole_weight: float) -> Trained[Embedding]:
     vocabulary = Vocabulary(WORDS, (1,) * len(WORDS), "drop")
     envelope = Envelope(EMBEDDING, VERSIONS[EMBEDDING], {}, {}, 0)
     model = Embedding(config, D, vocabulary.size).eval()
+    if bank:
+        with torch.no_grad():
+            images = encode_images(model, torch.randn(9, 12, D))
+            sentences = encode_sentences(model, pack([(0, 2), (1,), (3, 0), (3, 1, 2)]))
+            model.bank = build_bank(config, [images], [sentences])
     return TrainedEmbedding(model, vocabulary, None, envelope, {}, "ab" * 32)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def trained() -> Trained[Embedding]:
-    """A model with vectors of whole images."""
-    return model_of(0.5)
+@pytest.fixture(params=[False, True], ids=["plain", "bank"])
+def trained(request: pytest.FixtureRequest) -> Trained[Embedding]:
+    """A model with vectors of whole images, with and without a bank."""
+    return model_of(0.5, bank=request.param)
 
 
 def images_of(count: int, seed: int = 0) -> list[Image]:
@@ -64,7 +71,8 @@ def entry_of(trained: Trained[Embedding], photo: Photo, regions: ImageRegions) -
         encoded = encode_images(trained.model, torch.from_numpy(regions.descriptors)[None].float())
     whole = None if encoded.whole is None else encoded.whole[0].half()
     size, name = (regions.width, regions.height), str(photo.image_id)
-    vectors = Vectors(encoded.regions[0].half(), whole)
+    hubness = None if encoded.hubness is None else float(encoded.hubness[0])
+    vectors = Vectors(encoded.regions[0].half(), whole, hubness)
     return PhotoEntry(photo.path, name, regions.sha256, (7, 8), size, regions.boxes, vectors)
 
 

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from vsa_cli.core.config import EmbedConfig
 from vsa_cli.core.embedding.batches import Packed
-from vsa_cli.core.errors import ArtifactError, DataError
+from vsa_cli.core.embedding.hubness import BANK, Bank, read_bank
+from vsa_cli.core.errors import ArtifactError
 from vsa_cli.core.io.envelope import EMBEDDING
-from vsa_cli.core.labels.labeller import TrainedLabeller, pack_labeller, read_labeller
-from vsa_cli.core.learning.model_dir import Trained, pack_model, read_trained
+from vsa_cli.core.labels.labeller import TrainedLabeller, read_labeller
+from vsa_cli.core.learning.model_dir import Trained, read_trained
 from vsa_cli.core.learning.recurrent import gru_recurrence, relu_recurrence
 from vsa_cli.core.learning.shares import Rows, dropped
 from vsa_cli.core.regions.efficientnet_lite import LiteTail
@@ -135,6 +136,7 @@ class Embedding(nn.Module):
         self.shift: Tensor
         self.cnn: LiteTail | None
         self.register_module("cnn", None)  # while the tail of the CNN learns with the model
+        self.bank: Bank | None = None  # of a trained model
         self.register_buffer("scale", torch.ones(descriptor_size))
         self.register_buffer("shift", torch.zeros(descriptor_size))
         nn.init.normal_(self.W_w.weight, std=config.word_size**-0.5)
@@ -228,7 +230,7 @@ class TrainedEmbedding(Trained[Embedding]):
 
 
 def read_embedding(folder: Path, device: torch.device) -> TrainedEmbedding:
-    """Read a trained alignment model from its directory, `embed/`, and its labeller, if it has one.
+    """Read a trained alignment model from its directory, `embed/`, with its labeller and its bank, if it has them.
 
     Raises:
         DataError: the folder is not a model directory.
@@ -237,42 +239,19 @@ def read_embedding(folder: Path, device: torch.device) -> TrainedEmbedding:
     trained = read_trained(folder, device, EMBEDDING, EmbedConfig, Embedding)
     labeller = read_labeller(folder / LABELS, device) if (folder / LABELS).exists() else None
     if labeller is not None:
-        _check_labeller(labeller, trained.feature_spec, folder / LABELS)
+        check_labeller(labeller, trained.feature_spec, folder / LABELS)
+    if (folder / BANK).exists():
+        bank, sha256 = read_bank(folder / BANK, trained.model.config, trained.sha256, device)
+        trained.model.bank, trained = bank, replace(trained, sha256=sha256)  # its scores are others
     return TrainedEmbedding(**vars(trained), labeller=labeller)
 
 
-def pack_embedding(source: Path, target: Path, labels: Path | None = None) -> tuple[int, int]:
-    """Copy an alignment model as `pack_model` copies it, with a labeller.
-
-    Args:
-        source: the model's directory.
-        target: the copy.
-        labels: the directory of a labeller; None copies the one that the model has, if any.
-
-    Returns:
-        The bytes of all weights before and after.
+def check_labeller(labeller: TrainedLabeller, spec: FeatureSpec, where: Path) -> None:
+    """Check that a labeller is for the descriptors of an alignment model.
 
     Raises:
-        DataError: the source is not a model directory, or the target cannot be written.
-        ArtifactError: the source is damaged, a weight is beyond the range of float16, or the labeller is for other
-            descriptors.
+        ArtifactError: it is for others.
     """
-    if labels is None and (source / LABELS).exists():
-        labels = source / LABELS
-    if labels is not None:
-        cpu = torch.device("cpu")
-        _check_labeller(read_labeller(labels, cpu), read_embedding(source, cpu).feature_spec, labels)
-    elif (target / LABELS).exists():
-        raise DataError(
-            f"{target / LABELS}: a labeller of the model that was there; remove it, or name one as `labels`"
-        )
-    sizes = [pack_model(source, target)]
-    if labels is not None:
-        sizes.append(pack_labeller(labels, target / LABELS))
-    return sum(before for before, _ in sizes), sum(after for _, after in sizes)
-
-
-def _check_labeller(labeller: TrainedLabeller, spec: FeatureSpec, where: Path) -> None:
     if not spec.same_descriptors(labeller.feature_spec):
         raise ArtifactError(
             f"{where}: the labeller was not trained on descriptors by the model's CNN; `cnn_of` of `vsa "

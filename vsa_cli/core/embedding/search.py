@@ -17,8 +17,8 @@ from torch import Tensor
 from vsa_cli.core.corpus.vocabulary import Vocabulary
 from vsa_cli.core.device import has_fast_bfloat16
 from vsa_cli.core.embedding.batches import Packed, Pairs, Shared, pack
+from vsa_cli.core.embedding.compare import EncodedImages, EncodedSentences, compare
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.score import sentence_scores, word_scores
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.json import is_text
 from vsa_cli.core.io.sources import Photo
@@ -41,41 +41,12 @@ MAX_CHARACTERS = 10_000
 """The most characters of a sentence in a list."""
 
 
-@dataclass(frozen=True)
-class EncodedSentences:
-    """L sentences in the common space.
-
-    Attributes:
-        words: (N, H), s_t of each word.
-        sentence: (N,) int64, the index of each word's sentence.
-        count: L.
-        whole: (L, H) vectors of whole sentences; None for a model without them.
-    """
-
-    words: Tensor
-    sentence: Tensor
-    count: int
-    whole: Tensor | None
-
-
-@dataclass(frozen=True)
-class EncodedImages:
-    """K images in the common space.
-
-    Attributes:
-        regions: (K, R, H), v_i of each region.
-        whole: (K, H) vectors of whole images; None for a model without them.
-    """
-
-    regions: Tensor
-    whole: Tensor | None
-
-
 def encode_sentences(model: Embedding, packed: Packed) -> EncodedSentences:
     """Encode L sentences."""
     encoded = model.encode_words(packed)
     whole = model.encode_sentences(encoded.context, packed) if model.config.whole_weight > 0 else None
-    return EncodedSentences(encoded.words, packed.sentence, packed.count, whole)
+    sentences = EncodedSentences(encoded.words, packed.sentence, packed.count, whole)
+    return sentences if model.bank is None else model.bank.with_hubness_of_sentences(sentences)
 
 
 def encode_images(model: Embedding, regions: Tensor, rows: Rows | None = None) -> EncodedImages:
@@ -84,23 +55,8 @@ def encode_images(model: Embedding, regions: Tensor, rows: Rows | None = None) -
     `rows` are those of the images in a batch of several processes.
     """
     whole = model.encode_whole_images(regions[:, 0], rows) if model.config.whole_weight > 0 else None
-    return EncodedImages(model.encode_regions(regions, rows), whole)
-
-
-def compare(model: Embedding, sentences: EncodedSentences, images: EncodedImages) -> Tensor:
-    """(L, K) scores: words against regions and, where the model has them, whole sentences against whole images."""
-    by_word = _float32(word_scores(sentences.words, images.regions))
-    mean = model.config.similarity == "cosine"
-    scores = sentence_scores(by_word, sentences.sentence, sentences.count, mean=mean)
-    if sentences.whole is None or images.whole is None:
-        return scores
-    weight = model.config.whole_weight
-    return (1 - weight) * scores + weight * _float32(sentences.whole @ images.whole.T)
-
-
-def _float32(scores: Tensor) -> Tensor:
-    # bfloat16 is precise enough for the products, but not for sums over words or a softmax
-    return scores.float() if scores.dtype == torch.bfloat16 else scores
+    images = EncodedImages(model.encode_regions(regions, rows), whole)
+    return images if model.bank is None else model.bank.with_hubness_of_images(images)
 
 
 def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor:
@@ -111,7 +67,7 @@ def combined_scores(model: Embedding, packed: Packed, regions: Tensor) -> Tensor
         packed: L sentences.
         regions: (K, R, D) float32 descriptors, region 0 being the whole image.
     """
-    return compare(model, encode_sentences(model, packed), encode_images(model, regions))
+    return compare(model.config, encode_sentences(model, packed), encode_images(model, regions))
 
 
 def shared_scores(model: Embedding, packed: Packed, regions: Tensor, shared: Shared, ranks: Ranks) -> Tensor:
@@ -137,7 +93,9 @@ def shared_scores(model: Embedding, packed: Packed, regions: Tensor, shared: Sha
     own, images = encode_sentences(model, packed), encode_images(model, regions, shared.images)
     words = of_all(own.words.float(), shared.word_counts, summed=True)
     whole = None if own.whole is None else of_all(own.whole.float(), shared.sentence_counts, summed=True)
-    columns = compare(model, EncodedSentences(words, shared.sentence, sum(shared.sentence_counts), whole), images)
+    columns = compare(
+        model.config, EncodedSentences(words, shared.sentence, sum(shared.sentence_counts), whole), images
+    )
     return of_all(columns.T, shared.image_counts, summed=False).T
 
 
@@ -157,20 +115,25 @@ def score_strips(model: Embedding, pairs: Pairs) -> Iterator[tuple[range, NDArra
         columns = range(first, min(first + _IMAGES, images))
         strip = np.empty((sentences, len(columns)), np.float32)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-            encoded = _encode_in_parts(model, pairs.regions[first : columns.stop])
+            encoded = encode_images_in_parts(model, pairs.regions[first : columns.stop])
             for start in range(0, sentences, _SENTENCES):
                 rows = slice(start, start + _SENTENCES)
                 packed = pack(pairs.sentences[rows]).to(device)
-                strip[rows] = compare(model, encode_sentences(model, packed), encoded).cpu().numpy()
+                strip[rows] = compare(model.config, encode_sentences(model, packed), encoded).cpu().numpy()
         yield columns, strip
 
 
-def _encode_in_parts(model: Embedding, regions: Tensor) -> EncodedImages:
-    """Encode (K, R, D) float16 descriptors of many images."""
+def encode_images_in_parts(model: Embedding, regions: Tensor) -> EncodedImages:
+    """Encode (K, R, D) float16 descriptors of many images, some at a time; their float32 copies need memory."""
     device = model.W_m.weight.device
     parts = [encode_images(model, part.to(device).float()) for part in torch.split(regions, _PART)]
     whole = [part.whole for part in parts if part.whole is not None]
-    return EncodedImages(torch.cat([part.regions for part in parts]), torch.cat(whole) if whole else None)
+    hubness = [part.hubness for part in parts if part.hubness is not None]
+    return EncodedImages(
+        torch.cat([part.regions for part in parts]),
+        torch.cat(whole) if whole else None,
+        torch.cat(hubness) if hubness else None,
+    )
 
 
 def recall_both_ways(
@@ -255,7 +218,9 @@ def search_images(
     for start in range(0, len(images), _SEARCHED):
         rows = slice(start, start + _SEARCHED)
         descriptors = torch.from_numpy(pad([regions.descriptors for _, regions in images[rows]]))
-        scores[rows] = compare(model, sentence, encode_images(model, descriptors.to(device).float()))[0].cpu().numpy()
+        scores[rows] = (
+            compare(model.config, sentence, encode_images(model, descriptors.to(device).float()))[0].cpu().numpy()
+        )
     best = np.argsort(-scores, kind="stable")[:top].tolist()
     return [Hit(index, images[index][0], float(scores[index])) for index in best]
 
@@ -273,7 +238,7 @@ def search_sentences(
     for start in range(0, len(known), _SENTENCES):
         rows = known[start : start + _SENTENCES]
         packed = pack([ids[row] for row in rows]).to(device)
-        scores[rows] = compare(model, encode_sentences(model, packed), image)[:, 0].cpu().numpy()
+        scores[rows] = compare(model.config, encode_sentences(model, packed), image)[:, 0].cpu().numpy()
     return scores
 
 

@@ -21,9 +21,10 @@ from torch import Tensor
 from vsa_cli.core.alignment.align import locate_words
 from vsa_cli.core.alignment.embedder import FoundPhoto, RankedSentence
 from vsa_cli.core.config import LibrarySearch
+from vsa_cli.core.embedding.compare import EncodedImages, compare
 from vsa_cli.core.embedding.model import Embedding, TrainedEmbedding
 from vsa_cli.core.embedding.score import word_scores
-from vsa_cli.core.embedding.search import EncodedImages, compare, encode_images, look_up
+from vsa_cli.core.embedding.search import encode_images, look_up
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import Index, Library, SegmentT, SentenceIndex, empty_manifest
@@ -68,7 +69,14 @@ def similar_photos(
     """
     image, whole = _encode(trained, library, regions)
     weight = trained.model.config.whole_weight
-    rows = candidates(library, whole, top, config, lambda rows: _similarities(library, image, rows, weight, short=True))
+    rows = candidates(
+        library,
+        whole,
+        top,
+        config,
+        lambda rows: _similarities(library, image, rows, weight, short=True),
+        hubness=False,
+    )
     scores = _similarities(library, image, rows, weight)
     found = []
     for index in np.argsort(-scores, kind="stable")[:top].tolist():
@@ -161,7 +169,7 @@ def _sentence_scores(
         given = short_images(image, segment.axes) if short and segment.axes is not None else image
         for part in _portions(known, counts):
             sentences = segment.encoded(places[part], image.regions.device, short=short)
-            found = compare(model, sentences, given)[:, 0].cpu().numpy()
+            found = compare(model.config, sentences, given)[:, 0].cpu().numpy()
             _check_finite(index, found)
             scores[first + part] = found
         segment.release()

@@ -121,8 +121,8 @@ SentenceIndex = Index[SentenceSegment]
 
 def empty_manifest(trained: Trained[Embedding], items: Items = "photographs") -> Manifest:
     """The manifest of an empty index for a model."""
-    config = trained.model.config
-    index = IndexConfig(size=config.size, whole=config.whole_weight > 0, items=items)
+    config, hubness = trained.model.config, trained.model.bank is not None
+    index = IndexConfig(size=config.size, whole=config.whole_weight > 0, items=items, hubness=hubness)
     return new_manifest(index, trained.envelope.format, trained.sha256, trained.envelope.seed)
 
 

@@ -27,8 +27,9 @@ from vsa_cli.core.alignment.embedder import FoundPhoto
 from vsa_cli.core.alignment.word_scores import encode_alone, score_words
 from vsa_cli.core.config import LibrarySearch
 from vsa_cli.core.embedding.batches import pack
+from vsa_cli.core.embedding.compare import EncodedImages, EncodedSentences, compare
 from vsa_cli.core.embedding.model import Embedding
-from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences, Query, compare, encode_sentences
+from vsa_cli.core.embedding.search import Query, encode_sentences
 from vsa_cli.core.errors import ArtifactError, DataError
 from vsa_cli.core.learning.model_dir import Trained
 from vsa_cli.core.library.library import Index, Library, SegmentT, empty_manifest
@@ -82,6 +83,8 @@ def candidates(
     top: int,
     config: LibrarySearch,
     short_scores: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    *,
+    hubness: bool = True,
 ) -> NDArray[np.int64]:
     """The rows to score exactly, in ascending order: all, or those that approximations find best.
 
@@ -91,6 +94,7 @@ def candidates(
         top: the number of results.
         config: how the index is searched.
         short_scores: the scores of some rows, computed from short vectors.
+        hubness: whether scores have the hubness of rows subtracted, if the model has a bank.
 
     Raises:
         ArtifactError: the index is damaged.
@@ -98,7 +102,7 @@ def candidates(
     if config.exact or whole is None or not library.manifest.config.whole:
         return library.valid_rows()
     count = max(config.candidates, top)
-    rows = nearest_rows(library, whole.float().cpu(), max(count, first_stage(len(library))))
+    rows = nearest_rows(library, whole.float().cpu(), max(count, first_stage(len(library))), hubness=hubness)
     if len(rows) <= count:
         return rows
     best = np.argsort(-short_scores(rows), kind="stable")[:count]
@@ -111,13 +115,14 @@ def first_stage(count: int) -> int:
     return min(max(_LEAST, count // _SHARE), _MOST)
 
 
-def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArray[np.int64]:
+def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int, *, hubness: bool = True) -> NDArray[np.int64]:
     """The rows whose whole image or sentence is most similar to a vector, by short vectors, in ascending order.
 
     Args:
         library: an index with vectors of whole images.
         vector: (H,) float32.
         count: the number of rows, at most; deleted ones are left out.
+        hubness: whether to subtract the hubness of each row, if the model has a bank.
 
     Raises:
         ArtifactError: the index is damaged.
@@ -130,6 +135,8 @@ def nearest_rows(library: Index[SegmentT], vector: Tensor, count: int) -> NDArra
         found, asked = similarity[start : start + len(segment)], shorten(vector, segment.axes)
         for block, result in zip(torch.split(segment.short_whole, _BLOCK), torch.split(found, _BLOCK), strict=True):
             torch.mv(buffer.resize_(block.shape).copy_(block), asked, out=result)
+        if hubness and segment.hubness is not None:
+            found -= segment.hubness
         if not bool(torch.isfinite(found).all()):
             raise segment.damage()
         found[list(segment.record.deleted)] = -torch.inf
@@ -158,7 +165,7 @@ def photo_scores(
     done = 0
     for segment, images in encoded_photos(library, rows, device, short=short):
         asked = short_sentences(sentence, segment.axes) if short and segment.axes is not None else sentence
-        part = compare(model, asked, images)[0].cpu().numpy()
+        part = compare(model.config, asked, images)[0].cpu().numpy()
         scores[done : done + len(part)] = part
         done += len(part)
     if not np.isfinite(scores).all():
@@ -190,9 +197,11 @@ def encoded_photos(
         for begin in range(0, len(places), together):
             part = places[begin : begin + together]
             whole = segment.whole_of(part, short=short)
-            regions = segment.regions_of(part, half, short=short)
+            regions, hubness = segment.regions_of(part, half, short=short), segment.hubness_of(part)
             images = EncodedImages(
-                full.resize_(regions.shape).copy_(regions), None if whole is None else whole.to(device).float()
+                full.resize_(regions.shape).copy_(regions),
+                None if whole is None else whole.to(device).float(),
+                None if hubness is None else hubness.to(device),
             )
             yield segment, images
         segment.release()

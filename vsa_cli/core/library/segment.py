@@ -15,12 +15,17 @@ and, for a model with vectors of whole images, with d the size of short vectors 
     short_vectors  (s, d)  float16   vectors @ axes
     short_whole    (n, d)  float16   whole @ axes
 
+and, for a model with a bank::
+
+    hubness        (n,)    float32   of each photograph or sentence (see `embedding.hubness`)
+
 Segments of photographs have further tensors. The file is mapped, not read: pages are loaded when they are used. It is
 untrusted: types and shapes are compared with the manifest when it is opened, positions when they are used.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +43,7 @@ from vsa_cli.core.learning.model_dir import write_tensors
 from vsa_cli.core.library.manifest import SegmentRecord
 from vsa_cli.core.library.short_vectors import SHORT, principal_axes, stored
 
-_VECTORS = {"vectors", "short_vectors", "whole", "short_whole", "axes"}
+_VECTORS = {"vectors", "short_vectors", "whole", "short_whole", "axes", "hubness"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,12 @@ class Vectors:
     Attributes:
         parts: (R, H) float16, one for each region or known word.
         whole: (H,) float16, the vector of the whole image or sentence; None for a model without them.
+        hubness: its hubness; None for a model without a bank.
     """
 
     parts: Tensor
     whole: Tensor | None
+    hubness: float | None = None
 
 
 class Entry(Protocol):
@@ -95,6 +102,9 @@ def write_rows(folder: Path, file: str, entries: Sequence[Entry], more: Mapping[
         tensors["whole"] = torch.stack(whole)
         tensors["axes"] = axes = principal_axes(tensors["vectors"], tensors["whole"])
         tensors |= {f"short_{name}": stored(tensors[name], axes) for name in ("vectors", "whole")}
+    hubness = [entry.vectors.hubness for entry in entries if entry.vectors.hubness is not None]
+    if hubness:
+        tensors["hubness"] = torch.tensor(hubness, dtype=torch.float32)
     write_tensors(folder / file, tensors, {})
     try:
         size = (folder / file).stat().st_size
@@ -116,6 +126,7 @@ class Segment:
         whole: (n, H) float16 vectors of whole images or sentences; None for a model without them.
         short_whole: (n, d) float16, the same in short; None for a model without them.
         axes: (H, d) float16, the axes of short vectors; None for a model without vectors of whole images.
+        hubness: (n,) float32, the hubness of photographs or sentences; None for a model without a bank.
 
     Args:
         folder: the folder of the index.
@@ -139,6 +150,7 @@ class Segment:
         self._file = MappedFile(self.path, {**_layout(record, config), **self._further(record)})
         tensors = self._file.tensors
         self.whole, self.short_whole, self.axes = map(tensors.get, ("whole", "short_whole", "axes"))
+        self.hubness = tensors.get("hubness")
         self._vectors, self._short_vectors = tensors["vectors"], tensors.get("short_vectors")
         self._arrays = {name: one.numpy() for name, one in tensors.items() if name not in _VECTORS}
         self._offsets, self._texts = self._arrays["offsets"], self._arrays["texts"]
@@ -169,7 +181,9 @@ class Segment:
             ArtifactError: the segment is damaged.
         """
         start, end = self._span(row)
-        found = Vectors(self._vectors[start:end], None if self.whole is None else self.whole[row])
+        hubness = None if self.hubness is None else float(self.hubness[row])
+        found = Vectors(self._vectors[start:end], None if self.whole is None else self.whole[row], hubness)
+        self._check(hubness is None or math.isfinite(hubness))
         self._check(all(bool(torch.isfinite(one).all()) for one in (found.parts, found.whole) if one is not None))
         return found
 
@@ -177,6 +191,10 @@ class Segment:
         """(K, H) float16 vectors of some whole images or sentences, or (K, d) short ones; None if there are none."""
         whole = self.short_whole if short else self.whole
         return None if whole is None else whole[torch.from_numpy(rows)]
+
+    def hubness_of(self, rows: NDArray[np.int64]) -> Tensor | None:
+        """(K,) float32 hubness of some photographs or sentences; None for a model without a bank."""
+        return None if self.hubness is None else self.hubness[torch.from_numpy(rows)]
 
     def parts_of(self, *, short: bool) -> Tensor:
         """(s, H) float16 vectors of all regions or words, or (s, d) short ones.
@@ -231,6 +249,8 @@ def _layout(record: SegmentRecord, config: IndexConfig) -> Layout:
         "texts": ((record.text,), torch.uint8),
         "text_offsets": ((n + 1,), torch.int64),
     }
+    if config.hubness:
+        layout["hubness"] = ((n,), torch.float32)
     if not config.whole:
         return layout
     d = min(SHORT, h)

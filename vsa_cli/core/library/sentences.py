@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from vsa_cli.core.corpus.corpus import read_corpus
 from vsa_cli.core.corpus.readers.detect import read_captions
-from vsa_cli.core.embedding.search import MAX_CHARACTERS, EncodedSentences, read_sentence_list
+from vsa_cli.core.embedding.compare import EncodedSentences
+from vsa_cli.core.embedding.search import MAX_CHARACTERS, read_sentence_list
 from vsa_cli.core.errors import DataError, reason
 from vsa_cli.core.io.envelope import CORPUS
 from vsa_cli.core.io.json import is_text
@@ -101,8 +102,14 @@ class SentenceSegment(Segment):
         index = np.concatenate([np.arange(n) + start for start, n in zip(self._offsets[rows], counts, strict=True)])
         sentence = torch.from_numpy(np.repeat(np.arange(len(rows)), counts)).to(device)
         words = self.parts_of(short=short)[torch.from_numpy(index)].to(device).float()
-        whole = self.whole_of(rows, short=short)
-        return EncodedSentences(words, sentence, len(rows), None if whole is None else whole.to(device).float())
+        whole, hubness = self.whole_of(rows, short=short), self.hubness_of(rows)
+        return EncodedSentences(
+            words,
+            sentence,
+            len(rows),
+            None if whole is None else whole.to(device).float(),
+            None if hubness is None else hubness.to(device),
+        )
 
 
 def read_texts(path: Path) -> list[str]:

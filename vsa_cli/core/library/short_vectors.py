@@ -9,10 +9,12 @@ can be added and merged without a look at any other.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from vsa_cli.core.embedding.search import EncodedImages, EncodedSentences
+from vsa_cli.core.embedding.compare import EncodedImages, EncodedSentences
 
 SHORT = 64
 """Numbers of a short vector, unless the common space has fewer."""
@@ -55,9 +57,10 @@ def stored(vectors: Tensor, axes: Tensor) -> Tensor:
 def short_sentences(sentences: EncodedSentences, axes: Tensor) -> EncodedSentences:
     """Sentences for comparison with short vectors of photographs."""
     whole = None if sentences.whole is None else shorten(sentences.whole, axes)
-    return EncodedSentences(shorten(sentences.words, axes), sentences.sentence, sentences.count, whole)
+    return replace(sentences, words=shorten(sentences.words, axes), whole=whole)
 
 
 def short_images(images: EncodedImages, axes: Tensor) -> EncodedImages:
     """Images for comparison with short vectors of sentences or other photographs."""
-    return EncodedImages(shorten(images.regions, axes), None if images.whole is None else shorten(images.whole, axes))
+    whole = None if images.whole is None else shorten(images.whole, axes)
+    return replace(images, regions=shorten(images.regions, axes), whole=whole)

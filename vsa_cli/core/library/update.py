@@ -271,6 +271,7 @@ def _add(trained: Trained[Embedding], writer: LibraryWriter, waiting: list[_Desc
     descriptors = torch.from_numpy(pad([one.regions.descriptors for one in waiting]))
     encoded = encode_images(trained.model, descriptors.to(device).float())
     regions, whole = _half(encoded.regions), None if encoded.whole is None else _half(encoded.whole)
+    hubness = [None] * len(waiting) if encoded.hubness is None else encoded.hubness.tolist()
     for number, one in enumerate(waiting):
         writer.add(
             PhotoEntry(
@@ -280,7 +281,11 @@ def _add(trained: Trained[Embedding], writer: LibraryWriter, waiting: list[_Desc
                 stamp=one.stamp,
                 size=(one.regions.width, one.regions.height),
                 boxes=one.regions.boxes,
-                vectors=Vectors(regions[number, : len(one.regions.boxes)], None if whole is None else whole[number]),
+                vectors=Vectors(
+                    regions[number, : len(one.regions.boxes)],
+                    None if whole is None else whole[number],
+                    hubness[number],
+                ),
             )
         )
     waiting.clear()
@@ -291,7 +296,8 @@ def _encode(trained: Trained[Embedding], sentences: Sequence[Query]) -> list[Vec
     """The vectors of sentences; a sentence without a known word has none, and a whole vector of zeros."""
     config = trained.model.config
     nothing = torch.zeros(config.size, dtype=torch.float16) if config.whole_weight > 0 else None
-    found = [Vectors(torch.empty(0, config.size, dtype=torch.float16), nothing)] * len(sentences)
+    none = None if trained.model.bank is None else 0.0
+    found = [Vectors(torch.empty(0, config.size, dtype=torch.float16), nothing, none)] * len(sentences)
     known = [index for index, one in enumerate(sentences) if one.ids]
     if known:
         packed = pack([sentences[index].ids for index in known]).to(trained.model.W_m.weight.device)
@@ -299,8 +305,9 @@ def _encode(trained: Trained[Embedding], sentences: Sequence[Query]) -> list[Vec
         order = torch.argsort(encoded.sentence, stable=True)  # the words of each sentence, in its order
         words = torch.split(_half(encoded.words[order]), torch.bincount(encoded.sentence).tolist())
         whole = [None] * len(known) if encoded.whole is None else list(_half(encoded.whole))
-        for index, parts, vector in zip(known, words, whole, strict=True):
-            found[index] = Vectors(parts, vector)
+        hubness = [None] * len(known) if encoded.hubness is None else encoded.hubness.tolist()
+        for index, parts, vector, its_hubness in zip(known, words, whole, hubness, strict=True):
+            found[index] = Vectors(parts, vector, its_hubness)
     return found
 
 
