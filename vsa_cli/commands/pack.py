@@ -37,9 +37,10 @@ def pack(
         typer.Option(
             "--bank",
             metavar="CORPUS,REGIONS",
-            help="Corpus and regions file whose training photographs and sentences become the bank of an alignment "
-            "model. With a bank, photographs that are near to every sentence no longer come before the right ones in "
-            "vsa retrieve, and sentences likewise. Can be given several times.",
+            help="Corpus and regions file from whose training split the bank of an alignment model is made. With it, "
+            "vsa retrieve lowers the scores of photographs that match almost every sentence, and of sentences that "
+            "match almost every photograph, so that they do not come before the right ones. Can be given several "
+            "times.",
         ),
     ] = None,
     force: options.Force = False,

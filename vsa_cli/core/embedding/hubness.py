@@ -1,4 +1,4 @@
-"""Hubness: some images are near to every sentence, and some sentences to every image, whatever they show or say.
+"""Hubness: some images have a high score for every sentence, and some sentences for every image, whatever is in them.
 
 Such hubs come before the right results of many queries. How near to everything an image k or a sentence l is can be
 measured with a bank of other sentences or images, those that a model was trained on, and subtracted from each score
@@ -11,7 +11,7 @@ best for most words, which changes S_kb by little. A bank is the file `bank.safe
 
     axes, whole_axes     (H, d)     float16   directions of the vectors of words and regions, and of whole ones
     regions              (B, R, d)  float16   of B images, along the axes
-    words                (N, d)     float16   of M sentences
+    words                (N, d)     float16   of M sentences, in random order
     sentence             (N,)       int32     the sentence of each word
     whole_images, whole_sentences   (B, d) and (M, d) float16
     centres              (2,)       float32   c of images and of sentences: their mean over the bank itself
@@ -113,6 +113,8 @@ def build_bank(config: EmbedConfig, images: Sequence[EncodedImages], sentences: 
     words = torch.cat([one.words for one in sentences])
     starts = torch.tensor([0, *(one.count for one in sentences)]).cumsum(0)
     sentence = torch.cat([one.sentence.cpu() + start for one, start in zip(sentences, starts, strict=False)])
+    mixed = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))  # nobody reads sentences from it
+    words, sentence = words[mixed], sentence[mixed]
     regions = torch.cat([_best_regions(one.regions, words) for one in images])
     axes = _axes(torch.cat([regions.flatten(0, 1), words]))
     whole_images = [one.whole for one in images if one.whole is not None]
