@@ -190,7 +190,7 @@ def read_bank(path: Path, config: EmbedConfig, model_sha256: str, device: torch.
     """
     tensors, metadata = read_tensors(path)
     if metadata.get("model_sha256") != model_sha256:
-        raise ArtifactError(f"{path}: the bank of another model; `bank` of `vsa pack` makes one")
+        raise ArtifactError(f"{path}: the bank of another model; remove it, and make one with `bank` of `vsa pack`")
     _check(path, config, tensors)
     digest = hashlib.sha256(model_sha256.encode())
     for name in sorted(tensors):
