@@ -241,7 +241,7 @@ _vsa_value() {
     "pack -o"|"pack --output") _vsa_files file ;;
     "pack --calibration") _vsa_files calibration ;;
     "pack --labels") _vsa_files -m model ;;
-    "pack --bank") : ;;
+    "pack --bank") _vsa_files corpus ;;
     "doctor --cache-dir") _vsa_files folder ;;
     *) return 1 ;;
   esac

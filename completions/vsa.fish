@@ -471,7 +471,7 @@ complete -c vsa -n 'test (count (commandline -opc)) -eq 1' -a pack -d 'Write a s
 complete -c vsa -n '__vsa_in pack' -s o -l output -x -a '(__vsa_files file)' -d 'Model directory to write.'
 complete -c vsa -n '__vsa_in pack' -l calibration -x -a '(__vsa_files calibration)' -d 'Calibration of a caption generator, from vsa calibrate: each caption then has a confidence, the probability that it is right.'
 complete -c vsa -n '__vsa_in pack' -l labels -x -a '(__vsa_files -m model)' -d 'Labeller for an alignment model, from vsa train-labels on descriptors of the same CNN: vsa align, and vsa retrieve without --index, then place words such as dog by what it sees, too.'
-complete -c vsa -n '__vsa_in pack' -l bank -x -d 'Corpus and regions file from whose training split the bank of an alignment model is made. With it, vsa retrieve lowers the scores of photographs that match almost every sentence, and of sentences that match almost every photograph, so that they do not come before the right ones. Can be given several times.'
+complete -c vsa -n '__vsa_in pack' -l bank -x -a '(__vsa_files corpus)' -d 'Corpus and regions file from whose training split the bank of an alignment model is made. With it, vsa retrieve lowers the scores of photographs that match almost every sentence, and of sentences that match almost every photograph, so that they do not come before the right ones. Can be given several times.'
 complete -c vsa -n '__vsa_in pack' -s f -l force -d 'Replace existing output.'
 complete -c vsa -n '__vsa_in pack' -s q -l quiet -d 'Print only errors and warnings on stderr.'
 complete -c vsa -n '__vsa_in pack' -s h -l help -d 'Show this help and exit.'

@@ -173,7 +173,11 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 @contextmanager
 def one_thread_each(device: torch.device) -> Iterator[None]:
-    """One CPU thread per operation inside the block: faster while several Python threads process a photograph each."""
+    """One CPU thread per operation inside the block.
+
+    It is faster while several Python threads process a photograph each. And results are the same in processes with
+    different numbers of threads: on some processors, two threads add the terms of a product in another order than one.
+    """
     import torch
 
     threads = torch.get_num_threads()

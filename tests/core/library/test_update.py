@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.core.library.conftest import D
 from vsa_cli.core.embedding.model import Embedding
@@ -94,6 +96,33 @@ def test_only_new_and_changed_photographs_are_described(
     there = [str(path) for path in photos.rglob("*.jpg") if path.name != "10.jpg"]
     assert names_in(library) == sorted(there)
     assert update(trained, library, photos) == {"unchanged": 70, "failed": 1}
+
+
+@pytest.mark.parametrize("name", ["update.encode_images", "segment.principal_axes"])
+def test_index_does_not_depend_on_the_number_of_threads(
+    name: str, photos: Path, tmp_path: Path, trained: Trained[Embedding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads_inside: list[int] = []  # results differ on some processors alone, so the threads are counted
+    name = f"vsa_cli.core.library.{name}"
+    original = pkgutil.resolve_name(name)
+
+    def counting(*arguments: object) -> object:
+        threads_inside.append(torch.get_num_threads())
+        return original(*arguments)
+
+    monkeypatch.setattr(name, counting)
+    threads, written = torch.get_num_threads(), []
+    try:
+        for number in (1, 3):
+            torch.set_num_threads(number)
+            library = tmp_path / f"library{number}"
+            update(trained, library, photos)
+            assert torch.get_num_threads() == number
+            written.append({path.name: path.read_bytes() for path in library.iterdir()})
+    finally:
+        torch.set_num_threads(threads)
+    assert set(threads_inside) == {1}
+    assert written[0] == written[1]
 
 
 def test_photographs_elsewhere_stay(photos: Path, tmp_path: Path, trained: Trained[Embedding]) -> None:

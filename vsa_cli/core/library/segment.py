@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsa_cli.core.config import IndexConfig
+from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.errors import ArtifactError, DataError, reason
 from vsa_cli.core.io.mapped_file import Layout, MappedFile
 from vsa_cli.core.learning.model_dir import write_tensors
@@ -100,8 +101,9 @@ def write_rows(folder: Path, file: str, entries: Sequence[Entry], more: Mapping[
     whole = [entry.vectors.whole for entry in entries if entry.vectors.whole is not None]
     if whole:
         tensors["whole"] = torch.stack(whole)
-        tensors["axes"] = axes = principal_axes(tensors["vectors"], tensors["whole"])
-        tensors |= {f"short_{name}": stored(tensors[name], axes) for name in ("vectors", "whole")}
+        with one_thread_each(torch.device("cpu")):  # one process alone has more threads than each of several
+            tensors["axes"] = axes = principal_axes(tensors["vectors"], tensors["whole"])
+            tensors |= {f"short_{name}": stored(tensors[name], axes) for name in ("vectors", "whole")}
     hubness = [entry.vectors.hubness for entry in entries if entry.vectors.hubness is not None]
     if hubness:
         tensors["hubness"] = torch.tensor(hubness, dtype=torch.float32)

@@ -28,8 +28,7 @@ def principal_axes(*groups: Tensor) -> Tensor:
     """(H, d) float16: orthonormal columns that span about the d principal axes of some vectors; d is at most `SHORT`.
 
     The axes are found by orthogonal iteration, which needs a hundredth of the time of an eigendecomposition. The same
-    vectors have the same axes, in each order of groups of any size, and for any number of threads: in float64, sums in
-    another order round to the same float16.
+    vectors have the same axes, for the same number of threads.
 
     Args:
         groups: (N, H) vectors, of each of which evenly spaced ones are used; at least one group is not empty.

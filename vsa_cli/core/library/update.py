@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import torch
 
 from vsa_cli.core.corpus.corpus import Corpus
+from vsa_cli.core.device import one_thread_each
 from vsa_cli.core.embedding.batches import pack
 from vsa_cli.core.embedding.model import Embedding
 from vsa_cli.core.embedding.search import Query, encode_images, encode_sentences
@@ -269,7 +270,8 @@ def _add(trained: Trained[Embedding], writer: LibraryWriter, waiting: list[_Desc
         return
     device = trained.model.W_m.weight.device
     descriptors = torch.from_numpy(pad([one.regions.descriptors for one in waiting]))
-    encoded = encode_images(trained.model, descriptors.to(device).float())
+    with one_thread_each(device):  # one process alone has more threads than each of several
+        encoded = encode_images(trained.model, descriptors.to(device).float())
     regions, whole = _half(encoded.regions), None if encoded.whole is None else _half(encoded.whole)
     hubness = [None] * len(waiting) if encoded.hubness is None else encoded.hubness.tolist()
     for number, one in enumerate(waiting):

@@ -25,7 +25,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "regions": ("regions",), "regions_file": ("regions",), "word_vectors": ("vectors",), "snippets": ("snippets",),
     "also": ("corpus",), "unpaired": ("regions",), "text": ("corpus",), "also_snippets": ("snippets",),
     "labels": ("model",), "calibration": ("calibration",),
-    "teacher": ("regions",),
+    "teacher": ("regions",), "bank": ("corpus",),
     "self_critical": ("generator",), "model": ("embedding",), "cache_dir": ("folder",), "html": ("folder",),
     "annotate": ("folder",), "photos": ("photo", "folder"), "photo": ("photo",), "image": ("photo",),
     "sentences": ("text",),
