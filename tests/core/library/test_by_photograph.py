@@ -120,9 +120,7 @@ def test_merged_indices_have_each_sentence_once(tmp_path: Path, trained: Trained
         for name in ("all", "whole")
     )
     assert {one.sentence: one.unknown for one in merged} == {one.sentence: one.unknown for one in whole}
-    scores = {
-        one.sentence: one.score for one in whole
-    }  # float32: a sentence may have another last bit in another batch
+    scores = {one.sentence: one.score for one in whole}  # in another batch, the last bit may be another
     assert [one.score for one in merged] == pytest.approx([scores[one.sentence] for one in merged], abs=1e-3)
     known = [one.score for one in merged if one.score is not None]
     assert known == sorted(known, reverse=True)
