@@ -107,23 +107,21 @@ def test_similar_photographs_have_the_score_of_the_definition(fill: Fill, whole_
 
 def test_merged_indices_have_each_sentence_once(tmp_path: Path, trained: Trained[Embedding]) -> None:
     texts = sentences_of(40)
-    index_of(trained, tmp_path / "a", texts[:25])
-    index_of(trained, tmp_path / "b", texts[15:])
+    index_of(trained, tmp_path / "a", texts[:20])
+    for part in (texts[20:], texts[10:20]):  # the batches of the whole index: vectors depend on them in the last bits
+        index_of(trained, tmp_path / "b", part)
     parts = [open_sentences(tmp_path / name) for name in "ab"]
     with writing_sentences(tmp_path / "all", parts[0].manifest.emptied()) as writer:
         changes = [one.change for one in merge_indices(writer, parts)]
     assert (changes.count("copied"), changes.count("unchanged")) == (len(texts), 10)
     regions = images_of(4)[3][1]
-    index_of(trained, tmp_path / "whole", texts)
+    for part in (texts[:20], texts[20:]):
+        index_of(trained, tmp_path / "whole", part)
     merged, whole = (
         rank_sentences(trained, open_sentences(tmp_path / name), regions, 99, EXACT, explain=False)
         for name in ("all", "whole")
     )
-    assert {one.sentence: one.unknown for one in merged} == {one.sentence: one.unknown for one in whole}
-    scores = {one.sentence: one.score for one in whole}  # in another batch, the last bit may be another
-    assert [one.score for one in merged] == pytest.approx([scores[one.sentence] for one in merged], abs=1e-3)
-    known = [one.score for one in merged if one.score is not None]
-    assert known == sorted(known, reverse=True)
+    assert merged == whole
 
 
 def test_the_other_kind_of_index_another_model_and_an_empty_one_are_refused(
