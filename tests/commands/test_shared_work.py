@@ -73,7 +73,7 @@ def test_captions_of_two_processes_have_the_bytes_of_one(
     vsa: Run, together: Together, drawn: Drawn, tmp_path: Path
 ) -> None:
     folder = photographs(drawn, tmp_path / "photos", 10)
-    command = ("caption", folder, "-m", drawn.model, "--batch-size", 3, "--threads", 1, "--no-cache", "--beam", 2)
+    command = ("caption", folder, "-m", drawn.model, "--batch-size", 3, "--no-cache", "--beam", 2)
     kinds = ("jsonl", "csv", "coco")
     for kind in kinds:
         assert vsa(*command, "--format", kind, "-o", tmp_path / f"one.{kind}").exit_code == 3

@@ -155,11 +155,11 @@ _TORCHRUN = """
 torchrun --nproc-per-node N -m vsa_cli followed by the command and its options shares the photographs between N
 processes, each on the CPU or, with --device auto or cuda, on a GPU of its own. On several machines (--nnodes), all must
 see the same files. Each process does every Nth shard; the first one prints, reports all failures once, waits for the
-others, and writes the output, which has the bytes of that of one process on the same kind of machine; for captions, of
-one with as many --threads as each of the N. By default, the processes of a machine share its cores. If a process ends
-early, all end within seconds, and one line on stderr gives the reason; only unfinished shards are lost. Ctrl-C ends
-each with exit code 130. If the exit code of the first process is not 0, also if it is 3, torchrun adds a report of its
-own, and its exit code is 1.
+others, and writes the output, which has the bytes of that of one process on the same kind of machine. --threads is the
+number of each process; by default, the processes of a machine share its cores. If a process ends early, all end within
+seconds, and one line on stderr gives the reason; only unfinished shards are lost. Ctrl-C ends each with exit code 130.
+If the exit code of the first process is not 0, also if it is 3, torchrun adds a report of its own, and its exit code is
+1.
 """
 
 _JOB_ARRAYS = """

@@ -112,6 +112,23 @@ def test_failed_photographs_keep_their_place(batch_size: int) -> None:
     ]  # fmt: skip
 
 
+def test_every_group_is_captioned_by_one_thread() -> None:
+    threads_inside: list[int] = []
+
+    class Counter(Parrot):
+        def caption(self, images: Sequence[ImageRegions], keys: Sequence[str]) -> list[tuple[Candidate, ...]]:
+            threads_inside.append(torch.get_num_threads())
+            return super().caption(images, keys)
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        list(caption_photos(Counter(), encoder_of(StubExtractor()), named(*map(str, range(6))), batch_size=2))
+        assert (threads_inside, torch.get_num_threads()) == ([1, 1, 1, 1], 3)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_photographs_are_consumed_as_they_are_needed() -> None:
     consumed: list[Photo] = []
 

@@ -18,7 +18,7 @@ import torch
 from vsa_cli.core import boxes as geometry
 from vsa_cli.core.config import REGION_STYLE, CaptionDetector, DecodingConfig, RegionCaptionConfig, RegionConfig
 from vsa_cli.core.corpus.corpus import Corpus, Image
-from vsa_cli.core.device import Runtime, available_cores, resolve_device, set_threads
+from vsa_cli.core.device import Runtime, available_cores, one_thread_each, resolve_device, set_threads
 from vsa_cli.core.generation.confidence import calibration_of, usable, withhold
 from vsa_cli.core.generation.decoder import Decoder, read_generator
 from vsa_cli.core.generation.decoding import resolve_decoding
@@ -169,14 +169,9 @@ class Captioner:
         several = [paths] if isinstance(paths, (str, Path)) else paths
         photos = expand([str(path) for path in several], ())
         results = self.stream(
-            photos,
-            settings,
-            regions=kept,
-            objects=objects,
-            min_confidence=min_confidence,
-            batch_size=batch_size,
+            photos, settings, regions=kept, objects=objects, min_confidence=min_confidence, batch_size=batch_size,
             seed=seed,
-        )
+        )  # fmt: skip
         return list(results)
 
     def stream(
@@ -323,7 +318,9 @@ def caption_photos(
     encoded = encoder.encode_all(photos, 2 * batch_size)
     batches = (list(islice(encoded, size)) for size in sizes or group_sizes(batch_size))
     for batch in takewhile(len, batches):
-        yield from _caption_batch(model, region_model, find_objects, batch)
+        with one_thread_each(encoder.device):  # also the last batch, when no photograph is being encoded any more
+            captioned = list(_caption_batch(model, region_model, find_objects, batch))
+        yield from captioned
 
 
 def caption_split(
